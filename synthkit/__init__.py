@@ -1,0 +1,42 @@
+"""Five published methods for making synthetic training data with a language model, built step by step in notebooks
+
+Modules:
+
+- `synthkit.datasets.loaders`: Real sets by path or by hub name.
+- `synthkit.embedsdg.density_accuracy`: How density on the map and the student's accuracy go together, with and without aggregation.
+- `synthkit.sandbox.child`: The other half of `synthkit.sandbox`: a small process that forks one guarded child a program.
+- `synthkit.sandbox.runner`: Run generated Python in a separate process, with limits on time, memory and reach.
+- `synthkit.worlds.code`: The code world: small Python tasks, each solved in several styles, with tests that are run.
+- `synthkit.worlds.code_tasks`: The tasks of the code world, as a table: what is asked, and how each style answers it.
+- `synthkit.worlds.facts`: The facts world: a short passage and a yes/no question about it (the BoolQ shape).
+- `synthkit.worlds.math_families`: The forty skill families of the math world: what each asks, and how it is solved.
+- `synthkit.worlds.reviews`: The reviews world: short reviews whose five attributes can be read from the text."""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+# Heavy libraries are imported when a name is first used.
+_HOMES = {
+    "LM": "lm",
+    "load_lm": "lm",
+    "load_world": "worlds",
+    "load_table": "datasets",
+    "LMTeacher": "teacher",
+    "HTTPTeacher": "teacher",
+    "EmbedSDG": "embedsdg",
+    "evaluate": "metrics",
+}
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'synthkit' has no attribute {name!r}; it offers {__all__}")
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return __all__

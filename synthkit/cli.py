@@ -1,0 +1,226 @@
+"""The command line: reproduce the studies, examine the machine, train the embedded model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from typer.core import TyperGroup
+
+from . import __version__
+
+# method -> "module:function", called as function(scale=, seeds=, out=, progress=) -> dict
+REPRODUCTIONS = {"embedsdg": "synthkit.embedsdg.experiment:reproduce"}
+SCALES = ("fast", "study", "paper")
+USER_ERRORS = (ValueError, OSError, RuntimeError)  # OSError holds "not found" and "no connection"
+Scale = Literal["fast", "study", "paper"]
+_CLICK = ("click", "typer")  # whose own way of ending a program is a RuntimeError
+
+
+class _Group(TyperGroup):
+    """A group of commands in which an expected error is one line on stderr and exit status 2."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except USER_ERRORS as error:
+            if ctx.params.get("debug") or type(error).__module__.split(".")[0] in _CLICK:
+                raise
+            text = " ".join(str(error).split()) or type(error).__name__
+            typer.echo(f"synthkit: {text}", err=True)
+            raise typer.Exit(2) from error
+
+
+app = typer.Typer(
+    cls=_Group,
+    help="Make synthetic training data with a language model, by published methods.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+offline = typer.Typer(
+    help="EmbedSDG with a teacher that is somewhere else: write its prompts, read its answers.",
+    no_args_is_help=True,
+)
+app.add_typer(offline, name="embedsdg-prompts")
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"synthkit {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error (before the command).")
+    ] = False,
+) -> None:
+    """Make synthetic training data with a language model, by published methods."""
+
+
+@app.command()
+def reproduce(
+    method: Annotated[
+        str | None, typer.Argument(help=f"One of {', '.join(REPRODUCTIONS)}; default: all.")
+    ] = None,
+    scale: Annotated[
+        str | None, typer.Option(help="fast, study or paper; default: $SYNTHKIT_SCALE, or fast.")
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Such as 0,1,2; default: those of the scale.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the figures and the results.")] = Path(
+        "runs"
+    ),
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bars.")] = False,
+) -> None:
+    """Run a method's experiment: a table on the screen, figures and numbers in a folder."""
+    names = [method] if method else list(REPRODUCTIONS)
+    if method and method not in REPRODUCTIONS:
+        raise ValueError(f"no experiment is called {method!r}; there is {', '.join(REPRODUCTIONS)}")
+    chosen, numbers = read_scale(scale), read_seeds(seeds)
+    for name in names:
+        folder = out / f"{name}-{chosen}"
+        typer.echo(f"{name} at scale {chosen}", err=True)
+        _function(REPRODUCTIONS[name])(scale=chosen, seeds=numbers, out=folder, progress=not quiet)
+        typer.echo(f"{name}: figures and results are in {folder}", err=True)
+
+
+@app.command()
+def doctor(
+    network: Annotated[
+        bool, typer.Option("--network", help="Also see whether the Hugging Face hub answers.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Say what this machine can do; exit status 1 if something that is needed fails."""
+    from .doctor import examine
+
+    report = examine(network=network)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(report.to_dict(), indent=2))
+    else:
+        report.show()
+    raise typer.Exit(0 if report.usable else 1)
+
+
+@app.command()
+def pretrain(
+    folder: Annotated[Path, typer.Argument(help="Where the model is written.")],
+    preset: Annotated[str, typer.Option(help="study (the committed model) or fast.")] = "study",
+    seed: Annotated[int, typer.Option(help="Of the weights and of the text.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """Train an embedded model from nothing; an interrupted training continues where it was."""
+    from .pretrain import PRESETS
+    from .pretrain import pretrain as train
+
+    if preset not in PRESETS:
+        raise ValueError(f"no preset is called {preset!r}; there is {', '.join(PRESETS)}")
+    losses = train(folder, PRESETS[preset], seed=seed, progress=not quiet)
+    typer.echo(f"{folder}: {len(losses)} steps, last loss {losses[-1]:.3f} nats per token")
+
+
+@app.command()
+def abilities(
+    model: Annotated[
+        str | None, typer.Argument(help="A model's folder; default: the embedded one.")
+    ] = None,
+    n: Annotated[int, typer.Option("--n", min=10, help="Tries an ability and world.")] = 100,
+    seeds: Annotated[str, typer.Option(help="Such as 0,1,2.")] = "0,1,2",
+    out: Annotated[Path, typer.Option(help="The file of the result.")] = Path(
+        "runs/embedded_lm.json"
+    ),
+) -> None:
+    """Count what an embedded model can do: copy, write, follow, rephrase, describe, solve."""
+    from .lab.abilities import reproduce as count
+
+    typer.echo(count(model, n=n, seeds=read_seeds(seeds) or [0], out=out).to_string(na_rep="-"))
+    typer.echo(f"the result is in {out}", err=True)
+
+
+@offline.command("export")
+def export_command(
+    questions: Annotated[Path, typer.Argument(help="JSON Lines with question and answer.")],
+    prompts: Annotated[Path, typer.Argument(help="The JSON Lines file of prompts to write.")],
+    n: Annotated[int, typer.Option("--n", min=1, help="How many prompts.")] = 100,
+    model: Annotated[
+        str | None, typer.Option(help="The student: a hub id or a folder; default: embedded.")
+    ] = None,
+    bits: Annotated[int | None, typer.Option(help="4 or 8, to quantise the student.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the choice of examples.")] = 0,
+    preset: Annotated[Scale, typer.Option(help="The knobs of the method.")] = "fast",
+) -> None:
+    """Find sparse regions among QUESTIONS and write the prompts that a teacher should answer."""
+    from .datasets import load_questions
+
+    real = load_questions(questions)
+    from . import EmbedSDG, load_lm  # slow to import: a missing file should not wait for it
+
+    lm = load_lm(None if model in (None, "embedded") else model, bits=bits)
+    method = EmbedSDG(lm, preset=preset, seed=seed).fit(real, too_long="skip")
+    method.export_prompts(n, prompts)
+    typer.echo(f"{prompts}: {n} prompts; write {{id, answer}} for each, as JSON Lines")
+
+
+@offline.command("import")
+def import_command(
+    prompts: Annotated[Path, typer.Argument(help="The file that export wrote.")],
+    answers: Annotated[Path, typer.Argument(help="JSON Lines with id and answer.")],
+    dataset: Annotated[Path, typer.Argument(help="The JSON Lines file of examples to write.")],
+    teacher: Annotated[str, typer.Option(help="Name kept with each example.")] = "imported",
+) -> None:
+    """Read the teacher's answers, filter them, and write the synthetic examples."""
+    for path in (prompts, answers):
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no file {path}")
+    from .embedsdg.synthesizer import import_answers
+    from .storage import write_jsonl
+
+    rows, counts = import_answers(prompts, answers, teacher=teacher)
+    write_jsonl(dataset, list(rows))
+    ends = ", ".join(f"{end}: {count}" for end, count in counts.items())
+    typer.echo(f"{dataset}: {len(rows)} examples ({ends})")
+
+
+def read_scale(scale: str | None) -> str:
+    """The scale asked for; without one, that of the environment; without that, fast.
+
+    Raises:
+        ValueError: it is none of fast, study, paper.
+    """
+    chosen = scale or os.environ.get("SYNTHKIT_SCALE") or "fast"
+    if chosen not in SCALES:
+        where = "--scale" if scale else "SYNTHKIT_SCALE"
+        raise ValueError(f"{where} is {chosen!r}; choose one of {', '.join(SCALES)}")
+    return chosen
+
+
+def read_seeds(text: str | None) -> list[int] | None:
+    """Seeds written as `0,1,2`; None where none were given.
+
+    Raises:
+        ValueError: not whole numbers of zero or more, or one of them twice.
+    """
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts) or len(set(map(int, parts))) < len(parts):
+        raise ValueError(f"--seeds is {text!r}; write different whole numbers, such as 0,1,2")
+    return [int(part) for part in parts]
+
+
+def _function(address: str) -> Callable[..., Any]:
+    module, name = address.split(":")
+    return getattr(import_module(module), name)

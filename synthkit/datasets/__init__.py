@@ -1,0 +1,36 @@
+"""Real sets by path or by hub name, read, checked and brought into one form."""
+
+from .loaders import (
+    KNOWN_SETS,
+    MISSING,
+    KnownSet,
+    load_clinc150,
+    load_mbpp,
+    load_questions,
+    load_self_instruct,
+    load_sentiment,
+    load_table,
+    load_texts,
+    load_tool_schemas,
+)
+from .normalise import normalise_number
+from .reading import FORMATS, PICKLES
+from .validation import as_dataset
+
+__all__ = [
+    "FORMATS",
+    "KNOWN_SETS",
+    "MISSING",
+    "PICKLES",
+    "KnownSet",
+    "as_dataset",
+    "load_clinc150",
+    "load_mbpp",
+    "load_questions",
+    "load_self_instruct",
+    "load_sentiment",
+    "load_table",
+    "load_texts",
+    "load_tool_schemas",
+    "normalise_number",
+]

@@ -1,0 +1,388 @@
+"""What this machine can do: its parts, the libraries, the embedded model, the models that fit."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GIB = 2**30
+PACKAGES = (
+    "torch", "transformers", "peft", "bitsandbytes", "accelerate", "datasets", "safetensors",
+    "tokenizers", "numpy", "scipy", "pandas", "scikit-learn", "openTSNE", "mauve-text",
+    "matplotlib", "jsonschema", "httpx", "tqdm", "rich", "typer", "nbdev",
+)  # fmt: skip
+# Bytes a parameter. In 4 bits the linear layers take 0.52 (NF4, double quantisation); 0.75 allows
+# for the embeddings and norms, which stay in 16 bits.
+BYTES = {"float32": 4.0, "bfloat16": 2.0, "4-bit": 0.75}
+LORA = 0.16  # more bytes a parameter: adapters of 1 %, each weight with gradient and Adam's two
+# Share of the memory that the weights may take; the rest is for activations, cache and libraries.
+SHARE = {"generate": 0.8, "lora": 0.5}
+HUB = "https://huggingface.co/api/models?limit=1"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: what, what was found, the verdict, and what to do about it."""
+
+    what: str
+    found: str
+    verdict: Literal["ok", "warn", "fail"] = "ok"
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `examine` found.
+
+    Attributes:
+        findings: one line each.
+        sizes: rows of `memory`, `weights`, `generate` and `lora`: the largest model, in billions
+            of parameters, to generate with and to fine-tune by LoRA.
+    """
+
+    findings: tuple[Finding, ...]
+    sizes: tuple[dict[str, Any], ...]
+
+    @property
+    def usable(self) -> bool:
+        """Whether nothing that the kit needs has failed."""
+        return all(finding.verdict != "fail" for finding in self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report in plain types, ready for JSON."""
+        return {
+            "usable": self.usable,
+            "findings": [asdict(finding) for finding in self.findings],
+            "sizes": [dict(row) for row in self.sizes],
+        }
+
+    def frame(self) -> pd.DataFrame:
+        """The findings as a table."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(finding) for finding in self.findings])
+
+    def show(self) -> None:
+        """Print both tables to the terminal, and the lines of advice under them."""
+        from rich.console import Console
+        from rich.table import Table
+
+        colours = {"ok": "green", "warn": "yellow", "fail": "red"}
+        table = Table("", "what", "found", title="This machine", title_justify="left")
+        for item in self.findings:
+            colour = colours[item.verdict]
+            table.add_row(f"[{colour}]{item.verdict}[/]", item.what, item.found)
+        sizes = Table("memory", "weights", "generate with", "fine-tune by LoRA",
+                      title="Largest model that fits", title_justify="left")  # fmt: skip
+        for row in self.sizes:
+            billions = (f"{row[key]:.1f} billion" for key in ("generate", "lora"))
+            sizes.add_row(row["memory"], row["weights"], *billions)
+        console = Console()
+        console.print(table)
+        for item in self.findings:
+            if item.advice:
+                console.print(f"{item.verdict}: {item.what}: {item.advice}", highlight=False)
+        console.print(sizes)
+
+
+def examine(*, network: bool = False) -> Report:
+    """Look at the machine, the libraries and the embedded model; takes about ten seconds.
+
+    Args:
+        network: also ask the Hugging Face hub for an answer. Without it nothing is sent anywhere.
+
+    A part that cannot be examined is a finding of its own; this function does not raise.
+    """
+    checks: list[tuple[str, Callable[[], Finding]]] = [
+        ("python", _python),
+        ("libraries", _libraries),
+        ("cores", _cores),
+        ("memory", _memory),
+        ("disk", _disk),
+        ("GPU", _gpu),
+        ("bfloat16 on the CPU", _bfloat16),
+        ("4-bit weights", _four_bits),
+        ("embedded model", _embedded),
+    ]
+    if network:
+        checks.append(("hub", _hub))
+    findings = []
+    for what, check in checks:
+        try:
+            finding = check()
+        except Exception as error:  # a broken native library raises anything
+            reason = " ".join(str(error).split())[:160]
+            finding = _seen(
+                f"{type(error).__name__}: {reason}",
+                "fail",
+                "repair or install again what is named here",
+            )
+        findings.append(replace(finding, what=what))
+    return Report(tuple(findings), tuple(_sizes()))
+
+
+def largest_model(memory: float, weights: str, use: str = "generate") -> float:
+    """Billions of parameters that fit into `memory` GiB.
+
+    The formula is `share * memory / bytes`: the weights may take 80 % of the memory to generate
+    and 50 % to fine-tune by LoRA; a parameter takes 4 bytes in float32, 2 in bfloat16 and 0.75 in
+    4 bits, and 0.16 more for LoRA. It is a rule of thumb: long contexts need more.
+
+    Raises:
+        ValueError: unknown `weights` or `use`.
+    """
+    if weights not in BYTES or use not in SHARE:
+        raise ValueError(
+            f"weights={weights!r}, use={use!r}: choose one of {', '.join(BYTES)} and one of "
+            f"{', '.join(SHARE)}"
+        )
+    each = BYTES[weights] + (LORA if use == "lora" else 0)
+    return SHARE[use] * memory * GIB / each / 1e9
+
+
+def memory_gib() -> float | None:
+    """Main memory this process may use, in GiB: the machine's, or a container's lower limit."""
+    amounts = []
+    if hasattr(os, "sysconf"):
+        try:
+            amounts.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        except (ValueError, OSError):
+            pass
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            text = Path("/sys/fs/cgroup", name).read_text().strip()
+        except OSError:
+            continue
+        if text.isdecimal():  # "max" means no limit
+            amounts.append(int(text))
+    return min(amounts) / GIB if amounts else None
+
+
+# --- the checks: each returns a finding, or raises ------------------------------------------------
+
+
+def _seen(found: str, verdict: Literal["ok", "warn", "fail"] = "ok", advice: str = "") -> Finding:
+    """A finding; `examine` adds what was looked at."""
+    return Finding("", found, verdict, advice)
+
+
+def _python() -> Finding:
+    return _seen(f"{platform.python_version()} on {platform.system()} ({platform.machine()})")
+
+
+def _libraries() -> Finding:
+    from importlib.metadata import PackageNotFoundError, version
+
+    there, missing = [], []
+    for name in PACKAGES:
+        try:
+            there.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            missing.append(name)
+    wrong = _outside_range()
+    problems = [f"{name} missing" for name in missing] + wrong
+    if problems:
+        verdict = "fail" if missing else "warn"
+        return _seen("; ".join(problems), verdict, "install the kit again: python -m pip install .")
+    return _seen(", ".join(there[:4]) + f" and {len(there) - 4} more")
+
+
+def _outside_range() -> list[str]:
+    """Installed packages whose version the kit's metadata does not allow."""
+    from importlib.metadata import PackageNotFoundError, requires, version
+
+    from packaging.requirements import Requirement
+
+    try:
+        wanted = [Requirement(line) for line in requires("synthkit") or []]
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return []
+    wrong = []
+    for need in wanted:
+        if need.marker is not None and not need.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            found = version(need.name)
+        except PackageNotFoundError:
+            continue
+        if not need.specifier.contains(found, prereleases=True):
+            wrong.append(f"{need.name} {found} where {need.specifier} is needed")
+    return wrong
+
+
+def _cores() -> Finding:
+    allowed = getattr(os, "sched_getaffinity", None)
+    count = len(allowed(0)) if allowed else os.cpu_count() or 1
+    threads = os.environ.get("OMP_NUM_THREADS")
+    found = f"{count}" + (f" (OMP_NUM_THREADS={threads})" if threads else "")
+    if count < 2:
+        return _seen(found, "warn", "the times in the lessons are for two cores")
+    return _seen(found)
+
+
+def _memory() -> Finding:
+    memory = memory_gib()
+    if memory is None:
+        return _seen("unknown on this system", "warn", "4 GiB are enough for the lessons")
+    if memory < 3.5:
+        return Finding(
+            "", f"{memory:.1f} GiB", "warn", "run one lesson at a time; 4 GiB are enough"
+        )
+    return _seen(f"{memory:.1f} GiB")
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(Path.cwd()).free / GIB
+    if free < 2:
+        return _seen(f"{free:.1f} GiB free", "warn", "free some space: a run writes a little")
+    return _seen(f"{free:.0f} GiB free in the working folder")
+
+
+def _gpu() -> Finding:
+    import torch
+
+    if not torch.cuda.is_available():
+        return _seen("none; the fast and study scales need none")
+    cards = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+    found = ", ".join(f"{card.name}, {card.total_memory / GIB:.0f} GiB" for card in cards)
+    if max(card.total_memory for card in cards) < 20 * GIB:
+        return _seen(found, "warn", "the paper scale wants 24 GiB on one GPU; see the sizes")
+    return _seen(found)
+
+
+def _bfloat16() -> Finding:
+    import torch
+
+    numbers = torch.ones(64, 64, dtype=torch.bfloat16)
+    if float((numbers @ numbers)[0, 0]) != 64.0:
+        return _seen("wrong products", "fail", "install torch again")
+    flags = _cpu_flags()
+    fast = {"avx512_bf16", "amx_bf16", "bf16"} & flags
+    if fast:
+        return _seen(f"fast ({', '.join(sorted(fast))})")
+    how = "in software, slower than float32" if flags else "works; its speed is unknown here"
+    return _seen(how, "ok", "for training on this CPU pass autocast=False" if flags else "")
+
+
+def _cpu_flags() -> set[str]:
+    """The CPU's features as Linux lists them; empty elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return set()
+    named = (line for line in lines if line.lower().startswith(("flags", "features")))
+    return set(next(named, ":").split(":", 1)[1].split())
+
+
+def _four_bits() -> Finding:
+    """Forward and backward through one NF4 layer, against the layer it was made from."""
+    import torch
+
+    devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    errors = {}
+    for device in devices:
+        errors[device] = _nf4_error(device)
+    found = ", ".join(f"{device}: error {error:.0%}" for device, error in errors.items())
+    if max(errors.values()) > 0.2:
+        return Finding(
+            "", found, "warn", "4-bit results are wrong here: load models with bits=None"
+        )
+    return _seen(f"{found} of one layer's output")
+
+
+def _nf4_error(device: str) -> float:
+    """Relative error of an NF4 layer's output; its gradient must be there as well."""
+    import logging
+
+    import torch
+
+    # On a CPU it regrets at length that an optional compiled kernel is not installed.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+    import bitsandbytes as bnb
+
+    from .lm.quantisation import disable_packed_cpu_layout
+
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(128, 128, generator=generator) * 0.05
+    x = torch.randn(8, 128, generator=generator)
+    layer = bnb.nn.Linear4bit(128, 128, bias=False, compute_dtype=torch.float32, quant_type="nf4")
+    layer.weight = bnb.nn.Params4bit(weight.clone(), requires_grad=False, quant_type="nf4")
+    layer = layer.to(device)
+    disable_packed_cpu_layout(layer)
+    given = x.to(device).requires_grad_()
+    out = layer(given)
+    out.sum().backward()
+    if given.grad is None or not torch.isfinite(given.grad).all():
+        raise RuntimeError(f"no gradient passes a 4-bit layer on {device}")
+    exact = x @ weight.T
+    return ((out.detach().cpu() - exact).norm() / exact.norm()).item()
+
+
+def _embedded() -> Finding:
+    from .paths import embedded_lm_dir
+
+    if not (embedded_lm_dir() / "config.json").is_file():
+        advice = "install the kit again, or train it: synthkit pretrain data/embedded_lm"
+        return _seen("not there", "fail", advice)
+    from .lm import load_lm
+
+    start = time.perf_counter()
+    lm = load_lm(device="cpu")
+    loaded = time.perf_counter() - start
+    start = time.perf_counter()
+    lm.generate(["Question: 2 + 3?\nAnswer:"], max_new_tokens=16)
+    wrote = time.perf_counter() - start
+    parameters = lm.describe()["parameters"] / 1e6
+    return _seen(
+        f"{parameters:.1f} million parameters, loaded in {loaded:.1f} s, a reply in {wrote:.1f} s"
+    )
+
+
+def _hub() -> Finding:
+    import httpx
+
+    try:
+        answer = httpx.get(HUB, timeout=10, follow_redirects=True)
+    except httpx.HTTPError as error:
+        return _seen(
+            f"no answer ({type(error).__name__})",
+            "warn",
+            "real models and sets need it once; a local folder never does",
+        )
+    if answer.status_code != 200:
+        return _seen(f"answered {answer.status_code}", "warn", "try again later")
+    return _seen("answers")
+
+
+def _sizes() -> list[dict[str, Any]]:
+    """The largest models for main memory and for each GPU."""
+    places = {}
+    memory = memory_gib()
+    if memory is not None:
+        places[f"main, {memory:.0f} GiB"] = memory
+    try:
+        import torch
+
+        for i in range(torch.cuda.device_count()):
+            card = torch.cuda.get_device_properties(i).total_memory / GIB
+            places[f"GPU {i}, {card:.0f} GiB"] = card
+    except Exception:  # already reported by the checks
+        pass
+    return [
+        {
+            "memory": place,
+            "weights": weights,
+            **{use: round(largest_model(amount, weights, use), 1) for use in SHARE},
+        }
+        for place, amount in places.items()
+        for weights in BYTES
+    ]

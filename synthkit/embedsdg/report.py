@@ -1,0 +1,163 @@
+"""What the EmbedSDG experiment shows: its table, its verdict and its figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..statistics import Interval, paired_interval
+from .experiment import ARMS, BASELINE, CEILING, METHOD, NO_DATA
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from ..lab.results import Result
+
+ORDER = (NO_DATA, *ARMS, CEILING)
+
+
+def values(result: Result, measure: str, arm: str) -> np.ndarray:
+    """One measure of one arm, `(seeds,)`, in the order of the run's seeds; NaN where not run."""
+    known = {
+        row["seed"]: row["value"]
+        for row in result.measurements
+        if (row["measure"], row["arm"]) == (measure, arm)
+    }
+    return np.array([known.get(seed, np.nan) for seed in result.seeds])
+
+
+def difference(
+    result: Result, arm: str, against: str = BASELINE, measure: str = "accuracy (retrain)"
+) -> Interval:
+    """The paired difference of two arms over the run's seeds, with its 95 % interval.
+
+    Raises:
+        ValueError: fewer than three seeds have both arms; a single run proves nothing.
+    """
+    a, b = values(result, measure, arm), values(result, measure, against)
+    both = np.isfinite(a) & np.isfinite(b)
+    if both.sum() < 3:
+        raise ValueError(f"{both.sum()} seeds have both {arm!r} and {against!r}; three are needed")
+    return paired_interval(a[both], b[both])
+
+
+def verdict(interval: Interval) -> str:
+    """What an interval of a difference says of "better than the baseline"."""
+    if interval.low > 0:
+        return "reproduced"
+    return "not reproduced: worse" if interval.high < 0 else "not decided: the interval covers 0"
+
+
+def table(result: Result) -> pd.DataFrame:
+    """Mean of every arm over seeds: accuracies, rare shares, and the difference to the baseline."""
+    import pandas as pd
+
+    columns = {
+        "accuracy": "accuracy (retrain)",
+        "rare families": "rare accuracy (retrain)",
+        "continue": "accuracy (continue)",
+        "rare seeds": "rare share of seeds",
+        "rare rows": "rare share of rows",
+    }
+    rows = []
+    for arm in ORDER:
+        found = {name: values(result, measure, arm) for name, measure in columns.items()}
+        if not np.isfinite(found["accuracy"]).any():
+            continue
+        means = {name: _mean(numbers) for name, numbers in found.items()}
+        rows.append({"arm": arm, **means, "against baseline": _against(result, arm)})
+    return pd.DataFrame(rows).set_index("arm")
+
+
+def _mean(numbers: np.ndarray) -> float | None:
+    there = numbers[np.isfinite(numbers)]
+    return round(float(there.mean()), 3) if len(there) else None
+
+
+def _against(result: Result, arm: str) -> str:
+    if arm == BASELINE:
+        return "-"
+    try:
+        found = difference(result, arm)
+    except ValueError:
+        gap = values(result, "accuracy (retrain)", arm) - values(
+            result, "accuracy (retrain)", BASELINE
+        )
+        return f"{np.nanmean(gap):+.3f} (n={np.isfinite(gap).sum()})"
+    return f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
+
+
+def show(result: Result, shown: dict[str, Any] | None, out: Path) -> None:
+    """Print the table and save the figures of a run to `out`."""
+    from rich.console import Console
+    from rich.table import Table
+
+    frame = table(result)
+    title = f"EmbedSDG in the math world: {result.scale} scale, seeds {result.seeds}"
+    printed = Table(title=title)
+    for name in ("arm", *frame.columns):
+        printed.add_column(name, justify="left" if name == "arm" else "right")
+    for arm, row in frame.iterrows():
+        cells = ["-" if value is None or value != value else str(value) for value in row]
+        printed.add_row(str(arm), *cells)
+    console = Console(width=120)
+    console.print(printed)
+    console.print(
+        f"accuracy: of a student retrained on D and the arm's rows, on a test balanced over "
+        f"families; the baseline is {BASELINE!r}."
+    )
+    if len(result.seeds) < 3:
+        console.print("Fewer than three seeds: the numbers show that it runs, and decide nothing.")
+    _save_figures(result, shown, out)
+
+
+def _save_figures(result: Result, shown: dict[str, Any] | None, out: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from ..plots import style
+
+    style()
+    figure, axes = plt.subplots(figsize=(6.5, 3.4))
+    plot_arms(result, axes)
+    figure.savefig(out / "accuracy.png")
+    plt.close(figure)
+    if shown:
+        figure, axes = plt.subplots(figsize=(5, 4))
+        plot_map(shown["method"], shown["data"], axes)
+        figure.savefig(out / "map.png")
+        plt.close(figure)
+
+
+def plot_arms(result: Result, axes: Axes, measure: str = "accuracy (retrain)") -> None:
+    """Every seed of every arm as a dot, its mean as a bar; the baseline's mean as a line."""
+    from ..plots import OKABE_ITO
+
+    arms = [arm for arm in ORDER if np.isfinite(values(result, measure, arm)).any()]
+    for height, arm in enumerate(reversed(arms)):
+        numbers = values(result, measure, arm)
+        colour = OKABE_ITO["vermilion"] if arm == METHOD else OKABE_ITO["blue"]
+        axes.plot(numbers, np.full(len(numbers), height), "o", color=colour, alpha=0.5)
+        axes.plot(np.nanmean(numbers), height, "|", color=colour, markersize=18, mew=2.5)
+    axes.axvline(np.nanmean(values(result, measure, BASELINE)), color="0.7", lw=1, zorder=0)
+    axes.set_yticks(range(len(arms)), list(reversed(arms)))
+    axes.set_xlabel("accuracy on a test balanced over families")
+
+
+def plot_map(method, data, axes: Axes) -> None:
+    """D on the student's map, rare families apart from frequent ones by colour and shape."""
+    from ..plots import OKABE_ITO
+
+    rare = np.array([row["family"] in data.rare for row in data.real])
+    for mask, name, marker, colour in (
+        (~rare, "frequent families", ".", OKABE_ITO["sky"]),
+        (rare, "rare families", "x", OKABE_ITO["vermilion"]),
+    ):
+        axes.plot(*method.map.points[mask][:, :2].T, marker, color=colour, ms=4, label=name)
+    axes.set(xlabel="first component", ylabel="second component")
+    axes.legend(loc="best", fontsize=9)

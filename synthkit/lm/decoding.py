@@ -1,0 +1,237 @@
+"""Decoding from input embeddings, one left-padded batch with a key-value cache, back to text."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+# Finished rows are cut out of the batch (which copies the cache) once they are this share of it.
+_COMPACT_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is chosen.
+
+    `temperature=0` takes the most probable token. Otherwise logits are divided by `temperature`,
+    the `top_k` best are kept (0 keeps all), then the smallest set of tokens that holds `top_p` of
+    the probability, and one is drawn. Row i draws from its own generator, seeded by (seed, i).
+    """
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    seed: int = 0
+
+    def __post_init__(self):
+        if not (np.isfinite(self.temperature) and self.temperature >= 0):
+            raise ValueError(f"temperature must be finite and >= 0, found {self.temperature}")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p must lie in (0, 1], found {self.top_p}")
+        if self.top_k < 0:
+            raise ValueError(f"top_k must be >= 0 (0 = untruncated), found {self.top_k}")
+
+    def noise(self, row: int, steps: int) -> np.ndarray:
+        """(steps,) uniform numbers in [0, 1) for row `row`, the same whatever the batch."""
+        return np.random.default_rng((self.seed, row)).random(steps)
+
+
+def choose(logits: Tensor, uniform: Tensor, sampling: Sampling) -> Tensor:
+    """Next tokens (b,) from `logits` (b, V) and one uniform number a row (b,)."""
+    if sampling.temperature == 0:
+        return logits.argmax(-1)
+    scores = logits.float() / sampling.temperature
+    if not sampling.top_k and sampling.top_p == 1:
+        return _inverse_cdf(scores.softmax(-1, dtype=torch.float64), uniform)
+    scores, order = scores.sort(dim=-1, descending=True, stable=True)
+    if sampling.top_k:
+        scores[:, sampling.top_k :] = -torch.inf
+    probabilities = scores.softmax(-1, dtype=torch.float64)
+    if sampling.top_p < 1:
+        before = probabilities.cumsum(-1) - probabilities  # mass of the better tokens
+        probabilities = probabilities.masked_fill(before >= sampling.top_p, 0)
+    return order.gather(-1, _inverse_cdf(probabilities, uniform)[:, None])[:, 0]
+
+
+def _inverse_cdf(probabilities: Tensor, uniform: Tensor) -> Tensor:
+    """Index (b,) at which the running sum of (b, V) passes `uniform` (b,) of its total."""
+    running = probabilities.cumsum(-1)
+    target = uniform[:, None].to(running) * running[:, -1:]
+    last = probabilities.shape[-1] - 1
+    return torch.searchsorted(running, target, right=True)[:, 0].clamp(max=last)
+
+
+def left_pad(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Rows (m_i, N) as one block (b, m, N), zeros on the left, with its mask (b, m)."""
+    longest = max(len(row) for row in rows)
+    block = rows[0].new_zeros(len(rows), longest, rows[0].shape[-1])
+    mask = torch.zeros(len(rows), longest, dtype=torch.long, device=block.device)
+    for i, row in enumerate(rows):
+        block[i, longest - len(row) :] = row
+        mask[i, longest - len(row) :] = 1
+    return block, mask
+
+
+def positions(mask: Tensor) -> Tensor:
+    """Position ids (b, m) that count only unpadded places; padded ones get 0."""
+    return (mask.cumsum(-1) - 1).clamp(min=0)
+
+
+def supported(model: nn.Module, **arguments) -> dict:
+    """The `arguments` that the model's `forward` takes (architectures differ)."""
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    known = inspect.signature(base.forward).parameters
+    return {name: value for name, value in arguments.items() if name in known}
+
+
+@torch.no_grad()
+def decode(
+    model: nn.Module,
+    rows: Sequence[Tensor],
+    row_ids: Sequence[int],
+    limits: Sequence[int],
+    *,
+    eos: Iterable[int] = (),
+    sampling: Sampling | None = None,
+    stopped: Callable[[list[int]], bool] | None = None,
+) -> list[list[int]]:
+    """New tokens for each row of one batch.
+
+    Args:
+        model: a causal LM in eval mode.
+        rows: input embeddings, (m_i, N) each, as `model.get_input_embeddings()` gives them.
+        row_ids: the number of each row in the whole job; it seeds the row's noise.
+        limits: the most tokens each row may get.
+        eos: tokens that end a row; they are not returned.
+        sampling: how tokens are chosen; greedy if None.
+        stopped: called with a row's new tokens after each one; true ends the row.
+
+    Returns:
+        A list of token ids for each row, without the end token.
+    """
+    sampling = sampling or Sampling()
+    batch = _Batch(rows, row_ids, limits, set(eos), sampling, stopped)
+    embeds, mask = left_pad(rows)
+    fixed = supported(model, use_cache=True, logits_to_keep=1)
+    positioned = bool(supported(model, position_ids=None))  # ALiBi models take none
+    inputs, cache = {"inputs_embeds": embeds}, None
+    while True:
+        if positioned:
+            new = 1 if cache is not None else mask.shape[1]
+            inputs["position_ids"] = positions(mask)[:, -new:]
+        out = model(**inputs, **fixed, attention_mask=mask, past_key_values=cache)
+        cache = out.past_key_values
+        tokens = choose(out.logits[:, -1], batch.noise(), sampling)
+        batch.take(tokens.tolist())
+        if not batch.running:
+            return batch.tokens
+        keep = batch.compact()
+        if keep is not None:
+            keep = torch.tensor(keep, device=mask.device)
+            cache.batch_select_indices(keep)
+            mask, tokens = mask[keep], tokens[keep]
+        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+        # Through input_ids, so that the model scales its embeddings as it always does.
+        inputs = {"input_ids": tokens[:, None]}
+
+
+class _Batch:
+    """Which rows of a batch still run, and what each has got."""
+
+    def __init__(self, rows, row_ids, limits, eos, sampling, stopped):
+        self.tokens: list[list[int]] = [[] for _ in rows]
+        self.limits, self.eos, self.stopped = list(limits), eos, stopped
+        self.places = list(range(len(rows)))  # which row each place of the batch holds
+        self.running = set(self.places)
+        self.step = 0
+        steps = max(self.limits)
+        self._device = rows[0].device
+        self._noise = np.zeros((len(rows), steps))
+        if sampling.temperature > 0:
+            self._noise = np.stack([sampling.noise(row, steps) for row in row_ids])
+
+    def noise(self) -> Tensor:
+        """(b,) uniform numbers for this step."""
+        column = self._noise[self.places, self.step]
+        if self._device.type == "mps":  # which knows no float64
+            column = column.astype(np.float32)
+        return torch.as_tensor(column, device=self._device)
+
+    def take(self, tokens: list[int]) -> None:
+        """Give each running row its new token, and retire rows that end."""
+        self.step += 1
+        for place, token in zip(self.places, tokens):
+            if place not in self.running:
+                continue
+            if token in self.eos:
+                self.running.discard(place)
+                continue
+            got = self.tokens[place]
+            got.append(token)
+            if len(got) >= self.limits[place] or (self.stopped and self.stopped(got)):
+                self.running.discard(place)
+
+    def compact(self) -> list[int] | None:
+        """Places to keep when enough rows have finished, else None."""
+        if len(self.running) > (1 - _COMPACT_SHARE) * len(self.places):
+            return None
+        keep = [i for i, place in enumerate(self.places) if place in self.running]
+        self.places = [self.places[i] for i in keep]
+        return keep
+
+
+# --- from tokens back to text --------------------------------------------------------------------
+
+
+def end_tokens(model: nn.Module, eos_id: int | None) -> set[int]:
+    """Every token that ends a text: the tokenizer's and those of the generation config."""
+    configured = getattr(model.generation_config, "eos_token_id", None)
+    ends = configured if isinstance(configured, list) else [configured]
+    return {end for end in (*ends, eos_id) if end is not None}
+
+
+def new_text(tokenizer, ids: list[int], before: int | None = None) -> str:
+    """The text of new ids; `before`, the token in front, saves a leading space."""
+
+    def plain(tokens: list[int]) -> str:
+        return tokenizer.decode(
+            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+
+    if before is not None:
+        start, whole = plain([before]), plain([before, *ids])
+        if start and whole.startswith(start):
+            return whole[len(start) :]
+    return plain(ids)
+
+
+def check_stops(stop: str | Sequence[str]) -> tuple[str, ...]:
+    """The stop strings as a tuple; ValueError when one is empty."""
+    stops = (stop,) if isinstance(stop, str) else tuple(stop)
+    if not all(stops):
+        raise ValueError(f"a stop string is empty: {stops}; every text would end at once")
+    return stops
+
+
+def stopper(tokenizer, stops: tuple[str, ...]) -> Callable[[list[int]], bool] | None:
+    """A function that says whether new tokens hold a stop string, or None without stops."""
+    if not stops:
+        return None
+    tail = 4 * max(map(len, stops)) + 8  # a character takes at most four byte tokens
+
+    def stopped(ids: list[int]) -> bool:
+        text = new_text(tokenizer, ids[-tail:])
+        return any(stop in text for stop in stops)
+
+    return stopped
+
+
+def cut(text: str, stops: tuple[str, ...]) -> str:
+    """The text before its first stop string."""
+    found = [at for at in map(text.find, stops) if at >= 0]
+    return text[: min(found)] if found else text

@@ -1,0 +1,99 @@
+"""Generation: prompts, embeddings or a soft prompt in, new text out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from .decoding import Sampling, check_stops, cut, decode, end_tokens, new_text, stopper
+from .rows import PromptRows, batches, check_embeds
+
+if TYPE_CHECKING:
+    from .model import LM
+
+
+def generate(
+    lm: LM,
+    prompts: Sequence[str] | None = None,
+    *,
+    inputs_embeds: Sequence[Tensor] | Tensor | None = None,
+    prefix_embeds: Tensor | None = None,
+    max_new_tokens: int = 128,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    top_k: int = 0,
+    stop: str | Sequence[str] = (),
+    bos: bool = True,
+    seed: int = 0,
+    batch_size: int = 64,
+    progress: bool = False,
+) -> list[str]:
+    """The new text for each prompt, as [prefix][BOS][prompt] goes on.
+
+    Args:
+        prompts: texts to continue.
+        inputs_embeds: instead of prompts, their input embeddings: (m_i, N) each, of any
+            lengths, or one (B, m, N) tensor.
+        prefix_embeds: a soft prompt in front, (t, N) for all rows or (B, t, N); it may stand
+            alone.
+        max_new_tokens: most new tokens a row; fewer where the context ends earlier.
+        temperature: 0 is greedy.
+        top_p: mass of the nucleus that is sampled from.
+        top_k: most tokens sampled from; 0 is all of them.
+        stop: strings that end a text; the text is cut before the first one.
+        bos: put BOS in front of the prompt if the tokenizer does so.
+        seed: with the row's number, seeds that row's noise; the batch size plays no part.
+        batch_size: most rows that run at a time.
+        progress: show a bar.
+
+    Raises:
+        ValueError: a row is empty, leaves no room in the context, or is not finite; a width
+            other than N; both or neither of `prompts` and `inputs_embeds`.
+    """
+    if max_new_tokens < 1:
+        raise ValueError(f"max_new_tokens must be at least 1, found {max_new_tokens}")
+    from tqdm import tqdm
+
+    sampling = Sampling(temperature, top_p, top_k, seed)
+    stops = check_stops(stop)
+    rows = _prompt_rows(lm, prompts, inputs_embeds, prefix_embeds, bos)
+    lengths = rows.lengths()
+    for i, length in enumerate(lengths):
+        if length == 0:
+            raise ValueError(f"prompt {i} is empty and has no BOS or prefix to start from")
+        lm.check_length(length + 1, f"prompt {i} with one new token")
+    texts = [""] * len(lengths)
+    bar = tqdm(total=len(lengths), desc="generate", unit="text", disable=not progress)
+    with lm.evaluating(), torch.no_grad(), bar:
+        for batch in batches(lengths, batch_size):
+            new = decode(
+                lm.model,
+                [rows.embeds(i) for i in batch],
+                batch,
+                [min(max_new_tokens, lm.context - lengths[i]) for i in batch],
+                eos=end_tokens(lm.model, lm.eos_id),
+                sampling=sampling,
+                stopped=stopper(lm.tokenizer, stops),
+            )
+            for i, ids in zip(batch, new):
+                texts[i] = cut(new_text(lm.tokenizer, ids, rows.last_id(i)), stops)
+            bar.update(len(batch))
+    return texts
+
+
+def _prompt_rows(lm: LM, prompts, inputs_embeds, prefix_embeds, bos: bool) -> PromptRows:
+    if prompts is not None and inputs_embeds is not None:
+        raise ValueError("give prompts or inputs_embeds, not both")
+    if prompts is None and inputs_embeds is None:
+        if prefix_embeds is None:
+            raise ValueError("nothing to continue: give prompts, inputs_embeds or a prefix")
+        prompts = [""] * (len(prefix_embeds) if prefix_embeds.dim() == 3 else 1)
+    if inputs_embeds is None:
+        given, ids = None, [lm.with_bos(ids, bos) for ids in lm.token_ids(prompts)]
+    else:
+        given = check_embeds(inputs_embeds, lm.hidden_size)
+        ids = [lm.with_bos([], bos)] * len(given)
+    return PromptRows(ids, given, lm.prefix_rows(prefix_embeds, len(ids)), lm.embed_ids)

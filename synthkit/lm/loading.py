@@ -1,0 +1,225 @@
+"""Loading a causal LM and its tokenizer, and saying plainly what is wrong with one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from ..paths import embedded_lm_dir
+from .quantisation import disable_packed_cpu_layout, quantisation_config
+
+if TYPE_CHECKING:
+    from .model import LM
+
+
+def load_lm(
+    name_or_path: str | Path | None = None,
+    *,
+    bits: int | None = None,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+    revision: str | None = None,
+) -> LM:
+    """Load a causal LM and its tokenizer.
+
+    Args:
+        name_or_path: a local folder, a hub id such as `"Qwen/Qwen2.5-0.5B"`, or None for the
+            embedded model. A local folder is read without any network access.
+        bits: None, 4 (NF4, double quantisation) or 8.
+        device: `"cpu"`, `"cuda"`, ... or `"auto"` to spread the model over all GPUs. None takes a
+            GPU if there is one.
+        dtype: type of the weights that are not quantised. None is float32 on a CPU, and what the
+            checkpoint holds elsewhere.
+        revision: branch, tag or commit on the hub.
+
+    Weights are read from safetensors only, and no code from the checkpoint is run.
+
+    Raises:
+        FileNotFoundError: the folder, or its config.json, is missing.
+        ValueError: not a causal LM, weights that cannot be read or are incomplete, or bad `bits`.
+        ConnectionError: the hub did not give the model.
+        RuntimeError: no such device, or bitsandbytes is needed and cannot work.
+    """
+    from .model import LM
+
+    source, local = _source(name_or_path)
+    device = _device(device)
+    on_cpu = str(device).startswith("cpu")
+    compute = dtype or (torch.float32 if on_cpu else torch.bfloat16)
+    quantised = quantisation_config(bits, compute)
+    fetch = {"local_files_only": local, "trust_remote_code": False}
+    if revision is not None:
+        fetch["revision"] = revision
+    config = _config(source, local, fetch)
+    _check_causal(source, config)
+    stored = getattr(config, "quantization_config", None)
+    if stored and bits is not None and not _stored_bits(stored) == bits:
+        raise ValueError(f"{source!r} is stored quantised ({stored}); load it with bits=None")
+    options = {"dtype": dtype or (torch.float32 if on_cpu else "auto"), "use_safetensors": True}
+    if quantised is not None and not stored:
+        options["quantization_config"] = quantised
+    if not on_cpu:
+        options["device_map"] = "auto" if device == "auto" else {"": str(device)}
+    model = _model(source, config, fetch | options)
+    tokenizer = _tokenizer(source, fetch)
+    return LM(model, tokenizer, name=_name(name_or_path))
+
+
+def _source(name_or_path: str | Path | None) -> tuple[str, bool]:
+    """Where to load from, and whether that is a local folder."""
+    if name_or_path is None:
+        folder = embedded_lm_dir()
+        if not (folder / "config.json").is_file():
+            raise FileNotFoundError(
+                f"the embedded model is not at {folder}; name a hub id or a local folder instead"
+            )
+        return str(folder), True
+    path = Path(name_or_path).expanduser()
+    if path.is_dir():
+        _check_folder(path)
+        return str(path), True
+    text = str(name_or_path)
+    looks_local = (
+        isinstance(name_or_path, Path)
+        or path.exists()
+        or text.startswith(("/", ".", "~"))
+        or "\\" in text
+        or text.count("/") > 1
+    )
+    if looks_local:
+        found = "a file" if path.exists() else "nothing"
+        raise FileNotFoundError(
+            f"no model folder at {text!r} (found {found}); give the folder that "
+            "`save_pretrained` wrote, or a hub id such as 'organisation/model'"
+        )
+    return text, False
+
+
+def _check_folder(path: Path) -> None:
+    names = sorted(entry.name for entry in path.iterdir())
+    if "config.json" not in names:
+        hint = "give the folder that `save_pretrained` wrote"
+        if "adapter_config.json" in names:
+            hint = "this is an adapter: load its base model, then call lm.load_adapter"
+        raise FileNotFoundError(f"no config.json in {path}; found {names[:8]}; {hint}")
+    if not any(name.endswith(".safetensors") for name in names):
+        raise ValueError(
+            f"no safetensors weights in {path}; found {names[:8]}; "
+            "other formats can run code when read: save the model again as safetensors"
+        )
+
+
+def _device(device: str | torch.device | None) -> str | torch.device:
+    if device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if str(device) == "auto":
+        return "auto" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"unknown device {device!r}; try 'cpu', 'cuda' or 'auto'") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError(f"device {str(device)!r} asked for, but torch sees no GPU; use 'cpu'")
+    return device
+
+
+def _config(source: str, local: bool, fetch: dict):
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(source, **fetch)
+    except Exception as error:
+        reason = str(error).strip().split("\n")[0]
+        if local:
+            raise ValueError(f"cannot use config.json in {source}: {reason}") from error
+        raise ConnectionError(
+            f"the Hugging Face hub did not give {source!r} ({type(error).__name__}: {reason}); "
+            "check the name and the connection, or pass a local folder, which needs no network"
+        ) from error
+
+
+def _check_causal(source: str, config) -> None:
+    """Refuse what is no decoder-only language model, before its weights are read."""
+    from transformers import AutoModelForCausalLM
+
+    kinds = getattr(config, "architectures", None) or []
+    causal = type(config) in AutoModelForCausalLM._model_mapping
+    if kinds:
+        endings = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
+        causal = causal and any(kind.endswith(endings) for kind in kinds)
+    else:  # an encoder's config says that it is no decoder
+        causal = causal and getattr(config, "is_decoder", None) is not False
+    if getattr(config, "is_encoder_decoder", False) or not causal:
+        raise ValueError(
+            f"{source!r} is not a causal language model: model_type "
+            f"{config.model_type!r}, architectures {kinds or 'not named'}; "
+            "use a decoder-only model (Llama, Qwen, Granite, Gemma, GPT-2, ...)"
+        )
+
+
+def _stored_bits(stored) -> int | None:
+    entries = stored if isinstance(stored, dict) else stored.to_dict()
+    return 4 if entries.get("load_in_4bit") else 8 if entries.get("load_in_8bit") else None
+
+
+def _model(source: str, config, options: dict) -> nn.Module:
+    from transformers import AutoModelForCausalLM
+
+    try:
+        with quiet_bars():
+            model, info = AutoModelForCausalLM.from_pretrained(
+                source, config=config, output_loading_info=True, **options
+            )
+    except Exception as error:  # safetensors, torch and transformers each raise their own
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(
+            f"cannot load the weights of {source!r} ({type(error).__name__}: {reason}); "
+            "copy or save the model again"
+        ) from error
+    wrong = sorted(info["missing_keys"]) + sorted(str(key) for key in info["mismatched_keys"])
+    if wrong:
+        raise ValueError(
+            f"the weights of {source!r} do not fit its config: {len(wrong)} tensors are missing or "
+            f"of another shape, such as {wrong[:3]}; save the whole model again"
+        )
+    disable_packed_cpu_layout(model)
+    return model.eval()
+
+
+def _tokenizer(source: str, fetch: dict):
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(source, **fetch)
+    except Exception as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(
+            f"no usable tokenizer in {source!r} ({type(error).__name__}: {reason}); "
+            "save the tokenizer into the model's folder"
+        ) from error
+
+
+@contextmanager
+def quiet_bars() -> Iterator[None]:
+    """Without the "Loading weights" bars, which clutter a notebook."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _name(name_or_path: str | Path | None) -> str:
+    if name_or_path is None:
+        return "embedded"
+    path = Path(name_or_path).expanduser()
+    return path.resolve().name if path.is_dir() else str(name_or_path)

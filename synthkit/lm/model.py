@@ -1,0 +1,256 @@
+"""A thin layer over a transformers causal LM: embed, attend, generate, score, adapt."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from .adapters import Adapters
+from .attention import READINGS, attention_weights
+from .fingerprint import fingerprint
+from .generation import generate
+from .likelihood import nll, token_losses, training_batch
+from .loading import load_lm
+from .quantisation import bits_of
+from .rows import IGNORED, check_finite, check_prefix, check_texts
+
+__all__ = ["IGNORED", "LM", "READINGS", "load_lm"]
+
+
+class LM:
+    """A causal LM and its tokenizer (`model`, `tokenizer`), with what the methods need of them.
+
+    Attributes:
+        name: hub id, the folder's name, or `"embedded"`.
+        device: where inputs go.
+        hidden_size: N, the width of a token's embedding.
+        context: most positions the model takes (`sys.maxsize` if its config sets no limit).
+        is_embedded: whether this is the kit's own model.
+        bits: 4, 8, or None when the weights are not quantised.
+
+    A sequence is laid out as [prefix][BOS][prompt][text][EOS]. BOS is there only where the model's
+    tokenizer puts one in front of a text, and `bos=False` leaves it out.
+    """
+
+    def __init__(self, model: nn.Module, tokenizer, name: str = "model"):
+        self.model, self.tokenizer, self.name = model, tokenizer, name
+        config = model.config.get_text_config()
+        self.hidden_size: int = model.get_input_embeddings().embedding_dim
+        self.context: int = getattr(config, "max_position_embeddings", None) or sys.maxsize
+        self.is_embedded: bool = hasattr(model.config, "synthkit_format")
+        self.bits = bits_of(model)
+        self._parameters: int = model.num_parameters()
+        self._adapters = Adapters(model)
+        first = tokenizer("a").input_ids[:1]
+        self.bos_id: int | None = tokenizer.bos_token_id
+        if first != [self.bos_id]:  # GPT-2 names a BOS token and never uses it
+            self.bos_id = None
+        self.eos_id: int | None = tokenizer.eos_token_id
+
+    def __repr__(self) -> str:
+        facts = ", ".join(f"{key}={value!r}" for key, value in self.describe().items())
+        return f"LM({facts})"
+
+    @property
+    def device(self) -> torch.device:
+        """Where inputs go: the device of the embedding table."""
+        return self.model.get_input_embeddings().weight.device
+
+    def describe(self) -> dict:
+        """Name, architecture, parameters, bits, dtype, device, context and adapters."""
+        return {
+            "name": self.name,
+            "architecture": type(self.model).__name__,
+            "parameters": self._parameters,
+            "bits": self.bits,
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+            "device": str(self.device),
+            "context": self.context,
+            "adapters": self._adapters.names,
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits that name the weights in use, from the config and 64 values a tensor.
+
+        An active adapter counts, an idle one does not. It is computed anew each time (it is
+        cheap), so that it follows training.
+        """
+        return fingerprint(self.model, self.active_adapter)
+
+    # --- tokens ----------------------------------------------------------------------------------
+
+    def token_ids(self, texts: Sequence[str], special: bool = False) -> list[list[int]]:
+        """The token ids of each text; with the tokenizer's BOS and such if `special`.
+
+        Raises:
+            TypeError: `texts` is one string, or holds something that is no string.
+        """
+        texts = check_texts(texts)
+        return self.tokenizer(texts, add_special_tokens=special).input_ids if texts else []
+
+    def text_ids(self, texts: Sequence[str], extra: int = 0) -> list[list[int]]:
+        """Token ids of non-empty texts that fit the context together with `extra` positions."""
+        texts = check_texts(texts)
+        rows = self.token_ids(texts)
+        for i, ids in enumerate(rows):
+            if not ids:
+                raise ValueError(f"text {i} is empty ({texts[i]!r}); drop it first")
+            self.check_length(len(ids) + extra, f"text {i}")
+        return rows
+
+    def check_length(self, length: int, what: str) -> None:
+        """Raise ValueError, naming `what`, when the context does not hold `length` positions."""
+        if length > self.context:
+            raise ValueError(
+                f"{what} takes {length} positions, but the context of {self.name!r} holds "
+                f"{self.context}; shorten or split it"
+            )
+
+    def with_bos(self, ids: list[int], bos: bool = True) -> list[int]:
+        """BOS in front, unless it is there already (a chat template writes its own)."""
+        front = [self.bos_id] if bos and self.bos_id is not None else []
+        return ids if front and ids[:1] == front else front + ids
+
+    def prefix_rows(self, prefix: Tensor | None, n: int) -> Tensor:
+        """The prefix of n rows as (1 or n, t, N); (1, 0, N) for none."""
+        if prefix is None:
+            return torch.zeros(1, 0, self.hidden_size, device=self.device)
+        return check_prefix(prefix, n, self.hidden_size)
+
+    def embed_ids(self, ids: Sequence[int]) -> Tensor:
+        """Input embeddings (m, N) of token ids, scaled as the model itself scales them.
+
+        What a model multiplies inside its forward (Granite) is not applied here, so the result
+        can be passed on as `inputs_embeds` as it is.
+        """
+        return self.model.get_input_embeddings()(torch.tensor(ids, device=self.device).long())
+
+    @torch.no_grad()
+    def embed_tokens(self, texts: Sequence[str]) -> list[Tensor]:
+        """Input embeddings (m, N) of each text, without BOS or other special tokens.
+
+        Raises:
+            ValueError: a text is empty or longer than the context, or an embedding is not finite.
+
+        Source: arXiv 2603.22294, equation 2 (SM^e).
+        """
+        rows = [self.embed_ids(ids) for ids in self.text_ids(texts)]
+        for i, row in enumerate(rows):
+            check_finite(row, f"the embedding of text {i}")
+        return rows
+
+    # --- what it is for: each method stands, with its documentation, in a module of its own ------
+
+    attention_weights = attention_weights
+    generate = generate
+    training_batch = training_batch
+    token_losses = token_losses
+    nll = nll
+
+    # --- adapters and copies ---------------------------------------------------------------------
+
+    @property
+    def active_adapter(self) -> str | None:
+        """The adapter in use; None is the base alone."""
+        return self._adapters.active
+
+    def add_adapter(
+        self,
+        name: str,
+        *,
+        rank: int = 8,
+        alpha: float = 16.0,
+        targets: str | Sequence[str] = "all-linear",
+        dropout: float = 0.0,
+        seed: int = 0,
+        config=None,
+    ) -> None:
+        """Add a LoRA adapter, idle until `use_adapter`; the base weights are frozen as they are.
+
+        Args:
+            name: a new name.
+            rank, alpha, targets, dropout: as in peft's `LoraConfig`.
+            seed: of its random start.
+            config: a peft config, instead of the four above.
+
+        Raises:
+            ValueError: an adapter of that name exists, or peft cannot use the name.
+        """
+        self._adapters.add(
+            name,
+            rank=rank,
+            alpha=alpha,
+            targets=targets,
+            dropout=dropout,
+            seed=seed,
+            config=config,
+        )
+
+    def set_adapter(self, name: str | None) -> None:
+        """Use adapter `name` from now on, and let its weights alone be trained; None is the base.
+
+        Raises:
+            KeyError: there is no such adapter.
+        """
+        self._adapters.use(name)
+
+    @contextmanager
+    def use_adapter(self, name: str | None) -> Iterator[LM]:
+        """Use adapter `name` (None: the base alone) inside a `with` block."""
+        before = self.active_adapter
+        self.set_adapter(name)
+        try:
+            yield self
+        finally:
+            self.set_adapter(before)
+
+    def save_adapter(self, name: str, folder: str | Path) -> Path:
+        """Write adapter `name` under `folder`, in a folder of its own name, which is returned.
+
+        Raises:
+            KeyError: there is no such adapter.
+        """
+        return self._adapters.save(name, folder)
+
+    def load_adapter(self, name: str, folder: str | Path) -> None:
+        """Read the adapter in `folder` (what `save_adapter` returned) under `name`, idle.
+
+        Raises:
+            FileNotFoundError: no adapter there.
+        """
+        self._adapters.load(name, folder)
+
+    def clone(self) -> LM:
+        """A copy that shares nothing that can change, adapters included: for training a student."""
+        return copy.deepcopy(self)
+
+    def with_lora(
+        self,
+        rank: int = 8,
+        alpha: float = 16.0,
+        targets: str | Sequence[str] = "all-linear",
+        seed: int = 0,
+    ) -> LM:
+        """A copy with a fresh LoRA adapter, "student", in use; see `add_adapter`."""
+        student = self.clone()
+        student.add_adapter("student", rank=rank, alpha=alpha, targets=targets, seed=seed)
+        student.set_adapter("student")
+        return student
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """In eval mode inside, each module as it was afterwards."""
+        training = [module for module in self.model.modules() if module.training]
+        self.model.eval()
+        try:
+            yield
+        finally:
+            for module in training:
+                module.training = True

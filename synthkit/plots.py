@@ -1,0 +1,94 @@
+"""One look for every figure: readable at print size, safe for colour-blind readers, small files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito (2008): eight colours that stay apart for every common kind of colour vision.
+OKABE_ITO = {
+    "blue": "#0072B2",
+    "orange": "#E69F00",
+    "green": "#009E73",
+    "vermilion": "#D55E00",
+    "purple": "#CC79A7",
+    "sky": "#56B4E9",
+    "black": "#000000",
+    "yellow": "#F0E442",
+}
+
+
+def style() -> None:
+    """Set matplotlib's defaults for the lessons: text of 9 points or more, no box, Okabe-Ito lines.
+
+    Lines differ in colour and markers alone do not carry meaning: label them (`label_line_ends`).
+    """
+    import matplotlib
+    from cycler import cycler
+
+    matplotlib.rcParams.update(
+        {
+            "figure.figsize": (6.4, 3.2),
+            "figure.dpi": 96,
+            "savefig.dpi": 96,
+            "figure.constrained_layout.use": True,
+            "font.size": 10,
+            "axes.titlesize": 11,
+            "axes.titlelocation": "left",
+            "axes.titleweight": "bold",
+            "axes.labelsize": 10,
+            "xtick.labelsize": 9,
+            "ytick.labelsize": 9,
+            "legend.fontsize": 9,
+            "legend.frameon": False,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.axisbelow": True,
+            "axes.prop_cycle": cycler(color=list(OKABE_ITO.values())),
+            "image.cmap": "viridis",
+            "lines.linewidth": 1.8,
+        }
+    )
+
+
+def label_line_ends(
+    ax: Axes, labels: Sequence[str] | None = None, *, gap: float = 4, spacing: float = 12
+) -> None:
+    """Write each line's label at its right end, in the line's colour, so that no legend is needed.
+
+    Args:
+        ax: the axes whose lines are labelled. Set its limits and scales first.
+        labels: one label a line; default: the labels given when plotting (names that start with
+            "_" are skipped).
+        gap: points between the end of a line and its label.
+        spacing: the least distance in points between two labels; close ones are pushed apart.
+
+    Raises:
+        ValueError: the number of labels is not the number of lines.
+    """
+    lines = [line for line in ax.get_lines() if labels or not line.get_label().startswith("_")]
+    names = list(labels) if labels else [line.get_label() for line in lines]
+    if len(names) != len(lines):
+        raise ValueError(f"{len(names)} labels for {len(lines)} lines: give one label a line")
+    points = 72 / ax.figure.dpi  # points a pixel
+    ends = []
+    for line, name in zip(lines, names):
+        x, y = line.get_xdata()[-1], line.get_ydata()[-1]
+        ends.append((ax.transData.transform((x, y))[1] * points, x, y, name, line.get_color()))
+    lowest = float("-inf")
+    for height, x, y, name, colour in sorted(ends, key=lambda end: end[0]):
+        placed = max(height, lowest + spacing)
+        lowest = placed
+        ax.annotate(
+            name,
+            (x, y),
+            xytext=(gap, placed - height),
+            textcoords="offset points",
+            color=colour,
+            va="center",
+            fontsize=9,
+            annotation_clip=False,
+        )

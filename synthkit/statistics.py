@@ -1,0 +1,183 @@
+"""Intervals and a permutation test: how sure a measured number is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with the ends of its confidence interval; `n` values went into it."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    def excludes(self, value: float) -> bool:
+        """Whether `value` lies outside the interval (an end point counts as inside)."""
+        return not self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        half = (self.high - self.low) / 2
+        digits = (
+            2 if half <= 0 or math.isinf(half) else min(6, max(2, -math.floor(math.log10(half))))
+        )
+        return f"{self.mean:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}], n={self.n}"
+
+
+def _clean(values: Sequence[float], least: int, name: str = "values") -> np.ndarray:
+    """`values` as a finite float array of shape (n,), n >= `least`; ValueError otherwise."""
+    array = np.asarray(values, dtype=float)
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be one list of numbers, got an array of shape {array.shape}")
+    if len(array) < least:
+        raise ValueError(f"{name} needs at least {least} numbers, got {len(array)}")
+    wrong = np.flatnonzero(~np.isfinite(array))
+    if len(wrong):
+        raise ValueError(
+            f"{name} holds {len(wrong)} number(s) that are not finite, the first at position "
+            f"{wrong[0]} ({array[wrong[0]]}); drop or repair them before asking for an interval"
+        )
+    return array
+
+
+def _confident(confidence: float) -> float:
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, for example 0.95; got {confidence}")
+    return confidence
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """The mean and its Student t interval.
+
+    Args:
+        values: (n,) independent measurements, n >= 2, for example one accuracy a seed.
+        confidence: the share of such intervals that cover the true mean.
+
+    Raises:
+        ValueError: fewer than two values, or one of them is not finite.
+    """
+    from scipy.stats import t
+
+    array = _clean(values, least=2)
+    half = t.ppf((1 + _confident(confidence)) / 2, len(array) - 1) * array.std(ddof=1)
+    half /= math.sqrt(len(array))
+    mean = float(array.mean())
+    return Interval(mean, float(mean - half), float(mean + half), len(array))
+
+
+def paired_interval(a: Sequence[float], b: Sequence[float], confidence: float = 0.95) -> Interval:
+    """The t interval of the mean of `a - b`, where `a[i]` and `b[i]` share a seed or a test item.
+
+    Raises:
+        ValueError: unequal lengths, fewer than two pairs, or a value that is not finite.
+    """
+    first, second = _clean(a, 2, "a"), _clean(b, 2, "b")
+    if len(first) != len(second):
+        raise ValueError(f"pairs need equal lengths, got {len(first)} and {len(second)}")
+    return mean_interval(first - second, confidence)
+
+
+def bootstrap_interval(
+    values: Sequence[float],
+    statistic: Callable[[np.ndarray], float] = np.mean,
+    n: int = 2000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Interval:
+    """A statistic of `values` and its percentile bootstrap interval (Efron, 1979).
+
+    Args:
+        values: (m,) independent measurements, m >= 2.
+        statistic: from an (m,) array to one number.
+        n: the number of resamples drawn with replacement.
+        seed: of the resampling.
+        confidence: the share of resampled statistics between the two ends.
+
+    Raises:
+        ValueError: too few values or resamples, or a value that is not finite.
+    """
+    array = _clean(values, least=2)
+    if n < 100:
+        raise ValueError(f"a percentile of n={n} resamples is too rough; take at least 100")
+    rng = np.random.default_rng(seed)
+    if statistic is np.mean:
+        rows = max(1, 2_000_000 // len(array))  # bounds the memory of one block
+        blocks = (min(rows, n - start) for start in range(0, n, rows))
+        drawn = [array[rng.integers(len(array), size=(k, len(array)))].mean(1) for k in blocks]
+        resampled = np.concatenate(drawn)
+    else:
+        picks = (rng.integers(len(array), size=len(array)) for _ in range(n))
+        resampled = np.array([float(statistic(array[pick])) for pick in picks])
+    tail = (1 - _confident(confidence)) / 2
+    low, high = np.quantile(resampled, [tail, 1 - tail])
+    return Interval(float(statistic(array)), float(low), float(high), len(array))
+
+
+def proportion_interval(k: int, n: int, confidence: float = 0.95) -> Interval:
+    """The proportion `k / n` and its Wilson score interval (Wilson, 1927).
+
+    Unlike the mean plus or minus 1.96 standard errors it stays inside [0, 1] and keeps a width at
+    k = 0 and k = n.
+
+    Raises:
+        ValueError: n is not positive, or k lies outside 0..n.
+    """
+    from scipy.stats import norm
+
+    if n < 1 or not 0 <= k <= n:
+        raise ValueError(f"a proportion needs 0 <= k <= n and n >= 1, got k={k}, n={n}")
+    z = norm.ppf((1 + _confident(confidence)) / 2)
+    p, scale = k / n, 1 + z * z / n
+    centre = (p + z * z / (2 * n)) / scale
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / scale
+    # Rounding must not push an end past the proportion itself at k = 0 and k = n.
+    return Interval(
+        p, float(max(0.0, min(p, centre - half))), float(min(1, max(p, centre + half))), n
+    )
+
+
+def permutation_spearman(
+    x: Sequence[float], y: Sequence[float], n: int = 10_000, seed: int = 0
+) -> tuple[float, float]:
+    """Spearman's rank correlation and its two-sided permutation p-value.
+
+    Ties share their mean rank. The p-value is (1 + c) / (1 + n), where c counts the permutations
+    whose correlation is at least as far from 0, so it is never 0.
+
+    Args:
+        x: (m,) numbers, m >= 4.
+        y: (m,) numbers, paired with `x`.
+        n: the number of random permutations.
+        seed: of the permutations.
+
+    Raises:
+        ValueError: unequal lengths, fewer than four pairs, a constant side, or a value that is not
+            finite.
+    """
+    from scipy.stats import rankdata
+
+    first, second = _clean(x, 4, "x"), _clean(y, 4, "y")
+    if len(first) != len(second):
+        raise ValueError(f"pairs need equal lengths, got {len(first)} and {len(second)}")
+    if n < 1:
+        raise ValueError(f"n counts random permutations and must be positive, got {n}")
+    ranks = []
+    for name, side in (("x", first), ("y", second)):
+        if np.ptp(side) == 0:
+            raise ValueError(f"{name} is constant ({side[0]}): a rank correlation needs variation")
+        rank = rankdata(side) - (len(side) + 1) / 2
+        ranks.append(rank / np.linalg.norm(rank))
+    rho = float(ranks[0] @ ranks[1])
+    rng = np.random.default_rng(seed)
+    rows, extreme = max(1, 2_000_000 // len(first)), 0
+    for start in range(0, n, rows):
+        block = np.tile(ranks[1], (min(rows, n - start), 1))
+        shuffled = rng.permuted(block, axis=1) @ ranks[0]  # (rows,)
+        extreme += int((np.abs(shuffled) >= abs(rho) - 1e-12).sum())
+    return rho, (1 + extreme) / (1 + n)

@@ -1,0 +1,221 @@
+"""Files written whole or not at all, JSON Lines that survive an interrupted run, and checksums."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import stat
+import uuid
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+_CHUNK = 1 << 20  # bytes read at a time
+
+
+def write_bytes(path: str | Path, data: bytes) -> Path:
+    """Write `data` to `path` in one step: a reader sees the old file or the new one, never a part.
+
+    The bytes go to a temporary file in the same folder (made if it is absent), are flushed to the
+    disk, and take the name of the old file, whose permissions they keep.
+
+    Returns:
+        The path written.
+
+    Raises:
+        OSError: the file could not be written; the message says how many bytes were wanted. The
+            old file, if there was one, is untouched and the temporary file is gone.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "xb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        if path.exists():
+            os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _failed(error, path, len(data)) from error
+    finally:
+        temporary.unlink(missing_ok=True)  # already gone when all went well
+    return path
+
+
+def write_text(path: str | Path, text: str) -> Path:
+    """Write `text` as UTF-8, line ends as they are (see `write_bytes`)."""
+    return write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: str | Path, value: Any, *, indent: int | None = 2) -> Path:
+    """Write `value` as one JSON document (see `write_bytes`).
+
+    Raises:
+        TypeError, ValueError: `value` is not JSON; NaN and infinity are refused.
+    """
+    return write_text(path, _dump(value, f"the value for {Path(path).name}", indent) + "\n")
+
+
+def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> Path:
+    """Write `rows` as JSON Lines, one object a line (see `write_bytes`).
+
+    Raises:
+        TypeError, ValueError: a row is not JSON; the message gives its number, from 0.
+    """
+    return write_text(path, "".join(_line(row, f"row {i}") for i, row in enumerate(rows)))
+
+
+def append_jsonl(path: str | Path, row: Mapping[str, Any]) -> Path:
+    """Add `row` to the end of a JSON Lines file, and return when the disk has it.
+
+    A last line that an interrupted run left torn is removed first, so that the new row never sticks
+    to it. Meant for one writer at a time.
+
+    Raises:
+        OSError: the row could not be written; the rows before it are as they were.
+        TypeError, ValueError: the row is not JSON.
+    """
+    path = Path(path)
+    data = _line(row, "the row").encode("utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "ab+", buffering=0) as handle:
+            data = _mend(handle) + data
+            size = handle.seek(0, os.SEEK_END)
+            try:
+                if handle.write(data) != len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(handle.fileno())
+            except OSError:
+                handle.truncate(size)
+                raise
+    except OSError as error:
+        raise _failed(error, path, len(data)) from error
+    return path
+
+
+def read_json(path: str | Path) -> Any:
+    """The one JSON document in `path`.
+
+    Raises:
+        ValueError: the file is not JSON; the message names the file and the line.
+    """
+    path = Path(path)
+    try:
+        return json.loads(path.read_bytes().decode("utf-8-sig"))
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{path.name}, line {error.lineno}: not JSON ({error.msg}); "
+            f"found {_shown(error.doc.split(chr(10))[error.lineno - 1])}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path.name}: not UTF-8 text at byte {error.start}") from error
+
+
+def read_jsonl(path: str | Path, *, tolerate_torn: bool = False) -> list[dict[str, Any]]:
+    """The objects of a JSON Lines file, in order; blank lines are passed over.
+
+    Args:
+        path: the file, UTF-8.
+        tolerate_torn: drop a last line that has no line end and is not JSON, which is what an
+            interrupted `append_jsonl` leaves.
+
+    Raises:
+        ValueError: a line is not a JSON object; the message names the file and the line (from 1)
+            and shows what was found.
+    """
+    path = Path(path)
+    rows = []
+    lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        value, reason = _parsed(line)
+        if isinstance(value, dict):
+            rows.append(value)
+            continue
+        torn = number == len(lines) and reason is not None  # the last piece has no line end
+        if torn and tolerate_torn:
+            continue
+        what = reason or f"a JSON {type(value).__name__}, where an object is needed"
+        advice = (
+            "; an interrupted run may have torn it: tolerate_torn=True drops it" if torn else ""
+        )
+        raise ValueError(f"{path.name}, line {number}: {what}; found {_shown(line)}{advice}")
+    return rows
+
+
+def sha256_file(path: str | Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as handle:
+        while chunk := handle.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def sha256_text(text: str) -> str:
+    """The SHA-256 of a text's UTF-8 bytes, in hexadecimal."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _dump(value: Any, what: str, indent: int | None = None) -> str:
+    """`value` as JSON text; the error says which value it was."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{what} cannot be written as JSON: {error}") from error
+
+
+def _line(row: Mapping[str, Any], what: str) -> str:
+    if not isinstance(row, Mapping):
+        raise TypeError(f"{what} must be a mapping of column to value, got {type(row).__name__}")
+    return _dump(dict(row), what) + "\n"
+
+
+def _parsed(line: bytes) -> tuple[Any, str | None]:
+    """The JSON value of a line and None, or None and the reason why it has none."""
+    try:
+        return json.loads(line.decode("utf-8")), None
+    except UnicodeDecodeError as error:
+        return None, f"not UTF-8 text at byte {error.start}"
+    except json.JSONDecodeError as error:
+        return None, f"not JSON ({error.msg}, column {error.colno})"
+
+
+def _mend(handle) -> bytes:
+    """Cut a torn last line off an open file; the line end a whole last line still needs."""
+    size = handle.seek(0, os.SEEK_END)
+    if not size:
+        return b""
+    handle.seek(size - 1)
+    if handle.read(1) == b"\n":
+        return b""
+    handle.seek(0)
+    whole = handle.read()  # rare: only after an interruption, or in a file from elsewhere
+    start = whole.rfind(b"\n") + 1
+    if _parsed(whole[start:])[1] is None:
+        return b"\n"
+    handle.truncate(start)
+    return b""
+
+
+def _failed(error: OSError, path: Path, wanted: int) -> OSError:
+    """The error again, saying how many bytes were wanted and what became of the old file."""
+    full = (errno.ENOSPC, errno.EDQUOT)
+    reason = "the disk is full" if error.errno in full else error.strerror or str(error)
+    after = "the old file is untouched" if path.exists() else "no file was made"
+    advice = "; free some space and run again" if error.errno in full else ""
+    return OSError(
+        error.errno, f"cannot write {path}: {reason}; {wanted:,} bytes were wanted, {after}{advice}"
+    )
+
+
+def _shown(line: str | bytes) -> str:
+    """The start of a line, short enough for a message."""
+    text = line.decode("utf-8", "replace") if isinstance(line, bytes) else line
+    return repr(text if len(text) <= 80 else text[:77] + "...")

@@ -1,0 +1,389 @@
+"""The code world: small Python tasks, each solved in several styles, with tests that are run.
+
+A row asks for a function in one sentence, answers with code in one of six styles, and carries three
+assert statements. A row is right when its code passes its tests in the sandbox and when its syntax
+tree shows the style it claims. The tasks are a table in `code_tasks.py`.
+"""
+
+from __future__ import annotations
+
+import ast
+import random
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..sandbox import run_tests
+from .base import Row, World, weighted
+from .code_tasks import (
+    ARGUMENTS,
+    INDICES,
+    ITEMS,
+    OPENERS,
+    RESULTS,
+    SECONDS,
+    STYLES,
+    TASKS,
+    TOTALS,
+    WORDS,
+    Task,
+)
+
+__all__ = ["STYLES", "TASKS", "CodeWorld", "recognise_style"]
+
+_HIGHER_ORDER = ("map", "filter", "reduce")
+
+
+def recognise_style(code: str) -> str:
+    """The style that the syntax tree of `code` shows.
+
+    One of `STYLES`; when several constructs occur the first of this order counts: recursion,
+    while, generator by `yield`, loop, comprehension, generator expression, map/filter/reduce.
+    "plain" if there is none of them, "unreadable" if the code does not parse or defines no
+    function.
+    """
+    try:
+        nodes = list(ast.walk(ast.parse(code)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return "unreadable"
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+    if not functions:
+        return "unreadable"
+    if any(function.name in _called(function) for function in functions):
+        return "recursion"
+    for style, kinds in (
+        ("while", ast.While),
+        ("generator", (ast.Yield, ast.YieldFrom)),
+        ("loop", ast.For),
+        ("comprehension", (ast.ListComp, ast.SetComp, ast.DictComp)),
+        ("generator", ast.GeneratorExp),
+    ):
+        if any(isinstance(node, kinds) for node in nodes):
+            return style
+    called = set().union(*map(_called, functions))
+    return "map" if called.intersection(_HIGHER_ORDER) else "plain"
+
+
+def _called(tree: ast.AST) -> set[str]:
+    """The plain names that are called somewhere in `tree`."""
+    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return {function.id for function in calls if isinstance(function, ast.Name)}
+
+
+class CodeWorld(World):
+    """Small Python functions in six styles.
+
+    Columns: `prompt` (one sentence), `code` (a function of 2 to 7 lines), `tests` (three assert
+    statements), and the factors `task` and `style`.
+    """
+
+    name = "code"
+    columns = ("prompt", "code", "tests", "task", "style")
+    factors = ("task", "style")
+
+    def __init__(
+        self,
+        task_weights: Mapping[str, float] | None = None,
+        style_weights: Mapping[str, float] | None = None,
+    ):
+        """
+        Args:
+            task_weights: how often each task is drawn, up to a factor; a task not named is never
+                drawn. Default: 1 / rank in the order of `TASKS` (Zipf's law).
+            style_weights: the same for `STYLES`, among those that the drawn task supports.
+                Default: uniform.
+
+        Raises:
+            ValueError: an unknown name, a negative weight, or a task left without a style.
+        """
+        zipf = {name: 1 / rank for rank, name in enumerate(TASKS, start=1)}
+        even = dict.fromkeys(STYLES, 1.0)
+        self.task_weights = _weights("task", zipf if task_weights is None else task_weights, zipf)
+        styles = _weights("style", even if style_weights is None else style_weights, even)
+        self.style_weights = {
+            task: {style: styles[style] for style in TASKS[task].bodies if style in styles}
+            for task in self.task_weights
+        }
+        for task, offered in self.style_weights.items():
+            if not offered:
+                raise ValueError(
+                    f"task {task!r} has only the styles {', '.join(TASKS[task].bodies)}; give one "
+                    "of them a weight, or leave the task out of task_weights"
+                )
+
+    def example(self, rng: random.Random) -> Row:
+        task = weighted(rng, self.task_weights)
+        style = weighted(rng, self.style_weights[task])
+        return self._row(task, [style], rng)[0]
+
+    def solutions(self, task: str, style: str | None = None, seed: int = 0) -> list[Row]:
+        """One prompt of `task`, answered in each style the task supports (or in `style` alone).
+
+        The rows share names, constant, prompt and tests.
+
+        Raises:
+            ValueError: there is no such task, or it has no such style.
+        """
+        _require_cell(task, style)
+        offered = TASKS[task].bodies
+        rng = random.Random(f"{self.name}-solutions-{task}-{seed}")
+        return self._row(task, list(offered) if style is None else [style], rng)
+
+    def _row(self, name: str, styles: Sequence[str], rng: random.Random) -> list[Row]:
+        task = TASKS[name]
+        constant = rng.choice(task.constants) if task.constants else None
+        slots = draw_names(task, rng) | {"k": constant}
+        prompt, tests = write_prompt(task, slots, rng), write_tests(task, slots, rng)
+        return [
+            {
+                "prompt": prompt,
+                "code": code_template(task, style).format(**slots),
+                "tests": list(tests),
+                "task": name,
+                "style": style,
+            }
+            for style in styles
+        ]
+
+    def check(self, row: Mapping[str, Any]) -> bool:
+        """Whether the code passes its tests in the sandbox and shows the style it claims.
+
+        Tests that are not assert statements about the code's own function count as wrong.
+
+        Raises:
+            KeyError: `code`, `tests` or `style` is missing.
+            RuntimeError: the platform has no resource limits (see `synthkit.sandbox`).
+        """
+        return self.check_many([row], workers=1)[0]
+
+    def check_many(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        workers: int = 2,
+        timeout: float = 2.0,
+        progress: bool = False,
+    ) -> list[bool]:
+        """`check` for many rows, `workers` at a time; equal programs are run once."""
+        programs: list[tuple | None] = []
+        for row in rows:
+            self.require(row, "code", "tests", "style")
+            code, tests = row["code"], row["tests"]
+            readable = _readable(code, tests) and recognise_style(code) == row["style"]
+            programs.append((code, tuple(tests)) if readable else None)
+        distinct = list(dict.fromkeys(program for program in programs if program))
+        outcomes = run_tests(distinct, workers=workers, timeout=timeout, progress=progress)
+        passed = {program: outcome.ok for program, outcome in zip(distinct, outcomes)}
+        return [program is not None and passed[program] for program in programs]
+
+    def text(self, row: Mapping[str, Any]) -> str:
+        """The prompt as a comment line, then the code."""
+        self.require(row, "prompt", "code")
+        return f"# {row['prompt']}\n{row['code']}"
+
+    def attributes(self, row: Mapping[str, Any]) -> dict[str, str]:
+        self.require(row, "task", "style")
+        return {"task": row["task"], "style": row["style"]}
+
+    def rephrase(self, row: Mapping[str, Any], rng: random.Random) -> Row:
+        """The same task, style, constant and test values, with other words and names.
+
+        Raises:
+            KeyError: a column is missing.
+            ValueError: the code is not in the form that this world writes for the row's task and
+                style, so its constant cannot be read.
+        """
+        self.require(row, *self.columns)
+        task = TASKS.get(row["task"])
+        template = code_template(task, row["style"]) if task and row["style"] in task.bodies else ""
+        found = re.fullmatch(_as_pattern(template), row["code"])
+        if not found:
+            raise ValueError(
+                f"cannot rephrase: the code is not the {row['style']!r} form of task "
+                f"{row['task']!r}; found {row['code']!r:.200}"
+            )
+        old = found.groupdict()
+        while True:
+            slots = draw_names(task, rng) | {"k": old.get("k")}
+            prompt = write_prompt(task, slots, rng)
+            if prompt != row["prompt"]:
+                break
+        tests = [re.sub(rf"\b{old['f']}(?=\()", slots["f"], test) for test in row["tests"]]
+        code = template.format(**slots)
+        return {**row, "prompt": prompt, "code": code, "tests": tests}
+
+    def similar(self, row: Mapping[str, Any], rng: random.Random) -> Row:
+        """Another example of the row's task and style, with its own constant, names and tests.
+
+        Raises:
+            KeyError: `task` or `style` is missing.
+            ValueError: there is no such task, or it has no such style.
+        """
+        self.require(row, "task", "style")
+        _require_cell(row["task"], row["style"])
+        return self._row(row["task"], [row["style"]], rng)[0]
+
+
+def draw_names(task: Task, rng: random.Random) -> dict[str, str]:
+    """Names for the slots f, a, b, x, o, t, i of a task's texts (all different)."""
+    first = rng.choice(ARGUMENTS[task.kind])
+    return {
+        "f": rng.choice(task.names),
+        "a": first,
+        "b": SECONDS.get(first, ""),
+        "x": rng.choice(ITEMS[task.kind]),
+        "o": rng.choice(RESULTS),
+        "t": rng.choice(TOTALS),
+        "i": rng.choice(INDICES),
+    }
+
+
+def code_template(task: Task, style: str) -> str:
+    """The whole function of a task in a style, with its slots still open."""
+    lines = task.bodies[style].strip("\n").split("\n")
+    return "\n".join([f"def {{f}}({_arguments(task)}):", *(f"    {line}" for line in lines)])
+
+
+def write_prompt(task: Task, slots: Mapping[str, Any], rng: random.Random) -> str:
+    """One sentence that asks for the task's function."""
+    what = rng.choice(task.what)
+    opener = rng.choice(OPENERS)
+    return opener.format(
+        f=slots["f"], args=_arguments(task).format(**slots), what=what.format(**slots)
+    )
+
+
+def write_tests(task: Task, slots: Mapping[str, Any], rng: random.Random) -> list[str]:
+    """Three assert statements; the expected values come from the task's reference.
+
+    The arguments are redrawn, one test at a time, until the tests tell the reference from each near
+    miss: another constant, the first, second or last item left out, and the task's own list.
+    """
+    k = task.hidden if slots["k"] is None else slots["k"]
+    inputs = [_draw_input(task, k, place, rng) for place in range(3)]
+    unseen = _unseen(task, k, inputs)
+    for _ in range(10_000):
+        if not unseen:
+            break
+        place = rng.randrange(3)
+        trial = [*inputs[:place], _draw_input(task, k, place, rng), *inputs[place + 1 :]]
+        if (left := _unseen(task, k, trial)) <= unseen:
+            inputs, unseen = trial, left
+    else:
+        raise RuntimeError(f"no telling tests found for {task.names[0]!r} with k={k!r}")
+    return [
+        f"assert {slots['f']}({', '.join(map(repr, given))}) == {task.reference(*given, k)!r}"
+        for given in inputs
+    ]
+
+
+def _draw_input(task: Task, k: Any, place: int, rng: random.Random) -> tuple:
+    """The arguments of the test in `place` (0, 1 or 2); the last one is short."""
+    if task.groups:
+        given = rng.choice(task.groups[place])
+        return given if task.kind == "pair" else (given,)
+    size = rng.randint(*((3, 5), (2, 4), (1, 2))[place])
+    edges = task.edges(k)
+    if task.kind == "text":
+        letters = list("".join(rng.sample(WORDS, 1 if place else 2)))
+        for edge in rng.sample(edges, min(size, len(edges))):
+            letters.insert(rng.choice((0, 1, len(letters))), edge)
+        return ("".join(letters),)
+    if task.kind == "sentence":
+        return (" ".join(rng.sample(WORDS, size)),)
+    pool = WORDS if task.kind == "words" else range(20)
+    return ([rng.choice(edges if edges and rng.random() < 0.75 else pool) for _ in range(size)],)
+
+
+def _unseen(task: Task, k: Any, inputs: Sequence[tuple]) -> int:
+    """How many near misses give the reference's answers on all of `inputs`."""
+    right = task.reference
+    misses = [lambda *given, k, wrong=wrong: wrong(*given, k) for wrong in task.near]
+    for other in _neighbours(k):
+        misses.append(lambda *given, k, other=other: right(*given, other))
+    if not task.groups:
+        for place in (0, 1, -1):
+            misses.append(lambda given, k, place=place: right(_without(given, place), k))
+    answers = [right(*given, k) for given in inputs]
+    return sum([miss(*given, k=k) for given in inputs] == answers for miss in misses)
+
+
+def _neighbours(k: Any) -> list:
+    """Constants that are easily taken for `k`: one off, or a string with a letter missing."""
+    if isinstance(k, int):
+        return [k - 1, k + 1]
+    return [k[:i] + k[i + 1 :] for i in range(len(k))] if k and len(k) > 1 else []
+
+
+def _without(given: Any, place: int) -> Any:
+    """A list, text or sentence without the item in `place`, unless it would be empty."""
+    parts = given.split() if isinstance(given, str) and " " in given else list(given)
+    if len(parts) < 2:
+        return given
+    del parts[place]
+    if isinstance(given, str):
+        return (" " if " " in given else "").join(parts)
+    return parts
+
+
+def _arguments(task: Task) -> str:
+    return "{a}, {b}" if task.kind == "pair" else "{a}"
+
+
+def _as_pattern(template: str) -> str:
+    """A regular expression for the texts of `template`, with one named group a slot."""
+    seen: set[str] = set()
+    pattern = ""
+    for piece in re.split(r"(\{\w+\})", template):
+        slot = piece[1:-1]
+        if not re.fullmatch(r"\{\w+\}", piece):
+            pattern += re.escape(piece)
+        elif slot in seen:
+            pattern += f"(?P={slot})"
+        else:
+            seen.add(slot)
+            pattern += rf"(?P<{slot}>\w+)"
+    return pattern
+
+
+def _readable(code: Any, tests: Any) -> bool:
+    """Whether `tests` are assert statements that call a function which `code` defines."""
+    if not isinstance(code, str) or not isinstance(tests, (list, tuple)) or not tests:
+        return False
+    try:
+        defined = {n.name for n in ast.parse(code).body if isinstance(n, ast.FunctionDef)}
+        trees = [ast.parse(test).body for test in tests]
+    except (SyntaxError, TypeError, ValueError, RecursionError, MemoryError):
+        return False
+    return all(
+        len(body) == 1 and isinstance(body[0], ast.Assert) and _called(body[0]) & defined
+        for body in trees
+    )
+
+
+def _require_cell(task: str, style: str | None) -> None:
+    """Raise ValueError unless there is such a task and, where given, it has such a style."""
+    if task not in TASKS:
+        raise ValueError(f"no task is called {task!r}; choose one of {', '.join(TASKS)}")
+    offered = TASKS[task].bodies
+    if style is not None and style not in offered:
+        raise ValueError(
+            f"task {task!r} has no style {style!r}; choose one of {', '.join(offered)}"
+        )
+
+
+def _weights(what: str, given: Mapping[str, float], known: Mapping[str, float]) -> dict[str, float]:
+    """The positive weights of `given`, after checks."""
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise ValueError(
+            f"unknown {what}(s) {', '.join(map(repr, unknown))} in {what}_weights; "
+            f"choose from {', '.join(known)}"
+        )
+    bad = {name: weight for name, weight in given.items() if not 0 <= weight < float("inf")}
+    if bad:
+        raise ValueError(f"{what}_weights must be finite and not negative, got {bad}")
+    positive = {name: float(weight) for name, weight in given.items() if weight > 0}
+    if not positive:
+        raise ValueError(f"{what}_weights gives no {what} a positive weight: {dict(given)}")
+    return positive

@@ -1,0 +1,203 @@
+"""The command line and the doctor: what they print, their exit status, one line an error."""
+
+import json
+import sys
+import types
+
+import pytest
+from typer.testing import CliRunner
+
+from synthkit import __version__, cli, doctor, paths
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli.app, list(arguments))
+
+
+@pytest.fixture
+def experiment(monkeypatch):
+    """Stands in for EmbedSDG's experiment; keeps what it was called with."""
+    calls = []
+    module = types.ModuleType("stand_in")
+    module.reproduce = lambda **options: calls.append(options) or {"ran": True}
+    monkeypatch.setitem(sys.modules, "stand_in", module)
+    monkeypatch.setitem(cli.REPRODUCTIONS, "embedsdg", "stand_in:reproduce")
+    monkeypatch.delenv("SYNTHKIT_SCALE", raising=False)
+    return calls
+
+
+def test_version_and_help():
+    assert run("--version").output.strip() == f"synthkit {__version__}"
+    shown = run("--help")
+    assert shown.exit_code == 0
+    for command in ("reproduce", "doctor", "pretrain", "embedsdg-prompts"):
+        assert command in shown.output
+
+
+def test_reproduce_passes_what_was_asked(experiment, tmp_path):
+    done = run(
+        "reproduce", "embedsdg", "--scale", "study", "--seeds", "0,3", "--out", str(tmp_path)
+    )
+    assert done.exit_code == 0, done.output
+    assert experiment == [
+        {"scale": "study", "seeds": [0, 3], "out": tmp_path / "embedsdg-study", "progress": True}
+    ]
+
+
+def test_reproduce_defaults_to_every_method_and_the_environment(experiment, tmp_path, monkeypatch):
+    assert run("reproduce", "--quiet", "--out", str(tmp_path)).exit_code == 0
+    monkeypatch.setenv("SYNTHKIT_SCALE", "study")
+    assert run("reproduce", "--quiet", "--out", str(tmp_path)).exit_code == 0
+    assert [call["scale"] for call in experiment] == ["fast", "study"]
+    assert experiment[0]["seeds"] is None and experiment[0]["progress"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["reproduce", "magic"], "'magic'"),
+        (["reproduce", "--scale", "huge"], "--scale is 'huge'"),
+        (["reproduce", "--seeds", "1,1"], "--seeds is '1,1'"),
+        (["reproduce", "--seeds", "-1"], "--seeds is '-1'"),
+        (["reproduce", "--seeds", ""], "--seeds is ''"),
+        (["pretrain", "somewhere", "--preset", "big"], "'big'"),
+        (["embedsdg-prompts", "export", "nowhere.jsonl", "out.jsonl"], "nowhere.jsonl"),
+        (["embedsdg-prompts", "import", "nowhere.jsonl", "a.jsonl", "b.jsonl"], "nowhere.jsonl"),
+    ],
+)
+def test_an_expected_error_is_one_line_and_status_two(experiment, arguments, named):
+    done = run(*arguments)
+    assert done.exit_code == 2
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("synthkit: ") and named in lines[0]
+    assert "Traceback" not in done.output
+
+
+def test_debug_lets_the_error_through(experiment):
+    assert isinstance(run("--debug", "reproduce", "magic").exception, ValueError)
+
+
+def test_a_bad_scale_in_the_environment_is_named(experiment, monkeypatch):
+    monkeypatch.setenv("SYNTHKIT_SCALE", "slow")
+    done = run("reproduce")
+    assert done.exit_code == 2 and "SYNTHKIT_SCALE is 'slow'" in done.stderr
+
+
+def test_a_fault_of_the_code_is_not_hidden(experiment, monkeypatch):
+    def broken(**options):
+        raise KeyError("a fault")
+
+    monkeypatch.setattr(sys.modules["stand_in"], "reproduce", broken)
+    assert isinstance(run("reproduce").exception, KeyError)
+
+
+class Method:
+    """Stands in for EmbedSDG."""
+
+    def __init__(self, lm, *, preset, seed):
+        self.seed = seed
+
+    def fit(self, real, too_long):
+        self.questions = real["question"]
+        return self
+
+    def export_prompts(self, n, path):
+        prompts = [f"seed {self.seed}: like {self.questions[i % 2]}" for i in range(n)]
+        rows = [{"id": str(i), "prompt": prompt} for i, prompt in enumerate(prompts)]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_export_writes_prompts_for_the_questions(tmp_path, monkeypatch):
+    import synthkit
+
+    monkeypatch.setitem(vars(synthkit), "EmbedSDG", Method)
+    monkeypatch.setitem(vars(synthkit), "load_lm", lambda *a, **k: None)
+    questions, prompts = tmp_path / "questions.jsonl", tmp_path / "prompts.jsonl"
+    questions.write_text(
+        "".join(json.dumps({"question": f"Q{i}?", "answer": "#### 1"}) + "\n" for i in range(2))
+    )
+    done = run(
+        "embedsdg-prompts", "export", str(questions), str(prompts), "--n", "3", "--seed", "4"
+    )
+    assert done.exit_code == 0, done.output
+    rows = [json.loads(line) for line in prompts.read_text().splitlines()]
+    assert [row["prompt"] for row in rows] == [f"seed 4: like Q{i % 2}?" for i in range(3)]
+
+
+@pytest.mark.slow
+def test_prompts_go_out_and_answers_come_back(tmp_path):
+    from synthkit import load_world
+    from synthkit.storage import read_jsonl, write_jsonl
+
+    world = load_world("math")
+    questions, prompts = tmp_path / "questions.jsonl", tmp_path / "prompts.jsonl"
+    answers, made = tmp_path / "answers.jsonl", tmp_path / "made.jsonl"
+    write_jsonl(questions, world.rows(200, seed=0))
+    done = run("embedsdg-prompts", "export", str(questions), str(prompts), "--n", "6")
+    assert done.exit_code == 0, done.output
+    rows = read_jsonl(prompts)
+    replies = world.teacher().complete([row["prompt"] for row in rows])
+    write_jsonl(answers, [{"id": r["id"], "answer": a} for r, a in zip(rows, replies)][::-1])
+    done = run("embedsdg-prompts", "import", str(prompts), str(answers), str(made))
+    assert done.exit_code == 0, done.output
+    written = read_jsonl(made)
+    assert 1 <= len(written) <= 6
+    assert all(row["question"] and row["answer"] for row in written)
+
+
+# --- the doctor -----------------------------------------------------------------------------------
+
+
+def test_largest_model_follows_its_formula():
+    assert doctor.largest_model(24, "4-bit") == pytest.approx(0.8 * 24 * 2**30 / 0.75 / 1e9)
+    for weights in doctor.BYTES:
+        assert doctor.largest_model(8, weights, "lora") < doctor.largest_model(8, weights)
+    with pytest.raises(ValueError, match="3-bit"):
+        doctor.largest_model(24, "3-bit")
+    with pytest.raises(ValueError, match="train"):
+        doctor.largest_model(24, "4-bit", "train")
+
+
+def test_four_bit_layer_is_close_to_the_exact_one():
+    finding = doctor._four_bits()
+    assert finding.verdict == "ok" and "cpu" in finding.found
+
+
+def test_a_check_that_raises_becomes_a_finding(monkeypatch, tmp_path):
+    def explode():
+        raise RuntimeError("no such\nlibrary")
+
+    for name in ("_libraries", "_gpu", "_bfloat16"):
+        monkeypatch.setattr(doctor, name, lambda: doctor._seen("fine"))
+    monkeypatch.setattr(doctor, "_four_bits", explode)
+    monkeypatch.setattr(paths, "embedded_lm_dir", lambda: tmp_path)
+    report = doctor.examine()
+    found = {item.what: item for item in report.findings}
+    assert found["4-bit weights"].found == "RuntimeError: no such library"
+    assert (
+        found["embedded model"].verdict == "fail" and "pretrain" in found["embedded model"].advice
+    )
+    assert not report.usable and found["4-bit weights"].advice
+    assert "hub" not in found  # nothing is sent anywhere unless asked
+    assert list(report.frame().columns) == ["what", "found", "verdict", "advice"]
+
+
+def test_doctor_command_prints_json_and_its_status(monkeypatch):
+    report = doctor.Report((doctor.Finding("memory", "1 GiB", "fail", "buy some"),), ())
+    monkeypatch.setattr(doctor, "examine", lambda network: report)
+    done = run("doctor", "--json")
+    assert done.exit_code == 1 and json.loads(done.output)["findings"][0]["found"] == "1 GiB"
+    assert "buy some" in run("doctor").output
+
+
+def test_versions_outside_the_metadata_are_named(monkeypatch):
+    monkeypatch.setattr(
+        "importlib.metadata.requires", lambda name: ["numpy>=99", "numpy<1; extra == 'old'"]
+    )
+    assert len(doctor._outside_range()) == 1 and ">=99" in doctor._outside_range()[0]
+
+
+@pytest.mark.slow
+def test_this_machine_can_use_the_kit():
+    report = doctor.examine()
+    assert report.usable, [item for item in report.findings if item.verdict == "fail"]

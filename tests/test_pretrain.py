@@ -1,0 +1,127 @@
+"""Pretraining: formats, mixture, tokenizer, exact resuming."""
+
+import random
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synthkit import pretrain as P
+from synthkit.worlds import WORLDS
+
+TINY = replace(P.PRESETS["fast"], steps=6, tokenizer_documents=200, tokens_per_step=512, warmup=2)
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return P.Corpus()
+
+
+@pytest.fixture(scope="module")
+def tokenizer(corpus):
+    return P.train_tokenizer(corpus.documents(300), 600, 256)
+
+
+def test_formats():
+    text = P.instruction("Do it.", "done", given="this", task="sum", style="loop")
+    assert text == "Do it.\ntask: sum\nstyle: loop\nInput:\nthis\nOutput:\ndone"
+    assert P.write_prompt("math", family="ants").endswith("family: ants\nOutput:\n")
+
+
+def test_documents_are_seeded_and_every_world_is_in_the_mixture(corpus):
+    first = list(corpus.documents(400, seed=1))
+    assert first == list(corpus.documents(400, seed=1)) != list(corpus.documents(400, seed=2))
+    assert {key.split("/")[0] for key in P.MIXTURE} == {*WORLDS, "arithmetic", "nonsense"}
+
+
+def test_no_answer_of_a_word_problem_is_ever_read(corpus):
+    """The skills of the math world are the student's to learn: only bare sums have answers."""
+    rng = random.Random(0)
+    for form in ("plain", "written", "copied", "rephrased", "imitated"):
+        for _ in range(200):
+            assert "####" not in P._FORMS[form](corpus.worlds["math"], rng)
+    questions = Counter()
+    for text in corpus.documents(4000, seed=3):
+        if "####" in text:
+            question = text.split("\n")[0].removeprefix("Question: ")
+            assert not any(c.isalpha() for c in question.replace("then", "")), text
+            questions["sums"] += 1
+    assert questions["sums"] > 300
+
+
+def test_arithmetic_is_right():
+    rng = random.Random(0)
+    for _ in range(500):
+        text = P.arithmetic(rng)
+        lines = text.split("Answer: ")[1].split("\n")
+        for line in lines[:-1]:
+            left, right = line.replace("/", "//").split(" = ")
+            x, sign, y = left.split()
+            assert P._SIGNS[sign.replace("//", "/")](int(x), int(y)) == int(right) >= 0
+        assert lines[-1] == "#### " + lines[-2].split(" = ")[1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=60))
+def test_any_text_survives_the_tokenizer(text):
+    tokenizer = test_any_text_survives_the_tokenizer.tokenizer
+    for special in P.SPECIAL:
+        text = text.replace(special, "")
+    ids = tokenizer(text)["input_ids"]
+    assert ids[0] == 1 and tokenizer.decode(ids, skip_special_tokens=True) == text
+
+
+@pytest.fixture(autouse=True)
+def _share(tokenizer):
+    test_any_text_survives_the_tokenizer.tokenizer = tokenizer
+
+
+def test_digits_are_never_merged(tokenizer):
+    assert all(sum(c.isdigit() for c in piece) <= 1 for piece in tokenizer.get_vocab())
+
+
+def test_a_batch_depends_on_seed_and_step_alone(corpus, tokenizer):
+    a, b = (P.step_batch(corpus, tokenizer, TINY, 0, 5) for _ in range(2))
+    assert torch.equal(a, b)
+    assert not torch.equal(a, P.step_batch(corpus, tokenizer, TINY, 1, 5))
+    assert P.step_batch(corpus, tokenizer, TINY, 0, 2).shape == (4, 128)
+    assert P.step_batch(corpus, tokenizer, TINY, 0, 3).shape == (2, 256)
+
+
+def test_copies_come_first_and_again_later():
+    assert P.extra_copies(0.0) == pytest.approx(0.7)
+    assert P.extra_copies(0.3) == 0.0 and P.extra_copies(0.5) == 0.25
+
+
+def test_a_stopped_training_ends_exactly_like_a_whole_one(tmp_path, monkeypatch):
+    whole = P.pretrain(tmp_path / "whole", TINY, progress=False, checkpoint_every=2)
+    real = P.training_step
+
+    def dies(model, optimiser, ids, lr, autocast):
+        if lr == P.learning_rate(4, TINY):
+            raise KeyboardInterrupt
+        return real(model, optimiser, ids, lr, autocast)
+
+    monkeypatch.setattr(P, "training_step", dies)
+    with pytest.raises(KeyboardInterrupt):
+        P.pretrain(tmp_path / "cut", TINY, progress=False, checkpoint_every=2)
+    monkeypatch.setattr(P, "training_step", real)
+    with pytest.raises(ValueError, match="another preset"):
+        P.pretrain(tmp_path / "cut", TINY, seed=1, progress=False)
+    resumed = P.pretrain(tmp_path / "cut", TINY, progress=False, checkpoint_every=2)
+    assert resumed == whole
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut")]
+    assert weights[0] == weights[1]
+    assert not (tmp_path / "cut" / "checkpoint.pt").exists()
+
+
+def test_what_it_writes_is_an_ordinary_model(tmp_path):
+    from synthkit import load_lm
+
+    P.pretrain(tmp_path, TINY, progress=False)
+    lm = load_lm(tmp_path)
+    assert lm.is_embedded and lm.context == TINY.context
+    assert isinstance(lm.generate(["Question:"], max_new_tokens=3)[0], str)

@@ -1,0 +1,331 @@
+"""Teachers: nothing lost, nothing paid twice, and an error that says what to do."""
+
+import json
+import threading
+
+import httpx
+import pytest
+
+from synthkit import teacher as module
+from synthkit.teacher import (
+    FunctionTeacher,
+    HTTPTeacher,
+    LMTeacher,
+    RecordedTeacher,
+    Teacher,
+    TeacherError,
+    export_prompts,
+    import_answers,
+)
+
+PROMPTS = [f"prompt {i}" for i in range(6)]
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+class Server:
+    """A stand-in for a chat server: answers `re: <prompt>`, after the failures it is given."""
+
+    def __init__(self, *failures):
+        self.failures = list(failures)  # responses or exceptions, given first
+        self.asked, self.headers, self.bodies = [], [], []
+        self.lock = threading.Lock()
+
+    def __call__(self, request):
+        with self.lock:
+            body = json.loads(request.content)
+            prompt = body["messages"][0]["content"]
+            self.asked.append(prompt)
+            self.headers.append(request.headers)
+            self.bodies.append(body)
+            failure = self.failures.pop(0) if self.failures else None
+        if isinstance(failure, Exception):
+            raise failure
+        return failure or reply(f"re: {prompt}")
+
+    def teacher(self, **options):
+        options = {"backoff": 0.0, "concurrency": 1, "temperature": 0.0} | options
+        return HTTPTeacher("small", transport=httpx.MockTransport(self), **options)
+
+
+def reply(text, **usage):
+    usage = usage or {"prompt_tokens": 3, "completion_tokens": 2}
+    choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    return httpx.Response(200, json={"choices": [choice], "usage": usage})
+
+
+def test_every_teacher_follows_the_protocol():
+    class LM:
+        name = "tiny"
+
+        def generate(self, prompts, *, progress, **options):
+            assert options == {"temperature": 0.5}
+            return [prompt.upper() for prompt in prompts]
+
+    for teacher in (FunctionTeacher(str.upper, "upper"), LMTeacher(LM(), temperature=0.5)):
+        assert isinstance(teacher, Teacher)
+        assert teacher.complete(["a", "b"]) == ["A", "B"]
+    assert isinstance(HTTPTeacher("m"), Teacher)
+
+
+@pytest.mark.parametrize("prompts", ["one text", ["fine", 3]])
+def test_prompts_are_a_list_of_texts(prompts):
+    with pytest.raises(TypeError, match="text"):
+        FunctionTeacher(str, "echo").complete(prompts)
+
+
+def test_answers_come_back_in_order_and_the_request_is_as_asked():
+    server = Server()
+    teacher = server.teacher(concurrency=4, api_key="secret", seed=7, max_tokens=9)
+    assert teacher.complete(PROMPTS) == [f"re: {prompt}" for prompt in PROMPTS]
+    assert server.headers[0]["authorization"] == "Bearer secret"
+    assert {k: server.bodies[0][k] for k in ("model", "temperature", "max_tokens", "seed")} == {
+        "model": "small",
+        "temperature": 0.0,
+        "max_tokens": 9,
+        "seed": 7,
+    }
+
+
+def test_requests_run_side_by_side():
+    barrier = threading.Barrier(3, timeout=5)
+
+    def handler(request):
+        barrier.wait()  # breaks, and fails the request, unless three arrive together
+        return reply("together")
+
+    teacher = HTTPTeacher("m", concurrency=3, transport=httpx.MockTransport(handler))
+    assert teacher.complete(PROMPTS[:3]) == ["together"] * 3
+
+
+def test_the_key_comes_from_the_environment(monkeypatch):
+    monkeypatch.setenv("SYNTHKIT_API_KEY", "from-env")
+    server = Server()
+    server.teacher().complete(["a"])
+    assert server.headers[0]["authorization"] == "Bearer from-env"
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        httpx.Response(429, text="slow down"),
+        httpx.Response(503, text="starting"),
+        httpx.ConnectError("refused"),
+        httpx.ReadTimeout("slow"),
+        httpx.Response(200, text="<html>proxy page</html>"),
+        httpx.Response(200, json={"choices": []}),
+        httpx.Response(200, json=["not", "a", "chat"]),
+    ],
+    ids=["429", "503", "connect", "timeout", "not json", "no choices", "a list"],
+)
+def test_a_failure_that_may_pass_is_retried(failure):
+    server = Server(failure)
+    teacher = server.teacher()
+    assert teacher.complete(["a"]) == ["re: a"]
+    assert len(server.asked) == 2 and teacher.usage.retries == 1
+
+
+def test_waits_grow_and_honour_retry_after(monkeypatch):
+    waits = []
+    monkeypatch.setattr(HTTPTeacher, "_pause", lambda self, seconds, stop: waits.append(seconds))
+    busy = [httpx.Response(503) for _ in range(3)]
+    dated = httpx.Response(503, headers={"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"})
+    slow = httpx.Response(429, headers={"Retry-After": "33"})
+    never = httpx.Response(429, headers={"Retry-After": "86400"})
+    server = Server(*busy, slow, dated, never)
+    assert server.teacher(backoff=1.0, retries=6).complete(["a"]) == ["re: a"]
+    for wait, longest in zip(waits[:3], (1, 2, 4)):
+        assert longest / 2 <= wait <= longest
+    assert waits[3] == 33
+    assert 8 <= waits[4] <= 16  # a date in the past asks for nothing
+    assert waits[5] == module.LONGEST_WAIT
+
+
+def test_the_cache_is_written_at_once_and_never_asked_twice(tmp_path):
+    cache = tmp_path / "answers.jsonl"
+    first = Server()
+    first.teacher(cache=cache).complete(PROMPTS[:4])
+    assert len(lines(cache)) == 4
+    second = Server()
+    teacher = second.teacher(cache=cache)
+    assert teacher.complete(PROMPTS) == [f"re: {prompt}" for prompt in PROMPTS]
+    assert second.asked == PROMPTS[4:]
+    assert (teacher.usage.cached, teacher.usage.requests) == (4, 2)
+
+
+def test_other_options_or_another_model_are_asked_anew(tmp_path):
+    cache = tmp_path / "answers.jsonl"
+    server = Server()
+    server.teacher(cache=cache).complete(["a"])
+    server.teacher(cache=cache, max_tokens=5).complete(["a"])
+    HTTPTeacher(
+        "big", temperature=0.0, cache=cache, transport=httpx.MockTransport(server)
+    ).complete(["a"])
+    assert server.asked == ["a", "a", "a"]
+    server.teacher(cache=cache, base_url="http://elsewhere/v1").complete(["a"])
+    assert len(server.asked) == 3  # the address is not part of an answer
+
+
+def test_equal_prompts_get_answers_of_their_own_unless_greedy(tmp_path):
+    greedy, warm = Server(), Server()
+    greedy.teacher().complete(["a", "a", "b"])
+    assert sorted(greedy.asked) == ["a", "b"]
+    cache = tmp_path / "answers.jsonl"
+    warm.teacher(temperature=1.0, cache=cache).complete(["a", "a", "b"])
+    assert sorted(warm.asked) == ["a", "a", "b"]
+    again = Server()
+    again.teacher(temperature=1.0, cache=cache).complete(["a", "a", "a"])
+    assert again.asked == ["a"]
+
+
+def test_a_run_that_died_half_way_resumes(tmp_path):
+    cache = tmp_path / "answers.jsonl"
+    down = Server(*[reply(f"re: {prompt}") for prompt in PROMPTS[:3]], *[httpx.Response(500)] * 9)
+    with pytest.raises(TeacherError) as failure:
+        down.teacher(cache=cache, retries=2).complete(PROMPTS)
+    message = str(failure.value)
+    assert "3 of 6 answers are safe in the cache answers.jsonl" in message
+    assert "http://localhost:8000/v1/chat/completions after 3 attempts: HTTP 500" in message
+    up = Server()
+    assert up.teacher(cache=cache).complete(PROMPTS) == [f"re: {prompt}" for prompt in PROMPTS]
+    assert up.asked == PROMPTS[3:]
+
+
+def test_a_dead_server_stops_the_whole_run_early():
+    server = Server(*[httpx.ConnectError("connection refused")] * 99)
+    teacher = server.teacher(retries=1, concurrency=2)
+    with pytest.raises(TeacherError, match=r"ConnectError: connection refused.* 0 of 50 answers"):
+        teacher.complete([f"p{i}" for i in range(50)])
+    assert len(server.asked) <= 6
+    with pytest.raises(TeacherError, match="give cache=PATH"):
+        teacher.complete(["p0"])
+
+
+def test_a_refusal_is_not_retried_and_shows_no_key():
+    server = Server(httpx.Response(400, json={"error": "max_tokens is too large"}))
+    with pytest.raises(TeacherError, match=r"'small' with HTTP 400: .*too large") as failure:
+        server.teacher(api_key="secret").complete(["a"])
+    assert len(server.asked) == 1 and "secret" not in str(failure.value)
+    with pytest.raises(TeacherError, match="SYNTHKIT_API_KEY"):
+        Server(httpx.Response(401)).teacher().complete(["a"])
+    with pytest.raises(TeacherError, match="ends in /v1"):
+        Server(httpx.Response(404)).teacher().complete(["a"])
+
+
+def test_malformed_replies_end_in_an_error_that_shows_them():
+    server = Server(*[httpx.Response(200, text='{"choices": [{"mess')] * 9)
+    with pytest.raises(TeacherError, match=r"not a chat completion: .*mess"):
+        server.teacher(retries=2).complete(["a"])
+    assert len(server.asked) == 3
+
+
+def test_a_torn_last_line_is_dropped_and_does_not_spoil_the_next(tmp_path):
+    cache = tmp_path / "answers.jsonl"
+    Server().teacher(cache=cache).complete(PROMPTS[:3])
+    text = cache.read_text()
+    cache.write_text(text[: len(text) - 25])
+    server = Server()
+    answers = server.teacher(cache=cache).complete(PROMPTS[:4])
+    assert answers == [f"re: {prompt}" for prompt in PROMPTS[:4]]
+    assert server.asked == PROMPTS[2:4] and len(lines(cache)) == 4
+
+
+def test_usage_counts_tokens_empty_answers_and_what_went_unreported():
+    silent = httpx.Response(200, json={"choices": [{"message": {"content": None}}]})
+    teacher = Server(reply("x", prompt_tokens=10, completion_tokens=4), silent).teacher()
+    assert teacher.complete(["a", "b", "c"]) == ["x", "", "re: c"]
+    usage = teacher.usage
+    assert (usage.prompt_tokens, usage.completion_tokens) == (13, 6)
+    assert (usage.requests, usage.empty, usage.unreported) == (3, 1, 1)
+    assert usage.cost(1.0, 10.0) == pytest.approx(73e-6)
+
+
+def test_a_file_that_is_no_cache_is_refused(tmp_path):
+    path = tmp_path / "other.jsonl"
+    path.write_text('{"text": "hello"}\n')
+    with pytest.raises(ValueError, match="not an answer cache"):
+        HTTPTeacher("m", cache=path)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"base_url": "localhost:8000"}, {"concurrency": 0}, {"retries": -1}]
+)
+def test_impossible_settings_are_refused(bad):
+    with pytest.raises(ValueError, match="must"):
+        HTTPTeacher("m", **bad)
+
+
+def test_a_recording_replays_and_a_cache_is_a_recording(tmp_path):
+    upper = FunctionTeacher(str.upper, "upper")
+    recorded = RecordedTeacher.record(upper, ["a", "b"], tmp_path / "r.jsonl")
+    assert recorded.name == "upper" and recorded.complete(["b", "a", "b"]) == ["B", "A", "B"]
+    numbers = iter(range(9))
+    server = httpx.MockTransport(lambda request: reply(f"answer {next(numbers)}"))
+    teacher = HTTPTeacher("m", cache=tmp_path / "c.jsonl", transport=server, concurrency=1)
+    answers = teacher.complete(["a", "a", "b"])
+    assert RecordedTeacher(tmp_path / "c.jsonl").complete(["a", "a", "b"]) == answers
+    with pytest.raises(TeacherError, match=r"no answer to 1 of 2 prompts.*prompt 1: 'new'"):
+        recorded.complete(["a", "new"])
+
+
+def test_a_recording_without_answers_is_refused(tmp_path):
+    path = tmp_path / "r.jsonl"
+    path.write_text('{"prompt": "a", "text": "b"}\n')
+    with pytest.raises(ValueError, match="row 1 has prompt, text"):
+        RecordedTeacher(path)
+
+
+def write(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_exported_prompts_come_back_in_any_order(tmp_path):
+    path = tmp_path / "prompts.jsonl"
+    export_prompts(PROMPTS, path)
+    rows = lines(path)
+    assert set(rows[0]) == {"id", "prompt_sha", "prompt"}
+    by_id = [{"id": row["id"], "answer": row["prompt"].upper()} for row in rows]
+    by_sha = [{"prompt_sha": row["prompt_sha"], "answer": row["prompt"].upper()} for row in rows]
+    for answered in (by_id, by_sha[::-1]):
+        answers = import_answers(write(tmp_path / "answers.jsonl", answered), PROMPTS)
+        assert answers == [prompt.upper() for prompt in PROMPTS]
+
+
+def test_equal_prompts_take_turns(tmp_path):
+    path = tmp_path / "answers.jsonl"
+    export_prompts(["a", "a"], path)
+    sha = lines(path)[0]["prompt_sha"]
+    write(path, [{"prompt_sha": sha, "answer": "1"}, {"prompt_sha": sha, "answer": "2"}])
+    assert import_answers(path, ["a", "a"]) == ["1", "2"]
+
+
+def test_missing_answers_are_none_and_counted(tmp_path):
+    path = write(tmp_path / "a.jsonl", [{"id": "x1", "answer": "yes"}])
+    with pytest.warns(UserWarning, match=r"lacks 1 of 2 answers \(ids x0\)"):
+        assert import_answers(path, ["a", "b"], ids=["x0", "x1"]) == [None, "yes"]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"id": "9", "answer": "x"}, r"unknown id or prompt_sha: 1 \(9\)"),
+        ({"prompt_sha": "f00", "answer": "x"}, r"unknown id or prompt_sha: 1 \(f00\)"),
+        ({"id": "0", "answer": "x"}, r"second answer to the same prompt: 1 \(0\)"),
+        ({"id": "1", "answer": None}, r"no text under `answer`: 1 \(1\)"),
+        ({"id": "1", "prompt_sha": "f00", "answer": "x"}, r"changed since the export: 1 \(1\)"),
+        ({"answer": "x"}, r"unknown id or prompt_sha: 1 \(row 2\)"),
+    ],
+)
+def test_answers_that_do_not_fit_are_named(tmp_path, row, message):
+    path = write(tmp_path / "a.jsonl", [{"id": "0", "answer": "first"}, row])
+    with pytest.raises(ValueError, match=message):
+        import_answers(path, ["a", "b"])
+
+
+@pytest.mark.parametrize(("ids", "message"), [(["a", "a"], "repeated: a"), (["a"], "1 ids for 2")])
+def test_ids_are_unique_and_one_a_prompt(tmp_path, ids, message):
+    with pytest.raises(ValueError, match=message):
+        export_prompts(["x", "y"], tmp_path / "p.jsonl", ids=ids)

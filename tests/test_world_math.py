@@ -1,0 +1,124 @@
+"""The math world: right rows are accepted, every kind of wrong row is caught."""
+
+import random
+import re
+from collections import Counter
+
+import pytest
+
+from synthkit.worlds import load_world
+from synthkit.worlds.math import MathWorld, read_question
+from synthkit.worlds.math_families import FAMILIES
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return MathWorld().balanced(12, seed=1)
+
+
+def test_forty_families_with_unlike_skills():
+    assert len({f.name for f in FAMILIES}) == len(FAMILIES) >= 39
+    assert len({(f.steps, f.skill) for f in FAMILIES}) >= 38
+    templates = [p for f in FAMILIES for p in f.phrasings]
+    assert len(set(templates)) == len(templates)
+
+
+def test_every_generated_row_is_right_and_read_back(rows):
+    world = load_world("math")
+    assert all(world.check(row) for row in rows)
+    assert all(read_question(row["question"]).family == row["family"] for row in rows)
+    assert {row["difficulty"] for row in rows} == {2}
+    assert all(int(row["final"]) >= 0 for row in rows)
+
+
+def test_the_same_seed_gives_the_same_rows():
+    world = MathWorld()
+    assert world.rows(50, seed=3) == world.rows(50, seed=3) != world.rows(50, seed=4)
+    assert world.sample(5, seed=3)["question"] == [r["question"] for r in world.rows(5, seed=3)]
+
+
+def test_frequencies_follow_the_law():
+    world = MathWorld(zipf=1.0, order_seed=5)
+    counts = Counter(row["family"] for row in world.rows(8000, seed=0))
+    distance = sum(abs(counts[f] / 8000 - p) for f, p in world.frequencies.items()) / 2
+    assert distance < 0.03
+    assert MathWorld(order_seed=1).families != MathWorld(order_seed=2).families
+
+
+@pytest.mark.parametrize("number", ["final line", "step", "final column", "question"])
+def test_altered_numbers_are_caught(rows, number):
+    world = MathWorld()
+    for row in rows:
+        bad = dict(row)
+        if number == "final line":
+            bad["answer"] = row["answer"].replace("#### ", "#### 1")
+        elif number == "final column":
+            bad["final"] = str(int(row["final"]) + 1)
+        elif number == "step":
+            bad["answer"] = re.sub(
+                r"= (\d+)", lambda m: f"= {int(m[1]) + 1}", row["answer"], count=1
+            )
+        else:  # another first number in the question: the old answer no longer fits
+            bad["question"] = re.sub(
+                r"(?<![\d])(\d+)", lambda m: f"{int(m[1]) + 60}", row["question"], count=1
+            )
+        assert not world.check(bad), (number, bad)
+
+
+def test_another_family_another_skill_or_a_torn_text_is_caught(rows):
+    world = MathWorld()
+    for row in rows:
+        assert not world.check({**row, "family": "weeks" if row["family"] != "weeks" else "ants"})
+        assert not world.check({**row, "skill": "magic"})
+        assert not world.check({**row, "question": row["question"][:-8]})
+        assert not world.check({**row, "answer": row["answer"].rsplit("\n", 1)[0]})
+        assert not world.check({**row, "answer": ""})
+    assert not world.check({"question": "What?", "answer": "#### 3"})
+
+
+def test_a_missing_column_is_named():
+    with pytest.raises(KeyError, match=r"answer.*found question"):
+        MathWorld().check({"question": "?"})
+
+
+def test_every_family_has_far_more_questions_than_a_set_holds():
+    world = MathWorld()
+    for family in world.families:
+        rng = random.Random(0)
+        questions = {world.problem(family, rng)["question"] for _ in range(1000)}
+        assert len(questions) > 700, family
+
+
+def test_rephrasing_keeps_family_and_numbers(rows):
+    world, rng = MathWorld(), random.Random(0)
+    for row in rows[::7]:
+        other = world.rephrase(row, rng)
+        assert world.check(other) and other["final"] == row["final"]
+        assert other["family"] == row["family"]
+    with pytest.raises(ValueError, match="not a question"):
+        world.rephrase({"question": "Why?"}, rng)
+
+
+def test_difficulty_spread_enlarges_numbers_of_rare_families():
+    plain, spread = MathWorld(), MathWorld(difficulty_spread=1.0)
+    rare = plain.families[-1]
+
+    def largest(world):
+        rng = random.Random(0)
+        return max(
+            max(read_question(world.problem(rare, rng)["question"]).numbers.values())
+            for _ in range(200)
+        )
+
+    assert largest(spread) > 1.5 * largest(plain)
+
+
+def test_bad_arguments_are_refused():
+    with pytest.raises(ValueError, match="negative"):
+        MathWorld(zipf=-1)
+    with pytest.raises(ValueError, match="no family"):
+        MathWorld().problem("astrology", random.Random(0))
+    with pytest.raises(ValueError, match="choose one of math, code"):
+        load_world("physics")
+    with pytest.raises(ValueError, match="negative"):
+        MathWorld().rows(-1)

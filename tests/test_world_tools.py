@@ -1,0 +1,138 @@
+"""The tools world: its rows are right, and a row spoilt in any one way is found wrong."""
+
+import json
+import random
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synthkit.worlds import load_world
+from synthkit.worlds.tools import CATEGORIES, CATEGORY_OF, VERBS
+
+WORLD = load_world("tools")
+ROWS = WORLD.rows(400, seed=3)
+
+
+def test_every_row_passes_its_own_check():
+    assert all(WORLD.check(row) for row in ROWS)
+    assert {row["category"] for row in ROWS} == set(CATEGORIES)
+    assert {row["n_params"] for row in ROWS} == {1, 2, 3}
+
+
+def test_rows_are_short_ascii_lines_and_many():
+    rows = WORLD.rows(14_000, seed=0)
+    texts = [row["text"] for row in rows]
+    assert len(set(texts)) > 10_000
+    assert all(text.isascii() and "\n" not in text for text in texts)
+    assert max(map(len, texts)) <= 380 and sum(map(len, texts)) / len(texts) < 225
+    words = {word for text in texts for word in re.findall("[A-Za-z]+", text)}
+    assert len(words) < 350
+
+
+def test_the_vocabulary_keeps_the_categories_apart():
+    assert len(CATEGORY_OF) == sum(len(kind.nouns) for kind in CATEGORIES.values())
+    others = {field.name for kind in CATEGORIES.values() for field in kind.fields}
+    others |= {word for wordings in VERBS.values() for text in wordings for word in text.split()}
+    assert not {form for word in others for form in (word, word.removesuffix("s"))} & set(
+        CATEGORY_OF
+    )
+
+
+def test_the_same_seed_gives_the_same_rows():
+    assert WORLD.rows(5, seed=1) == WORLD.rows(5, seed=1) != WORLD.rows(5, seed=2)
+    assert WORLD.sample(3, seed=1).to_list() == WORLD.rows(3, seed=1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6))
+def test_a_rephrased_row_is_the_same_tool_in_other_words(seed):
+    rng = random.Random(seed)
+    row = WORLD.example(rng)
+    other = WORLD.rephrase(row, rng)
+    before, after = json.loads(row["text"]), json.loads(other["text"])
+    assert WORLD.check(other) and before.pop("description") != after.pop("description")
+    assert before == after
+    assert {**row, "text": ""} == {**other, "text": ""}
+
+
+def test_text_and_attributes():
+    row = ROWS[0]
+    assert WORLD.text(row) == row["text"]
+    two = next(row for row in ROWS if row["n_params"] == 2)
+    assert WORLD.attributes(two) == {"category": two["category"], "params": "two"}
+
+
+def _tool(**changes):
+    """A right row of weather, its text changed at the keys given."""
+    parameters = {
+        "type": "object",
+        "properties": {
+            "city": {"type": "string"},
+            "days": {"type": "integer", "minimum": 1, "default": 2},
+        },
+        "required": ["city"],
+    }
+    parameters |= changes.pop("parameters", {})
+    tool = {"name": "get_forecast", "description": "Get the forecast.", "parameters": parameters}
+    text = json.dumps({**tool, **changes})
+    return {"text": text, "category": "weather", "n_params": 2, "types": "integer,string"}
+
+
+def _properties(**fields):
+    return _tool(parameters={"properties": fields})
+
+
+CITY = {"type": "string"}
+SPOILT = {
+    "broken JSON": {**_tool(), "text": _tool()["text"][:-1]},
+    "not an object": {**_tool(), "text": "[]"},
+    "no text at all": {**_tool(), "text": None},
+    "a repeated key": {**_tool(), "text": _tool()["text"].replace('"days"', '"city"')},
+    "NaN": {**_tool(), "text": _tool()["text"].replace(": 2}", ": NaN}")},
+    "a wrong category": {**_tool(), "category": "music"},
+    "a wrong count": {**_tool(), "n_params": 3},
+    "wrong types": {**_tool(), "types": "string,string"},
+    "a label that is a list": {**_tool(), "category": ["weather"]},
+    "a name with a space": _tool(name="get forecast"),
+    "a name in camel case": _tool(name="getForecast"),
+    "no description": _tool(description=" "),
+    "an extra key": _tool(strict=True),
+    "two categories": _tool(description="Get the forecast of the song."),
+    "no category": _tool(name="get_it", description="Get it."),
+    "a required name that is unknown": _tool(parameters={"required": ["town"]}),
+    "a required name twice": _tool(parameters={"required": ["city", "city"]}),
+    "required that is no list": _tool(parameters={"required": "city"}),
+    "not an object schema": _tool(parameters={"type": "array"}),
+    "a type that does not exist": _properties(city={"type": "text"}, days={"type": "integer"}),
+    "several types": _properties(city={"type": ["string"]}, days={"type": "integer"}),
+    "a minimum that is a word": _properties(city=CITY, days={"type": "integer", "minimum": "one"}),
+    "a default of another type": _properties(city=CITY, days={"type": "integer", "default": "two"}),
+    "a default too small": _properties(
+        city=CITY, days={"type": "integer", "minimum": 1, "default": 0}
+    ),
+    "an enumeration of another type": _properties(
+        city={"type": "string", "enum": [1]}, days={"type": "integer"}
+    ),
+    "a reference elsewhere": _properties(
+        city={"type": "string", "$ref": "http://127.0.0.1:9/x", "default": "a"},
+        days={"type": "integer"},
+    ),
+}
+
+
+def test_the_row_that_is_spoilt_below_is_right():
+    assert WORLD.check(_tool())
+
+
+@pytest.mark.parametrize("row", SPOILT.values(), ids=SPOILT.keys())
+def test_a_spoilt_row_is_wrong(row):
+    assert WORLD.check(row) is False
+
+
+def test_what_cannot_be_done_is_said():
+    with pytest.raises(KeyError, match=r"needs the column\(s\) types; found text"):
+        WORLD.check({"text": "", "category": "", "n_params": 1})
+    with pytest.raises(ValueError, match="not a tool in JSON: 'oops'"):
+        WORLD.rephrase({"text": "oops"}, random.Random(0))

@@ -1,0 +1,97 @@
+"""Make README.md from nbs/index.ipynb, without running it.
+
+    python tests/tools/make_readme.py [--check]
+
+Markdown cells are taken as they are. Of a code cell, the code and its text outputs become fenced
+blocks; outputs in Markdown are taken as they are. `#| hide` drops a cell, `#| echo: false` its
+code, `#| output: false` its outputs. With `--check` nothing is written, and the exit status is 1 if
+README.md is not what would be written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+INDEX = ROOT / "nbs" / "index.ipynb"
+README = ROOT / "README.md"
+NOTE = "<!-- Made from nbs/index.ipynb by tests/tools/make_readme.py: edit the notebook. -->"
+_DIRECTIVE = re.compile(r"^#\|\s*([\w-]+)\s*:?\s*(.*?)\s*$")
+
+
+def directives(source: str) -> tuple[dict[str, str], str]:
+    """The `#|` lines at the head of a cell, and the rest of its code."""
+    lines = source.split("\n")
+    found = {}
+    while lines and (match := _DIRECTIVE.match(lines[0])):
+        found[match[1]] = match[2]
+        lines.pop(0)
+    return found, "\n".join(lines).strip("\n")
+
+
+def fenced(text: str, language: str) -> str:
+    """A fenced block whose fence is longer than any run of backticks inside."""
+    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+
+
+def outputs(cell: dict) -> Iterator[str]:
+    """The text outputs of a code cell as Markdown.
+
+    Raises:
+        ValueError: the cell stored an error.
+    """
+    for output in cell["outputs"]:
+        kind = output["output_type"]
+        if kind == "error":
+            raise ValueError(f"a cell of {INDEX.name} stored an error: {output['ename']}")
+        if kind == "stream" and output["name"] == "stdout":
+            yield fenced("".join(output["text"]), "text")
+        data = output.get("data", {})
+        if "text/markdown" in data:
+            yield "".join(data["text/markdown"]).strip("\n")
+        elif "text/plain" in data:
+            yield fenced("".join(data["text/plain"]), "text")
+
+
+def readme(notebook: dict) -> str:
+    """The whole of README.md."""
+    parts = []
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            parts.append(source.strip("\n"))
+            continue
+        flags, code = directives(source)
+        if "hide" in flags or not code:
+            continue
+        if flags.get("echo") != "false":
+            parts.append(fenced(code, "python"))
+        if flags.get("output") != "false":
+            parts.extend(outputs(cell))
+    return "\n\n".join([*filter(None, parts), NOTE]) + "\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Make README.md from nbs/index.ipynb.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if stale")
+    check = parser.parse_args().check
+    text = readme(json.loads(INDEX.read_text(encoding="utf-8")))
+    fresh = README.is_file() and README.read_text(encoding="utf-8") == text
+    if check:
+        if not fresh:
+            print("README.md is stale: run python tests/tools/make_readme.py", file=sys.stderr)
+        return 0 if fresh else 1
+    README.write_text(text, encoding="utf-8")
+    print(f"README.md: {len(text.splitlines())} lines{' (unchanged)' if fresh else ''}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
