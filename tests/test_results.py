@@ -2,6 +2,7 @@
 
 import json
 import math
+import subprocess
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -68,10 +69,13 @@ def test_nothing_names_the_machine(folder, repo):
 
 def test_commit_is_that_of_the_checkout(folder, repo):
     written = write(folder / "one.json")
-    if not (repo / ".git").exists():
+    head = subprocess.run(
+        ["git", "rev-parse", "--verify", "HEAD"], cwd=repo, capture_output=True, text=True
+    )
+    if head.returncode:  # no checkout, or one without any commit yet
         assert written.commit is None and written.dirty is None
     else:
-        assert len(written.commit) == 40 and isinstance(written.dirty, bool)
+        assert written.commit == head.stdout.strip() and isinstance(written.dirty, bool)
 
 
 def test_numpy_values_become_plain(folder):
