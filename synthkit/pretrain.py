@@ -21,10 +21,11 @@ from .worlds.math import solve
 from .worlds.math_families import FAMILIES
 
 # %% auto #0
-__all__ = ['PRESETS', 'NOUNS', 'MIXTURE', 'SPECIAL', 'PretrainPreset', 'instruction', 'write_prompt', 'surface', 'plain',
-           'written', 'rephrased', 'imitated', 'described', 'solved', 'nonsense', 'copied', 'nonsense_copied',
-           'jumbled_copied', 'arithmetic', 'drill', 'Corpus', 'train_tokenizer', 'extra_copies', 'step_document',
-           'step_batch', 'new_model', 'learning_rate', 'training_step', 'new_optimiser', 'pretrain']
+__all__ = ['PRESETS', 'NOUNS', 'MIXTURE', 'WRITING', 'SPECIAL', 'PretrainPreset', 'instruction', 'write_prompt', 'surface',
+           'plain', 'written', 'rephrased', 'imitated', 'described', 'solved', 'nonsense', 'copied', 'nonsense_copied',
+           'jumbled_copied', 'arithmetic', 'drill', 'Corpus', 'train_tokenizer', 'extra_copies', 'stage_of',
+           'step_document', 'step_batch', 'new_model', 'learning_rate', 'fast_bfloat16', 'training_step',
+           'new_optimiser', 'pretrain']
 
 # %% ../nbs/01_lm.ipynb #217c0b4b
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class PretrainPreset:
         vocab: pieces of the byte-level BPE; context: tokens in a block (the longest text).
         steps, tokens_per_step: length of the training, in optimiser steps and tokens a step.
         lr, warmup: peak learning rate of AdamW and the steps of its linear rise (then cosine).
-        drill_steps, drill_lr: length and peak learning rate of the drill that ends the training.
+        drill_steps, drill_lr: length and peak learning rate of the drill that follows.
+        writing_steps, writing_lr: the same of the last stage, in which writing is practised.
         tokenizer_documents: documents that the BPE is trained on.
     """
 
@@ -52,13 +54,15 @@ class PretrainPreset:
     warmup: int = 200
     drill_steps: int = 1200
     drill_lr: float = 1.5e-3
+    writing_steps: int = 5000
+    writing_lr: float = 2e-3
     tokenizer_documents: int = 20_000
 
 
 PRESETS = {
     "fast": PretrainPreset(
         64, 2, 4, 192, context=256, steps=120, tokens_per_step=2048, warmup=20, drill_steps=0,
-        tokenizer_documents=3000,
+        writing_steps=0, tokenizer_documents=3000,
     ),
     "study": PretrainPreset(192, 4, 6, 512),
 }  # fmt: skip
@@ -227,11 +231,22 @@ MIXTURE: dict[str, float] = {
     "tools/plain": 1, "tools/written": 4, "tools/copied": 1,
     "arithmetic": 20, "nonsense": 8,
 }  # fmt: skip
+WRITING: dict[str, float] = {  # the last stage
+    "math/plain": 4, "math/written": 12, "math/copied": 3, "math/rephrased": 4, "math/imitated": 2,
+    "code/plain": 2, "code/written": 8, "code/solved": 5, "code/copied": 4, "code/rephrased": 1,
+    "facts/plain": 7, "facts/written": 10, "facts/copied": 2, "facts/rephrased": 1,
+    "reviews/plain": 3, "reviews/written": 12, "reviews/described": 4, "reviews/copied": 2,
+    "reviews/rephrased": 4, "reviews/imitated": 2,
+    "tools/plain": 3, "tools/written": 9, "tools/copied": 4,
+    "arithmetic": 3, "drill": 20, "nonsense": 5,
+}  # fmt: skip
 _FORMS: dict[str, Callable] = {
     "plain": plain, "written": written, "copied": copied, "rephrased": rephrased,
     "imitated": imitated, "described": described, "solved": solved,
 }  # fmt: skip
-_ALONE: dict[str, Callable] = {"arithmetic": arithmetic, "nonsense": nonsense_copied}
+_ALONE: dict[str, Callable] = {
+    "arithmetic": arithmetic, "drill": drill, "nonsense": nonsense_copied,
+}  # fmt: skip
 
 
 class Corpus:
@@ -246,8 +261,9 @@ class Corpus:
         self.worlds = {name: load_world(name) for name in WORLDS if name != "math"}
         self.worlds["math"] = load_world("math", zipf=0.0)
 
-    def document(self, rng: random.Random) -> str:
-        kind = rng.choices(list(self.mixture), weights=list(self.mixture.values()))[0]
+    def document(self, rng: random.Random, mixture: Mapping[str, float] | None = None) -> str:
+        shares = self.mixture if mixture is None else mixture
+        kind = rng.choices(list(shares), weights=list(shares.values()))[0]
         if kind in _ALONE:
             return _ALONE[kind](rng)
         world, form = kind.split("/")
@@ -307,9 +323,21 @@ def extra_copies(done: float) -> float:
     return 0.7 * max(0.0, 1 - done / 0.2) + (0.25 if done >= 0.4 else 0.0)
 
 
-def step_document(corpus: Corpus, rng: random.Random, done: float) -> str:
-    """One document when `done` of the main training is over; beyond 1 the drill begins."""
-    if done >= 1:
+def stage_of(step: int, preset: PretrainPreset) -> tuple[str, float]:
+    """The stage a step belongs to, `"reading"`, `"drill"` or `"writing"`, and how much is done."""
+    if step < preset.steps:
+        return "reading", step / preset.steps
+    step -= preset.steps
+    if step < preset.drill_steps:
+        return "drill", step / preset.drill_steps
+    return "writing", (step - preset.drill_steps) / preset.writing_steps
+
+
+def step_document(corpus: Corpus, rng: random.Random, stage: str, done: float) -> str:
+    """One document of a stage; in the first one, when `done` of it is over."""
+    if stage == "writing":
+        return corpus.document(rng, WRITING)
+    if stage == "drill":
         return drill(rng) if rng.random() < 0.55 else corpus.document(rng)
     return corpus.copy(rng, done) if rng.random() < extra_copies(done) else corpus.document(rng)
 
@@ -319,10 +347,10 @@ def step_batch(corpus: Corpus, tokenizer, preset: PretrainPreset, seed: int, ste
     rng = random.Random(f"step-{seed}-{step}")
     length = preset.context if step % 4 == 3 else preset.context // 2
     rows = preset.tokens_per_step // length
-    done = step / preset.steps
+    stage, done = stage_of(step, preset)
     needed, ids = rows * length, []
     while len(ids) < needed:
-        texts = [step_document(corpus, rng, done) for _ in range(32)]
+        texts = [step_document(corpus, rng, stage, done) for _ in range(32)]
         for piece in tokenizer(texts, truncation=True, max_length=length - 1)["input_ids"]:
             ids.extend([*piece, tokenizer.eos_token_id])
     return torch.tensor(ids[:needed]).view(rows, length)
@@ -352,15 +380,26 @@ def new_model(preset: PretrainPreset, seed: int):
 
 # %% ../nbs/01_lm.ipynb #6abf8b8a
 def learning_rate(step: int, preset: PretrainPreset) -> float:
-    """Linear warm-up, then a cosine from the peak to a twentieth of it; once more for the drill."""
-    peak, length = preset.lr, preset.steps
-    if step >= preset.steps:
-        step, peak, length = step - preset.steps, preset.drill_lr, preset.drill_steps
+    """In each stage a linear warm-up, then a cosine from its peak to a twentieth of that."""
+    peak, length = {
+        "reading": (preset.lr, preset.steps),
+        "drill": (preset.drill_lr, preset.drill_steps),
+        "writing": (preset.writing_lr, preset.writing_steps),
+    }[stage_of(step, preset)[0]]
+    at = round(stage_of(step, preset)[1] * length)
     warmup = min(preset.warmup, length // 10)
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    done = (step - warmup) / max(1, length - warmup)
+    if at < warmup:
+        return peak * (at + 1) / warmup
+    done = (at - warmup) / max(1, length - warmup)
     return peak * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def fast_bfloat16(device: str) -> bool:
+    """Whether a device multiplies in bfloat16; a CPU without the instructions is slowed by it."""
+    if torch.device(device).type != "cpu":
+        return True
+    can = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
 
 
 def training_step(model, optimiser, ids: torch.Tensor, lr: float, autocast: bool) -> float:
@@ -400,7 +439,7 @@ def pretrain(
     *,
     seed: int = 0,
     device: str = "cpu",
-    autocast: bool = True,
+    autocast: bool | None = None,
     checkpoint_every: int = 500,
     progress: bool = True,
 ) -> list[float]:
@@ -412,7 +451,7 @@ def pretrain(
     Args:
         folder: where the model, tokenizer and `training.json` (preset, seed, losses) are written.
         preset: shape and length; `PRESETS["study"]` made the committed model.
-        autocast: compute in bfloat16 (weights stay float32); faster on recent CPUs and on GPUs.
+        autocast: compute in bfloat16 (weights stay float32); None: where the machine does it fast.
         checkpoint_every: steps between two saved states.
 
     Returns:
@@ -430,16 +469,23 @@ def pretrain(
     tokenizer = train_tokenizer(texts, preset.vocab, preset.context)
     model = new_model(preset, seed).to(device)
     optimiser = new_optimiser(model)
-    made_by = {"preset": asdict(preset), "seed": seed, "mixture": corpus.mixture}
+    made_by = {
+        "preset": asdict(preset),
+        "seed": seed,
+        "mixture": corpus.mixture,
+        "writing": WRITING,
+    }
     checkpoint, losses = folder / "checkpoint.pt", []
     if checkpoint.exists():
         losses = _resume(checkpoint, made_by, model, optimiser)
     model.train()
-    total = preset.steps + preset.drill_steps
+    autocast = fast_bfloat16(device) if autocast is None else autocast
+    starts = (preset.steps, preset.steps + preset.drill_steps)
+    total = starts[1] + preset.writing_steps
     steps = range(len(losses), total)
     for step in tqdm(steps, initial=len(losses), total=total, disable=not progress):
-        if step == preset.steps:
-            optimiser = new_optimiser(model)  # the drill starts with a clean memory
+        if step in starts:
+            optimiser = new_optimiser(model)  # a stage starts with a clean memory
         ids = step_batch(corpus, tokenizer, preset, seed, step).to(device)
         losses.append(training_step(model, optimiser, ids, learning_rate(step, preset), autocast))
         if (step + 1) % checkpoint_every == 0 and step + 1 < total:

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from synthkit import pretrain as P
 from synthkit.worlds import WORLDS
 
-TINY = replace(P.PRESETS["fast"], steps=6, tokenizer_documents=200, tokens_per_step=512, warmup=2)
+TINY = replace(
+    P.PRESETS["fast"], steps=6, drill_steps=2, writing_steps=2, tokenizer_documents=200,
+    tokens_per_step=512, warmup=2,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +97,44 @@ def test_a_batch_depends_on_seed_and_step_alone(corpus, tokenizer):
 def test_copies_come_first_and_again_later():
     assert P.extra_copies(0.0) == pytest.approx(0.7)
     assert P.extra_copies(0.3) == 0.0 and P.extra_copies(0.5) == 0.25
+
+
+def test_the_stages_follow_each_other():
+    stages = [P.stage_of(step, TINY) for step in range(10)]
+    assert [name for name, _ in stages] == ["reading"] * 6 + ["drill"] * 2 + ["writing"] * 2
+    assert [done for _, done in stages[6:]] == [0, 0.5, 0, 0.5]
+
+
+@pytest.mark.parametrize("start", [0, 6000, 7200])
+def test_every_stage_has_a_learning_rate_that_rises_and_falls(start):
+    study = P.PRESETS["study"]
+    name = P.stage_of(start, study)[0]
+    length, peak = {
+        "reading": (study.steps, study.lr),
+        "drill": (study.drill_steps, study.drill_lr),
+        "writing": (study.writing_steps, study.writing_lr),
+    }[name]
+    rates = [P.learning_rate(start + i, study) for i in range(length)]
+    top = rates.index(max(rates))
+    assert max(rates) == pytest.approx(peak) and top < 250
+    assert rates[0] < 0.02 * peak and rates[-1] == pytest.approx(0.05 * peak, rel=0.01)
+    assert all(b < a for a, b in zip(rates[top + 1 :], rates[top + 2 :]))
+
+
+def test_a_stage_reads_its_own_documents(corpus):
+    rng = random.Random(0)
+    drilled = [P.step_document(corpus, rng, "drill", 0.5) for _ in range(300)]
+    bare = [text.startswith("Question: ") and " then " in text for text in drilled]
+    assert 0.5 < sum(bare) / len(bare) < 0.9  # the sums of the mixture look the same
+    asked = [P.step_document(corpus, rng, "writing", 0.5) for _ in range(300)]
+    assert sum(text.startswith("Write a ") for text in asked) > 80
+
+
+def test_bfloat16_is_left_to_machines_that_are_fast_at_it(monkeypatch):
+    assert P.fast_bfloat16("cuda:0")
+    for can, wanted in (({}, False), ({"avx512_bf16": True}, True), ({"amx_bf16": True}, True)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda can=can: can, raising=False)
+        assert P.fast_bfloat16("cpu") is wanted
 
 
 def test_a_stopped_training_ends_exactly_like_a_whole_one(tmp_path, monkeypatch):
