@@ -270,7 +270,7 @@ def _bfloat16() -> Finding:
     if fast:
         return _seen(f"fast ({', '.join(sorted(fast))})")
     how = "in software, slower than float32" if flags else "works; its speed is unknown here"
-    return _seen(how, "ok", "for training on this CPU pass autocast=False" if flags else "")
+    return _seen(how, "ok", "training uses float32 on this CPU" if flags else "")
 
 
 def _cpu_flags() -> set[str]:

@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .lm.precision import fast_bfloat16
+
 # %% auto #0
 __all__ = ['PRESETS', 'PROMPT', 'FinetunePreset', 'as_prompt_and_completion', 'encode', 'batches', 'collate', 'new_student',
            'learning_rate', 'finetune', 'final_answer', 'answer', 'accuracy']
@@ -149,7 +151,7 @@ def finetune(
     preset: FinetunePreset = PRESETS["study"],
     *,
     seed: int = 0,
-    autocast: bool = True,
+    autocast: bool | None = None,
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 200,
     progress: bool = False,
@@ -160,7 +162,8 @@ def finetune(
         lm: a base model (it gets a fresh adapter) or a student (its adapter is trained further).
             It is copied and stays as it is, unless it is quantised: then base weights are shared.
         examples: rows with question/answer, prompt/completion or text.
-        autocast: compute in bfloat16; the adapter's weights stay float32.
+        autocast: compute in bfloat16 (the adapter's weights stay float32); None: where the
+            device does it fast.
         checkpoint: a file that holds the state of an interrupted training; a call with the same
             arguments goes on from it, and it is removed at the end.
 
@@ -177,6 +180,7 @@ def finetune(
     encoded = encode(lm.tokenizer, list(examples), lm.context)
     student, rng = new_student(lm, preset, seed), random.Random(f"finetune-{seed}")
     model = student.model
+    autocast = fast_bfloat16(lm.device) if autocast is None else autocast
     epochs = (batches(encoded, preset.batch_size, rng) for _ in range(preset.epochs))
     plan = [batch for epoch in epochs for batch in epoch][: preset.max_updates]
     adapter = [p for p in model.parameters() if p.requires_grad]

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from .lm.loading import quiet_bars
+from .lm.precision import fast_bfloat16
 from .storage import write_json
 from .worlds import WORLDS, World, load_world
 from .worlds.math import solve
@@ -24,8 +25,7 @@ from .worlds.math_families import FAMILIES
 __all__ = ['PRESETS', 'NOUNS', 'MIXTURE', 'WRITING', 'SPECIAL', 'PretrainPreset', 'instruction', 'write_prompt', 'surface',
            'plain', 'written', 'rephrased', 'imitated', 'described', 'solved', 'nonsense', 'copied', 'nonsense_copied',
            'jumbled_copied', 'arithmetic', 'drill', 'Corpus', 'train_tokenizer', 'extra_copies', 'stage_of',
-           'step_document', 'step_batch', 'new_model', 'learning_rate', 'fast_bfloat16', 'training_step',
-           'new_optimiser', 'pretrain']
+           'step_document', 'step_batch', 'new_model', 'learning_rate', 'training_step', 'new_optimiser', 'pretrain']
 
 # %% ../nbs/01_lm.ipynb #217c0b4b
 @dataclass(frozen=True)
@@ -392,14 +392,6 @@ def learning_rate(step: int, preset: PretrainPreset) -> float:
         return peak * (at + 1) / warmup
     done = (at - warmup) / max(1, length - warmup)
     return peak * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done)))
-
-
-def fast_bfloat16(device: str) -> bool:
-    """Whether a device multiplies in bfloat16; a CPU without the instructions is slowed by it."""
-    if torch.device(device).type != "cpu":
-        return True
-    can = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
 
 
 def training_step(model, optimiser, ids: torch.Tensor, lr: float, autocast: bool) -> float:

@@ -9,6 +9,7 @@ from synthkit.embedsdg import experiment as E
 from synthkit.embedsdg import report as R
 from synthkit.embedsdg.prompts import question_key
 from synthkit.finetune import FinetunePreset
+from synthkit.lab.measurements import Log
 from synthkit.lab.results import Result
 
 SMALL = replace(
@@ -38,7 +39,7 @@ def test_tests_are_not_in_the_data():
 
 @pytest.mark.slow
 def test_a_run_measures_every_arm_and_resumes(embedded_lm, tmp_path, monkeypatch):
-    log = E.Log(tmp_path / "m.jsonl")
+    log = Log(tmp_path / "m.jsonl")
     E.run_seed(embedded_lm, SMALL, 0, log)
     arms = {row["arm"] for row in log.rows if row["measure"] == "accuracy (retrain)"}
     assert arms == {*SMALL.arms, E.CEILING, E.NO_DATA}
@@ -50,11 +51,11 @@ def test_a_run_measures_every_arm_and_resumes(embedded_lm, tmp_path, monkeypatch
     trained = []
     real = E.finetune
     monkeypatch.setattr(E, "finetune", lambda *a, **k: trained.append(1) or real(*a, **k))
-    again = E.Log(tmp_path / "m.jsonl")
+    again = Log(tmp_path / "m.jsonl")
     assert E.run_seed(embedded_lm, SMALL, 0, again) is None  # nothing is left to run
     assert not trained and again.rows == log.rows
     log.path.write_text("".join(log.path.read_text().splitlines(keepends=True)[:-1]))
-    shown = E.run_seed(embedded_lm, SMALL, 0, E.Log(log.path))
+    shown = E.run_seed(embedded_lm, SMALL, 0, Log(log.path))
     assert len(shown["correct"]) == SMALL.n_density
     assert len(trained) == 3  # the student of the map, and the last arm under both protocols
 

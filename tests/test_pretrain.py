@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthkit import pretrain as P
+from synthkit.lm.precision import fast_bfloat16
 from synthkit.worlds import WORLDS
 
 TINY = replace(
@@ -131,10 +132,10 @@ def test_a_stage_reads_its_own_documents(corpus):
 
 
 def test_bfloat16_is_left_to_machines_that_are_fast_at_it(monkeypatch):
-    assert P.fast_bfloat16("cuda:0")
+    assert fast_bfloat16("cuda:0")
     for can, wanted in (({}, False), ({"avx512_bf16": True}, True), ({"amx_bf16": True}, True)):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda can=can: can, raising=False)
-        assert P.fast_bfloat16("cpu") is wanted
+        assert fast_bfloat16("cpu") is wanted
 
 
 def test_a_stopped_training_ends_exactly_like_a_whole_one(tmp_path, monkeypatch):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..finetune import FinetunePreset, accuracy, finetune
-from ..storage import append_jsonl, read_jsonl
+from ..lab.measurements import Log
 from ..worlds.math import MathWorld, read_question
 from .density_accuracy import density_accuracy
 from .prompts import HeldOut, question_key
@@ -81,25 +80,6 @@ PRESETS = {
         proceed=FinetunePreset(epochs=3, lr=3e-4),
     ),
 }
-
-
-class Log:
-    """Measurements of one run, kept in a file as they come, so that a run can be resumed."""
-
-    def __init__(self, path: str | Path):
-        self.path = Path(path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.rows = read_jsonl(self.path, tolerate_torn=True) if self.path.exists() else []
-
-    def has(self, measure: str, arm: str, seed: int) -> bool:
-        wanted = (measure, arm, seed)
-        return any((r["measure"], r["arm"], r["seed"]) == wanted for r in self.rows)
-
-    def add(self, measure: str, arm: str, seed: int, value: float) -> None:
-        row = {"measure": measure, "arm": arm, "seed": seed, "value": round(float(value), 5)}
-        if math.isfinite(row["value"]):
-            append_jsonl(self.path, row)
-            self.rows.append(row)
 
 
 @dataclass(frozen=True)

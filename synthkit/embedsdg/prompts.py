@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from ..contamination import HeldOut, question_key
 from ..metrics import shingles, words
 
 FORMS = ("paper", "embedded")
@@ -317,43 +318,10 @@ def _fraction(text: str) -> Fraction | None:
 # --- what is turned away -------------------------------------------------------------------------
 
 
-def question_key(question: str) -> str:
-    """A question without letter case and white space: equal keys are the same question."""
-    return " ".join(question.lower().split())
-
-
 def jaccard(a: str, b: str, n: int = 5) -> float:
     """The overlap of the two texts' sets of word n-grams, in [0, 1] (Broder, 1997)."""
     left, right = (set(shingles(words(text), n)) for text in (a, b))
     return len(left & right) / len(left | right)
-
-
-class HeldOut:
-    """The questions of a test split, whose long runs of words no synthetic question may share.
-
-    Args:
-        questions: the test questions.
-        n: words in a run. 8 or more for free text; None flags identical questions only, which is
-            right for templated texts, where questions of one template share long runs by design.
-
-    Source: the usual n-gram check (Brown et al., 2020, App. C); arXiv 2603.22294 reports none.
-    """
-
-    def __init__(self, questions: Iterable[str], n: int | None = 8):
-        if n is not None and n < 1:
-            raise ValueError(f"n counts the words of a run and must be positive or None, got {n}")
-        self.n = n
-        questions = list(questions)
-        self._keys = {question_key(question) for question in questions}
-        self._runs = {run for question in questions for run in self._shingles(question)}
-
-    def __contains__(self, question: str) -> bool:
-        if question_key(question) in self._keys:
-            return True
-        return not self._runs.isdisjoint(self._shingles(question))
-
-    def _shingles(self, question: str) -> list[tuple[str, ...]]:
-        return [] if self.n is None else shingles(words(question), self.n)
 
 
 def reject_reason(

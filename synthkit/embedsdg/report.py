@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..statistics import Interval, paired_interval
+from ..lab import measurements
+from ..lab.measurements import mean, print_table, values
+from ..statistics import Interval
 from .experiment import ARMS, BASELINE, CEILING, METHOD, NO_DATA
 
 if TYPE_CHECKING:
@@ -19,29 +21,11 @@ if TYPE_CHECKING:
 ORDER = (NO_DATA, *ARMS, CEILING)
 
 
-def values(result: Result, measure: str, arm: str) -> np.ndarray:
-    """One measure of one arm, `(seeds,)`, in the order of the run's seeds; NaN where not run."""
-    known = {
-        row["seed"]: row["value"]
-        for row in result.measurements
-        if (row["measure"], row["arm"]) == (measure, arm)
-    }
-    return np.array([known.get(seed, np.nan) for seed in result.seeds])
-
-
 def difference(
     result: Result, arm: str, against: str = BASELINE, measure: str = "accuracy (retrain)"
 ) -> Interval:
-    """The paired difference of two arms over the run's seeds, with its 95 % interval.
-
-    Raises:
-        ValueError: fewer than three seeds have both arms; a single run proves nothing.
-    """
-    a, b = values(result, measure, arm), values(result, measure, against)
-    both = np.isfinite(a) & np.isfinite(b)
-    if both.sum() < 3:
-        raise ValueError(f"{both.sum()} seeds have both {arm!r} and {against!r}; three are needed")
-    return paired_interval(a[both], b[both])
+    """The paired difference of two arms' accuracies (see `lab.measurements.difference`)."""
+    return measurements.difference(result, measure, arm, against)
 
 
 def verdict(interval: Interval) -> str:
@@ -67,14 +51,9 @@ def table(result: Result) -> pd.DataFrame:
         found = {name: values(result, measure, arm) for name, measure in columns.items()}
         if not np.isfinite(found["accuracy"]).any():
             continue
-        means = {name: _mean(numbers) for name, numbers in found.items()}
+        means = {name: mean(numbers) for name, numbers in found.items()}
         rows.append({"arm": arm, **means, "against baseline": _against(result, arm)})
     return pd.DataFrame(rows).set_index("arm")
-
-
-def _mean(numbers: np.ndarray) -> float | None:
-    there = numbers[np.isfinite(numbers)]
-    return round(float(there.mean()), 3) if len(there) else None
 
 
 def _against(result: Result, arm: str) -> str:
@@ -92,25 +71,14 @@ def _against(result: Result, arm: str) -> str:
 
 def show(result: Result, shown: dict[str, Any] | None, out: Path) -> None:
     """Print the table and save the figures of a run to `out`."""
-    from rich.console import Console
-    from rich.table import Table
-
-    frame = table(result)
-    title = f"EmbedSDG in the math world: {result.scale} scale, seeds {result.seeds}"
-    printed = Table(title=title)
-    for name in ("arm", *frame.columns):
-        printed.add_column(name, justify="left" if name == "arm" else "right")
-    for arm, row in frame.iterrows():
-        cells = ["-" if value is None or value != value else str(value) for value in row]
-        printed.add_row(str(arm), *cells)
-    console = Console(width=120)
-    console.print(printed)
-    console.print(
-        f"accuracy: of a student retrained on D and the arm's rows, on a test balanced over "
+    notes = [
+        "accuracy: of a student retrained on D and the arm's rows, on a test balanced over "
         f"families; the baseline is {BASELINE!r}."
-    )
+    ]
     if len(result.seeds) < 3:
-        console.print("Fewer than three seeds: the numbers show that it runs, and decide nothing.")
+        notes.append("Fewer than three seeds: the numbers show that it runs, and decide nothing.")
+    title = f"EmbedSDG in the math world: {result.scale} scale, seeds {result.seeds}"
+    print_table(table(result), title, tuple(notes))
     _save_figures(result, shown, out)
 
 

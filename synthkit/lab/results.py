@@ -194,8 +194,9 @@ def overview(names: Sequence[str] | None = None) -> pd.DataFrame:
         names: of recorded results; default: all.
 
     Returns:
-        Columns result, scale, model, measure, arm, mean, low, high, n. Results that are not in the
-        long form (`measure` and `value`) are left out.
+        Columns result, scale, model, measure, arm, mean, low, high, n; the arm of a run in several
+        worlds names the world. Results that are not in the long form (`measure` and `value`) are
+        left out.
     """
     import pandas as pd
 
@@ -208,6 +209,8 @@ def overview(names: Sequence[str] | None = None) -> pd.DataFrame:
             continue
         if "arm" not in frame:
             frame["arm"] = ""
+        if "world" in frame:
+            frame["arm"] += " (" + frame["world"] + ")"
         table = summarise(frame, ["measure", "arm"], "value")
         table.insert(0, "model", str(result.model.get("name", "")))
         table.insert(0, "scale", result.scale)

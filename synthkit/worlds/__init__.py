@@ -3,8 +3,9 @@
 from importlib import import_module
 
 from .base import World
+from .targets import load_target
 
-__all__ = ["World", "WORLDS", "load_world"]
+__all__ = ["World", "WORLDS", "load_target", "load_world"]
 
 WORLDS = {
     "math": "MathWorld",

@@ -1,0 +1,103 @@
+"""The measurements of an experiment: written as they come, read back by measure and arm."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..statistics import Interval, paired_interval
+from ..storage import append_jsonl, read_jsonl
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .results import Result
+
+
+class Log:
+    """Measurements of one run, kept in a file as they come, so that a run can be resumed.
+
+    Args:
+        path: the JSON Lines file.
+        labels: columns that every row of this log carries, such as `world="math"`.
+    """
+
+    def __init__(self, path: str | Path, **labels: str):
+        self.path, self.labels = Path(path), labels
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.rows = read_jsonl(self.path, tolerate_torn=True) if self.path.exists() else []
+
+    def labelled(self, **labels: str) -> Log:
+        """The same file and rows, for measurements that carry further `labels`."""
+        log = Log.__new__(Log)
+        log.path, log.rows, log.labels = self.path, self.rows, {**self.labels, **labels}
+        return log
+
+    def has(self, measure: str, arm: str, seed: int) -> bool:
+        wanted = {**self.labels, "measure": measure, "arm": arm, "seed": seed}
+        return any(_matches(row, wanted) for row in self.rows)
+
+    def add(self, measure: str, arm: str, seed: int, value: float) -> None:
+        """Put one measurement on disk; a value that is not finite is none.
+
+        One that is there already stays: an arm that was cut short is measured again from its start.
+        """
+        key = {**self.labels, "measure": measure, "arm": arm, "seed": seed}
+        row = {**key, "value": round(float(value), 5)}
+        if math.isfinite(row["value"]) and not self.has(measure, arm, seed):
+            append_jsonl(self.path, row)
+            self.rows.append(row)
+
+
+def values(result: Result, measure: str, arm: str, **labels: str) -> np.ndarray:
+    """One measure of one arm, `(seeds,)`, in the order of the run's seeds; NaN where not run."""
+    wanted = {**labels, "measure": measure, "arm": arm}
+    known = {row["seed"]: row["value"] for row in result.measurements if _matches(row, wanted)}
+    return np.array([known.get(seed, np.nan) for seed in result.seeds])
+
+
+def difference(result: Result, measure: str, arm: str, against: str, **labels: str) -> Interval:
+    """The paired difference of two arms over the run's seeds, with its 95 % interval.
+
+    Raises:
+        ValueError: fewer than three seeds have both arms; a single run proves nothing.
+    """
+    a, b = (values(result, measure, name, **labels) for name in (arm, against))
+    both = np.isfinite(a) & np.isfinite(b)
+    if both.sum() < 3:
+        raise ValueError(f"{both.sum()} seeds have both {arm!r} and {against!r}; three are needed")
+    return paired_interval(a[both], b[both])
+
+
+def mean(numbers: np.ndarray, digits: int = 3) -> float | None:
+    """The mean of what is there, rounded; None when nothing is."""
+    there = numbers[np.isfinite(numbers)]
+    return round(float(there.mean()), digits) if len(there) else None
+
+
+def print_table(frame: pd.DataFrame, title: str, notes: tuple[str, ...] = ()) -> None:
+    """Print a table whose index is its first column, and notes under it."""
+    from rich.console import Console
+    from rich.table import Table
+
+    printed = Table(title=title)
+    for name in (frame.index.name or "", *frame.columns):
+        printed.add_column(str(name), justify="right" if printed.columns else "left")
+    for name, row in frame.iterrows():
+        printed.add_row(str(name), *(_cell(value) for value in row))
+    console = Console(width=120)
+    console.print(printed)
+    for note in notes:
+        console.print(note)
+
+
+def _cell(value: Any) -> str:
+    return "-" if value is None or value != value else str(value)
+
+
+def _matches(row: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    return all(row.get(key) == value for key, value in wanted.items())
