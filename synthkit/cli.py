@@ -14,7 +14,10 @@ from typer.core import TyperGroup
 from . import __version__
 
 # method -> "module:function", called as function(scale=, seeds=, out=, progress=) -> dict
-REPRODUCTIONS = {"embedsdg": "synthkit.embedsdg.experiment:reproduce"}
+REPRODUCTIONS = {
+    "embedsdg": "synthkit.embedsdg.experiment:reproduce",
+    "softsrv": "synthkit.softsrv.experiment:reproduce",
+}
 SCALES = ("fast", "study", "paper")
 USER_ERRORS = (ValueError, OSError, RuntimeError)  # OSError holds "not found" and "no connection"
 Scale = Literal["fast", "study", "paper"]

@@ -1,0 +1,145 @@
+"""What becomes of a sampled text: kept, or turned away for a reason that is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from ..contamination import HeldOut, question_key
+from ..fidelity import masked
+
+KEPT = "kept"
+EMPTY = "empty"
+UNTERMINATED = "unterminated"
+CONTAMINATED = "contaminated"
+DUPLICATE = "duplicate"
+NEAR_COPY = "near copy of a real text"
+UNANSWERED = "unanswered"
+
+# In the order in which they are asked for: a text has the first that fits.
+STATUSES = (EMPTY, UNTERMINATED, CONTAMINATED, DUPLICATE, NEAR_COPY, UNANSWERED, KEPT)
+DROPPED = (EMPTY, UNTERMINATED, CONTAMINATED, DUPLICATE, UNANSWERED)  # near copies are only named
+NEAR = ("own", "train")
+
+# The columns of every sampled set, and their types; `as_rows` makes the table.
+COLUMNS = {
+    "text": "string",
+    "question": "string",
+    "answer": "string",
+    "context": "int64",
+    "kind": "string",
+    "temperature": "float64",
+    "near_copy_own": "bool",
+    "near_copy_train": "bool",
+    "status": "string",
+    "teacher": "string",
+    "seed": "int64",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the filter says of one text.
+
+    Attributes:
+        status: one of `STATUSES`.
+        near_copy_own: whether it is, with numbers masked, the text it was conditioned on; None
+            where there is no such text.
+        near_copy_train: whether it is, with numbers masked, any training text.
+    """
+
+    status: str
+    near_copy_own: bool | None
+    near_copy_train: bool
+
+
+class Filter:
+    """Judges texts one after the other, and remembers those it let pass.
+
+    Args:
+        train: the training texts, which no sampled text may repeat.
+        held_out: test texts that must not be repeated.
+        min_words: a text of fewer words, as white space parts them, counts as empty.
+        near_copy: which near copies get a status of their own: those of the text they were
+            conditioned on ("own") or of any training text ("train"). Both are always noted.
+        drop: the statuses that are turned away; `()` keeps everything, with its status.
+
+    Raises:
+        ValueError: an unknown status or kind of near copy, or `min_words` below 1.
+        TypeError: `held_out` is not a `HeldOut`.
+    """
+
+    def __init__(
+        self,
+        train: Iterable[str] = (),
+        *,
+        held_out: HeldOut | None = None,
+        min_words: int = 1,
+        near_copy: str = "own",
+        drop: Collection[str] = DROPPED,
+    ):
+        check_choices(min_words, near_copy, drop)
+        if held_out is not None and not isinstance(held_out, HeldOut):
+            raise TypeError(
+                "held_out must be a synthkit.contamination.HeldOut (it says how long a shared run "
+                f"may be), got {type(held_out).__name__}; write HeldOut(texts, n=8)"
+            )
+        self.held_out, self.min_words = held_out, min_words
+        self.near_copy, self.drop = near_copy, frozenset(drop)
+        train = list(train)
+        self._seen = {question_key(text) for text in train}
+        self._masked = {masked(text) for text in train}
+
+    def keeps(self, status: str) -> bool:
+        """Whether texts of that status are let pass."""
+        return status not in self.drop
+
+    def judge(self, text: str, *, ended: bool = True, own: str | None = None) -> Verdict:
+        """The verdict on `text`; one that passes counts as seen from then on.
+
+        Args:
+            ended: whether the model ended it, rather than the limit of tokens.
+            own: the real text it was conditioned on.
+        """
+        form = masked(text)
+        copies_own = None if own is None else form == masked(own)
+        copies_train = form in self._masked
+        near = copies_own if self.near_copy == "own" else copies_train
+        key = question_key(text)
+        status = KEPT
+        if len(key.split()) < self.min_words:
+            status = EMPTY
+        elif not ended:
+            status = UNTERMINATED
+        elif self.held_out is not None and text in self.held_out:
+            status = CONTAMINATED
+        elif key in self._seen:
+            status = DUPLICATE
+        elif near:
+            status = NEAR_COPY
+        if self.keeps(status):
+            self._seen.add(key)
+        return Verdict(status, copies_own, copies_train)
+
+
+def check_choices(min_words: int, near_copy: str, drop: Collection[str]) -> None:
+    """Raise ValueError when one of the filter's options is impossible."""
+    if min_words < 1:
+        raise ValueError(f"min_words must be at least 1, got {min_words}")
+    if near_copy not in NEAR:
+        raise ValueError(f"near_copy must be one of {NEAR}, got {near_copy!r}")
+    droppable = [status for status in STATUSES if status != KEPT]
+    unknown = [drop] if isinstance(drop, str) else [s for s in drop if s not in droppable]
+    if unknown:
+        raise ValueError(
+            f"drop must be a collection of statuses among {droppable}, found {unknown}"
+        )
+
+
+def as_rows(rows: Sequence[dict]):
+    """Rows as a `datasets.Dataset` with the columns and types of `COLUMNS`, also when empty."""
+    from datasets import Dataset, Features, Value
+
+    features = Features({name: Value(kind) for name, kind in COLUMNS.items()})
+    table = {name: [row[name] for row in rows] for name in COLUMNS}
+    return Dataset.from_dict(table, features=features)

@@ -1,0 +1,272 @@
+"""What the SoftSRV experiment shows: its tables, its claims with verdicts, and its figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..lab.measurements import difference, mean, print_table, values
+from ..statistics import Interval, mean_interval
+from .experiment import ARMS, DIAL, ENGINEERED, REAL, TEMPERATURES, VARIANTS
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from ..lab.results import Result
+
+COLUMNS = {
+    "loss": "loss",
+    "MAUVE": "MAUVE",
+    "well formed": "well formed",
+    "joint TV": "TV, joint",
+    "copies of own": "near copies, own",
+    "copies of any": "near copies, train",
+    "student": "student accuracy",
+    "student loss": "student loss",
+}
+SMALL = "SSMC, small context"
+CONTEXTUAL = tuple(name for name in VARIANTS if name != "SSNP")
+
+
+def worlds(result: Result) -> list[str]:
+    """The worlds of a run, in its order."""
+    return list(dict.fromkeys(row["world"] for row in result.measurements))
+
+
+def table(result: Result, world: str, arms: tuple[str, ...] = ARMS) -> pd.DataFrame:
+    """Mean of every arm over the seeds in one world; `-` where an arm has no such number."""
+    import pandas as pd
+
+    rows = []
+    for arm in arms:
+        found = {k: mean(values(result, m, arm, world=world)) for k, m in COLUMNS.items()}
+        if found["MAUVE"] is not None:
+            rows.append({"arm": arm, **found})
+    return pd.DataFrame(rows).set_index("arm")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement about the study with the number it needs, and what was found.
+
+    Attributes:
+        text: what should hold.
+        world: where.
+        found: the measured difference with its interval over seeds.
+        least: the smallest value that counts as a yes.
+        strict: the whole interval must lie above `least`, not its middle alone.
+    """
+
+    text: str
+    world: str
+    found: Interval
+    least: float
+    strict: bool = False
+
+    @property
+    def holds(self) -> bool:
+        return (self.found.low if self.strict else self.found.mean) >= self.least
+
+
+def claims(result: Result) -> list[Claim]:
+    """Every claim in every world that has the numbers for it, from at least three seeds."""
+    found = []
+    for world in worlds(result):
+        for make in (_loss_claims, _match_claims, _copy_claims, _use_claims):
+            found += make(result, world)
+    return found
+
+
+def verdicts(result: Result) -> pd.DataFrame:
+    """The claims as a table: what, where, measured, needed, verdict."""
+    import pandas as pd
+
+    rows = [
+        {
+            "claim": claim.text,
+            "world": claim.world,
+            "measured": str(claim.found),
+            "needed": f"{'>' if claim.strict else '>='} {claim.least:+.2f}",
+            "verdict": "holds" if claim.holds else "does not hold",
+        }
+        for claim in claims(result)
+    ]
+    return pd.DataFrame(rows, columns=["claim", "world", "measured", "needed", "verdict"])
+
+
+def _loss_claims(result: Result, world: str) -> list[Claim]:
+    gap = _gaps(result, "loss", world)
+    passed = _against_entropy(result, world)
+    return [
+        *gap("SSNP above SSMP8 in loss", "SSNP", "SSMP8", 0.10),
+        *gap("SSNP above SSMC in loss", "SSNP", "SSMC", 0.12),
+        *passed("SSMC below the target's entropy", "SSMC", 0.0, sign=1),
+        *passed("SSNP not below the target's entropy", "SSNP", -0.02, sign=-1),
+    ]
+
+
+def _match_claims(result: Result, world: str) -> list[Claim]:
+    gap = _gaps(result, "MAUVE", world)
+    best = _best_contextual(result, world)
+    return [
+        *gap("SSNP above the engineered template in MAUVE", "SSNP", ENGINEERED, 0.10),
+        *gap("SSMP8 above SSNP in MAUVE", "SSMP8", "SSNP", 0.25),
+        *gap(f"best contextual variant ({best}) near real against real", best, REAL, -0.08),
+    ]
+
+
+def _copy_claims(result: Result, world: str) -> list[Claim]:
+    gap = _gaps(result, "near copies, train", world)
+    return gap("small context copies no more than chance + .10", REAL, SMALL, -0.10)
+
+
+def _use_claims(result: Result, world: str) -> list[Claim]:
+    gap = _gaps(result, "student accuracy", world, strict=True)
+    return [
+        claim
+        for name in CONTEXTUAL
+        for other in (ENGINEERED, "SSNP")
+        for claim in gap(f"student of {name} better than of {other}", name, other, 0.0)
+    ]
+
+
+def _gaps(result: Result, measure: str, world: str, strict: bool = False):
+    """A maker of claims about a difference of two arms; none where seeds or arms are missing."""
+
+    def gap(text: str, arm: str, against: str, least: float) -> list[Claim]:
+        try:
+            found = difference(result, measure, arm, against, world=world)
+        except ValueError:
+            return []
+        return [Claim(text, world, found, least, strict)]
+
+    return gap
+
+
+def _against_entropy(result: Result, world: str):
+    """A maker of claims about the nats per token that a variant's context passes."""
+
+    def passed(text: str, arm: str, least: float, sign: int) -> list[Claim]:
+        nats = values(result, "entropy", "target", world=world) - values(
+            result, "loss", arm, world=world
+        )
+        nats = nats[np.isfinite(nats)]
+        if len(nats) < 3:
+            return []
+        return [Claim(text, world, mean_interval(sign * nats), least)]
+
+    return passed
+
+
+def _best_contextual(result: Result, world: str) -> str:
+    """The contextual variant of highest mean MAUVE."""
+    scores = {name: mean(values(result, "MAUVE", name, world=world)) for name in CONTEXTUAL}
+    known = {name: score for name, score in scores.items() if score is not None}
+    return max(known, key=known.get) if known else CONTEXTUAL[0]
+
+
+def dial(result: Result, world: str) -> pd.DataFrame:
+    """What wider contexts pass and what it costs: nats a text, near copies, MAUVE."""
+    import pandas as pd
+
+    widths = {8: SMALL, **{width: f"context of {width}" for width in DIAL}}
+    arms = {str(width): widths[width] for width in sorted(widths)}
+    arms = {"none (SSNP)": "SSNP", **arms, "all (SSMC)": "SSMC"}
+    rows = []
+    for name, arm in arms.items():
+        loss = values(result, "loss", arm, world=world)
+        if not np.isfinite(loss).any():
+            continue
+        entropy = values(result, "entropy", "target", world=world)
+        tokens = values(result, "entropy per text", "target", world=world) / entropy
+        rows.append(
+            {
+                "context": name,
+                "nats passed": mean((entropy - loss) * tokens, 2),
+                "copies of own": mean(values(result, "near copies, own", arm, world=world)),
+                "copies of any": mean(values(result, "near copies, train", arm, world=world)),
+                "MAUVE": mean(values(result, "MAUVE", arm, world=world)),
+            }
+        )
+    return pd.DataFrame(rows).set_index("context")
+
+
+def sweep(result: Result, world: str, arms: list[str]) -> pd.DataFrame:
+    """Loss, match, copies and form of the given arms."""
+    import pandas as pd
+
+    columns = {k: COLUMNS[k] for k in ("loss", "MAUVE", "well formed", "joint TV", "copies of any")}
+    rows = []
+    for arm in arms:
+        found = {k: mean(values(result, m, arm, world=world)) for k, m in columns.items()}
+        if found["MAUVE"] is not None:
+            rows.append({"arm": arm, **found})
+    return pd.DataFrame(rows).set_index("arm")
+
+
+def temperature_arms(name: str = SMALL) -> list[str]:
+    """The arms of the sweep over temperatures, the one at 1, and of contexts between two texts."""
+    return [*(f"{name}, temperature {t}" for t in TEMPERATURES), name, f"{name}, mixed contexts"]
+
+
+def show(result: Result, out: Path) -> None:
+    """Print a table a world and save the figures of a run to `out`."""
+    notes = ["MAUVE: 1 = the same distribution; its ceiling here is the first line."]
+    if len(result.seeds) < 3:
+        notes.append("Fewer than three seeds: the numbers show that it runs, and decide nothing.")
+    for world in worlds(result):
+        title = f"SoftSRV, target in the {world} world: {result.scale} scale, seeds {result.seeds}"
+        print_table(table(result, world), title, tuple(notes))
+    if len(result.seeds) >= 3:
+        print_table(verdicts(result).set_index("claim"), "Claims")
+    _save_figures(result, out)
+
+
+def _save_figures(result: Result, out: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from ..plots import style
+
+    style()
+    for world in worlds(result):
+        figure, axes = plt.subplots(figsize=(6.5, 3.4))
+        plot_match(result, world, axes)
+        figure.savefig(out / f"match-{world}.png")
+        plt.close(figure)
+
+
+def plot_match(result: Result, world: str, axes: Axes) -> None:
+    """MAUVE of every arm, a dot a seed, and the mean as a bar."""
+    from ..plots import OKABE_ITO
+
+    arms = list(table(result, world).index)
+    for height, arm in enumerate(reversed(arms)):
+        numbers = values(result, "MAUVE", arm, world=world)
+        colour = OKABE_ITO["vermilion"] if arm in VARIANTS else OKABE_ITO["blue"]
+        axes.plot(numbers, np.full(len(numbers), height), "o", color=colour, alpha=0.5)
+        axes.plot(np.nanmean(numbers), height, "|", color=colour, markersize=16, mew=2.5)
+    axes.set_yticks(range(len(arms)), list(reversed(arms)))
+    axes.set(xlim=(-0.02, 1.02), xlabel="MAUVE against real texts (1 = same distribution)")
+
+
+def plot_dial(result: Result, world: str, axes: Axes) -> None:
+    """Match and near copies of their own text against the nats a context passes."""
+    from ..plots import OKABE_ITO
+
+    frame = dial(result, world)
+    for column, colour, marker in (("MAUVE", "blue", "o"), ("copies of own", "vermilion", "s")):
+        there = frame[frame[column].notna()]
+        axes.plot(there["nats passed"], there[column], marker, ls="-", color=OKABE_ITO[colour])
+        axes.annotate(
+            column, (there["nats passed"].iloc[-1], there[column].iloc[-1]), xytext=(6, 0),
+            textcoords="offset points", color=OKABE_ITO[colour], va="center",
+        )  # fmt: skip
+    axes.set(xlabel="nats a text that the context passes", ylabel="share", ylim=(-0.02, 1.05))
+    axes.margins(x=0.25)
