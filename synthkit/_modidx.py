@@ -212,9 +212,11 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'synthkit.pretrain.Corpus.document': ('lm.html#corpus.document', 'synthkit/pretrain.py'),
                                    'synthkit.pretrain.Corpus.documents': ('lm.html#corpus.documents', 'synthkit/pretrain.py'),
                                    'synthkit.pretrain.PretrainPreset': ('lm.html#pretrainpreset', 'synthkit/pretrain.py'),
+                                   'synthkit.pretrain._last': ('lm.html#_last', 'synthkit/pretrain.py'),
                                    'synthkit.pretrain._operands': ('lm.html#_operands', 'synthkit/pretrain.py'),
                                    'synthkit.pretrain._resume': ('lm.html#_resume', 'synthkit/pretrain.py'),
                                    'synthkit.pretrain._save_state': ('lm.html#_save_state', 'synthkit/pretrain.py'),
+                                   'synthkit.pretrain._write_model': ('lm.html#_write_model', 'synthkit/pretrain.py'),
                                    'synthkit.pretrain.arithmetic': ('lm.html#arithmetic', 'synthkit/pretrain.py'),
                                    'synthkit.pretrain.copied': ('lm.html#copied', 'synthkit/pretrain.py'),
                                    'synthkit.pretrain.described': ('lm.html#described', 'synthkit/pretrain.py'),
@@ -421,4 +423,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                               'synthkit.softsrv.synthesizer.untrained': ( 'softsrv.html#untrained',
                                                                                           'synthkit/softsrv/synthesizer.py'),
                                               'synthkit.softsrv.synthesizer.write': ( 'softsrv.html#write',
-                                                                                      'synthkit/softsrv/synthesizer.py')}}}
+                                                                                      'synthkit/softsrv/synthesizer.py'),
+                                              'synthkit.softsrv.synthesizer.write_settings': ( 'softsrv.html#write_settings',
+                                                                                               'synthkit/softsrv/synthesizer.py')}}}

@@ -240,6 +240,8 @@ WRITING: dict[str, float] = {  # the last stage
     "tools/plain": 3, "tools/written": 9, "tools/copied": 4,
     "arithmetic": 3, "drill": 20, "nonsense": 5,
 }  # fmt: skip
+
+# %% ../nbs/01_lm.ipynb #c5e2a9f1
 _FORMS: dict[str, Callable] = {
     "plain": plain, "written": written, "copied": copied, "rephrased": rephrased,
     "imitated": imitated, "described": described, "solved": solved,
@@ -461,33 +463,24 @@ def pretrain(
     tokenizer = train_tokenizer(texts, preset.vocab, preset.context)
     model = new_model(preset, seed).to(device)
     optimiser = new_optimiser(model)
-    made_by = {
-        "preset": asdict(preset),
-        "seed": seed,
-        "mixture": corpus.mixture,
-        "writing": WRITING,
-    }
+    made_by = {"preset": asdict(preset), "seed": seed, "mixture": corpus.mixture}
+    made_by["writing"] = WRITING
     checkpoint, losses = folder / "checkpoint.pt", []
     if checkpoint.exists():
         losses = _resume(checkpoint, made_by, model, optimiser)
     model.train()
     autocast = fast_bfloat16(device) if autocast is None else autocast
-    starts = (preset.steps, preset.steps + preset.drill_steps)
-    total = starts[1] + preset.writing_steps
+    total = preset.steps + preset.drill_steps + preset.writing_steps
     steps = range(len(losses), total)
     for step in tqdm(steps, initial=len(losses), total=total, disable=not progress):
-        if step in starts:
+        if step and stage_of(step, preset)[1] == 0:
             optimiser = new_optimiser(model)  # a stage starts with a clean memory
         ids = step_batch(corpus, tokenizer, preset, seed, step).to(device)
         losses.append(training_step(model, optimiser, ids, learning_rate(step, preset), autocast))
         if (step + 1) % checkpoint_every == 0 and step + 1 < total:
             _save_state(checkpoint, made_by=made_by, losses=losses, model=model.state_dict(),
                         optimiser=optimiser.state_dict())  # fmt: skip
-    with quiet_bars():
-        model.eval().save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    summary = {**made_by, "final_loss": round(sum(losses[-100:]) / len(losses[-100:]), 4)}
-    write_json(folder / "training.json", summary)
+    _write_model(folder, model, tokenizer, {**made_by, "final_loss": _last(losses)})
     checkpoint.unlink(missing_ok=True)
     return losses
 
@@ -503,3 +496,16 @@ def _resume(checkpoint: Path, made_by: dict, model, optimiser) -> list[float]:
     model.load_state_dict(state["model"])
     optimiser.load_state_dict(state["optimiser"])
     return state["losses"]
+
+
+def _write_model(folder: Path, model, tokenizer, summary: dict) -> None:
+    """An ordinary Hugging Face folder, and `training.json` beside it."""
+    with quiet_bars():
+        model.eval().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    write_json(folder / "training.json", summary)
+
+
+def _last(losses: list[float]) -> float:
+    """The mean of the last hundred losses, which single steps do not shake."""
+    return round(sum(losses[-100:]) / len(losses[-100:]), 4)

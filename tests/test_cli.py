@@ -16,12 +16,13 @@ def run(*arguments):
 
 @pytest.fixture
 def experiment(monkeypatch):
-    """Stands in for EmbedSDG's experiment; keeps what it was called with."""
+    """Stands in for every method's experiment; keeps what it was called with."""
     calls = []
     module = types.ModuleType("stand_in")
     module.reproduce = lambda **options: calls.append(options) or {"ran": True}
     monkeypatch.setitem(sys.modules, "stand_in", module)
-    monkeypatch.setitem(cli.REPRODUCTIONS, "embedsdg", "stand_in:reproduce")
+    for method in cli.REPRODUCTIONS:
+        monkeypatch.setitem(cli.REPRODUCTIONS, method, "stand_in:reproduce")
     monkeypatch.delenv("SYNTHKIT_SCALE", raising=False)
     return calls
 
@@ -48,7 +49,9 @@ def test_reproduce_defaults_to_every_method_and_the_environment(experiment, tmp_
     assert run("reproduce", "--quiet", "--out", str(tmp_path)).exit_code == 0
     monkeypatch.setenv("SYNTHKIT_SCALE", "study")
     assert run("reproduce", "--quiet", "--out", str(tmp_path)).exit_code == 0
-    assert [call["scale"] for call in experiment] == ["fast", "study"]
+    every = len(cli.REPRODUCTIONS)
+    assert [call["scale"] for call in experiment] == ["fast"] * every + ["study"] * every
+    assert len({call["out"] for call in experiment}) == 2 * every
     assert experiment[0]["seeds"] is None and experiment[0]["progress"] is False
 
 

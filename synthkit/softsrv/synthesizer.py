@@ -19,10 +19,10 @@ from torch import Tensor
 
 # %% auto #0
 __all__ = ['PRESETS', 'QUESTION_LINE', 'SoftSRVPreset', 'check_preset', 'choose_preset', 'target_texts', 'fitting', 'split',
-           'Fitted', 'save_fitted', 'load_fitted', 'read_settings', 'Draft', 'Drawing', 'write', 'answer_prompt',
-           'Answerer', 'Slot', 'DraftLog', 'give_answers', 'fill', 'collect', 'draft_number', 'TextSampler',
-           'check_count', 'check_contexts', 'make_plan', 'sample_key', 'TargetSampler', 'Target', 'prepare',
-           'untrained', 'SoftSRV']
+           'Fitted', 'save_fitted', 'load_fitted', 'write_settings', 'read_settings', 'Draft', 'Drawing', 'write',
+           'answer_prompt', 'Answerer', 'Slot', 'DraftLog', 'give_answers', 'fill', 'collect', 'draft_number',
+           'TextSampler', 'check_count', 'check_contexts', 'make_plan', 'sample_key', 'TargetSampler', 'Target',
+           'prepare', 'untrained', 'SoftSRV']
 
 # %% ../../nbs/21_softsrv.ipynb #9e5d4849
 from ..contamination import HeldOut
@@ -258,6 +258,14 @@ def load_fitted(folder: Path, lm, encoder: Context) -> Fitted:
         contexts=torch.from_numpy(np.load(folder / "contexts.npy", allow_pickle=False)),
         history=History(**history),
     )
+
+
+def write_settings(folder: Path, lm, preset: SoftSRVPreset, seed: int) -> Path:
+    """Write preset, seed and the model's name and fingerprint; returns the folder."""
+    about = {"name": lm.name, "fingerprint": lm.fingerprint}
+    settings = {"method": "softsrv", "preset": asdict(preset), "seed": seed, "lm": about}
+    write_json(folder / "softsrv.json", settings)
+    return folder
 
 
 def read_settings(folder: Path, lm) -> dict:
@@ -561,7 +569,7 @@ def sample_key(lm, fitted: Fitted, z: Tensor, how: Drawing, **more) -> str:
     facts = {"lm": lm.fingerprint, **asdict(how), **more}
     return sha256_text(digest.hexdigest() + json.dumps(facts, sort_keys=True))
 
-
+# %% ../../nbs/21_softsrv.ipynb #37b85616
 class TargetSampler(TextSampler):
     """Writes from a fitted soft prompt; `SoftSRV` below adds the fit."""
 
@@ -582,18 +590,11 @@ class TargetSampler(TextSampler):
         return held_out_loss(self.lm, self.fitted.prompt, z, list(texts))
 
     def sample(
-        self,
-        n: int,
-        *,
-        temperature: float | None = None,
-        contexts=None,
-        seed: int | None = None,
-        held_out: HeldOut | None = None,
-        drop: Collection[str] | None = None,
-        batch: int = 64,
-        checkpoint: str | Path | None = None,
-        progress: bool = False,
-    ):
+        self, n: int, *, temperature: float | None = None, contexts=None,
+        seed: int | None = None, held_out: HeldOut | None = None,
+        drop: Collection[str] | None = None, batch: int = 64,
+        checkpoint: str | Path | None = None, progress: bool = False,
+    ):  # fmt: skip
         """`n` synthetic texts as a `datasets.Dataset`, with the columns of `filters.COLUMNS`.
 
         Fewer, with a warning in the log, when `max_rounds` rounds did not give `n`.
@@ -728,12 +729,8 @@ class SoftSRV(TargetSampler):
 
     def save(self, folder: str | Path) -> Path:
         """Write what was fitted and the settings to `folder`; the frozen model is not written."""
-        folder = Path(folder)
-        save_fitted(self.fitted, folder, self.lm)
-        about = {"name": self.lm.name, "fingerprint": self.lm.fingerprint}
-        settings = {"method": "softsrv", "preset": asdict(self.preset), "seed": self.seed}
-        write_json(folder / "softsrv.json", {**settings, "lm": about})
-        return folder
+        save_fitted(self.fitted, Path(folder), self.lm)
+        return write_settings(Path(folder), self.lm, self.preset, self.seed)
 
     @classmethod
     def load(cls, folder: str | Path, lm, *, teacher=None, answer=None, encoder=None) -> SoftSRV:
