@@ -3,14 +3,17 @@
 Modules:
 
 - `synthkit.datasets.loaders`: Real sets by path or by hub name.
+- `synthkit.diversity`: How different the answers to one prompt are, how many of them are right, and how far adapters differ from each other.
 - `synthkit.embedsdg.density_accuracy`: How density on the map and the student's accuracy go together, with and without aggregation.
 - `synthkit.fidelity`: How close generated texts are to real ones as distributions (MAUVE), and how often they copy.
 - `synthkit.sandbox.child`: The other half of `synthkit.sandbox`: a small process that forks one guarded child a program.
 - `synthkit.sandbox.runner`: Run generated Python in a separate process, with limits on time, memory and reach.
+- `synthkit.spa.records_base`: The base of SPA's records experiment: the embedded model after it has read records of all orders.
 - `synthkit.worlds.code`: The code world: small Python tasks, each solved in several styles, with tests that are run.
 - `synthkit.worlds.code_tasks`: The tasks of the code world, as a table: what is asked, and how each style answers it.
 - `synthkit.worlds.facts`: The facts world: a short passage and a yes/no question about it (the BoolQ shape).
 - `synthkit.worlds.math_families`: The forty skill families of the math world: what each asks, and how it is solved.
+- `synthkit.worlds.records`: The records world: three values to be stated in any order, and every order is right.
 - `synthkit.worlds.reviews`: The reviews world: short reviews whose five attributes can be read from the text.
 - `synthkit.worlds.targets.code`: The code target: eight tasks on lists of numbers; each task has its favourite argument names.
 - `synthkit.worlds.targets.facts`: The facts target: three topics and four kinds of reasoning, which depend on each other.
@@ -30,6 +33,7 @@ _HOMES = {
     "HTTPTeacher": "teacher",
     "EmbedSDG": "embedsdg",
     "SoftSRV": "softsrv",
+    "SPA": "spa",
     "evaluate": "metrics",
 }
 __all__ = ["__version__", *_HOMES]

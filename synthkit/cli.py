@@ -17,6 +17,7 @@ from . import __version__
 REPRODUCTIONS = {
     "embedsdg": "synthkit.embedsdg.experiment:reproduce",
     "softsrv": "synthkit.softsrv.experiment:reproduce",
+    "spa": "synthkit.spa.experiment:reproduce",
 }
 SCALES = ("fast", "study", "paper")
 USER_ERRORS = (ValueError, OSError, RuntimeError)  # OSError holds "not found" and "no connection"

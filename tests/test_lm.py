@@ -620,6 +620,22 @@ def test_with_lora_trains_without_touching_the_original(lm):
     assert all(torch.equal(value, before[key]) for key, value in lm.model.state_dict().items())
 
 
+def test_merged_answers_as_its_adapter_did_and_is_a_base(lm):
+    student = lm.with_lora(rank=4, seed=1)
+    with torch.no_grad():
+        for name, weight in student.model.named_parameters():
+            if ".lora_B." in name:
+                weight.normal_(0, 0.2, generator=torch.Generator().manual_seed(0))
+    whole = student.merged()
+    assert torch.allclose(whole.nll(["a b c"]), student.nll(["a b c"]), atol=1e-4)
+    assert not torch.allclose(whole.nll(["a b c"]), lm.nll(["a b c"]), atol=1e-4)
+    assert whole.active_adapter is None and whole.describe()["adapters"] == []
+    assert not [name for name, _ in whole.model.named_parameters() if "lora_" in name]
+    assert whole.with_lora().active_adapter == "student"
+    with pytest.raises(ValueError, match="no adapter is in use"):
+        lm.merged()
+
+
 def test_lora_start_follows_its_seed(lm):
     def start(seed):
         student = lm.with_lora(seed=seed)

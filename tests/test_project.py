@@ -398,8 +398,9 @@ def part(name):
 
 
 def layer(name):
-    """A method's experiment and its report belong to the lab: they record what they measure."""
-    if part(name) in METHODS and name.split(".")[2:3] in (["experiment"], ["report"]):
+    """A method's experiments and their report belong to the lab: they record what they measure."""
+    module = name.split(".")[2] if name.count(".") > 1 else ""
+    if part(name) in METHODS and module.startswith(("experiment", "report")):
         return LAYERS["lab"]
     return LAYERS.get(part(name), GROUND)
 

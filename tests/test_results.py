@@ -193,6 +193,31 @@ def test_overview_reads_the_long_form_only(folder):
     assert set(table["result"]) == {"one"} and set(table["model"]) == {"embedded"}
 
 
+def test_overview_keeps_arms_with_other_labels_apart(folder):
+    cells = [("records", "mild", 0.5), ("records", "strong", 0.7), ("code", "strong", 0.9)]
+    rows = [
+        {"world": world, "skew": skew, "measure": "m", "arm": "a", "seed": 0, "value": value}
+        for world, skew, value in cells
+    ]
+    write(folder / "one.json", measurements=rows)
+    found = dict(zip(overview()["arm"], overview()["mean"]))
+    assert found == {"a (records, mild)": 0.5, "a (records, strong)": 0.7, "a (code, strong)": 0.9}
+
+
+def test_arms_side_by_side(folder):
+    rows = [
+        {"world": world, "measure": "m", "arm": "a", "seed": seed, "value": value}
+        for world, values in (("math", (0.4, 0.6)), ("code", (0.9,)))
+        for seed, value in enumerate(values)
+    ]
+    write(folder / "one.json", measurements=rows)
+    columns = {name: {"measure": "m", "world": name} for name in ("math", "code", "facts")}
+    frame = results.side_by_side(load_result("one"), columns, ["a", "unknown"])
+    assert list(frame.columns) == ["arm", "math", "code", "facts"] and len(frame) == 1
+    line = frame.iloc[0]
+    assert line["math"].startswith("0.50 [") and line["code"] == "0.90" and line["facts"] == "-"
+
+
 def test_markdown_table():
     import pandas as pd
 

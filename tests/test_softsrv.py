@@ -153,6 +153,7 @@ def test_texts_come_from_a_dataset_and_a_frame():
     import pandas as pd
     from datasets import Dataset
 
+    assert target_texts([{"prompt": "Write f", "code": "def f(): pass"}]) == ["Write f"]
     frame = pd.DataFrame({"text": REAL})
     assert target_texts(frame) == target_texts(Dataset.from_pandas(frame)) == REAL
 
@@ -160,7 +161,7 @@ def test_texts_come_from_a_dataset_and_a_frame():
 @pytest.mark.parametrize(
     ("bad", "error", "message"),
     [
-        ([{"prompt": "a"}], ValueError, r"'text', or 'question' .*found prompt"),
+        ([{"words": "a"}], ValueError, r"'text', 'question' .*'prompt'; found words"),
         ([], ValueError, "empty"),
         ([{"text": " "}], ValueError, "row 0"),
         (["a b", ""], ValueError, "row 1"),

@@ -152,8 +152,10 @@ def test_a_claim_of_use_needs_the_whole_interval():
         *over_seeds("code", "student accuracy", E.ENGINEERED, 0.1, 0.1, 0.1),
         *over_seeds("code", "student accuracy", "SSMP8", 0.5, 0.51, 0.52),
     ]
+    rows += over_seeds("code", "student accuracy", "SSMC, small context", 0.1, 0.1, 0.1)
     found = {claim.text: claim for claim in R.claims(result(rows))}
     assert not found["student of SSMC better than of SSNP"].holds  # better on average alone
+    assert not found[f"student of {R.SMALL} better than of {E.ENGINEERED}"].holds  # equal
     assert found[f"student of SSMP8 better than of {E.ENGINEERED}"].holds
 
 

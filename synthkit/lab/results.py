@@ -194,9 +194,9 @@ def overview(names: Sequence[str] | None = None) -> pd.DataFrame:
         names: of recorded results; default: all.
 
     Returns:
-        Columns result, scale, model, measure, arm, mean, low, high, n; the arm of a run in several
-        worlds names the world. Results that are not in the long form (`measure` and `value`) are
-        left out.
+        Columns result, scale, model, measure, arm, mean, low, high, n; the arm of a run with
+        further labels (such as its world) names them. Results that are not in the long form
+        (`measure` and `value`) are left out.
     """
     import pandas as pd
 
@@ -209,14 +209,49 @@ def overview(names: Sequence[str] | None = None) -> pd.DataFrame:
             continue
         if "arm" not in frame:
             frame["arm"] = ""
-        if "world" in frame:
-            frame["arm"] += " (" + frame["world"] + ")"
+        labels = [name for name in frame if name not in ("measure", "arm", "seed", "value")]
+        if labels:
+            frame["arm"] += " (" + frame[labels].astype(str).agg(", ".join, axis=1) + ")"
         table = summarise(frame, ["measure", "arm"], "value")
         table.insert(0, "model", str(result.model.get("name", "")))
         table.insert(0, "scale", result.scale)
         table.insert(0, "result", name)
         parts.append(table)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def side_by_side(
+    result: Result, columns: Mapping[str, Mapping[str, str]], arms: Sequence[str]
+) -> pd.DataFrame:
+    """Arms in lines, measures or labels in columns, each cell "mean [low, high]" over the seeds.
+
+    Args:
+        columns: by heading, what rows must carry: a measure, and labels such as a world.
+        arms: in order; one without any of the numbers is left out.
+    """
+    import pandas as pd
+
+    from ..statistics import mean_interval
+
+    lines = []
+    for arm in arms:
+        line = {"arm": arm}
+        for heading, wanted in columns.items():
+            wanted = {**wanted, "arm": arm}
+            numbers = [
+                row["value"]
+                for row in result.measurements
+                if all(row.get(key) == value for key, value in wanted.items())
+            ]
+            found = mean_interval(numbers) if len(numbers) > 1 else None
+            line[heading] = (
+                f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
+                if found
+                else "".join(f"{number:.2f}" for number in numbers) or "-"
+            )
+        if set(line.values()) != {arm, "-"}:
+            lines.append(line)
+    return pd.DataFrame(lines, columns=["arm", *columns])
 
 
 def markdown_table(frame: pd.DataFrame, digits: int = 3) -> str:

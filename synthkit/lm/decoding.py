@@ -99,6 +99,7 @@ def decode(
     eos: Iterable[int] = (),
     sampling: Sampling | None = None,
     stopped: Callable[[list[int]], bool] | None = None,
+    compacted: Callable[[Tensor], None] | None = None,
 ) -> list[list[int]]:
     """New tokens for each row of one batch.
 
@@ -110,6 +111,8 @@ def decode(
         eos: tokens that end a row; they are not returned.
         sampling: how tokens are chosen; greedy if None.
         stopped: called with a row's new tokens after each one; true ends the row.
+        compacted: called with the places of the batch that are left, when finished rows are cut
+            out of it.
 
     Returns:
         A list of token ids for each row, without the end token.
@@ -135,6 +138,8 @@ def decode(
             keep = torch.tensor(keep, device=mask.device)
             cache.batch_select_indices(keep)
             mask, tokens = mask[keep], tokens[keep]
+            if compacted is not None:
+                compacted(keep)
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
         # Through input_ids, so that the model scales its embeddings as it always does.
         inputs = {"input_ids": tokens[:, None]}

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .decoding import Sampling, check_stops, cut, decode, end_tokens, new_text, stopper
+from .mixed import mixed_adapters
 from .rows import PromptRows, batches, check_embeds
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def generate(
     *,
     inputs_embeds: Sequence[Tensor] | Tensor | None = None,
     prefix_embeds: Tensor | None = None,
+    adapters: Sequence[str | None] | None = None,
     max_new_tokens: int = 128,
     temperature: float = 0.0,
     top_p: float = 1.0,
@@ -39,6 +41,8 @@ def generate(
             lengths, or one (B, m, N) tensor.
         prefix_embeds: a soft prompt in front, (t, N) for all rows or (B, t, N); it may stand
             alone.
+        adapters: the adapter of each row, None for the base alone; rows with different ones share
+            a batch. Without a list all rows take the adapter in use.
         max_new_tokens: most new tokens a row; fewer where the context ends earlier.
         temperature: 0 is greedy.
         top_p: mass of the nucleus that is sampled from.
@@ -51,7 +55,9 @@ def generate(
 
     Raises:
         ValueError: a row is empty, leaves no room in the context, or is not finite; a width
-            other than N; both or neither of `prompts` and `inputs_embeds`.
+            other than N; both or neither of `prompts` and `inputs_embeds`; adapters that are not
+            one a row, or cannot share a batch.
+        KeyError: an adapter that is not there.
     """
     if max_new_tokens < 1:
         raise ValueError(f"max_new_tokens must be at least 1, found {max_new_tokens}")
@@ -67,8 +73,10 @@ def generate(
         lm.check_length(length + 1, f"prompt {i} with one new token")
     texts = [""] * len(lengths)
     bar = tqdm(total=len(lengths), desc="generate", unit="text", disable=not progress)
-    with lm.evaluating(), torch.no_grad(), bar:
+    mixed = mixed_adapters(lm, adapters, len(lengths))
+    with lm.evaluating(), torch.no_grad(), mixed as mix, bar:
         for batch in batches(lengths, batch_size):
+            mix.take(batch)
             new = decode(
                 lm.model,
                 [rows.embeds(i) for i in batch],
@@ -77,6 +85,7 @@ def generate(
                 eos=end_tokens(lm.model, lm.eos_id),
                 sampling=sampling,
                 stopped=stopper(lm.tokenizer, stops),
+                compacted=mix.keep,
             )
             for i, ids in zip(batch, new):
                 texts[i] = cut(new_text(lm.tokenizer, ids, rows.last_id(i)), stops)

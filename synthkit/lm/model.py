@@ -244,6 +244,20 @@ class LM:
         student.set_adapter("student")
         return student
 
+    def merged(self) -> LM:
+        """A copy whose weights are the base plus the adapter in use, and which has no adapter.
+
+        Raises:
+            ValueError: no adapter is in use, or the model is quantised (rounding the sum to few
+                bits would change its answers).
+        """
+        if self.active_adapter is None or self.bits:
+            why = "the model is quantised" if self.bits else "no adapter is in use"
+            raise ValueError(f"nothing to merge into {self.name!r}: {why}")
+        whole = self.clone()
+        model = whole._adapters.handle.merge_and_unload(adapter_names=[whole.active_adapter])
+        return LM(model, self.tokenizer, f"{self.name}+{self.active_adapter}")
+
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         """In eval mode inside, each module as it was afterwards."""

@@ -63,7 +63,7 @@ class ExperimentPreset:
     n_test: int = 200
     student: FinetunePreset = field(default_factory=lambda: FinetunePreset(epochs=4))
     method: str = "study"
-    sizes: tuple[int, ...] = (24, 96, 1500)
+    sizes: tuple[int, ...] = (24, 1500)
     sweeps: bool = True
     seeds: tuple[int, ...] = (0, 1, 2)
 

@@ -84,7 +84,7 @@ class SoftSRVPreset:
     hidden: int = 64
     context: str = "input_mean"
     dim: int | None = None
-    steps: int = 600
+    steps: int = 400
     batch_size: int = 32
     lr: float | None = None
     lr_ssnp: float = 2e-2
@@ -156,7 +156,7 @@ QUESTION_LINE = "\nQuestion: "  # between a passage and its question
 
 
 def target_texts(real) -> list[str]:
-    """The texts x_i of a target: column `text`, or `question` with `passage` above it if there.
+    """The texts x_i of a target: column `text`, `question` (`passage` above it) or `prompt`.
 
     Args:
         real: a `datasets.Dataset`, a `pandas.DataFrame`, a list of dictionaries or of str.
@@ -171,13 +171,16 @@ def target_texts(real) -> list[str]:
     there = rows.column_names
     if "text" in there:
         return list(as_dataset(rows, "text")["text"])
-    if "question" not in there:
-        found = ", ".join(there)
-        raise ValueError(f"needs a column 'text', or 'question' (and 'passage'); found {found}")
-    if "passage" not in there:
-        return list(as_dataset(rows, "question")["question"])
-    rows = as_dataset(rows, "passage", "question")
-    return [QUESTION_LINE.join(pair) for pair in zip(rows["passage"], rows["question"])]
+    if "passage" in there and "question" in there:
+        rows = as_dataset(rows, "passage", "question")
+        return [QUESTION_LINE.join(pair) for pair in zip(rows["passage"], rows["question"])]
+    for column in ("question", "prompt"):
+        if column in there:
+            return list(as_dataset(rows, column)[column])
+    found = ", ".join(there)
+    raise ValueError(
+        f"needs a column 'text', 'question' (and 'passage') or 'prompt'; found {found}"
+    )
 
 # %% ../../nbs/21_softsrv.ipynb #fb95ae9d
 def fitting(lm, texts: Sequence[str], length: int, too_long: str = "error") -> list[int]:

@@ -1,0 +1,7 @@
+"""SPA (arXiv 2411.06722): partition a synthetic set by influence, adapt, answer in many ways."""
+
+from .influence import METHODS, influence_scores
+from .partition import Partition, make_partition
+from .synthesizer import SPA, SPAPreset
+
+__all__ = ["METHODS", "SPA", "Partition", "SPAPreset", "influence_scores", "make_partition"]

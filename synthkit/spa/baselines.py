@@ -1,0 +1,184 @@
+"""What SPA has to beat: one adapter with dice, one adapter with a diverse beam, and several
+adapters that saw the same rows in another order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..datasets import as_dataset
+from ..lm.decoding import end_tokens, left_pad, new_text, positions, supported
+from ..lm.rows import batches
+from .synthesizer import SPA, check_base
+
+
+def single_adapter(lm, synthetic, *, updates: int | None = None, seed: int = 0, **options) -> SPA:
+    """One adapter on all rows, as an `SPA` of one part: the paper's "single adaptation".
+
+    `updates` is what an SPA's reference adapter gets unless it is given; the paper does not say
+    how long its own was trained. With the same preset and seed this *is* the reference adapter.
+
+    Args:
+        options: of `SPA`.
+    """
+    spa = SPA(lm, 1, "same data", seed=seed, **options)
+    given = spa.preset.reference_updates if updates is None else updates
+    return SPA(lm, 1, "same data", seed=seed, **{**options, "part_updates": given}).fit(synthetic)
+
+
+def same_data(lm, synthetic, n_parts: int = 8, *, seed: int = 0, **options) -> SPA:
+    """Several adapters on all rows, each with a start and an order of its own.
+
+    What diversity they have comes from chance in training and not from a partition.
+    """
+    return SPA(lm, n_parts, "same data", seed=seed, **options).fit(synthetic)
+
+
+def sampled(spa: SPA, prompts, n: int, *, temperature: float = 1.0, top_p: float = 1.0, **options):
+    """`n` sampled answers of one adapter to each prompt: at a temperature, or from a nucleus.
+
+    Args:
+        spa: an `SPA`; its reference adapter answers, or its only one.
+        options: of `SPA.sample`.
+
+    Returns:
+        As `SPA.sample`.
+
+    Raises:
+        ValueError: `spa` has several adapters and no reference among them.
+    """
+    options = {"adapters": [one_adapter(spa)], "replace": True, **options}
+    return spa.sample(prompts, n, temperature=temperature, top_p=top_p, **options)
+
+
+def one_adapter(spa: SPA) -> str:
+    """The adapter of `spa` that learned all rows, by name; ValueError if there is none."""
+    if "reference" in spa.histories:
+        return "reference"
+    if len(spa.adapters) > 1:
+        raise ValueError(
+            f"this SPA (partition {spa.partition.rule!r}) has {len(spa.adapters)} adapters and no "
+            "reference; fit one with single_adapter"
+        )
+    return spa.adapters[0]
+
+
+def diverse_beams(
+    spa: SPA, prompts, n: int, *, strength: float = 0.5, max_new_tokens: int | None = None,
+    batch_size: int = 64,
+):  # fmt: skip
+    """`n` answers of one adapter to each prompt by `diverse_beam`; no dice either.
+
+    Args:
+        spa: an `SPA`; its reference adapter answers, or its only one.
+
+    Returns:
+        As `SPA.sample`; column draw is the group, and group 0 is the greedy answer.
+
+    Raises:
+        ValueError: no one adapter, a base that has changed, or errors of `diverse_beam`.
+    """
+    lm, name = spa.adapted, one_adapter(spa)
+    check_base(spa.lm, spa._base)
+    shown, given = spa.form.prompts(prompts)
+    limit = max_new_tokens or spa.preset.max_new_tokens
+    with lm.use_adapter(name):
+        found = diverse_beam(
+            lm, given, n, strength=strength, max_new_tokens=limit, batch_size=batch_size
+        )
+    how = {"partition": "diverse beam", "temperature": 0.0, "seed": spa.seed}
+    return as_dataset(
+        [
+            {"prompt": prompt, "text": text, "adapter": name, "draw": draw, **how}
+            for prompt, texts in zip(shown, found)
+            for draw, text in enumerate(texts)
+        ]
+    )
+
+
+def diverse_beam(
+    lm, prompts: Sequence[str], n: int, *, strength: float = 0.5, max_new_tokens: int = 96,
+    batch_size: int = 64,
+) -> list[list[str]]:  # fmt: skip
+    """`n` answers to each prompt by a diverse beam search, with the adapter in use: no dice either.
+
+    There are `n` groups of one beam each. A group takes its most probable next token, less
+    `strength` nats for each earlier group that took the same token at this step. So the first
+    answer is the greedy one.
+
+    Args:
+        prompts: as the model reads them.
+        batch_size: most beams that run at a time.
+
+    Returns:
+        For each prompt its answers by group, without white space around them.
+
+    Raises:
+        ValueError: n below 1, a negative strength, an empty prompt without BOS, or one that
+            leaves no room in the context.
+
+    Source: Vijayakumar et al., Diverse Beam Search (arXiv 1610.02424), with Hamming diversity and
+    B' = 1. transformers no longer ships a group beam search of its own.
+    """
+    if n < 1 or not strength >= 0:
+        raise ValueError(f"needs n >= 1 groups and strength >= 0, got n={n}, strength={strength}")
+    ids = [lm.with_bos(each) for each in lm.token_ids(prompts)]
+    for i, each in enumerate(ids):
+        if not each:
+            raise ValueError(f"prompt {i} is empty and has no BOS to start from")
+        lm.check_length(len(each) + 1, f"prompt {i} with one new token")
+    found: list[list[str]] = [[] for _ in ids]
+    with lm.evaluating(), torch.no_grad():
+        for batch in batches(list(map(len, ids)), max(1, batch_size // n)):
+            rows = [lm.embed_ids(ids[i]) for i in batch]
+            room = min(max_new_tokens, lm.context - max(map(len, rows)))
+            for i, groups in zip(batch, beams(lm, rows, n, strength, room)):
+                found[i] = [new_text(lm.tokenizer, new, ids[i][-1]).strip() for new in groups]
+    return found
+
+
+def beams(lm, rows: Sequence[Tensor], n: int, strength: float, limit: int) -> list[list[list[int]]]:
+    """New tokens of `n` groups of each row, without the end token; see `diverse_beam`.
+
+    Args:
+        rows: input embeddings, (m_i, N) each.
+        limit: most new tokens.
+    """
+    ends, p = torch.tensor(sorted(end_tokens(lm.model, lm.eos_id)), device=lm.device), len(rows)
+    embeds, mask = left_pad([row for row in rows for _ in range(n)])  # groups of a row together
+    fixed = supported(lm.model, use_cache=True, logits_to_keep=1)
+    positioned = bool(supported(lm.model, position_ids=None))
+    inputs, cache, made = {"inputs_embeds": embeds}, None, []
+    running = torch.ones(p * n, dtype=torch.bool, device=lm.device)
+    while len(made) < limit and running.any():
+        if positioned:
+            inputs["position_ids"] = positions(mask)[:, -(1 if made else mask.shape[1]) :]
+        out = lm.model(**inputs, **fixed, attention_mask=mask, past_key_values=cache)
+        cache = out.past_key_values
+        tokens = take_turns(out.logits[:, -1].view(p, n, -1), running.view(p, n), strength)
+        made.append(torch.where(running, tokens, -1))
+        running = running & ~torch.isin(tokens, ends)
+        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+        inputs = {"input_ids": tokens[:, None]}
+    table = torch.stack(made, 1).tolist() if made else [[]] * (p * n)
+    stop = {-1, *ends.tolist()}
+    texts = [[token for token in each if token not in stop] for each in table]
+    return [texts[i * n : (i + 1) * n] for i in range(p)]
+
+
+def take_turns(logits: Tensor, running: Tensor, strength: float) -> Tensor:
+    """Next tokens (p * n,) from logits (p, n, V): groups choose in turn and shun what is taken.
+
+    Args:
+        running: (p, n) of bool; a group that has ended repels nobody.
+    """
+    scores = logits.float().log_softmax(-1)
+    taken = torch.zeros_like(scores[:, 0])  # (p, V) how many groups took a token
+    chosen = []
+    for group in range(scores.shape[1]):
+        token = (scores[:, group] - strength * taken).argmax(-1)  # (p,)
+        taken.scatter_add_(1, token[:, None], running[:, group, None].to(taken))
+        chosen.append(token)
+    return torch.stack(chosen, 1).flatten()

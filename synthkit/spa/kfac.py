@@ -1,0 +1,132 @@
+"""EK-FAC on LoRA matrices: the Fisher matrix as a Kronecker product, its eigenvalues corrected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from ..lm.decoding import Sampling, choose, positions, supported
+from ..lm.rows import IGNORED
+from .streaming import Blocks, check_gradients
+
+LABELS = ("sampled", "own")
+
+
+def ekfac(
+    queries: Blocks, stream, c: float = 0.1, *, labels: str = "sampled", seed: int = 0
+) -> Blocks:
+    """H^-1 q of each query, in the form of the queries, by EK-FAC: two walks of the stream.
+
+    For one matrix, with A = E[a a'] over tokens and D = E[delta delta'], the eigenvectors U_A and
+    U_D, and Lambda = E[(U_D' G U_A)^2] over rows: r = U_D [(U_D' Q U_A) / (Lambda + lambda)] U_A',
+    where lambda = c * mean(Lambda). The damping is kronfluence's.
+
+    Args:
+        queries: (q, P_l) by matrix.
+        stream: a `GradientStream` without projection.
+        c: damping.
+        labels: "sampled" from the model gives the Fisher matrix, the row's "own" the empirical
+            one.
+        seed: of the sampling; a row's labels do not depend on the others.
+
+    Raises:
+        ValueError: a projected stream, a bad option, or a matrix without gradients.
+
+    Source: Grosse et al., arXiv 2308.03296, section 3; George et al., arXiv 1806.03884.
+    """
+    if getattr(stream, "maps", None):
+        raise ValueError("EK-FAC needs whole gradients: leave project at None")
+    if labels not in LABELS:
+        raise ValueError(f"labels must be one of {LABELS}, found {labels!r}")
+    if not c > 0:
+        raise ValueError(f"damping must be positive, found {c}")
+    drawn: dict[int, Tensor] | None = {} if labels == "sampled" else None
+    bases = _eigenbases(stream, drawn, seed)
+    spectra = _corrected_eigenvalues(stream, bases, drawn, seed)
+    solved = {}
+    for name, q in queries.items():
+        mean = spectra[name].mean()
+        if not mean > 0:
+            raise ValueError(f"every gradient on {name} is zero: train the adapter first")
+        rotated = _rotate(q.view(len(q), *spectra[name].shape), bases[name])
+        inside = rotated / (spectra[name] + c * mean)
+        out, into = bases[name]
+        solved[name] = (out @ inside @ into.T).flatten(1)
+    return solved
+
+
+def _rotate(gradients: Tensor, basis: tuple[Tensor, Tensor]) -> Tensor:
+    """U_D' G U_A for gradients (n, d_out, d_in)."""
+    out, into = basis
+    return out.T @ gradients @ into
+
+
+def _factors(stream, indices: Sequence[int], drawn: dict[int, Tensor] | None, seed: int):
+    if drawn is None:
+        return stream.factors(indices)
+    if any(row not in drawn for row in indices):
+        drawn.update(draw_labels(stream, indices, seed))
+    return stream.factors(indices, partial(_relabelled, rows=indices, drawn=drawn))
+
+
+def _eigenbases(stream, drawn, seed) -> dict[str, tuple[Tensor, Tensor]]:
+    """(U_D, U_A) of each matrix: eigenvectors of sums over tokens, padding left out."""
+    sums: dict[str, list[Tensor]] = {}
+    for indices in stream.plan:
+        factors, mask = _factors(stream, indices, drawn, seed)
+        for name, (a, delta) in factors.items():
+            a = a * mask[..., None].to(a)  # delta is zero at padding by itself
+            parts = [side.flatten(0, 1).T @ side.flatten(0, 1) for side in (delta, a)]
+            before = sums.setdefault(name, [torch.zeros_like(part) for part in parts])
+            for whole, part in zip(before, parts):
+                whole += part
+    return {name: tuple(_eigenvectors(each) for each in both) for name, both in sums.items()}
+
+
+def _eigenvectors(covariance: Tensor) -> Tensor:
+    return torch.linalg.eigh(covariance.double())[1].to(covariance)
+
+
+def _corrected_eigenvalues(stream, bases, drawn, seed) -> dict[str, Tensor]:
+    """Lambda (d_out, d_in) of each matrix: mean squares of rotated gradients."""
+    found: dict[str, Tensor] = {}
+    for indices in stream.plan:
+        factors, _ = _factors(stream, indices, drawn, seed)
+        blocks = {name: torch.bmm(d.transpose(1, 2), a) for name, (a, d) in factors.items()}
+        check_gradients({name: g.flatten(1) for name, g in blocks.items()}, indices)
+        for name, g in blocks.items():
+            part = _rotate(g, bases[name]).square().sum(0) / len(stream)
+            found[name] = found[name] + part if name in found else part
+    return found
+
+
+@torch.no_grad()
+def draw_labels(stream, indices: Sequence[int], seed: int) -> dict[int, Tensor]:
+    """For each row, labels drawn from the model at the counted places, given the row's own past.
+
+    Row i draws from its own generator, (seed, i), so that a block's other rows do not matter.
+    """
+    lm, sampling = stream.lm, Sampling(temperature=1.0, seed=seed)
+    prompts, completions = zip(*(stream.pairs[i] for i in indices))
+    with lm.use_adapter(stream.adapter), lm.evaluating():
+        embeds, labels, mask = lm.training_batch(completions, prompts=prompts)
+        extra = supported(lm.model, position_ids=positions(mask), use_cache=False)
+        logits = lm.model(inputs_embeds=embeds, attention_mask=mask, **extra).logits
+    drawn = {}
+    for at, row in enumerate(indices):
+        places = (labels[at, 1:] != IGNORED).nonzero()[:, 0]
+        uniform = torch.from_numpy(sampling.noise(row, len(places)))
+        drawn[row] = choose(logits[at, places], uniform, sampling).cpu()
+    return drawn
+
+
+def _relabelled(embeds, labels: Tensor, mask, *, rows, drawn: dict[int, Tensor]) -> Tensor:
+    """`labels` (b, m) with what was drawn for each row at its counted places."""
+    fresh = labels.clone()
+    for at, row in enumerate(rows):
+        places = (labels[at, 1:] != IGNORED).nonzero()[:, 0] + 1
+        fresh[at, places] = drawn[row].to(fresh)
+    return fresh

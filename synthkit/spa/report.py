@@ -1,0 +1,187 @@
+"""What the SPA experiment shows: its tables, its claims with verdicts, and its figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..lab import claims as claims_lab
+from ..lab.claims import Claim, gap, level, level_of
+from ..lab.measurements import mean, print_table, values
+from .experiment import (
+    ARMS,
+    BM25,
+    COUNTS,
+    GREEDY,
+    HOT,
+    INFLUENCE,
+    METHODS,
+    MIXED,
+    PARTS,
+    RANDOM,
+    WRONG,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from ..lab.results import Result
+
+COLUMNS = {
+    "diversity": "diversity",
+    "unique": "unique fraction",
+    "pass@1": "pass@1",
+    "working answers": "working answers",
+    "working modes": "working modes",
+    "KL": "KL",
+    "ARI mode": "adjusted Rand index, mode",
+    "ARI topic": "adjusted Rand index, topic",
+}
+SWEEPS = (*COUNTS, *MIXED)
+LEAST_GAIN = {"strong": 0.5, "mild": 0.15}  # of diversity over random parts
+
+
+def grounds(result: Result) -> list[dict[str, str]]:
+    """The labels of each ground of a run, in its order."""
+    found = dict.fromkeys((row["world"], row["skew"]) for row in result.measurements)
+    return [{"world": world, "skew": skew} for world, skew in found]
+
+
+def where(ground: dict[str, str]) -> str:
+    """A ground in words."""
+    return f"{ground['world']}, {ground['skew']} skew"
+
+
+def table(
+    result: Result, ground: dict[str, str], arms: tuple[str, ...] = (*ARMS, *SWEEPS)
+) -> pd.DataFrame:
+    """Mean of every arm over the seeds on one ground; `-` where an arm has no such number."""
+    import pandas as pd
+
+    rows = []
+    for arm in arms:
+        found = {k: mean(values(result, m, arm, **ground)) for k, m in COLUMNS.items()}
+        if found["diversity"] is not None:
+            rows.append({"arm": arm, **found})
+    return pd.DataFrame(rows).set_index("arm")
+
+
+def fidelity_table(result: Result) -> pd.DataFrame:
+    """Scores against retraining: LDS, and the rise of a query's loss without its best tenth."""
+    import pandas as pd
+
+    ground = grounds(result)[0]
+    rows = []
+    for name in (*METHODS, "random tenth"):
+        found = {m: mean(values(result, m, name, **ground)) for m in ("LDS", "rise without")}
+        if found["rise without"] is not None:
+            rows.append({"method": name, **found})
+    return pd.DataFrame(rows, columns=["method", "LDS", "rise without"]).set_index("method")
+
+
+def claims(result: Result) -> list[Claim]:
+    """Every claim on every ground that has the numbers for it, from at least three seeds."""
+    found = []
+    for ground in grounds(result):
+        found += _diversity_claims(result, ground)
+        found += _quality_claims(result, ground)
+        found += _partition_claims(result, ground)
+    return found + _fidelity_claims(result, grounds(result)[0])
+
+
+def verdicts(result: Result) -> pd.DataFrame:
+    """The claims as a table: what, where, measured, needed, verdict."""
+    return claims_lab.verdicts(claims(result))
+
+
+def _diversity_claims(result: Result, ground: dict[str, str]) -> list[Claim]:
+    least, at = LEAST_GAIN[ground["skew"]], {"where": where(ground), **ground}
+    words = 0.5 if ground["world"] == "records" and ground["skew"] == "strong" else 0.0
+    alone = values(result, "diversity", GREEDY, **ground)
+    return [
+        *gap(result, "more diverse than random parts", "diversity", INFLUENCE, RANDOM, least, **at),
+        *gap(result, "more diverse than BM25+ parts", "diversity", INFLUENCE, BM25, words, **at),
+        *gap(result, "more diverse than temperature 1", "diversity", INFLUENCE, HOT, 0.0, **at),
+        *level("one adapter, greedy, is never diverse", -alone, 0.0, where=where(ground)),
+    ]
+
+
+def _quality_claims(result: Result, ground: dict[str, str]) -> list[Claim]:
+    at = {"where": where(ground), **ground}
+    found = [
+        *gap(result, "as right as one adapter, greedy", "pass@1", INFLUENCE, GREEDY, -0.02, **at),
+        *gap(result, "at least as right as temperature 1", "pass@1", INFLUENCE, HOT, 0.0, **at),
+    ]
+    text = "more working answers than temperature 1"
+    return found + gap(result, text, "working answers", INFLUENCE, HOT, 0.0, strict=True, **at)
+
+
+def _partition_claims(result: Result, ground: dict[str, str]) -> list[Claim]:
+    measure, at = "adjusted Rand index, mode", {"where": where(ground), **ground}
+    by_chance = -np.abs(values(result, measure, RANDOM, **ground))
+    return [
+        *level_of(result, "influence finds the modes (ARI)", measure, INFLUENCE, 0.5, **at),
+        *level("random parts do not (|ARI|)", by_chance, -0.02, where=where(ground)),
+        *gap(result, "the right sign finds more than the wrong one (ARI)", measure, INFLUENCE,
+             WRONG, 0.2, **at),
+    ]  # fmt: skip
+
+
+def _fidelity_claims(result: Result, ground: dict[str, str]) -> list[Claim]:
+    at, found = {"where": where(ground), **ground}, []
+    for name in ("datainf", "ekfac"):
+        found += level_of(result, f"LDS of {name}", "LDS", name, 0.3, **at)
+        found += gap(
+            result, f"loss rises more without the best tenth of {name} than of random rows",
+            "rise without", name, "random tenth", 0.0, **at,
+        )  # fmt: skip
+    return found
+
+
+def show(result: Result, out: Path) -> None:
+    """Print a table a ground and save the figures of a run to `out`."""
+    notes = ["All of one adapter a part are greedy; modes: right answers that differ in kind."]
+    if len(result.seeds) < 3:
+        notes.append("Fewer than three seeds: the numbers show that it runs, and decide nothing.")
+    for ground in grounds(result):
+        title = f"SPA, {where(ground)}: {result.scale} scale, seeds {result.seeds}"
+        print_table(table(result, ground), title, tuple(notes))
+    if len(result.seeds) >= 3:
+        print_table(verdicts(result).set_index("claim"), "Claims")
+    _save_figures(result, out)
+
+
+def _save_figures(result: Result, out: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from ..plots import style
+
+    style()
+    for ground in grounds(result):
+        figure, axes = plt.subplots(figsize=(6, 4))
+        plot_trade(result, ground, axes)
+        figure.savefig(out / f"diversity-{ground['world']}-{ground['skew']}.png")
+        plt.close(figure)
+
+
+def plot_trade(result: Result, ground: dict[str, str], axes: Axes) -> None:
+    """Working modes a prompt against the share of right answers, a point an arm."""
+    from ..plots import OKABE_ITO
+
+    frame = table(result, ground, ARMS)
+    for arm, row in frame.iterrows():
+        colour = "vermilion" if arm.startswith(INFLUENCE) else "blue" if arm in PARTS else "black"
+        marker = "o" if arm in PARTS else "s"
+        axes.plot(row["pass@1"], row["working modes"], marker, color=OKABE_ITO[colour])
+        axes.annotate(
+            arm, (row["pass@1"], row["working modes"]), xytext=(-6, 3), fontsize=9,
+            textcoords="offset points", ha="right",
+        )  # fmt: skip
+    axes.set(xlabel="share of right answers (pass@1)", ylabel="modes among right answers, a prompt")
+    axes.margins(x=0.3, y=0.12)

@@ -1,0 +1,158 @@
+"""Gradients that come a block of rows at a time: which rows share a block, and what may be held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..datasets import as_dataset
+from ..finetune import as_prompt_and_completion
+from ..lm.rows import batches
+
+Pair = tuple[str, str]  # what is given, what must be written
+Factors = dict[str, tuple[Tensor, Tensor]]  # by matrix: a (b, m, d_in) and delta (b, m, d_out)
+Blocks = dict[str, Tensor]  # by matrix l: (n, P_l), one flat gradient a row
+
+
+def as_pairs(rows) -> list[Pair]:
+    """Prompt and completion of each row: of a Dataset, a DataFrame or a list of dictionaries.
+
+    Raises:
+        TypeError: none of these. ValueError: no rows. KeyError: no columns that can be used.
+    """
+    plain = isinstance(rows, (list, tuple)) and all(isinstance(row, Mapping) for row in rows)
+    rows = rows if plain else as_dataset(rows)
+    if not len(rows):
+        raise ValueError("there are no rows to take gradients of: give at least one")
+    return [as_prompt_and_completion(row) for row in rows]
+
+
+def plan_blocks(lm, pairs: Sequence[Pair], block_size: int) -> list[list[int]]:
+    """Which rows share a block: at most `block_size`, of like length.
+
+    Raises:
+        ValueError: `block_size` below 1, or a row that is empty or exceeds the context.
+    """
+    heads = lm.token_ids([prompt for prompt, _ in pairs])
+    bodies = lm.text_ids([completion for _, completion in pairs])
+    ends = (lm.bos_id is not None) + (lm.eos_id is not None)
+    sizes = [len(head) + len(body) + ends for head, body in zip(heads, bodies)]
+    for i, size in enumerate(sizes):
+        lm.check_length(size, f"row {i}")
+    return list(batches(sizes, block_size))
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Gradients that are in memory already, walked as a stream of one block."""
+
+    blocks: Blocks
+
+    def __len__(self) -> int:
+        return len(next(iter(self.blocks.values())))
+
+    def __iter__(self) -> Iterator[tuple[list[int], Blocks]]:
+        yield list(range(len(self))), self.blocks
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """P_l, how many numbers a gradient has in each block."""
+        return {name: block.shape[1] for name, block in self.blocks.items()}
+
+    def only(self, names: Iterable[str]) -> Stored:
+        """The same gradients on these matrices alone."""
+        return Stored({name: self.blocks[name] for name in names})
+
+
+def stack(stream) -> Blocks:
+    """All gradients of a stream in the order of its rows: 4 n P bytes."""
+    stacked: Blocks = {}
+    for indices, blocks in stream:
+        for name, block in blocks.items():
+            if name not in stacked:
+                stacked[name] = block.new_empty(len(stream), block.shape[1])
+            stacked[name][indices] = block
+    return stacked
+
+
+def lengths(blocks: Blocks) -> Tensor:
+    """The length (n,) of each whole gradient, all matrices together."""
+    each = [torch.linalg.vector_norm(block, dim=1) for block in blocks.values()]
+    return torch.linalg.vector_norm(torch.stack(each), dim=0)
+
+
+def check_gradients(blocks: Blocks, rows: Sequence[int]) -> Blocks:
+    """The same `blocks`, unless a gradient is not finite or has vanished.
+
+    Raises:
+        FloatingPointError: naming the row.
+    """
+    norms = lengths(blocks)
+    for wrong, what in ((~torch.isfinite(norms), "is not finite"), (norms == 0, "is zero")):
+        if wrong.any():
+            row = rows[int(wrong.nonzero()[0, 0])]
+            raise FloatingPointError(
+                f"the gradient of row {row} {what} on the LoRA matrices asked for; check that the "
+                "adapter is trained, and that the model came from synthkit.load_lm (4-bit layers "
+                "can lose gradients)"
+            )
+    return blocks
+
+
+def group_blocks(sizes: Mapping[str, int], n: int, memory: int) -> list[list[str]]:
+    """Matrices in groups, the n float32 gradients of each group within `memory` bytes.
+
+    Raises:
+        ValueError: one matrix alone exceeds `memory`.
+    """
+    groups: list[list[str]] = []
+    room = 0
+    for name, size in sizes.items():
+        need = 4 * n * size
+        if need > memory:
+            raise ValueError(
+                f"{n:,} gradients on {name} take {need:,} bytes, and memory={memory:,}; allow "
+                "more, or set project, which leaves a few numbers of each gradient"
+            )
+        if need > room:
+            groups.append([])
+            room = memory
+        groups[-1].append(name)
+        room -= need
+    return groups
+
+
+def random_maps(matrices: Mapping[str, nn.Linear], k: int, seed: int) -> dict[str, Tensor]:
+    """For each matrix whose longer side d exceeds k, a Gaussian map (d, k) / sqrt(k) of it.
+
+    Raises:
+        ValueError: k below 1.
+    """
+    if k < 1:
+        raise ValueError(f"project is how many numbers are left, at least 1; found {k}")
+    generator = torch.Generator().manual_seed(seed)
+    maps = {}
+    for name, matrix in matrices.items():
+        longer = max(matrix.weight.shape)
+        if longer > k:
+            drawn = torch.randn(longer, k, generator=generator) / k**0.5
+            maps[name] = drawn.to(matrix.weight.device)
+    return maps
+
+
+def project_factors(factors: Factors, maps: Mapping[str, Tensor]) -> Factors:
+    """The factors with their longer sides mapped: the full gradient is never formed.
+
+    Source: LoGra projects both sides of a gradient; a LoRA matrix has only one long side.
+    """
+    mapped = {}
+    for name, (a, delta) in factors.items():
+        if name in maps and a.shape[2] >= delta.shape[2]:
+            a = a @ maps[name]
+        elif name in maps:
+            delta = delta @ maps[name]
+        mapped[name] = (a, delta)
+    return mapped
