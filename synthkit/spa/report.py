@@ -164,24 +164,26 @@ def _save_figures(result: Result, out: Path) -> None:
 
     style()
     for ground in grounds(result):
-        figure, axes = plt.subplots(figsize=(6, 4))
-        plot_trade(result, ground, axes)
+        figure, axes = plt.subplots(figsize=(6.5, 4))
+        plot_modes(result, ground, axes)
         figure.savefig(out / f"diversity-{ground['world']}-{ground['skew']}.png")
         plt.close(figure)
 
 
-def plot_trade(result: Result, ground: dict[str, str], axes: Axes) -> None:
-    """Working modes a prompt against the share of right answers, a point an arm."""
+def plot_modes(result: Result, ground: dict[str, str], axes: Axes) -> None:
+    """Kinds of right answer a prompt, a dot a seed and a bar for the mean; beside it pass@1."""
     from ..plots import OKABE_ITO
 
-    frame = table(result, ground, ARMS)
-    for arm, row in frame.iterrows():
-        colour = "vermilion" if arm.startswith(INFLUENCE) else "blue" if arm in PARTS else "black"
-        marker = "o" if arm in PARTS else "s"
-        axes.plot(row["pass@1"], row["working modes"], marker, color=OKABE_ITO[colour])
-        axes.annotate(
-            arm, (row["pass@1"], row["working modes"]), xytext=(-6, 3), fontsize=9,
-            textcoords="offset points", ha="right",
-        )  # fmt: skip
-    axes.set(xlabel="share of right answers (pass@1)", ylabel="modes among right answers, a prompt")
-    axes.margins(x=0.3, y=0.12)
+    frame = table(result, ground, ARMS).sort_values("working modes")
+    for height, (arm, row) in enumerate(frame.iterrows()):
+        numbers = values(result, "working modes", arm, **ground)
+        alone = arm not in PARTS
+        name = "black" if alone else "vermilion" if arm.startswith(INFLUENCE) else "blue"
+        dot = {"marker": "s" if alone else "o", "color": OKABE_ITO[name]}
+        axes.plot(numbers, np.full(len(numbers), height), ls="", ms=5, alpha=0.5, **dot)
+        axes.plot(np.nanmean(numbers), height, "|", color=OKABE_ITO[name], ms=14, mew=2.5)
+        right = f"{row['pass@1']:.2f}"
+        axes.annotate(right, (1.02, height), xycoords=("axes fraction", "data"), va="center")
+    axes.annotate("right", (1.02, -0.1), xycoords="axes fraction", annotation_clip=False)
+    axes.set_yticks(range(len(frame)), list(frame.index))
+    axes.set_xlabel("kinds of right answer, a prompt")
