@@ -22,7 +22,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 ROOT = Path(__file__).resolve().parents[2]
 NBS = ROOT / "nbs"
-LIMIT = 180.0  # seconds a notebook
+LIMIT = 300.0  # seconds a notebook
 SKIPPED = re.compile(r"^#\|\s*(eval:\s*false|slow|gpu)\b", re.MULTILINE)
 
 
