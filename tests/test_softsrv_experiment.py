@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from synthkit.finetune import FinetunePreset
-from synthkit.lab.measurements import Log, difference, values
+from synthkit.lab.measurements import Log, caveats, difference, values
 from synthkit.lab.results import Result
 from synthkit.softsrv import experiment as E
 from synthkit.softsrv import report as R
@@ -165,6 +165,11 @@ def test_two_seeds_make_no_claim_and_tables_show_what_there_is():
     assert R.claims(found) == [] and "claim" in R.verdicts(found)
     table = R.table(found, "math")
     assert table.loc["SSNP", "MAUVE"] == 0.55 and list(table.index) == ["SSNP"]
+
+
+def test_a_run_of_few_seeds_says_that_it_decides_nothing():
+    (said,) = caveats(result([], seeds=(0, 1)))
+    assert "decide nothing" in said and caveats(result([])) == ()
 
 
 def test_the_dial_counts_the_nats_that_pass():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..lab import measurements
-from ..lab.measurements import mean, print_table, values
+from ..lab.measurements import caveats, mean, print_table, save_figure, values
 from ..statistics import Interval
 from .experiment import ARMS, BASELINE, CEILING, METHOD, NO_DATA
 
@@ -75,31 +76,12 @@ def show(result: Result, shown: dict[str, Any] | None, out: Path) -> None:
         "accuracy: of a student retrained on D and the arm's rows, on a test balanced over "
         f"families; the baseline is {BASELINE!r}."
     ]
-    if len(result.seeds) < 3:
-        notes.append("Fewer than three seeds: the numbers show that it runs, and decide nothing.")
     title = f"EmbedSDG in the math world: {result.scale} scale, seeds {result.seeds}"
-    print_table(table(result), title, tuple(notes))
-    _save_figures(result, shown, out)
-
-
-def _save_figures(result: Result, shown: dict[str, Any] | None, out: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    from ..plots import style
-
-    style()
-    figure, axes = plt.subplots(figsize=(6.5, 3.4))
-    plot_arms(result, axes)
-    figure.savefig(out / "accuracy.png")
-    plt.close(figure)
+    print_table(table(result), title, (*notes, *caveats(result)))
+    save_figure(out / "accuracy.png", partial(plot_arms, result), (6.5, 3.4))
     if shown:
-        figure, axes = plt.subplots(figsize=(5, 4))
-        plot_map(shown["method"], shown["data"], axes)
-        figure.savefig(out / "map.png")
-        plt.close(figure)
+        drawn = partial(plot_map, shown["method"], shown["data"])
+        save_figure(out / "map.png", drawn, (5, 4))
 
 
 def plot_arms(result: Result, axes: Axes, measure: str = "accuracy (retrain)") -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from ..storage import append_jsonl, read_jsonl
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from .results import Result
 
@@ -77,6 +78,29 @@ def mean(numbers: np.ndarray, digits: int = 3) -> float | None:
     """The mean of what is there, rounded; None when nothing is."""
     there = numbers[np.isfinite(numbers)]
     return round(float(there.mean()), digits) if len(there) else None
+
+
+def caveats(result: Result) -> tuple[str, ...]:
+    """What a reader of a run's tables has to be told: nothing, or that its seeds are too few."""
+    if len(result.seeds) >= 3:
+        return ()
+    return ("Fewer than three seeds: the numbers show that it runs, and decide nothing.",)
+
+
+def save_figure(path: Path, draw: Callable[[Axes], None], size: tuple[float, float]) -> None:
+    """Draw on new axes of that size in inches, without a display, and write the figure."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from ..plots import style
+
+    style()
+    figure, axes = plt.subplots(figsize=size)
+    draw(axes)
+    figure.savefig(path)
+    plt.close(figure)
 
 
 def print_table(frame: pd.DataFrame, title: str, notes: tuple[str, ...] = ()) -> None:

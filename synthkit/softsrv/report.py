@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ..lab import claims as claims_lab
 from ..lab.claims import Claim, gap, level
-from ..lab.measurements import mean, print_table, values
+from ..lab.measurements import caveats, mean, print_table, save_figure, values
 from .experiment import ARMS, DIAL, ENGINEERED, REAL, TEMPERATURES, VARIANTS
 
 if TYPE_CHECKING:
@@ -161,30 +162,13 @@ def temperature_arms(name: str = SMALL) -> list[str]:
 def show(result: Result, out: Path) -> None:
     """Print a table a world and save the figures of a run to `out`."""
     notes = ["MAUVE: 1 = the same distribution; its ceiling here is the first line."]
-    if len(result.seeds) < 3:
-        notes.append("Fewer than three seeds: the numbers show that it runs, and decide nothing.")
     for world in worlds(result):
         title = f"SoftSRV, target in the {world} world: {result.scale} scale, seeds {result.seeds}"
-        print_table(table(result, world), title, tuple(notes))
+        print_table(table(result, world), title, (*notes, *caveats(result)))
     if len(result.seeds) >= 3:
         print_table(verdicts(result).set_index("claim"), "Claims")
-    _save_figures(result, out)
-
-
-def _save_figures(result: Result, out: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    from ..plots import style
-
-    style()
     for world in worlds(result):
-        figure, axes = plt.subplots(figsize=(6.5, 3.4))
-        plot_match(result, world, axes)
-        figure.savefig(out / f"match-{world}.png")
-        plt.close(figure)
+        save_figure(out / f"match-{world}.png", partial(plot_match, result, world), (6.5, 3.4))
 
 
 def plot_match(result: Result, world: str, axes: Axes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ..lab import claims as claims_lab
 from ..lab.claims import Claim, gap, level, level_of
-from ..lab.measurements import mean, print_table, values
+from ..lab.measurements import caveats, mean, print_table, save_figure, values
 from .experiment import (
     ARMS,
     BM25,
@@ -144,30 +145,14 @@ def _fidelity_claims(result: Result, ground: dict[str, str]) -> list[Claim]:
 def show(result: Result, out: Path) -> None:
     """Print a table a ground and save the figures of a run to `out`."""
     notes = ["All of one adapter a part are greedy; modes: right answers that differ in kind."]
-    if len(result.seeds) < 3:
-        notes.append("Fewer than three seeds: the numbers show that it runs, and decide nothing.")
     for ground in grounds(result):
         title = f"SPA, {where(ground)}: {result.scale} scale, seeds {result.seeds}"
-        print_table(table(result, ground), title, tuple(notes))
+        print_table(table(result, ground), title, (*notes, *caveats(result)))
     if len(result.seeds) >= 3:
         print_table(verdicts(result).set_index("claim"), "Claims")
-    _save_figures(result, out)
-
-
-def _save_figures(result: Result, out: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    from ..plots import style
-
-    style()
     for ground in grounds(result):
-        figure, axes = plt.subplots(figsize=(6.5, 4))
-        plot_modes(result, ground, axes)
-        figure.savefig(out / f"diversity-{ground['world']}-{ground['skew']}.png")
-        plt.close(figure)
+        path = out / f"diversity-{ground['world']}-{ground['skew']}.png"
+        save_figure(path, partial(plot_modes, result, ground), (6.5, 4))
 
 
 def plot_modes(result: Result, ground: dict[str, str], axes: Axes) -> None:
