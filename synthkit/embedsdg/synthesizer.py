@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,8 @@ from synthkit.embedsdg.sparsity import (
     select_pairs,
     sparse_regions,
 )
+from ..fitted import made_with, read_settings
+from ..presets import choose_preset
 from ..reduction import Reducer
 from synthkit.storage import (
     append_jsonl,
@@ -50,8 +52,8 @@ _log = logging.getLogger(__name__)
 
 # %% auto #0
 __all__ = ['PRESETS', 'COLUMNS', 'EmbedSDGPreset', 'make_prompt', 'make_plan', 'finish', 'choose_t', 'SeedMap', 'save_map',
-           'load_map', 'decode_what_fits', 'sketches', 'ask', 'choose_preset', 'as_rows', 'without_long',
-           'read_settings', 'PlannedMethod', 'EmbedSDG', 'import_answers']
+           'load_map', 'decode_what_fits', 'sketches', 'ask', 'as_rows', 'without_long', 'PlannedMethod', 'EmbedSDG',
+           'import_answers']
 
 # %% ../../nbs/12_synthesizer.ipynb #84846569
 @dataclass(frozen=True)
@@ -327,18 +329,6 @@ def ask(teacher, plan: Sequence[Mapping], checkpoint, progress: bool, group: int
     return [known[entry["prompt_sha"]] for entry in plan]
 
 # %% ../../nbs/12_synthesizer.ipynb #2afd592a
-def choose_preset(preset: str | EmbedSDGPreset, changes: Mapping) -> EmbedSDGPreset:
-    """The preset of that name with `changes`; ValueError names what is unknown."""
-    if isinstance(preset, str):
-        if preset not in PRESETS:
-            raise ValueError(f"no preset {preset!r}; choose one of {', '.join(PRESETS)}")
-        preset = PRESETS[preset]
-    unknown = set(changes) - {field.name for field in fields(EmbedSDGPreset)}
-    if unknown:
-        raise ValueError(f"EmbedSDG has no option {', '.join(sorted(unknown))}")
-    return replace(preset, **changes)
-
-
 def as_rows(rows: Sequence[Mapping]):
     """Synthetic rows as a `datasets.Dataset` with the columns of `COLUMNS`."""
     from datasets import Dataset
@@ -354,20 +344,6 @@ def without_long(lm, rows):
         out = len(lengths) - len(fits)
         _log.warning("%d of %d questions exceed %d tokens: left out", out, len(rows), lm.context)
     return rows.select(fits)
-
-
-def read_settings(folder: Path, lm) -> dict:
-    """The settings of a saved method, if it is one and was fitted with this model."""
-    if not (folder / "embedsdg.json").is_file():
-        raise FileNotFoundError(f"{folder} holds no embedsdg.json; give a folder made by save")
-    settings = read_json(folder / "embedsdg.json")
-    made_with = settings["lm"]
-    if made_with["fingerprint"] != lm.fingerprint:
-        raise ValueError(
-            f"fitted with {made_with['name']} ({made_with['fingerprint']}), "
-            f"but the model given is {lm.name} ({lm.fingerprint}); fit again"
-        )
-    return settings
 
 # %% ../../nbs/12_synthesizer.ipynb #4dff1a01
 class PlannedMethod:
@@ -446,7 +422,7 @@ class EmbedSDG(PlannedMethod):
 
     def __init__(self, lm, teacher=None, *, preset="fast", seed: int = 0, **changes):
         self.lm, self.teacher, self.seed = lm, teacher, seed
-        self.preset = choose_preset(preset, changes)
+        self.preset = choose_preset(preset, PRESETS, changes, "EmbedSDG")
         self.report: Counter[str] = Counter()
 
     def fit(self, real, *, too_long: str = "error") -> EmbedSDG:
@@ -490,9 +466,8 @@ class EmbedSDG(PlannedMethod):
         """Write the fitted map and the settings to `folder`; the models are not written."""
         folder = Path(folder)
         save_map(self.map, folder)
-        about = {"name": self.lm.name, "fingerprint": self.lm.fingerprint}
         settings = {"method": "embedsdg", "preset": asdict(self.preset), "seed": self.seed}
-        write_json(folder / "embedsdg.json", {**settings, "lm": about})
+        write_json(folder / "embedsdg.json", {**settings, "lm": made_with(self.lm)})
         return folder
 
     @classmethod
@@ -503,7 +478,7 @@ class EmbedSDG(PlannedMethod):
             FileNotFoundError: the folder holds no EmbedSDG.
             ValueError: it was fitted with another model (both are named).
         """
-        settings = read_settings(Path(folder), lm)
+        settings = read_settings(folder, "embedsdg.json", lm)
         preset = EmbedSDGPreset(**settings["preset"])
         method = cls(lm, teacher, preset=preset, seed=settings["seed"])
         method._map = load_map(Path(folder), lm, preset)

@@ -17,9 +17,11 @@ from torch import Tensor
 from ..contamination import HeldOut
 from ..finetune import FinetunePreset, finetune
 from ..lm.rows import IGNORED, right_pad
+from ..presets import choose_preset
 from ..soft_prompts import frozen, starting_rows, vocabulary
 from ..training import batch_at, train
 from .synthesizer import (
+    PRESETS,
     Answerer,
     Draft,
     Drawing,
@@ -27,7 +29,6 @@ from .synthesizer import (
     SoftSRVPreset,
     TextSampler,
     check_count,
-    choose_preset,
     draft_number,
     target_texts,
     write,
@@ -61,7 +62,7 @@ class Generator(TextSampler):
         extract: Callable[[str], str] | None = None, nats: Callable | None = None, **changes,
     ):  # fmt: skip
         self.lm, self.kind, self.starts, self.seed = lm, kind, list(starts), seed
-        self.preset = choose_preset(preset, changes)
+        self.preset = choose_preset(preset, PRESETS, changes, "SoftSRV")
         self.answerer = Answerer(teacher, answer, self.preset.answer_prompt)
         self.texts = [] if real is None else target_texts(real)
         self.report: Counter[str] = Counter()
@@ -294,7 +295,8 @@ def split_options(options: Mapping, **changes) -> tuple[dict, SoftSRVPreset]:
     """What only a `Generator` takes, and the preset that the other options make."""
     own = {name: options[name] for name in ("teacher", "answer") if name in options}
     rest = {k: v for k, v in options.items() if k not in own and k != "preset"}
-    return own, choose_preset(options.get("preset", "fast"), {**rest, **changes})
+    preset = options.get("preset", "fast")
+    return own, choose_preset(preset, PRESETS, {**rest, **changes}, "SoftSRV")
 
 
 def lora_generator(

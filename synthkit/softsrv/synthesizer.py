@@ -9,8 +9,8 @@ import hashlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +18,18 @@ import torch
 from torch import Tensor
 
 # %% auto #0
-__all__ = ['PRESETS', 'QUESTION_LINE', 'SoftSRVPreset', 'check_preset', 'choose_preset', 'target_texts', 'fitting', 'split',
-           'Fitted', 'save_fitted', 'load_fitted', 'write_settings', 'read_settings', 'Draft', 'Drawing', 'write',
-           'answer_prompt', 'Answerer', 'Slot', 'DraftLog', 'give_answers', 'fill', 'collect', 'draft_number',
-           'TextSampler', 'check_count', 'check_contexts', 'make_plan', 'sample_key', 'TargetSampler', 'Target',
-           'prepare', 'untrained', 'SoftSRV']
+__all__ = ['PRESETS', 'QUESTION_LINE', 'SoftSRVPreset', 'check_preset', 'target_texts', 'fitting', 'split', 'Fitted',
+           'save_fitted', 'load_fitted', 'write_settings', 'Draft', 'Drawing', 'write', 'answer_prompt', 'Answerer',
+           'Slot', 'DraftLog', 'give_answers', 'fill', 'collect', 'draft_number', 'TextSampler', 'check_count',
+           'check_contexts', 'make_plan', 'sample_key', 'TargetSampler', 'Target', 'prepare', 'untrained', 'SoftSRV']
 
 # %% ../../nbs/21_softsrv.ipynb #9e5d4849
 from ..contamination import HeldOut
 from ..datasets import as_dataset
 from ..finetune import PROMPT
+from ..fitted import made_with, read_settings
 from ..lm.decoding import Sampling, decode, end_tokens, new_text
+from ..presets import choose_preset
 from synthkit.soft_prompts import (
     Context,
     SoftPrompt,
@@ -129,18 +130,6 @@ def check_preset(preset: SoftSRVPreset) -> None:
         raise ValueError(f"answer_prompt must hold {{question}}, got {preset.answer_prompt!r}")
     check_choices(preset.min_words, preset.near_copy, preset.drop)
     preset.training()  # checks the rest
-
-
-def choose_preset(preset: str | SoftSRVPreset, changes: Mapping) -> SoftSRVPreset:
-    """The preset of that name with `changes`; ValueError names what is unknown."""
-    if isinstance(preset, str):
-        if preset not in PRESETS:
-            raise ValueError(f"no preset {preset!r}; choose one of {', '.join(PRESETS)}")
-        preset = PRESETS[preset]
-    unknown = set(changes) - {field.name for field in fields(SoftSRVPreset)}
-    if unknown:
-        raise ValueError(f"SoftSRV has no option {', '.join(sorted(unknown))}")
-    return replace(preset, **changes)
 
 
 PRESETS = {
@@ -265,24 +254,9 @@ def load_fitted(folder: Path, lm, encoder: Context) -> Fitted:
 
 def write_settings(folder: Path, lm, preset: SoftSRVPreset, seed: int) -> Path:
     """Write preset, seed and the model's name and fingerprint; returns the folder."""
-    about = {"name": lm.name, "fingerprint": lm.fingerprint}
-    settings = {"method": "softsrv", "preset": asdict(preset), "seed": seed, "lm": about}
+    settings = {"method": "softsrv", "preset": asdict(preset), "seed": seed, "lm": made_with(lm)}
     write_json(folder / "softsrv.json", settings)
     return folder
-
-
-def read_settings(folder: Path, lm) -> dict:
-    """The settings of a saved method, if it is one and was fitted with this model."""
-    if not (folder / "softsrv.json").is_file():
-        raise FileNotFoundError(f"{folder} holds no softsrv.json; give a folder made by save")
-    settings = read_json(folder / "softsrv.json")
-    made_with = settings["lm"]
-    if made_with["fingerprint"] != lm.fingerprint:
-        raise ValueError(
-            f"fitted with {made_with['name']} ({made_with['fingerprint']}), "
-            f"but the model given is {lm.name} ({lm.fingerprint}); fit again"
-        )
-    return settings
 
 # %% ../../nbs/21_softsrv.ipynb #b034df48
 @dataclass(frozen=True)
@@ -697,7 +671,7 @@ class SoftSRV(TargetSampler):
     ):  # fmt: skip
         changes = changes if kind is None else {"kind": kind, **changes}
         self.lm, self.seed, self._encoder = lm, seed, encoder
-        self.preset = choose_preset(preset, changes)
+        self.preset = choose_preset(preset, PRESETS, changes, "SoftSRV")
         self.kind = self.preset.kind
         self.answerer = Answerer(teacher, answer, self.preset.answer_prompt)
         self.report: Counter[str] = Counter()
@@ -746,7 +720,7 @@ class SoftSRV(TargetSampler):
             FileNotFoundError: the folder holds no SoftSRV.
             ValueError: it was fitted with another model (both are named).
         """
-        settings = read_settings(Path(folder), lm)
+        settings = read_settings(folder, "softsrv.json", lm)
         preset = SoftSRVPreset(**settings["preset"])
         method = cls(
             lm, teacher=teacher, answer=answer, preset=preset, seed=settings["seed"],

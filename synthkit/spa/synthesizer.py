@@ -16,17 +16,19 @@ import numpy as np
 from torch import nn
 
 # %% auto #0
-__all__ = ['CHOICES', 'PRESETS', 'QUESTION', 'SPAPreset', 'check_preset', 'choose_preset', 'Form', 'read_rows', 'fitting',
-           'train_on', 'FitLog', 'save_adapter', 'key_of', 'adapter_on_file', 'scores_on_file', 'as_rows', 'Material',
-           'cut', 'mean_embeddings', 'factor_of', 'choose_adapters', 'part_name', 'Adapted', 'AdapterSampler',
-           'base_of', 'check_base', 'check_rule', 'needs', 'prepare', 'score', 'SPA', 'save_spa', 'load_spa']
+__all__ = ['CHOICES', 'PRESETS', 'QUESTION', 'SPAPreset', 'check_preset', 'Form', 'read_rows', 'fitting', 'train_on', 'FitLog',
+           'save_adapter', 'key_of', 'adapter_on_file', 'scores_on_file', 'as_rows', 'Material', 'cut',
+           'mean_embeddings', 'factor_of', 'choose_adapters', 'part_name', 'Adapted', 'AdapterSampler', 'base_of',
+           'weights_of', 'check_base', 'check_rule', 'needs', 'prepare', 'score', 'SPA', 'save_spa', 'load_spa']
 
 # %% ../../nbs/32_spa.ipynb #4e7fcf4c
 from ..datasets import as_dataset
 from ..finetune import PROMPT
+from ..fitted import check_model
 from ..lm.fingerprint import fingerprint
 from ..lm.mixed import share_weights
 from ..lm.rows import check_texts
+from ..presets import choose_preset
 from .bm25 import bm25_scores
 from .influence import METHODS, example_losses, influence_scores
 from .partition import NEEDS, Partition, make_partition
@@ -112,18 +114,6 @@ def check_preset(preset: SPAPreset) -> None:
     preset.schedule(preset.part_updates)  # checks the rest
 
 # %% ../../nbs/32_spa.ipynb #968165f9
-def choose_preset(preset: str | SPAPreset, changes: Mapping) -> SPAPreset:
-    """The preset of that name with `changes`; ValueError names what is unknown."""
-    if isinstance(preset, str):
-        if preset not in PRESETS:
-            raise ValueError(f"no preset {preset!r}; choose one of {', '.join(PRESETS)}")
-        preset = PRESETS[preset]
-    unknown = set(changes) - {field.name for field in fields(SPAPreset)}
-    if unknown:
-        raise ValueError(f"SPA has no option {', '.join(sorted(unknown))}")
-    return replace(preset, **changes)
-
-
 PRESETS = {
     "fast": SPAPreset(batch_size=16, reference_updates=50, part_updates=20, save_every=10),
     "study": SPAPreset(),
@@ -515,17 +505,17 @@ def base_of(lm) -> dict[str, str]:
             f"adapter {lm.active_adapter!r} is in use on {lm.name!r}, and SPA adapts the base "
             "alone: call set_adapter(None), or merge it into the weights first"
         )
+    return weights_of(lm)
+
+
+def weights_of(lm) -> dict[str, str]:
+    """Name and fingerprint of a model's own weights, whatever adapter is in use on them."""
     return {"name": lm.name, "fingerprint": fingerprint(lm.model)}
 
 
-def check_base(lm, made_with: Mapping[str, str]) -> None:
+def check_base(lm, known: Mapping[str, str]) -> None:
     """Raise ValueError, with both names, when adapters belong to another base than `lm`'s."""
-    found = fingerprint(lm.model)
-    if made_with["fingerprint"] != found:
-        raise ValueError(
-            f"the adapters were fitted with {made_with['name']} ({made_with['fingerprint']}), "
-            f"but the model given is {lm.name} ({found}); fit again"
-        )
+    check_model(weights_of(lm), known, "the adapters were fitted")
 
 # %% ../../nbs/32_spa.ipynb #cf5d1e2c
 def check_rule(rule, n_parts: int) -> None:
@@ -608,7 +598,7 @@ class SPA(AdapterSampler):
     ):  # fmt: skip
         check_rule(partition, n_parts)
         self.lm, self.n_parts, self.seed = lm, n_parts, seed
-        self.preset = choose_preset(preset, changes)
+        self.preset = choose_preset(preset, PRESETS, changes, "SPA")
         self.rule = partition
         self.scores: np.ndarray | None = None
         self.histories: dict[str, History] = {}

@@ -1,0 +1,54 @@
+"""A method's settings by name, and what a saved method remembers of its model."""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import pytest
+
+from synthkit.fitted import check_model, made_with, read_settings
+from synthkit.presets import choose_preset
+from synthkit.storage import write_json
+
+
+@dataclass(frozen=True)
+class Knobs:
+    steps: int = 3
+    rate: float = 0.1
+
+
+KNOBS = {"fast": Knobs(), "paper": Knobs(steps=9)}
+LM = SimpleNamespace(name="small", fingerprint="aa")
+
+
+def test_a_preset_by_name_or_itself_takes_changes():
+    assert choose_preset("paper", KNOBS, {}, "Method") == Knobs(steps=9)
+    assert choose_preset("paper", KNOBS, {"rate": 1.0}, "Method") == Knobs(9, 1.0)
+    assert choose_preset(Knobs(5), KNOBS, {"rate": 2.0}, "Method") == Knobs(5, 2.0)
+    assert KNOBS["fast"] == Knobs()
+
+
+def test_unknown_presets_options_and_classes_are_named():
+    with pytest.raises(ValueError, match="no preset 'big'; choose one of fast, paper"):
+        choose_preset("big", KNOBS, {}, "Method")
+    with pytest.raises(ValueError, match="Method has no option sped, stps"):
+        choose_preset("fast", KNOBS, {"stps": 1, "sped": 2}, "Method")
+    with pytest.raises(TypeError, match="or a Knobs, not a dict"):
+        choose_preset({"steps": 1}, KNOBS, {}, "Method")
+
+
+def test_settings_are_read_back_and_another_model_is_refused_by_both_names(tmp_path):
+    write_json(tmp_path / "method.json", {"seed": 3, "lm": made_with(LM)})
+    assert read_settings(tmp_path, "method.json", LM)["seed"] == 3
+    other = SimpleNamespace(name="big", fingerprint="bb")
+    with pytest.raises(ValueError, match=r"fitted with small \(aa\).*given is big \(bb\)"):
+        read_settings(tmp_path, "method.json", other)
+    assert read_settings(tmp_path, "method.json")["seed"] == 3  # without a model: not checked
+    with pytest.raises(FileNotFoundError, match="holds no other"):
+        read_settings(tmp_path, "other.json", LM)
+
+
+def test_a_model_is_known_by_its_fingerprint_and_not_by_its_name():
+    renamed = SimpleNamespace(name="renamed", fingerprint="aa")
+    check_model(made_with(renamed), made_with(LM))
+    with pytest.raises(ValueError, match=r"^the prompt was trained with small"):
+        check_model({"name": "x", "fingerprint": "c"}, made_with(LM), "the prompt was trained")
