@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -243,28 +243,19 @@ def reproduce(
         ValueError: a scale without an experiment; the paper's needs a real model and a real
             teacher, for which there are `EmbedSDG` and `export_prompts`.
     """
-    from ..lab.results import record
-    from ..lm import load_lm
+    from ..lab.study import run_study
     from .report import show
 
-    if scale not in PRESETS:
-        raise ValueError(f"the experiment runs at scale {' or '.join(PRESETS)}, not {scale!r}")
-    preset, out, lm = PRESETS[scale], Path(out), load_lm()
-    seeds = list(preset.seeds if seeds is None else seeds)
-    log, shown = Log(out / "measurements.jsonl"), None
-    for seed in seeds:
+    shown = None
+
+    def each(lm, preset, seed: int, log: Log) -> None:
+        nonlocal shown
         shown = run_seed(lm, preset, seed, log, progress) or shown
-    result = record(
-        out / "result.json",
-        method="embedsdg",
-        command=f"synthkit reproduce embedsdg --scale {scale}",
-        preset=asdict(preset),
-        scale=scale,
-        model={**lm.describe(), "fingerprint": lm.fingerprint},
-        seeds=seeds,
-        measurements=[row for row in log.rows if row["seed"] in seeds],
+
+    return run_study(
+        "embedsdg", PRESETS, each, lambda result, folder: show(result, shown, folder),
+        scale=scale, seeds=seeds, out=out, progress=progress,
         notes="Students are the embedded model with a LoRA adapter; the teacher is the world's "
         "oracle; tests are balanced over families. Arms of one seed share D, tests and seed.",
-    )
-    show(result, shown, out)
-    return result
+        instead="with a real model and teacher, see EmbedSDG and export_prompts",
+    )  # fmt: skip

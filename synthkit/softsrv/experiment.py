@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -269,29 +269,16 @@ def reproduce(
         ValueError: a scale without an experiment; the paper's needs a real model, for which there
             is `SoftSRV(load_lm(...), preset="paper")`.
     """
-    from ..lab.results import record
-    from ..lm import load_lm
+    from ..lab.study import run_study
     from .report import show
 
-    if scale not in PRESETS:
-        raise ValueError(f"the experiment runs at scale {' or '.join(PRESETS)}, not {scale!r}")
-    preset, out, lm = PRESETS[scale], Path(out), load_lm()
-    seeds = list(preset.seeds if seeds is None else seeds)
-    log = Log(out / "measurements.jsonl")
-    for seed in seeds:
+    def each(lm, preset, seed: int, log: Log) -> None:
         for world in preset.worlds:
             run_world(lm, preset, world, seed, log, progress)
-    result = record(
-        out / "result.json",
-        method="softsrv",
-        command=f"synthkit reproduce softsrv --scale {scale}",
-        preset=asdict(preset),
-        scale=scale,
-        model={**lm.describe(), "fingerprint": lm.fingerprint},
-        seeds=seeds,
-        measurements=[row for row in log.rows if row["seed"] in seeds],
+
+    return run_study(
+        "softsrv", PRESETS, each, show, scale=scale, seeds=seeds, out=out, progress=progress,
         notes="The frozen model and the students are the embedded model; answers come from the "
         "target's oracle. MAUVE on TF-IDF features, a mean over five clusterings.",
-    )
-    show(result, out)
-    return result
+        instead='with a real model, see SoftSRV(load_lm(...), preset="paper")',
+    )  # fmt: skip

@@ -291,34 +291,20 @@ def reproduce(
         ValueError: a scale without an experiment; the paper's needs a real model, for which there
             is `SPA(load_lm(...), preset="paper")`.
     """
-    from tqdm import tqdm
 
-    from ..lab.results import record
-    from ..lm import load_lm
+    from ..lab.study import run_study
     from .report import show
 
-    if scale not in PRESETS:
-        raise ValueError(f"the experiment runs at scale {' or '.join(PRESETS)}, not {scale!r}")
-    preset, out, lm = PRESETS[scale], Path(out), load_lm()
-    seeds = list(preset.seeds if seeds is None else seeds)
-    log = Log(out / "measurements.jsonl")
-    todo = [(seed, *ground) for seed in seeds for ground in preset.grounds]
-    for seed, world, skew in tqdm(todo, desc="grounds", disable=not progress):
-        run_ground(lm, preset, world, skew, seed, log)
-    result = record(
-        out / "result.json",
-        method="spa",
-        command=f"synthkit reproduce spa --scale {scale}",
-        preset=flat(preset),
-        scale=scale,
-        model={**lm.describe(), "fingerprint": lm.fingerprint},
-        seeds=seeds,
-        measurements=[row for row in log.rows if row["seed"] in seeds],
+    def each(lm, preset, seed: int, log: Log) -> None:
+        for world, skew in preset.grounds:
+            run_ground(lm, preset, world, skew, seed, log)
+
+    return run_study(
+        "spa", PRESETS, each, show, scale=scale, seeds=seeds, out=out, progress=progress, flat=flat,
         notes="Base, reference and parts are LoRA on the embedded model. Modes: orders of three "
         "statements (records), styles of a program (code); programs are judged by their tests.",
-    )
-    show(result, out)
-    return result
+        instead='with a real model, see SPA(load_lm(...), preset="paper")',
+    )  # fmt: skip
 
 
 def flat(preset: ExperimentPreset) -> dict[str, Any]:

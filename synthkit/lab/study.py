@@ -1,0 +1,73 @@
+"""The frame of a method's experiment: a scale's preset, seeds in turn, a log, a recorded result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .measurements import Log
+
+if TYPE_CHECKING:
+    from .results import Result
+
+
+def run_study(
+    method: str,
+    presets: Mapping[str, Any],
+    run_seed: Callable[[Any, Any, int, Log], None],
+    show: Callable[[Result, Path], None],
+    *,
+    scale: str,
+    seeds: Sequence[int] | None,
+    out: str | Path,
+    notes: str,
+    instead: str,
+    progress: bool = False,
+    flat: Callable[[Any], dict[str, Any]] = asdict,
+) -> Result:
+    """Run an experiment at one scale on the embedded model, and write `result.json` to `out`.
+
+    An interrupted run continues: every measurement is on disk as soon as it is made.
+
+    Args:
+        method: its name, as on the command line.
+        presets: by scale; each has `seeds`.
+        run_seed: from (lm, preset, seed, log) to measurements in the log; what is in the log
+            already it does not run again.
+        show: prints the result's tables and writes its figures to a folder.
+        scale, seeds, out, progress: as on the command line; None for the preset's seeds.
+        notes: what a reader of the numbers has to know.
+        instead: what there is for a scale without an experiment.
+        flat: the preset as plain values, to be recorded.
+
+    Raises:
+        ValueError: a scale without an experiment.
+    """
+    from tqdm import tqdm
+
+    from ..lm import load_lm
+    from .results import record
+
+    if scale not in presets:
+        known = " or ".join(presets)
+        raise ValueError(f"the experiment runs at scale {known}, not {scale!r}; {instead}")
+    preset, out, lm = presets[scale], Path(out), load_lm()
+    seeds = list(preset.seeds if seeds is None else seeds)
+    log = Log(out / "measurements.jsonl")
+    for seed in tqdm(seeds, desc="seeds", disable=not progress):
+        run_seed(lm, preset, seed, log)
+    result = record(
+        out / "result.json",
+        method=method,
+        command=f"synthkit reproduce {method} --scale {scale}",
+        preset=flat(preset),
+        scale=scale,
+        model={**lm.describe(), "fingerprint": lm.fingerprint},
+        seeds=seeds,
+        measurements=[row for row in log.rows if row["seed"] in seeds],
+        notes=notes,
+    )
+    show(result, out)
+    return result
