@@ -1,0 +1,1 @@
+"""DiffLM (arXiv 2411.03250): a latent space, a diffusion in it, and a frozen decoder."""

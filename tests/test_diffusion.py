@@ -1,0 +1,605 @@
+"""Latent diffusion: exact references on Gaussians and mixtures, sampler, class, bad input."""
+
+import copy
+import math
+from dataclasses import FrozenInstanceError, replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synthkit.difflm import diffusion as df
+
+SIGMAS = [0.002, 0.05, 0.5, 3.0, 80.0]
+SMALL = df.DiffusionPreset(steps=6, eval_every=2, hidden=8, blocks=1, batch_size=16, sample_steps=4)
+ROOMS = df.Mixture([0.5, 0.3, 0.2], [[-1.0, -0.6], [1.2, -0.4], [0.2, 1.4]], sd=0.2)
+each_sigma = pytest.mark.parametrize("sigma", SIGMAS)
+
+
+def normal(n, d, seed=0):
+    return torch.from_numpy(np.random.default_rng(seed).normal(size=(n, d)))
+
+
+@pytest.fixture(scope="module")
+def latents():
+    """40 latents of width 3 with means and sds of their own, float32."""
+    return (normal(40, 3) * torch.tensor([1.0, 0.1, 5.0]) + torch.tensor([0.0, 3.0, -20.0])).float()
+
+
+@pytest.fixture(scope="module")
+def fitted(latents):
+    return df.LatentDiffusion(3, SMALL).fit(latents)
+
+
+@pytest.fixture(scope="module")
+def rooms():
+    """A model that was trained on `ROOMS` for a few seconds, and its training latents."""
+    z, _ = ROOMS.sample(2000, seed=0)
+    held_out, _ = ROOMS.sample(500, seed=1)
+    small = {"steps": 400, "hidden": 48, "blocks": 2, "lr": 4e-3, "batch_size": 256}
+    return df.LatentDiffusion(2, "fast", **small).fit(z, held_out=held_out), z
+
+
+# --- the exact mixture ----------------------------------------------------------------------------
+
+
+@each_sigma
+def test_the_denoiser_of_one_gaussian_is_a_weighted_mean(sigma):
+    mean, x = torch.tensor([[1.0, -2.0]]).double(), normal(7, 2) * 3
+    ours = df.Mixture([1.0], mean, sd=0.7).denoise(x, sigma)
+    weight = 0.49 / (0.49 + sigma**2)
+    assert torch.allclose(ours, weight * x + (1 - weight) * mean, atol=1e-12)
+
+
+@pytest.mark.parametrize("sigma", [0.3, 1.0, 4.0])
+def test_the_denoiser_is_the_posterior_mean_by_quadrature(sigma):
+    mixture = df.Mixture([0.7, 0.3], [[-1.0], [2.0]], sd=0.4)
+    grid = torch.linspace(-9, 10, 40_001, dtype=torch.float64)[:, None]
+    prior = mixture.log_density(grid).exp()
+    assert float(torch.trapezoid(prior, grid[:, 0])) == pytest.approx(1, abs=1e-9)
+    for seen in (-1.5, 0.4, 2.2):
+        joint = prior * torch.exp(-((seen - grid[:, 0]) ** 2) / (2 * sigma**2))
+        wanted = (joint @ grid[:, 0]) / joint.sum()
+        found = mixture.denoise(torch.tensor([[seen]], dtype=torch.float64), sigma)
+        assert found.item() == pytest.approx(wanted.item(), abs=1e-8)
+
+
+@each_sigma
+def test_denoiser_and_score_are_one(sigma):
+    """Tweedie: (D - x) / sigma^2 is the gradient of ln p(x; sigma)."""
+    x = (normal(9, 2) * (1 + sigma)).requires_grad_()
+    (score,) = torch.autograd.grad(ROOMS.log_density(x, sigma).sum(), x)
+    ours = (ROOMS.denoise(x, sigma) - x) / sigma**2
+    assert torch.allclose(score, ours, rtol=1e-6, atol=1e-7)
+
+
+def test_a_mixture_samples_what_it_says():
+    x, part = ROOMS.sample(20_000, seed=3)
+    assert torch.allclose(torch.bincount(part).double() / 20_000, ROOMS.weights, atol=0.02)
+    for k in range(3):
+        assert torch.allclose(x[part == k].mean(0), ROOMS.means[k], atol=0.02)
+        assert torch.allclose(x[part == k].std(0), torch.tensor(0.2).double(), atol=0.01)
+    assert (ROOMS.components(x).argmax(1) == part).double().mean() > 0.99
+    assert torch.equal(x, ROOMS.sample(20_000, seed=3)[0])
+    assert not torch.equal(x, ROOMS.sample(20_000, seed=4)[0])
+
+
+def test_one_level_a_row_is_the_same_as_one_at_a_time():
+    x, levels = normal(5, 2), torch.tensor(SIGMAS)[:, None].double()
+    together = ROOMS.denoise(x, levels)
+    alone = [ROOMS.denoise(row[None], float(s)) for row, s in zip(x, levels)]
+    assert torch.allclose(together, torch.cat(alone), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("weights", "sd"), [([0.5, 0.4], 1.0), ([0.5, 0.5, 0.0], 1.0), ([1.5, -0.5], 1.0)]
+)
+def test_weights_must_be_a_distribution(weights, sd):
+    with pytest.raises(ValueError, match="positive numbers that sum to 1"):
+        df.Mixture(weights, [[0.0], [1.0]], sd)
+
+
+def test_a_mixture_has_no_negative_sd():
+    for sd in (-1.0, math.nan):
+        with pytest.raises(ValueError, match="sd must not be negative"):
+            df.Mixture([1.0], [[0.0]], sd)
+
+
+# --- preconditioning ------------------------------------------------------------------------------
+
+
+@given(st.floats(0.002, 80), st.floats(0.1, 3))
+def test_the_coefficients_are_those_of_edm(sigma, sd):
+    s = torch.tensor(sigma, dtype=torch.float64)
+    c_skip, c_out, c_in, c_noise = (float(c) for c in df.precondition(s, sd))
+    assert c_skip == pytest.approx(sd**2 / (sigma**2 + sd**2))
+    assert c_out == pytest.approx(sigma * sd / math.sqrt(sigma**2 + sd**2))
+    assert c_in == pytest.approx(1 / math.sqrt(sigma**2 + sd**2))
+    assert c_noise == pytest.approx(math.log(sigma) / 4, abs=1e-12)
+    # unit variance of the input, and of the target (x - c_skip (x + sigma noise)) / c_out
+    assert c_in**2 * (sd**2 + sigma**2) == pytest.approx(1)
+    assert ((1 - c_skip) ** 2 * sd**2 + c_skip**2 * sigma**2) / c_out**2 == pytest.approx(1)
+
+
+@each_sigma
+def test_a_network_of_zeros_is_exact_for_a_gaussian(sigma):
+    ball = df.Mixture([1.0], [[0.0, 0.0, 0.0]], sd=0.5)
+    x = normal(50, 3) * math.sqrt(0.25 + sigma**2)
+    found = df.denoise(df.Denoiser(3, 8, 1), x, sigma)
+    assert torch.allclose(found, ball.denoise(x, sigma), atol=1e-4)
+
+
+@each_sigma
+def test_the_target_of_the_network_gives_the_exact_denoiser(sigma):
+    """For a Gaussian that is not centred, F is linear in its input and known."""
+    mean, sd, sd_data = 0.3, 0.8, 0.5
+    ball = df.Mixture([1.0], [[mean] * 2], sd=sd)
+    x = mean + normal(50, 2) * math.sqrt(sd**2 + sigma**2)
+
+    def network(u, c_noise):
+        level = (4 * c_noise).exp()
+        noisy = u * (level**2 + sd_data**2).sqrt()
+        best = (sd**2 * noisy + level**2 * mean) / (sd**2 + level**2)
+        c_skip, c_out, _, _ = df.precondition(level, sd_data)
+        return (best - c_skip * noisy) / c_out
+
+    found = df.denoise(network, x, sigma, sd_data)
+    assert torch.allclose(found, ball.denoise(x, sigma), atol=1e-4)
+
+
+# --- network and loss -----------------------------------------------------------------------------
+
+
+def test_the_network_starts_at_zero_and_hears_the_noise():
+    network = df.Denoiser(5, 16, 2)
+    x, quiet, loud = torch.randn(4, 5), torch.tensor([[-1.0]]), torch.tensor([[1.0]])
+    assert not network(x, quiet).any()
+    torch.nn.init.normal_(network.last.weight)
+    assert network(x, quiet).shape == (4, 5)
+    assert (network(x, quiet) - network(x, loud)).abs().max() > 1e-3
+    both = network(x, quiet.expand(4, 1))
+    assert torch.allclose(both, network(x, quiet), atol=1e-6)
+
+
+def test_rows_do_not_see_each_other():
+    network = df.Denoiser(3, 16, 2)
+    torch.nn.init.normal_(network.last.weight)
+    x, c_noise = torch.randn(6, 3), torch.linspace(-1, 1, 6)[:, None]
+    alone = torch.cat([network(x[i : i + 1], c_noise[i : i + 1]) for i in range(6)])
+    assert torch.allclose(network(x, c_noise), alone, atol=1e-5)
+
+
+def test_the_loss_is_that_of_the_target():
+    """w (D - x)^2 = (F - target)^2."""
+    network = df.Denoiser(3, 16, 2).double()
+    torch.nn.init.normal_(network.last.weight)
+    x, noise = normal(30, 3, 1) / 2, normal(30, 3, 2)
+    sigma = normal(30, 1, 3).exp()
+    c_skip, c_out, c_in, c_noise = df.precondition(sigma)
+    noisy = x + sigma * noise
+    target = (x - c_skip * noisy) / c_out
+    wanted = (network(c_in * noisy, c_noise) - target).square().mean()
+    found = df.edm_loss(network, x, sigma, noise)
+    assert found.item() == pytest.approx(wanted.item(), rel=1e-9)
+
+
+@each_sigma
+def test_who_knows_mean_and_sd_alone_has_loss_one(sigma):
+    x = 0.5 * normal(40_000, 2, 5)
+    level = torch.full((len(x), 1), sigma).double()
+    loss = df.edm_loss(lambda u, c: torch.zeros_like(u), x, level, normal(40_000, 2, 6))
+    assert float(loss) == pytest.approx(1, abs=0.02)
+
+
+def test_gradients_reach_every_weight():
+    network = df.Denoiser(3, 8, 2)
+    torch.nn.init.normal_(network.last.weight)
+    df.edm_loss(network, torch.randn(8, 3), torch.rand(8, 1) + 0.1, torch.randn(8, 3)).backward()
+    assert all(p.grad is not None and p.grad.any() for p in network.parameters())
+
+
+def test_held_out_noise_is_spread_evenly_and_repeats():
+    sigma, noise = df.spread_noise(999, 2, SMALL, seed=1)
+    logs = sigma.log().double()
+    assert float(logs.mean()) == pytest.approx(-1.2, abs=1e-3)
+    assert float(logs.std()) == pytest.approx(1.2, abs=0.01)
+    assert len(set(sigma[:, 0].tolist())) > 990 and noise.shape == (999, 2)
+    again = df.spread_noise(999, 2, SMALL, seed=1)
+    assert torch.equal(again[0], sigma) and torch.equal(again[1], noise)
+    assert not torch.equal(df.spread_noise(999, 2, SMALL, seed=2)[1], noise)
+
+
+def test_held_out_loss_is_the_mean_over_all_its_parts():
+    network = df.Denoiser(2, 8, 1)
+    torch.nn.init.normal_(network.last.weight)
+    x = normal(3000, 2).float() / 2
+    sigma, noise = df.spread_noise(6000, 2, SMALL, seed=4)
+    wanted = df.edm_loss(network, x.repeat(2, 1), sigma, noise).item()
+    assert df.held_out_loss(network, x, SMALL, seed=4, draws=5000) == pytest.approx(
+        wanted, rel=1e-5
+    )
+
+
+def test_the_average_follows_by_hand():
+    pair = df.Averaged(torch.nn.Linear(2, 1))
+    start = copy.deepcopy(pair.average.weight)
+    with torch.no_grad():
+        pair.network.weight += 1.0
+    pair.follow(2, 0.999)  # decay (1 + 2) / (10 + 2)
+    assert torch.allclose(pair.average.weight, start + 0.75)
+    pair.follow(10**6, 0.5)
+    assert torch.allclose(pair.average.weight, start + 0.875)
+    pair.follow(10**6, 0.0)
+    assert torch.equal(pair.average.weight, pair.network.weight)
+    assert not any(p.requires_grad for p in pair.average.parameters())
+    assert all(p.requires_grad for p in pair.network.parameters())
+
+
+# --- the sampler ----------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 60), st.floats(1, 100), st.floats(0.001, 0.5), st.floats(1, 9))
+def test_levels_fall_from_the_first_to_zero(steps, high, low, rho):
+    levels = df.noise_schedule(steps, high, low, rho)
+    assert len(levels) == steps + 1 and levels[-1] == 0
+    assert levels[0] == pytest.approx(high)
+    assert steps == 1 or levels[-2] == pytest.approx(low)
+    assert all(a > b for a, b in pairwise(levels))
+
+
+@pytest.mark.parametrize("churn", [0.0, 1.0])
+@pytest.mark.parametrize("sd", [0.5, 0.2])
+def test_heun_with_the_exact_denoiser_keeps_the_sd(churn, sd):
+    ball = df.Mixture([1.0], [[0.0] * 4], sd=sd)
+    found = df.heun(ball.denoise, 20_000, 4, 50, churn=churn, seed=2)
+    start = next(iter(df.heun_path(ball.denoise, 20_000, 4, 50, seed=2)))[1]
+    by_chance = float(start.std() / 80) if not churn else 1.0  # the ODE keeps what chance gave
+    assert float(found.std() / sd) == pytest.approx(by_chance, abs=0.01)
+    assert float(found.mean()) == pytest.approx(0, abs=0.01)
+
+
+def test_heun_with_the_exact_denoiser_keeps_the_weights():
+    half = df.Mixture(ROOMS.weights, ROOMS.means / 2, ROOMS.sd / 2)
+    found = df.heun(half.denoise, 20_000, 2, 40, seed=0, sigma_max=20.0)
+    parts = half.components(found).argmax(1)
+    assert torch.allclose(torch.bincount(parts).double() / 20_000, half.weights, atol=0.015)
+    inside = found[parts == 0]
+    assert float(inside.std(0).mean()) == pytest.approx(0.1, rel=0.03)
+
+
+def test_the_error_falls_with_the_square_of_the_step():
+    ball = df.Mixture([1.0], [[0.0]], sd=0.5)
+    last = {k: df.heun(ball.denoise, 200, 1, k) for k in (20, 40, 800)}
+    gaps = [float((last[k] - last[800]).abs().mean()) for k in (20, 40)]
+    assert 3 < gaps[0] / gaps[1] < 6
+
+
+def test_one_step_goes_to_the_first_guess():
+    path = list(df.heun_path(ROOMS.denoise, 5, 2, 1, seed=1))
+    assert [sigma for sigma, _ in path] == [80.0, 0.0]
+    assert torch.allclose(path[1][1], ROOMS.denoise(path[0][1], 80.0), atol=1e-9)
+
+
+@pytest.mark.parametrize(("churn", "steps"), [(0.0, 6), (1.0, 6), (1.0, 1)])
+def test_calls_and_seeds(churn, steps):
+    calls = []
+
+    def counted(x, sigma):
+        calls.append(sigma)
+        return ROOMS.denoise(x, sigma)
+
+    options = {"churn": churn, "sigma_max": 20.0}
+    found = df.heun(counted, 8, 2, steps, seed=3, **options)
+    assert len(calls) == 2 * steps - 1 and calls[0] == pytest.approx(
+        20 * (1 + min(churn / steps, math.sqrt(2) - 1))
+    )
+    assert found.shape == (8, 2) and found.dtype == torch.float64
+    assert torch.equal(found, df.heun(ROOMS.denoise, 8, 2, steps, seed=3, **options))
+    assert not torch.equal(found, df.heun(ROOMS.denoise, 8, 2, steps, seed=4, **options))
+
+
+@pytest.mark.parametrize(("n", "d"), [(0, 2), (2, 0), (-1, 2)])
+def test_no_samples_is_an_error(n, d):
+    with pytest.raises(ValueError, match=f"found n={n}, d={d}"):
+        df.heun(ROOMS.denoise, n, d)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"steps": 0}, {"sigma_min": 0.0}, {"sigma_max": 0.001}, {"rho": 0.0}]
+)
+def test_a_schedule_must_fall(wrong):
+    with pytest.raises(ValueError, match="a schedule has one step or more"):
+        df.heun(ROOMS.denoise, 2, 2, **wrong)
+
+
+# --- scale ----------------------------------------------------------------------------------------
+
+
+@settings(max_examples=40)
+@given(st.integers(2, 30), st.integers(1, 5), st.floats(1e-3, 1e3), st.floats(-100, 100))
+def test_scaling_goes_there_and_back(n, d, spread, centre):
+    z = (normal(n, d, seed=n) * spread + centre).float()
+    scale = df.Scale.of(z, 0.5)
+    x = scale.into(z)
+    assert torch.allclose(x.double().std(0, correction=0), torch.tensor(0.5).double(), atol=1e-3)
+    assert torch.allclose(x.mean(0), torch.zeros(d), atol=1e-3)
+    assert torch.allclose(scale.back(x), z, atol=1e-5 * (spread + abs(centre)))
+
+
+def test_a_constant_dimension_stays_at_its_mean(latents):
+    z = latents.clone()
+    z[:, 1] = 7.25
+    for standardise in (True, False):
+        scale = df.Scale.of(z, 0.5, standardise)
+        assert not scale.into(z)[:, 1].any()
+        assert (scale.back(torch.randn(9, 3))[:, 1] == 7.25).all()
+    model = df.LatentDiffusion(3, SMALL).fit(z)
+    sample = model.sample(20)
+    assert (sample[:, 1] == 7.25).all() and (sample[:, 0] != sample[0, 0]).any()
+
+
+def test_without_standardising_it_is_the_papers_half(latents):
+    scale = df.Scale.of(latents, 0.5, standardise=False)
+    assert torch.allclose(scale.into(latents), (latents - latents.mean(0)) / 2, atol=1e-5)
+
+
+# --- the class ------------------------------------------------------------------------------------
+
+
+def test_it_learns_the_weights_and_the_spread_of_a_mixture(rooms):
+    model, z = rooms
+    found = model.sample(8000, seed=1)
+    kinds = ROOMS.components(found.double()).argmax(1)
+    parts = torch.bincount(kinds, minlength=3).double() / 8000
+    assert torch.allclose(parts, ROOMS.weights, atol=0.03)
+    ratios = found.double().std(0) / z.std(0)
+    assert ((0.9 < ratios) & (ratios < 1.1)).all()
+    assert float(np.corrcoef(found.T)[0, 1]) == pytest.approx(np.corrcoef(z.T)[0, 1], abs=0.05)
+
+
+def test_its_loss_is_between_that_of_the_exact_denoiser_and_one(rooms):
+    model, z = rooms
+    fresh, _ = ROOMS.sample(4000, seed=9)
+    assert model.loss(z) == pytest.approx(model.loss(fresh), abs=0.05)
+    assert 0.5 < model.loss(fresh) < 0.85
+    best = min(loss for _, loss in model.history.held_out)
+    assert model.history.best_loss == best < model.history.held_out[0][1]
+
+
+def test_its_denoiser_comes_near_the_exact_one(rooms):
+    model, z = rooms
+    x = z[:500]
+    noisy = x + 0.6 * normal(500, 2, 8)
+    scaled = torch.cat([model.scale.into(noisy)]).double()
+    per_dim = 0.6 * (model.scale.sigma_data / model.scale.sd)
+    guess = model.scale.back(model.denoise(scaled, float(per_dim.mean()))).double()
+    exact = (guess - ROOMS.denoise(noisy, 0.6)).norm(dim=1).mean()
+    naive = (noisy - ROOMS.denoise(noisy, 0.6)).norm(dim=1).mean()
+    assert exact < 0.35 * naive
+
+
+def test_the_same_seed_gives_the_same_bytes(latents, fitted):
+    again = df.LatentDiffusion(3, SMALL).fit(latents)
+    assert torch.equal(again.sample(30, seed=5), fitted.sample(30, seed=5))
+    assert not torch.equal(fitted.sample(30, seed=6), fitted.sample(30, seed=5))
+    other = df.LatentDiffusion(3, SMALL, seed=1).fit(latents)
+    assert not torch.equal(other.sample(30, seed=5), fitted.sample(30, seed=5))
+
+
+def test_a_fit_leaves_the_global_generator_alone(latents):
+    torch.manual_seed(3)
+    wanted = torch.rand(2)
+    torch.manual_seed(3)
+    df.LatentDiffusion(3, SMALL).fit(latents).sample(3)
+    assert torch.equal(torch.rand(2), wanted)
+
+
+def test_samples_are_latents(fitted):
+    sample = fitted.sample(11)
+    assert sample.shape == (11, 3) and sample.dtype == torch.float32
+    assert sample.device.type == "cpu" and not sample.requires_grad
+    assert torch.isfinite(sample).all()
+    assert not torch.equal(sample, fitted.sample(11, steps=9))
+
+
+def test_many_rows_in_parts_are_the_same_as_at_once(fitted):
+    x = normal(5000, 3)
+    parts = fitted.denoise(x, 0.7)
+    with torch.no_grad():
+        assert torch.allclose(parts, df.denoise(fitted.network, x, 0.7), atol=1e-5)
+
+
+def test_arrays_and_tensors_with_gradients_are_the_same(latents, fitted):
+    asking = latents.clone().requires_grad_()
+    for given_latents in (latents.numpy().astype(np.float64), asking):
+        model = df.LatentDiffusion(3, SMALL).fit(given_latents)
+        assert torch.equal(model.sample(5), fitted.sample(5))
+    assert asking.grad is None
+
+
+def test_without_an_average_the_last_weights_are_used(latents):
+    """The average lags by the last step, which at the end of a falling rate is a small one."""
+    fits = [df.LatentDiffusion(3, SMALL, ema=ema, lr=0.01).fit(latents) for ema in (0.0, 0.999)]
+    first, second = (f.network.last.weight for f in fits)
+    assert not torch.equal(first, second)
+
+
+def interrupted(monkeypatch, after):
+    """Let a training stop by an error in its step number `after`."""
+    loss, calls = df.edm_loss, []
+
+    def failing(*arguments, **options):
+        if torch.is_grad_enabled():
+            calls.append(1)
+            if len(calls) > after:
+                raise KeyboardInterrupt
+        return loss(*arguments, **options)
+
+    monkeypatch.setattr(df, "edm_loss", failing)
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+@pytest.mark.parametrize("after", [1, 4, 5])
+def test_a_resumed_fit_equals_an_uninterrupted_one(latents, tmp_path, monkeypatch, held_out, after):
+    data = {"held_out": latents[30:]} if held_out else {}
+    whole = df.LatentDiffusion(3, SMALL).fit(latents[:30], **data)
+    path, model = tmp_path / "fit", df.LatentDiffusion(3, SMALL)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupted(patch, after)
+        model.fit(latents[:30], checkpoint=path, **data)
+    assert path.exists() and model.network is None
+    model.fit(latents[:30], checkpoint=path, **data)
+    assert not path.exists()
+    assert model.history == whole.history
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(value, model.network.state_dict()[name]), name
+    assert torch.equal(model.sample(9), whole.sample(9))
+
+
+@pytest.mark.parametrize("change", ["latents", "held_out", "preset", "seed"])
+def test_a_checkpoint_of_another_fit_is_refused(latents, tmp_path, monkeypatch, change):
+    path = tmp_path / "fit"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupted(patch, 3)
+        df.LatentDiffusion(3, SMALL).fit(latents, held_out=latents[:9], checkpoint=path)
+    preset = replace(SMALL, lr=0.5) if change == "preset" else SMALL
+    model = df.LatentDiffusion(3, preset, seed=int(change == "seed"))
+    z = latents.flip(0) if change == "latents" else latents
+    other = latents[:8] if change == "held_out" else latents[:9]
+    with pytest.raises(ValueError, match="belongs to a training with other data"):
+        model.fit(z, held_out=other, checkpoint=path)
+
+
+def test_it_is_saved_and_loaded(latents, tmp_path):
+    model = df.LatentDiffusion(3, SMALL, seed=4, churn=1.0).fit(latents)
+    folder = model.save(tmp_path / "model")
+    assert sorted(p.name for p in folder.iterdir()) == ["diffusion.json", "diffusion.safetensors"]
+    again = df.LatentDiffusion.load(folder)
+    assert (again.d, again.seed, again.preset) == (3, 4, model.preset)
+    assert torch.equal(again.sample(20, seed=2), model.sample(20, seed=2))
+    assert again.loss(latents) == model.loss(latents)
+    assert again.fit(latents).history is not None  # and it can be fitted again
+
+
+def test_a_folder_that_does_not_fit_is_refused(fitted, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"holds no diffusion\.json"):
+        df.LatentDiffusion.load(tmp_path)
+    folder = fitted.save(tmp_path / "model")
+    weights = folder / "diffusion.safetensors"
+    whole = weights.read_bytes()
+    for broken in (whole[:100], b"", None):
+        weights.unlink()
+        if broken is not None:
+            weights.write_bytes(broken)
+        with pytest.raises(ValueError, match="do not fit their settings"):
+            df.LatentDiffusion.load(folder)
+        weights.write_bytes(whole)
+    settings = (folder / "diffusion.json").read_text()
+    (folder / "diffusion.json").write_text(settings.replace('"hidden": 8', '"hidden": 16'))
+    with pytest.raises(ValueError, match="do not fit their settings"):
+        df.LatentDiffusion.load(folder)
+
+
+# --- bad input ------------------------------------------------------------------------------------
+
+
+def bad_latents():
+    good = normal(10, 3).float()
+    nan, infinite = good.clone(), good.clone()
+    nan[4, 1] = math.nan
+    infinite[2, 0], infinite[7, 2] = math.inf, -math.inf
+    return {
+        "1 of 10 latents are not finite, the first is row 4": nan,
+        "2 of 10 latents are not finite, the first is row 2": infinite,
+        r"must be \(n, 3\), found \(10, 2\)": good[:, :2],
+        r"must be \(n, 3\), found \(3,\)": good[0],
+        "1 latents are too few: give 2 or more": good[:1],
+        "0 latents are too few": good[:0],
+        "all 10 latents are the same": good[:1].expand(10, 3),
+    }
+
+
+@pytest.mark.parametrize("message", bad_latents())
+def test_bad_latents_are_refused(message):
+    model = df.LatentDiffusion(3, SMALL)
+    with pytest.raises(ValueError, match=message):
+        model.fit(bad_latents()[message])
+    assert model.network is None
+
+
+def test_bad_held_out_latents_are_refused(latents):
+    with pytest.raises(ValueError, match=r"found \(40, 2\)"):
+        df.LatentDiffusion(3, SMALL).fit(latents, held_out=latents[:, :2])
+
+
+def test_one_held_out_latent_is_enough(latents):
+    model = df.LatentDiffusion(3, SMALL).fit(latents, held_out=latents[:1])
+    assert len(model.history.held_out) == 4
+
+
+def test_two_latents_are_enough(latents):
+    assert torch.isfinite(df.LatentDiffusion(3, SMALL).fit(latents[:2]).sample(4)).all()
+
+
+def test_what_is_not_fitted_says_so(latents, tmp_path):
+    model = df.LatentDiffusion(3, SMALL)
+    assert "not fitted" in repr(model)
+    for call in (
+        lambda: model.sample(3),
+        lambda: model.loss(latents),
+        lambda: model.denoise(latents, 1.0),
+        lambda: model.save(tmp_path),
+    ):
+        with pytest.raises(ValueError, match="not fitted yet: call fit"):
+            call()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("wrong", [{"n": 0}, {"n": 3, "steps": 0}])
+def test_samples_and_steps_are_at_least_one(fitted, wrong):
+    with pytest.raises(ValueError, match="found"):
+        fitted.sample(**wrong)
+
+
+def test_a_rate_that_explodes_is_told_and_leaves_nothing(latents):
+    model = df.LatentDiffusion(3, SMALL, lr=1e30)
+    with pytest.raises(FloatingPointError, match="Lower the learning rate"):
+        model.fit(latents)
+    assert model.network is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"d": 0}, "d is at least 1"),
+        ({"d": 2, "seed": -1}, "seed from 0"),
+        ({"d": 2, "preset": "huge"}, "no preset 'huge'"),
+        ({"d": 2, "widht": 3}, "LatentDiffusion has no option widht"),
+        ({"d": 2, "hidden": 0}, "hidden must be positive"),
+        ({"d": 2, "steps": 0}, "steps must be positive"),
+        ({"d": 2, "sigma_max": -1.0}, "sigma_max must be positive"),
+        ({"d": 2, "ema": 1.0}, "ema is a share below 1"),
+        ({"d": 2, "churn": -1.0}, "churn not negative"),
+        ({"d": 2, "p_mean": math.nan}, "p_mean finite"),
+    ],
+)
+def test_bad_settings_are_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        df.LatentDiffusion(**wrong)
+
+
+def test_presets_are_frozen_and_named():
+    assert list(df.PRESETS) == ["fast", "study", "paper"]
+    with pytest.raises(FrozenInstanceError):
+        df.PRESETS["fast"].steps = 1
+    assert df.LatentDiffusion(2, "study", steps=7).preset == replace(df.PRESETS["study"], steps=7)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gives_nearly_the_same(latents, fitted):
+    there = df.LatentDiffusion(3, SMALL, device="cuda").fit(latents)
+    assert torch.allclose(there.sample(9), fitted.sample(9), atol=0.05, rtol=0.01)
