@@ -1,0 +1,333 @@
+"""The kinds of column of a table: each turns values into whole numbers (codes) and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .values import MICROSECOND, is_number, numbers_of, plain, times_of, to_dtype
+
+MISSING = int(np.iinfo(np.int64).min)  # the code of a missing value, in every column
+
+
+@dataclass(frozen=True)
+class Category:
+    """A column of few different values, each one token.
+
+    Attributes:
+        name: the column's name.
+        values: the values, in order; code i stands for values[i].
+        missing: whether entries were missing.
+        dtype: the pandas type that comes back.
+        levels: all categories of a pandas `category` column, else None.
+        ordered: whether that column's categories are ordered.
+    """
+
+    name: str
+    values: tuple
+    missing: bool = False
+    dtype: str = "object"
+    levels: tuple | None = None
+    ordered: bool = False
+    kind: str = field(default="category", init=False)
+
+    @property
+    def low_code(self) -> int:
+        return 0
+
+    @property
+    def high_code(self) -> int:
+        return len(self.values) - 1
+
+    @property
+    def comparable(self) -> bool:
+        """Whether a range means something: numbers, or ordered categories."""
+        return self.ordered or all(is_number(value) for value in self.values)
+
+    def codes(self, series: pd.Series, unseen: str = "error") -> np.ndarray:
+        """The codes (n,) of values; see `TableSchema.codes`."""
+        gone = series.isna().to_numpy(bool)
+        table = {self._key(value): i for i, value in enumerate(self.values)}
+        if self._mixed:  # 1, 1.0 and True are one value to a hash table
+            found = [table.get(self._key(value), -1) for value in series]
+            codes = np.array(found, dtype=np.int64)
+        else:
+            places, values = pd.factorize(series)
+            codes = np.array([table.get(plain(value), -1) for value in values] + [-1])[places]
+        if unseen == "nearest" and self.values and all(map(is_number, self.values)):
+            codes = self._nearest(series, codes, gone)
+        wrong = np.flatnonzero((codes < 0) & ~gone)
+        if len(wrong):
+            raise ValueError(
+                f"column {self.name!r}: {series.iloc[wrong[0]]!r} (row {wrong[0]}) is not among "
+                f"its {len(self.values)} values; infer the schema from a table that holds it"
+            )
+        return _mark(self, codes, gone)
+
+    def restore(self, codes: np.ndarray) -> pd.Series:
+        """The values of codes (n,), in the column's type."""
+        every = np.empty(len(self.values) + 1, dtype=object)
+        every[:-1] = self.values
+        found = every[np.where(codes == MISSING, len(self.values), codes)]
+        if self.levels is not None:
+            return pd.Series(pd.Categorical(found, list(self.levels), ordered=self.ordered))
+        return to_dtype(found, self.dtype)
+
+    def _nearest(self, series: pd.Series, codes: np.ndarray, gone: np.ndarray) -> np.ndarray:
+        values = np.array(self.values, dtype=float)
+        given = series.to_numpy(dtype=float, na_value=0.0)
+        lost = np.flatnonzero((codes < 0) & ~gone)
+        codes[lost] = np.abs(given[lost, None] - values).argmin(1)
+        return codes
+
+    @property
+    def _mixed(self) -> bool:
+        kinds = {"number" if is_number(value) else type(value) for value in self.values}
+        return len(kinds) > 1
+
+    def _key(self, value: Any) -> Any:
+        value = plain(value)
+        return (type(value).__name__, value) if self._mixed else value
+
+
+@dataclass(frozen=True)
+class Number:
+    """A column of numbers on a grid: code c stands for c x step, kept within low and high.
+
+    Attributes:
+        name: the column's name.
+        low, high: the least and the largest value of the table.
+        exponent: the step is 10 ** exponent.
+        origin: codes are written as their distance from this code (0 where signs are needed).
+        digits: significant digits that were asked for; None: all.
+        integer: whether all values are whole.
+        missing: whether entries were missing.
+        dtype: the pandas type that comes back.
+    """
+
+    name: str
+    low: float
+    high: float
+    exponent: int
+    origin: int = 0
+    digits: int | None = None
+    integer: bool = False
+    missing: bool = False
+    dtype: str = "float64"
+    kind: str = field(default="number", init=False)
+
+    @property
+    def step(self) -> float:
+        return 10**self.exponent if self.exponent >= 0 else float(f"1e{self.exponent}")
+
+    @property
+    def low_code(self) -> int:
+        return int(self._to_codes(np.array([self.low]))[0])
+
+    @property
+    def high_code(self) -> int:
+        return int(self._to_codes(np.array([self.high]))[0])
+
+    def codes(self, series: pd.Series, unseen: str = "error") -> np.ndarray:
+        """The codes (n,) of numbers, rounded to the nearest step; see `TableSchema.codes`."""
+        numbers, gone = numbers_of(series)
+        codes = self._to_codes(numbers)
+        return _mark(self, _within(self, codes, gone, series, unseen), gone)
+
+    def restore(self, codes: np.ndarray) -> pd.Series:
+        """The numbers of codes (n,), in the column's type."""
+        gone = codes == MISSING
+        codes = np.where(gone, self.low_code, codes)
+        if self.integer:
+            values = np.clip(codes * 10 ** max(self.exponent, 0), int(self.low), int(self.high))
+        else:
+            scale = float(10 ** abs(self.exponent))
+            with np.errstate(over="ignore"):  # the largest float, rounded up: clipped next
+                values = codes * scale if self.exponent >= 0 else codes / scale
+            values = np.clip(values, self.low, self.high)
+        if not gone.any() and self.dtype != "object":
+            return pd.Series(values).astype(self.dtype)
+        found = values.astype(object)
+        found[gone] = None
+        return to_dtype(found, self.dtype)
+
+    def place(self, value: Any) -> Fraction:
+        """Where a number lies, in steps: exact, so that 0.3 is three steps of 0.1.
+
+        Raises:
+            ValueError: it is no finite number.
+        """
+        if not is_number(value) or not np.isfinite(value):
+            raise ValueError(f"column {self.name!r} holds numbers, found {value!r}")
+        return Fraction(str(plain(value))) / Fraction(10) ** self.exponent
+
+    def _to_codes(self, numbers: np.ndarray) -> np.ndarray:
+        if self.integer and numbers.dtype.kind == "i":
+            step = 10 ** max(self.exponent, 0)
+            return (numbers + step // 2) // step if step > 1 else numbers.astype(np.int64)
+        scale = float(10 ** abs(self.exponent))
+        with np.errstate(over="ignore"):
+            scaled = numbers / scale if self.exponent >= 0 else numbers * scale
+        return np.rint(np.clip(scaled, -(2.0**62), 2.0**62)).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Date:
+    """A column of dates or times: code c stands for c units after a first day.
+
+    Attributes:
+        name: the column's name.
+        start: midnight of the first day, ISO 8601, UTC.
+        unit: microseconds a step: a day, hour, minute, second, millisecond or microsecond.
+        low, high: the first and the last code.
+        form: how a text column writes its dates (`strftime`); "date" or "datetime" for objects of
+            Python's own types; None for a column of a datetime type.
+        missing: whether entries were missing.
+        dtype: the pandas type that comes back.
+    """
+
+    name: str
+    start: str
+    unit: int
+    low: int
+    high: int
+    form: str | None = None
+    missing: bool = False
+    dtype: str = MICROSECOND
+    kind: str = field(default="date", init=False)
+
+    @property
+    def origin(self) -> int:
+        """Codes begin at the first day, so that distances are the codes."""
+        return 0
+
+    @property
+    def low_code(self) -> int:
+        return self.low
+
+    @property
+    def high_code(self) -> int:
+        return self.high
+
+    def codes(self, series: pd.Series, unseen: str = "error") -> np.ndarray:
+        """The codes (n,) of dates, rounded to the nearest unit; see `TableSchema.codes`."""
+        times, gone = times_of(series, self.form)
+        wrong = np.flatnonzero(gone & series.notna().to_numpy(bool))
+        if len(wrong):
+            raise ValueError(
+                f"column {self.name!r}: {series.iloc[wrong[0]]!r} (row {wrong[0]}) is no date of "
+                f"the form {self.form!r}"
+            )
+        codes = (times - self._start + self.unit // 2) // self.unit
+        return _mark(self, _within(self, codes, gone, series, unseen), gone)
+
+    def restore(self, codes: np.ndarray) -> pd.Series:
+        """The dates of codes (n,), in the column's type."""
+        gone = codes == MISSING
+        times = np.where(gone, 0, codes) * self.unit + self._start
+        series = pd.Series(times.astype(MICROSECOND)).mask(gone)
+        if self.form == "date":
+            return series.dt.date.astype(object).where(~gone, None)
+        if self.form == "datetime":
+            return series.astype(object).where(~gone, None)
+        if self.form is not None:
+            return to_dtype(series.dt.strftime(self.form).to_numpy(object), self.dtype, gone)
+        zone = getattr(pd.api.types.pandas_dtype(self.dtype), "tz", None)
+        return (series if zone is None else series.dt.tz_localize("UTC")).astype(self.dtype)
+
+    def place(self, value: Any) -> Fraction:
+        """Where a date lies, in units after the start.
+
+        Raises:
+            ValueError: it cannot be read as a date.
+        """
+        try:
+            time = pd.Timestamp(value)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"column {self.name!r} holds dates, found {value!r}") from error
+        if time is pd.NaT:
+            raise ValueError(f"column {self.name!r} holds dates, found {value!r}")
+        zone = None if self.form else getattr(pd.api.types.pandas_dtype(self.dtype), "tz", None)
+        if time.tzinfo is None and zone is not None:
+            time = time.tz_localize(zone)
+        if time.tzinfo is not None:
+            time = time.tz_convert("UTC").tz_localize(None)
+        return Fraction(int(time.to_datetime64().astype(MICROSECOND).astype(int)) - self._start,
+                        self.unit)  # fmt: skip
+
+    @property
+    def _start(self) -> int:
+        return int(np.datetime64(self.start, "us").astype(np.int64))
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A column of one value, or of none: it takes no token.
+
+    Attributes:
+        name: the column's name.
+        value: the value; None where every entry is missing.
+        missing: whether every entry is missing.
+        dtype: the pandas type that comes back.
+        levels, ordered: see `Category`.
+    """
+
+    name: str
+    value: Any = None
+    missing: bool = False
+    dtype: str = "object"
+    levels: tuple | None = None
+    ordered: bool = False
+    kind: str = field(default="constant", init=False)
+
+    def codes(self, series: pd.Series, unseen: str = "error") -> np.ndarray:
+        """Zeros (n,), or MISSING where every entry is missing; see `TableSchema.codes`."""
+        gone = series.isna().to_numpy(bool)
+        other = ~gone if self.missing else gone | (series != self.restore_one()).to_numpy(bool)
+        wrong = np.flatnonzero(other)
+        if len(wrong) and unseen != "nearest":
+            raise ValueError(
+                f"column {self.name!r}: {series.iloc[wrong[0]]!r} (row {wrong[0]}), but it was "
+                f"always {self.value!r}; infer the schema from a table that holds both"
+            )
+        return np.full(len(series), MISSING if self.missing else 0)
+
+    def restore(self, codes: np.ndarray) -> pd.Series:
+        """The value n times, in the column's type."""
+        found = np.full(len(codes), self.value, dtype=object)
+        if self.levels is not None:
+            return pd.Series(pd.Categorical(found, list(self.levels), ordered=self.ordered))
+        return to_dtype(found, self.dtype)
+
+    def restore_one(self) -> Any:
+        """The value as the column holds it."""
+        return self.restore(np.zeros(1, dtype=np.int64)).iloc[0]
+
+
+Column = Category | Number | Date | Constant
+
+
+def _within(column, codes: np.ndarray, gone: np.ndarray, series: pd.Series, unseen: str):
+    """Codes inside the column's range: clipped if `unseen` says so, else an error."""
+    wrong = np.flatnonzero(((codes < column.low_code) | (codes > column.high_code)) & ~gone)
+    if len(wrong) and unseen != "nearest":
+        ends = column.restore(np.array([column.low_code, column.high_code]))
+        raise ValueError(
+            f"column {column.name!r}: {series.iloc[wrong[0]]} (row {wrong[0]}) lies outside "
+            f"{ends[0]} to {ends[1]}; unseen='nearest' takes the nearest value"
+        )
+    return np.clip(codes, column.low_code, column.high_code)
+
+
+def _mark(column, codes: np.ndarray, gone: np.ndarray) -> np.ndarray:
+    """MISSING where an entry is missing, if the column may miss some."""
+    if gone.any() and not column.missing:
+        raise ValueError(
+            f"column {column.name!r} misses a value in row {np.flatnonzero(gone)[0]}, and none was "
+            "missing when the schema was inferred; fill it, or infer the schema again"
+        )
+    return np.where(gone, MISSING, codes)

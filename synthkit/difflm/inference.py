@@ -1,0 +1,173 @@
+"""Which kind of column a series is: words, numbers on a grid, dates, or always the same."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from .columns import Category, Column, Constant, Date, Number
+from .values import numbers_of, plain, times_of
+
+UNITS = (86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000, 1_000, 1)  # microseconds
+FORMS = (  # dates that a text column may hold
+    "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M",
+    "%Y-%m-%dT%H:%M:%SZ", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y",
+)  # fmt: skip
+TYPICAL = 0.95  # a number's size: this quantile of the distances from the median
+ROWS_A_VALUE = 20  # a number with fewer rows than this a value is written in digits
+FLOAT_DIGITS, INT_DIGITS = 15, 18  # the most a float64 and a code can carry
+
+
+def infer_column(series: pd.Series, digits: int | None, max_categories: int, few: int) -> Column:
+    """The kind of one column."""
+    there = series.dropna()
+    levels, ordered, dtype = None, False, str(series.dtype)
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        levels, ordered = tuple(map(plain, series.cat.categories)), bool(series.cat.ordered)
+        series, there = series.astype(object), there.astype(object)
+        dtype = "object"
+    common = {"name": series.name, "missing": len(there) < len(series), "dtype": dtype}
+    kind = pd.api.types.infer_dtype(there, skipna=True)
+    _check_kind(series.name, there, kind)
+    marks = {"levels": levels, "ordered": ordered}
+    if there.empty:
+        warnings.warn(
+            f"column {series.name!r} misses every entry: it is kept, and stays empty", stacklevel=4
+        )
+        return Constant(**common, **marks)
+    varies = common["missing"] or there.nunique() > 1
+    if kind in ("integer", "floating", "mixed-integer-float") and levels is None:
+        numbers, _ = numbers_of(there)
+        distinct = np.unique(numbers)
+        if len(distinct) > min(few, max(2, len(series) // ROWS_A_VALUE)):
+            return _number(numbers, digits, common)
+    elif kind in ("datetime64", "datetime", "date") and levels is None and varies:
+        form = None if kind == "datetime64" else kind
+        return _date(there, form, digits, common)
+    elif kind == "string" and levels is None and varies:
+        form = date_form(there)
+        if form is not None:
+            return _date(there, form, digits, common)
+    values = _values(there, levels)
+    if len(values) == 1 and not common["missing"]:
+        value = values[0].isoformat() if hasattr(values[0], "isoformat") else values[0]
+        return Constant(value=value, **common, **marks)
+    if len(values) > max_categories:
+        raise ValueError(
+            f"column {series.name!r} holds {len(values):,} different values in {len(series):,} "
+            f"rows, and each would be a token: leave the column out, put its values into groups, "
+            f"or raise max_categories (now {max_categories:,})"
+        )
+    return Category(values=values, **common, **marks)
+
+
+def _check_kind(name: str, there: pd.Series, kind: str) -> None:
+    """Refuse what is no entry of a table: lists, bytes, intervals, decimals, durations."""
+    known = {"string", "integer", "floating", "mixed-integer-float", "boolean", "datetime64",
+             "datetime", "date", "empty", "mixed", "mixed-integer"}  # fmt: skip
+    wrong = [] if kind in known else [there.iloc[0]]
+    if kind in ("mixed", "mixed-integer"):
+        wrong = [each for each in there if not isinstance(plain(each), (str, int, float))]
+        wrong += [each for each in there if isinstance(each, float) and not math.isfinite(each)]
+    if wrong:
+        raise ValueError(
+            f"column {name!r} holds {type(wrong[0]).__name__} values such as {wrong[0]!r}, "
+            "where words, numbers, truth values or dates are meant; convert it (astype(str) may do)"
+        )
+
+
+def _values(there: pd.Series, levels: tuple | None) -> tuple:
+    """The different values in order: as the levels are, by size, or by the alphabet."""
+    if there.dtype == object and pd.api.types.infer_dtype(there).startswith("mixed"):
+        keys = {(type(plain(each)).__name__, plain(each)) for each in there}
+        return tuple(value for _, value in sorted(keys, key=lambda key: (key[0], str(key[1]))))
+    values = list(map(plain, there.unique()))
+    return tuple(sorted(values, key=levels.index) if levels is not None else sorted(values))
+
+
+def _number(numbers: np.ndarray, digits: int | None, common: dict) -> Number:
+    """The grid of a column of numbers (n,): its step, and where its digits begin."""
+    whole = numbers.dtype.kind == "i" or bool((numbers == np.rint(numbers)).all())
+    whole = bool(whole and np.abs(numbers).max() < 10**INT_DIGITS)
+    low, high = plain(numbers.min()), plain(numbers.max())
+    most = INT_DIGITS if numbers.dtype.kind == "i" else FLOAT_DIGITS
+    exponent = max(_exact_exponent(numbers), _magnitude(max(abs(low), abs(high))) - most)
+    if digits is not None:
+        exponent = max(exponent, _magnitude(_typical(numbers)) - digits)
+    if whole:
+        low, high, exponent = int(low), int(high), max(exponent, 0)
+    column = Number(
+        low=low, high=high, exponent=max(exponent, -300), digits=digits, integer=whole, **common
+    )
+    return replace(column, origin=_origin(column.low_code, column.high_code))
+
+
+def _magnitude(size: float) -> int:
+    """Digits before the decimal point: 3 for 305.4, 0 for 0.305, -1 for 0.03."""
+    return math.floor(math.log10(size)) + 1 if size > 0 else 0
+
+
+def _typical(numbers: np.ndarray) -> float:
+    """The size of a column's variation, which a few huge values do not set."""
+    with np.errstate(over="ignore"):
+        away = np.abs(numbers.astype(float) - np.median(numbers)).clip(max=1e308)
+    return float(np.quantile(away[away > 0], TYPICAL)) if (away > 0).any() else 1.0
+
+
+def _exact_exponent(numbers: np.ndarray) -> int:
+    """The largest power of ten of which all numbers are multiples (-300: none was found)."""
+    if numbers.dtype.kind == "i" or (numbers == np.rint(numbers)).all():
+        exponent, enough = 0, len(np.unique(numbers)) >= ROWS_A_VALUE
+        while enough and (np.remainder(numbers, 10 ** (exponent + 1)) == 0).all():
+            exponent += 1
+        return exponent
+    for places in range(1, FLOAT_DIGITS + 1):
+        scale = float(10**places)
+        with np.errstate(over="ignore"):  # an infinite product is no number of the table
+            same = np.rint(numbers * scale) / scale == numbers
+        if same.all():
+            return -places
+    return -300
+
+
+def _origin(low: int, high: int) -> int:
+    """A round code from which all codes are written with fewer digits and no sign, or 0."""
+    if low <= 0:
+        return 0
+    round_by = 10 ** max(len(str(high - low)) - 1, 0)
+    start = low // round_by * round_by
+    return start if len(str(high - start)) < len(str(high)) else 0
+
+
+def _date(there: pd.Series, form: str | None, digits: int | None, common: dict) -> Date:
+    """The unit and the first day of a column of dates."""
+    if form == "datetime" and any(each.tzinfo is not None for each in there):
+        raise ValueError(
+            f"column {there.name!r} holds times of a time zone as objects; convert it by "
+            "pd.to_datetime(..., utc=True)"
+        )
+    times, _ = times_of(there, form)
+    start = int(times.min()) // UNITS[0] * UNITS[0]
+    units = UNITS if digits is None else UNITS[:4]
+    unit = next((unit for unit in units if ((times - start) % unit == 0).all()), units[-1])
+    codes = (times - start + unit // 2) // unit
+    first = str(np.datetime64(start, "us"))
+    return Date(
+        start=first, unit=unit, low=int(codes.min()), high=int(codes.max()), form=form, **common
+    )
+
+
+def date_form(texts: pd.Series) -> str | None:
+    """The form in which all texts (n,) are dates and from which they come back, or None."""
+    sample = str(texts.iloc[0])
+    for form in FORMS if sample[:1].isdigit() else ():
+        if pd.isna(pd.to_datetime(sample, format=form, errors="coerce")):
+            continue
+        found = pd.to_datetime(texts.astype(object), format=form, errors="coerce")
+        if found.notna().all() and (found.dt.strftime(form) == texts.astype(object)).all():
+            return form
+    return None

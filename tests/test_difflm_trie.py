@@ -1,0 +1,361 @@
+"""Prefix tries and legal rows: exact masks, conditions, and the logits processor in `generate`."""
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import LlamaConfig, LlamaForCausalLM, LogitsProcessor, LogitsProcessorList
+
+from synthkit.difflm.conditions import codes_for
+from synthkit.difflm.rows import RowCodec
+from synthkit.difflm.schema import TableSchema
+from synthkit.difflm.trie import Digits, Legal, LegalTokens, OneOf, PrefixTrie
+
+
+def tokens_after(trie, *prefix):
+    """The legal tokens after one prefix."""
+    mask = trie.allowed(torch.tensor([prefix], dtype=torch.long).reshape(1, -1))
+    return mask[0].nonzero()[:, 0].tolist()
+
+
+def draw(legal, n, seed=0):
+    """Rows (n, length) drawn token by token, each legal token equally likely."""
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.zeros(n, 0, dtype=torch.long)
+    for _ in range(legal.length):
+        weights = legal.allowed(ids).float()
+        ids = torch.cat([ids, torch.multinomial(weights, 1, generator=generator)], 1)
+    return ids
+
+
+def every_row(legal):
+    """All legal rows, by walking the whole trie."""
+    rows = torch.zeros(1, 0, dtype=torch.long)
+    for _ in range(legal.length):
+        row, token = legal.allowed(rows).nonzero(as_tuple=True)
+        rows = torch.cat([rows[row], token[:, None]], 1)
+    return rows
+
+
+# --- given sequences -----------------------------------------------------------------------------
+
+WORDS = [(3, 4), (3, 4, 5), (3, 6), (7,)]
+
+
+def test_trie_of_words_by_hand():
+    trie = PrefixTrie(WORDS, 9, eos=0)
+    assert trie.nodes == 6, "the root, 3, 34, 345, 36 and 7"
+    assert tokens_after(trie) == [3, 7]
+    assert tokens_after(trie, 3) == [4, 6]
+    assert tokens_after(trie, 3, 4) == [0, 5], "a word ends here, and a longer one goes on"
+    assert tokens_after(trie, 3, 4, 5) == [0]
+    assert tokens_after(trie, 4) == [] and tokens_after(trie, 3, 5, 5) == []
+    assert tokens_after(PrefixTrie(WORDS, 9), 7) == []
+
+
+def test_many_prefixes_at_once_are_as_one_at_a_time():
+    trie = PrefixTrie(WORDS, 9, eos=0)
+    prefixes = torch.tensor([[3, 4], [3, 6], [7, 0], [8, 8]])
+    assert (
+        trie.allowed(prefixes) == torch.cat([trie.allowed(each[None]) for each in prefixes])
+    ).all()
+    node = trie.step(trie.walk(prefixes[:, :1]), prefixes[:, 1])
+    assert (trie.after(node) == trie.allowed(prefixes)).all()
+
+
+sequences = st.lists(st.lists(st.integers(1, 6), min_size=1, max_size=4), min_size=1, max_size=12)
+
+
+@given(sequences, st.lists(st.integers(0, 7), max_size=4))
+@settings(deadline=None, max_examples=80)
+def test_trie_agrees_with_a_search_of_the_list(words, prefix):
+    trie = PrefixTrie(words, 8, eos=0)
+    begun = [word for word in words if word[: len(prefix)] == prefix]
+    expected = {word[len(prefix)] if len(word) > len(prefix) else 0 for word in begun}
+    assert set(tokens_after(trie, *prefix)) == expected
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        ([], "at least one"),
+        ([[1], []], "sequence 1 is empty"),
+        ([[1, 9]], "token 9 is not in 0 to 8"),
+    ],
+)
+def test_bad_sequences_are_refused(words, message):
+    with pytest.raises(ValueError, match=message):
+        PrefixTrie(words, 9)
+
+
+# --- digits --------------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 999), st.integers(0, 60)), max_size=3),
+    st.lists(st.tuples(st.integers(1, 999), st.integers(0, 60)), max_size=3),
+    st.booleans(),
+    st.sampled_from([2, 10]),
+)
+@settings(deadline=None, max_examples=40)
+def test_digits_allow_exactly_the_wanted_numbers(plus, minus, missing, base):
+    """The trie that is never built, against all numbers of three digits."""
+    top = base**3 - 1
+
+    def apart(pairs):
+        kept, before = [], -2
+        for first, width in sorted(pairs):
+            if before + 1 < first <= top:
+                before = min(first + width, top)
+                kept.append((first, before))
+        return tuple(kept)
+
+    plus, minus = apart(plus), apart(minus)
+    if not (plus or minus or missing):
+        return
+    part = Digits(3, base, 3, plus, minus, (3 + base, 4 + base), 5 + base if missing else None)
+    legal = Legal([part], 6 + base, bos=1, eos=2)
+    wanted = {tuple([5 + base] * 4)} if missing else set()
+    for sign, intervals in zip(part.signs, (plus, minus)):
+        for number in (n for first, last in intervals for n in range(first, last + 1)):
+            digits = [number // base**p % base + 3 for p in (2, 1, 0)]
+            wanted.add((sign, *digits))
+    rows = every_row(legal)
+    assert {tuple(row) for row in rows.tolist()} == wanted
+    assert legal.count() == len(wanted) and legal.holds(rows).all()
+
+
+def test_a_digit_is_legal_when_some_wanted_number_begins_so():
+    legal = Legal([Digits(3, 10, 3, ((95, 110), (400, 400)))], 13, bos=1, eos=2)
+    assert tokens_after(legal) == [3, 4, 7], "0.., 1.. and 4.."
+    assert tokens_after(legal, 3) == [12], "of 0.. only 09."
+    assert tokens_after(legal, 3, 12) == [8, 9, 10, 11, 12], "095 to 099"
+    assert tokens_after(legal, 4) == [3, 4] and tokens_after(legal, 4, 4) == [3]
+    assert tokens_after(legal, 3, 3) == [], "00. leads nowhere"
+
+
+def test_a_token_of_another_kind_is_followed_by_nothing():
+    legal = Legal([Digits(3, 10, 2, ((5, 60),), ((1, 30),), (13, 14), 15)], 20, bos=1, eos=2)
+    for wrong in (3, 17, 0):
+        assert tokens_after(legal, wrong) == []
+    assert tokens_after(legal, 15) == [15] and tokens_after(legal, 13, 15) == []
+    assert tokens_after(legal, 15, 4) == []
+
+
+# --- rows of a table -----------------------------------------------------------------------------
+
+PEOPLE = pd.DataFrame(
+    {
+        "age": [17, 25, 31, 38, 47, 90] * 3,
+        "sex": ["Female", "Male", "Male"] * 6,
+        "work": ["none", None, "State"] * 6,
+        "gain": [0.5, 5000.0, -120.25, None, 77.75, 99.5] * 3,
+        "day": pd.to_datetime(["2024-01-01", "2024-02-29", "2023-12-31"] * 6),
+        "place": "here",
+        "level": pd.Categorical(["lo", "mid", "hi"] * 6, ["lo", "mid", "hi"], ordered=True),
+    }
+)
+CODEC = RowCodec(TableSchema.infer(PEOPLE, digits=None))
+
+
+def test_the_order_of_a_row_is_kept_and_ends():
+    legal = CODEC.legal()
+    ids = CODEC.encode(PEOPLE)
+    assert legal.length == CODEC.length and legal.holds(ids).all()
+    assert tokens_after(legal, *ids[0].tolist()) == [CODEC.eos]
+    assert tokens_after(legal, *ids[0].tolist(), CODEC.eos) == [CODEC.eos]
+    assert tokens_after(legal, CODEC.bos, *ids[0, :2].tolist()) == tokens_after(
+        legal, *ids[0, :2].tolist()
+    )
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3])
+def test_drawn_rows_are_valid_and_what_is_illegal_is_invalid(piece):
+    codec = RowCodec(CODEC.schema, piece=piece)
+    legal = codec.legal()
+    ids = draw(legal, 400)
+    assert codec.why_invalid(ids) == [None] * 400 and legal.holds(ids).all()
+    assert (codec.encode(codec.decode(ids)) == ids).all()
+    broken = ids.clone()
+    generator = torch.Generator().manual_seed(1)
+    rows, places = torch.arange(400), torch.randint(codec.length, (400,), generator=generator)
+    broken[rows, places] = torch.randint(codec.vocab_size, (400,), generator=generator)
+    reasons = codec.why_invalid(broken)
+    assert legal.holds(broken).tolist() == [why is None for why in reasons]
+    assert 0 < sum(why is not None for why in reasons) < 400
+
+
+def test_rows_of_another_length_or_vocabulary_do_not_hold():
+    ids = CODEC.encode(PEOPLE)
+    assert not CODEC.legal().holds(ids[:, 1:]).any()
+    ids[0, 3], ids[1, 3] = CODEC.vocab_size, -1
+    assert CODEC.legal().holds(ids).tolist()[:3] == [False, False, True]
+
+
+NIGHT = pd.Timestamp("2024-02-29")
+CONDITIONS = {
+    "equal": ({"sex": "Female"}, lambda t: t["sex"] == "Female"),
+    "set": ({"work": {"none", "State"}}, lambda t: t["work"].isin(["none", "State"])),
+    "list with a missing value": (
+        {"work": ["none", None]},
+        lambda t: t["work"].isin(["none"]) | t["work"].isna(),
+    ),
+    "missing": ({"gain": None}, lambda t: t["gain"].isna()),
+    "nan is missing": ({"gain": float("nan")}, lambda t: t["gain"].isna()),
+    "range": ({"age": (30, 40)}, lambda t: t["age"].between(30, 40)),
+    "range of fractions": ({"gain": (-10.5, 77.75)}, lambda t: t["gain"].between(-10.5, 77.75)),
+    "ends between steps": ({"gain": (0.001, 0.019)}, lambda t: t["gain"].eq(0.01)),
+    "open above": ({"gain": (4000, None)}, lambda t: t["gain"] >= 4000),
+    "open below": ({"gain": (None, -100)}, lambda t: t["gain"] <= -100),
+    "open": ({"gain": (None, None)}, lambda t: t["gain"].notna()),
+    "wider than the table": ({"age": (-1e9, 1e9)}, lambda t: t["age"].between(17, 90)),
+    "numbers": ({"age": {18, 19, 90, 1000}}, lambda t: t["age"].isin([18, 19, 90])),
+    "numpy": ({"age": np.int64(31)}, lambda t: t["age"] == 31),
+    "negative number": ({"gain": -0.25}, lambda t: t["gain"] == -0.25),
+    "day": ({"day": "2024-02-29"}, lambda t: t["day"] == NIGHT),
+    "days": ({"day": ("2024-01-31", datetime.date(2024, 2, 2))},
+             lambda t: t["day"].between("2024-01-31", "2024-02-02")),
+    "levels": ({"level": ("mid", None)}, lambda t: t["level"] >= "mid"),
+    "constant": ({"place": "here"}, lambda t: t["place"] == "here"),
+    "several": ({"sex": "Male", "age": (80, 90), "gain": None},
+                lambda t: (t["sex"] == "Male") & (t["age"] >= 80) & t["gain"].isna()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_conditions_hold_in_every_row_and_leave_the_rest_free(name):
+    conditions, satisfied = CONDITIONS[name]
+    legal = CODEC.legal(conditions)
+    rows = CODEC.decode(draw(legal, 300))
+    assert satisfied(rows).all()
+    free = CODEC.decode(draw(CODEC.legal(), 300, seed=1))
+    holds = legal.holds(CODEC.encode(free))
+    assert (holds.numpy() == satisfied(free).to_numpy()).all(), "no legal row was shut out"
+
+
+def test_range_on_a_category_of_numbers():
+    frame = pd.DataFrame({"pay": [-2, 0, 1, 8] * 50, "y": [0, 1] * 100})
+    codec = RowCodec(TableSchema.infer(frame))
+    assert set(codec.decode(draw(codec.legal({"pay": (-1, 7)}), 50))["pay"]) == {0, 1}
+
+
+def test_rounded_columns_keep_their_conditions():
+    frame = pd.DataFrame({"x": [12_345, 67_891, 40_404], "y": [0, 1, 0]})
+    codec = RowCodec(TableSchema.infer(frame, digits=2))
+    assert codec.schema["x"].step == 1000
+    for low, high in [(12_345, 13_000), (67_000, None), (67_891, 67_891), (None, 12_345)]:
+        found = codec.decode(draw(codec.legal({"x": (low, high)}), 60))["x"]
+        assert found.between(low or 0, high or 10**9).all()
+
+
+def test_step_that_no_float_holds_exactly():
+    frame = pd.DataFrame({"x": np.arange(1, 40) / 10, "y": np.arange(39) % 2})
+    codec = RowCodec(TableSchema.infer(frame))
+    for value in frame["x"]:
+        assert codes_for(codec.schema, {"x": value})[0].intervals[0][0] == round(value * 10)
+
+
+@pytest.mark.parametrize(
+    "conditions, message",
+    [
+        ({"Sex": "Female"}, "no column 'Sex'; the table has 'age', 'sex'"),
+        ({"sex": "female"}, "nothing satisfies .*'sex': 'female'; .*'Female', 'Male'"),
+        ({"sex": None}, "nothing satisfies .*'sex'"),
+        ({"sex": ("A", "G")}, "'sex': a range needs numbers, dates or ordered categories"),
+        ({"age": (91, None)}, "nothing satisfies .*'age'.* 17 to 90"),
+        ({"age": (None, 16)}, "nothing satisfies"),
+        ({"age": (40, 30)}, "nothing satisfies"),
+        ({"age": 30.5}, "nothing satisfies"),
+        ({"age": (30.2, 30.8)}, "nothing satisfies"),
+        ({"age": (1, 2, 3)}, r"a range is \(low, high\), found \(1, 2, 3\)"),
+        ({"age": set()}, "nothing satisfies"),
+        ({"age": "old"}, "'age' holds numbers, found 'old'"),
+        ({"age": (float("inf"), None)}, "'age' holds numbers, found inf"),
+        ({"age": True}, "'age' holds numbers, found True"),
+        ({"day": "soon"}, "'day' holds dates, found 'soon'"),
+        ({"day": ("2024-03-01", None)}, "nothing satisfies"),
+        ({"place": "there"}, "nothing satisfies .*always 'here'"),
+        ({"level": ("low", None)}, "'level' has no level 'low'; it has 'lo', 'mid', 'hi'"),
+    ],
+)
+def test_conditions_that_nothing_satisfies(conditions, message):
+    with pytest.raises(ValueError, match=message):
+        CODEC.legal(conditions)
+
+
+def test_conditions_are_a_dictionary():
+    with pytest.raises(TypeError, match=r"conditions are a dictionary .* found list"):
+        CODEC.legal(["sex"])
+
+
+# --- in generation -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=CODEC.vocab_size + 5, hidden_size=16, intermediate_size=16, num_hidden_layers=1,
+        num_attention_heads=2, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+    )  # fmt: skip
+    return LlamaForCausalLM(config).eval()
+
+
+def test_an_untrained_model_writes_valid_rows_only(model):
+    conditions = {"sex": "Female", "age": (30, 40)}
+    processor = LegalTokens(CODEC.legal(conditions))
+    assert isinstance(processor, LogitsProcessor)
+    torch.manual_seed(0)
+    ids = model.generate(
+        torch.full((20, 1), CODEC.bos), do_sample=True, top_k=0, max_new_tokens=CODEC.length + 3,
+        logits_processor=LogitsProcessorList([processor]),
+    )  # fmt: skip
+    assert ids.shape[1] == CODEC.length + 2 and (ids[:, -1] == CODEC.eos).all()
+    rows = CODEC.decode(ids[:, 1:-1])
+    assert (rows["sex"] == "Female").all() and rows["age"].between(30, 40).all()
+
+
+def test_rows_begin_after_given_embeddings(model):
+    """As DiffLM generates: soft tokens and bos go in as embeddings, and no ids are passed."""
+    torch.manual_seed(0)
+    ids = model.generate(
+        inputs_embeds=torch.randn(4, 3, 16), do_sample=True, top_k=0, max_new_tokens=CODEC.length,
+        logits_processor=LogitsProcessorList([LegalTokens(CODEC.legal())]),
+    )  # fmt: skip
+    assert CODEC.why_invalid(ids) == [None] * 4
+
+
+def test_processor_keeps_the_scores_of_legal_tokens():
+    trie = PrefixTrie(WORDS, 9, eos=0)
+    scores = torch.randn(2, 11)
+    out = LegalTokens(trie, skip=1)(torch.tensor([[8, 3], [8, 7]]), scores)
+    assert out.isfinite().nonzero().tolist() == [[0, 4], [0, 6], [1, 0]]
+    assert out[0, 4] == scores[0, 4] and out[1, 0] == scores[1, 0]
+
+
+def test_processor_says_when_a_row_left_the_trie_or_the_model_is_another():
+    trie = PrefixTrie(WORDS, 9, eos=0)
+    with pytest.raises(ValueError, match=r"after \[8, 3\] \(row 1\); is skip=0"):
+        LegalTokens(trie)(torch.tensor([[3, 4], [8, 3]]), torch.zeros(2, 9))
+    with pytest.raises(ValueError, match="5 logits for 9 tokens"):
+        LegalTokens(trie)(torch.tensor([[3]]), torch.zeros(1, 5))
+
+
+def test_a_mask_costs_little():
+    """A batch of 256 through a whole row, in well under a second on a busy core."""
+    import time
+
+    legal = CODEC.legal()
+    ids = CODEC.encode(pd.concat([PEOPLE] * 15, ignore_index=True))[:256]
+    start = time.process_time()
+    for t in range(legal.length):
+        legal.allowed(ids[:, :t])
+    assert (time.process_time() - start) / legal.length < 0.02
+
+
+def test_parts_are_values():
+    assert OneOf((3, 4)) == OneOf((3, 4)) and OneOf((3, 4)).count() == 2
