@@ -14,11 +14,11 @@ WORLDS = {  # the embedded model was trained on texts of these
     "reviews": "ReviewsWorld",
     "tools": "ToolsWorld",
 }
-UNREAD = {"records": "RecordsWorld"}  # and never read a text of these
+UNREAD = {"records": "RecordsWorld", "census": "CensusWorld"}  # and never read a text of these
 
 
 def load_world(name: str, **options) -> World:
-    """The world called `name`: one of math, code, facts, reviews, tools, records.
+    """The world called `name`: one of math, code, facts, reviews, tools, records, census.
 
     Raises:
         ValueError: there is no world of that name (the message lists those there are).
