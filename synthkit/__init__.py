@@ -3,12 +3,18 @@
 Modules:
 
 - `synthkit.datasets.loaders`: Real sets by path or by hub name.
+- `synthkit.difflm.format_model`: The offline decoder: a small Llama that knows how rows are written and can read hints.
 - `synthkit.diversity`: How different the answers to one prompt are, how many of them are right, and how far adapters differ from each other.
 - `synthkit.embedsdg.density_accuracy`: How density on the map and the student's accuracy go together, with and without aggregation.
 - `synthkit.fidelity`: How close generated texts are to real ones as distributions (MAUVE), and how often they copy.
 - `synthkit.sandbox.child`: The other half of `synthkit.sandbox`: a small process that forks one guarded child a program.
 - `synthkit.sandbox.runner`: Run generated Python in a separate process, with limits on time, memory and reach.
 - `synthkit.spa.records_base`: The base of SPA's records experiment: the embedded model after it has read records of all orders.
+- `synthkit.synalign.ranking`: How good a ranking is: offline metrics, and two rankings interleaved before simulated users.
+- `synthkit.table_fidelity`: Fidelity of a synthetic table by hand: its columns, its pairs of columns, its values.
+- `synthkit.table_metrics`: How good is a synthetic table? Fidelity, utility and privacy, always beside reference tables.
+- `synthkit.table_probes`: Boosted trees as a judge of tables: what rows teach, and whether they can be told from real ones.
+- `synthkit.worlds.census`: The census world: rows of mixed types from a known Bayesian network.
 - `synthkit.worlds.code`: The code world: small Python tasks, each solved in several styles, with tests that are run.
 - `synthkit.worlds.code_tasks`: The tasks of the code world, as a table: what is asked, and how each style answers it.
 - `synthkit.worlds.facts`: The facts world: a short passage and a yes/no question about it (the BoolQ shape).
@@ -34,6 +40,7 @@ _HOMES = {
     "EmbedSDG": "embedsdg",
     "SoftSRV": "softsrv",
     "SPA": "spa",
+    "SynAlign": "synalign",
     "evaluate": "metrics",
 }
 __all__ = ["__version__", *_HOMES]

@@ -18,6 +18,7 @@ REPRODUCTIONS = {
     "embedsdg": "synthkit.embedsdg.experiment:reproduce",
     "softsrv": "synthkit.softsrv.experiment:reproduce",
     "spa": "synthkit.spa.experiment:reproduce",
+    "synalign": "synthkit.synalign.experiment:reproduce",
 }
 SCALES = ("fast", "study", "paper")
 USER_ERRORS = (ValueError, OSError, RuntimeError)  # OSError holds "not found" and "no connection"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .metrics import texts_of, words
-from .storage import sha256_file
+from .storage import read_json, sha256_file, write_bytes, write_json
 
 _log = logging.getLogger(__name__)
 
@@ -39,10 +39,25 @@ class Embedder(ABC):
     def _vectors(self, texts: list[str]) -> Any:
         """Anything that numpy reads as (n, d) numbers."""
 
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it can embed; only one that learns has anything to wait for."""
+        return True
+
     def fit(self, texts: Any) -> Embedder:
         """Learn from `texts` (a list, or a dataset with a text column); returns self."""
         checked_texts(texts)
         return self
+
+    def save(self, folder: str | Path) -> Path:
+        """Write `embedder.json` into `folder`: the settings and the width seen so far.
+
+        What it takes besides is written by the kinds that learn (`TfidfEmbedder.save`); a model is
+        never written. `read_embedder` reads it back.
+        """
+        about = {"settings": self.settings, "width": self._width}
+        write_json(Path(folder) / "embedder.json", about)
+        return Path(folder)
 
     def __call__(self, texts: Any) -> np.ndarray:
         """The vectors of `texts`, (n, d) float32, each row of Euclidean length 1.
@@ -146,10 +161,9 @@ class TfidfEmbedder(Embedder):
 
     def fit(self, texts: Any) -> TfidfEmbedder:
         """Learn the vocabulary, its weights and the components; a second call starts afresh."""
-        from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.utils.extmath import randomized_svd
 
-        vectoriser = TfidfVectorizer(tokenizer=words, token_pattern=None, ngram_range=(1, 2))
+        vectoriser = _vectoriser()
         rows = vectoriser.fit_transform(checked_texts(texts))  # (n, words), sparse
         k = min(self.dims - 1, *rows.shape)
         _, values, components = randomized_svd(rows, k, n_iter=5, random_state=self.seed)
@@ -158,9 +172,54 @@ class TfidfEmbedder(Embedder):
         self._width = None
         return self
 
-    def _vectors(self, texts: list[str]) -> np.ndarray:
-        if self._components is None:
+    @property
+    def is_fitted(self) -> bool:
+        return self._components is not None
+
+    def _need_fit(self) -> None:
+        if not self.is_fitted:
             raise RuntimeError("this TfidfEmbedder is not fitted: call fit(texts) first")
+
+    def save(self, folder: str | Path) -> Path:
+        """Write what was learned, so that it comes back equal: no text, and no pickle.
+
+        `embedder.words.json` holds the vocabulary, `embedder.safetensors` the inverse document
+        frequencies (words,) and the components (words, k), both float64.
+        """
+        self._need_fit()
+        from safetensors.numpy import save
+
+        folder, places = Path(folder), self._vectoriser.vocabulary_
+        (folder / "embedder.json").unlink(missing_ok=True)  # written last: a torn folder has none
+        known = sorted(places, key=places.get)
+        arrays = {"idf": self._vectoriser.idf_, "components": self._components}
+        write_json(folder / "embedder.words.json", known, indent=None)
+        arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        write_bytes(folder / "embedder.safetensors", save(arrays))
+        return super().save(folder)
+
+    def _restore(self, folder: Path) -> None:
+        """Take over what `save` wrote into `folder`."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        known = read_json(folder / "embedder.words.json")
+        try:
+            arrays = load((folder / "embedder.safetensors").read_bytes())
+            idf, components = arrays["idf"], arrays["components"]
+        except (SafetensorError, KeyError) as error:
+            raise ValueError(f"embedder.safetensors in {folder} is damaged: {error}") from None
+        if not len(known) == len(idf) == len(components):
+            raise ValueError(
+                f"{folder} holds {len(known)} words, {len(idf)} frequencies and "
+                f"{len(components)} rows of components: files of different fits; save it again"
+            )
+        vectoriser = _vectoriser(vocabulary={word: i for i, word in enumerate(known)})
+        vectoriser.idf_ = idf
+        self._vectoriser, self._components = vectoriser, components
+
+    def _vectors(self, texts: list[str]) -> np.ndarray:
+        self._need_fit()
         known = self._vectoriser.transform(texts) @ self._components  # (n, k)
         unknown = np.linalg.norm(known, axis=1) < 1e-6
         if unknown.any():
@@ -168,6 +227,13 @@ class TfidfEmbedder(Embedder):
                 "%d of %d texts share no word with the fitted texts", unknown.sum(), len(texts)
             )
         return np.column_stack([np.where(unknown[:, None], 0.0, known), unknown])
+
+
+def _vectoriser(**options: Any) -> Any:
+    """Of words and pairs of neighbouring words, not fitted unless a vocabulary is given."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(tokenizer=words, token_pattern=None, ngram_range=(1, 2), **options)
 
 
 class LMEmbedder(Embedder):
@@ -342,3 +408,26 @@ def _from_settings(settings: dict[str, Any], lm: Any) -> Embedder:
         return LMEmbedder(lm, **settings) if kind == "lm" else kinds[kind](**settings)
     except TypeError as error:
         raise ValueError(f"settings that no {kind!r} embedder has: {error}") from None
+
+
+def read_embedder(folder: str | Path, lm: Any = None) -> Embedder:
+    """The embedder that `Embedder.save` wrote into `folder`; a TF-IDF comes back equal, and fitted.
+
+    Args:
+        folder: holds embedder.json.
+        lm: the model that an "lm" embedder reads.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: files that do not belong together, or an embedder that settings cannot bring
+            back (a function).
+    """
+    folder = Path(folder)
+    if not (folder / "embedder.json").is_file():
+        raise FileNotFoundError(f"{folder} holds no embedder.json; give a folder made by save")
+    about = read_json(folder / "embedder.json")
+    embedder = load_embedder(about["settings"], lm)
+    if isinstance(embedder, TfidfEmbedder):
+        embedder._restore(folder)
+    embedder._width = about["width"]
+    return embedder

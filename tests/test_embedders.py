@@ -21,6 +21,7 @@ from synthkit.embedders import (
     TfidfEmbedder,
     load_embedder,
     minilm_folder,
+    read_embedder,
     unit_rows,
 )
 from synthkit.worlds import load_world
@@ -379,6 +380,84 @@ def test_a_function_cannot_be_rebuilt_from_its_name():
 def test_a_bad_spec_is_named(spec, error, words):
     with pytest.raises(error, match=words):
         load_embedder(spec)
+
+
+# --- on file --------------------------------------------------------------------------------------
+
+
+def test_a_tfidf_comes_back_equal_fitted_and_without_a_text(reviews, tmp_path, monkeypatch):
+    fitted = TfidfEmbedder(16, seed=5).fit(reviews)
+    fresh = [*load_world("reviews", law="llm").sample(40, seed=1)["text"], "qwertz uiop"]
+    wanted = fitted(fresh)
+    assert fitted.save(tmp_path / "a") == tmp_path / "a"
+    names = {path.name for path in (tmp_path / "a").iterdir()}
+    assert names == {"embedder.json", "embedder.words.json", "embedder.safetensors"}
+    monkeypatch.setattr(TfidfEmbedder, "fit", None)  # so that nobody fits it again
+    again = read_embedder(tmp_path / "a")
+    assert again.is_fitted and again.settings == fitted.settings
+    np.testing.assert_array_equal(again(fresh), wanted)
+    again.save(tmp_path / "b")
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    kept = (tmp_path / "a" / "embedder.words.json").read_text()
+    assert not any(text in kept for text in reviews["text"])
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(
+        st.text("ab\u00e9\u4e2d\u0130\n\"' .", min_size=1).filter(str.strip), min_size=1, max_size=6
+    )
+)
+def test_any_vocabulary_survives_the_file(tmp_path_factory, texts):
+    folder = tmp_path_factory.mktemp("words")
+    fitted = TfidfEmbedder(4).fit(texts)
+    fitted.save(folder)
+    np.testing.assert_array_equal(read_embedder(folder)(texts), fitted(texts))
+
+
+def test_an_embedder_that_learns_nothing_keeps_its_settings_and_width(lm, tmp_path):
+    plain, seen = LMEmbedder(lm, "hidden_mean", 3), SentenceEmbedder("org/name", 8, "cpu")
+    plain(TEXTS)
+    for embedder in (plain, seen):
+        folder = embedder.save(tmp_path / type(embedder).__name__)
+        assert [path.name for path in folder.iterdir()] == ["embedder.json"]
+        again = read_embedder(folder, lm)
+        assert type(again) is type(embedder) and again.settings == embedder.settings
+        assert again.is_fitted and again._width == embedder._width
+    np.testing.assert_array_equal(read_embedder(tmp_path / "LMEmbedder", lm)(TEXTS), plain(TEXTS))
+
+
+def test_an_encoder_of_another_width_is_found_out_after_loading(library, tmp_path):
+    embedder = SentenceEmbedder("org/name")
+    embedder(TEXTS)
+    embedder.save(tmp_path)
+    library.encode = lambda self, texts, **_: np.ones((len(texts), 5))
+    with pytest.raises(ValueError, match="3 columns before and 5 now"):
+        read_embedder(tmp_path)(TEXTS)
+
+
+def test_only_a_fitted_tfidf_is_saved(tmp_path):
+    assert not TfidfEmbedder().is_fitted
+    with pytest.raises(RuntimeError, match=r"call fit\(texts\) first"):
+        TfidfEmbedder().save(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_read_says_why(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"holds no embedder\.json"):
+        read_embedder(tmp_path)
+    load_embedder(lengths).save(tmp_path / "function")
+    with pytest.raises(ValueError, match=r"'lengths'.*give the function itself"):
+        read_embedder(tmp_path / "function")
+    one = TfidfEmbedder().fit(["a b", "c"]).save(tmp_path / "one")
+    other = TfidfEmbedder().fit(["a b c d e"]).save(tmp_path / "other")
+    (one / "embedder.words.json").write_bytes((other / "embedder.words.json").read_bytes())
+    with pytest.raises(ValueError, match="9 words, 4 frequencies and 4 rows"):
+        read_embedder(one)
+    (other / "embedder.safetensors").write_bytes(b"torn")
+    with pytest.raises(ValueError, match=r"embedder\.safetensors in .* is damaged"):
+        read_embedder(other)
 
 
 def test_the_import_needs_no_heavy_library():

@@ -1,0 +1,151 @@
+"""What SynAlign has to beat: label-only prompts, independent attributes, random demonstrations."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..teacher import LMTeacher
+from .attributes import REVIEWS, Record, Schema, write
+from .synthesizer import SynAlign, as_rows, with_class
+
+
+def simprompt(
+    teacher: Any,
+    n: int,
+    *,
+    labels: Sequence | Mapping[Any, float] | None = None,
+    schema: Schema = REVIEWS,
+    label: str = "sentiment",
+    **options: Any,
+):
+    """`n` texts from prompts that hold the class and nothing else (SimPrompt).
+
+    No real text is seen.
+
+    Args:
+        teacher: what writes: a `synthkit.LM`, or anything with `complete` and a `name`.
+        n: texts, which is also the number of calls.
+        labels: the classes, which take turns, or a mapping from each to its share; None: the values
+            of the schema's attribute of that name.
+        schema: makes the prompt, and says how much of it a text shows.
+        label: the attribute that is the class.
+        options: see `written_from`.
+
+    Returns:
+        A `datasets.Dataset` with the columns of `SynAlign.sample`; `demonstration` is -1.
+
+    Raises:
+        ValueError: n below 1, no classes, or impossible shares.
+        TeacherError: the teacher failed; what it answered is in the checkpoint.
+
+    Source: the label-only baseline of AttrPrompt (Yu et al., 2023, NeurIPS).
+    """
+    return written_from(teacher, *_classes(schema, label, labels, n), label, **options)
+
+
+def attrprompt(
+    teacher: Any,
+    n: int,
+    *,
+    labels: Sequence | Mapping[Any, float] | None = None,
+    schema: Schema = REVIEWS,
+    label: str = "sentiment",
+    seed: int = 0,
+    **options: Any,
+):
+    """`n` texts from records whose attributes are drawn independently and uniformly (AttrPrompt).
+
+    The class is as in `simprompt`, and so is all else; attributes without listed values are left
+    to the writer. Combinations that no real text shows are asked for like any other.
+
+    Source: AttrPrompt (Yu et al., 2023, NeurIPS).
+    """
+    schema, classes = _classes(schema, label, labels, n)
+    rng = random.Random(f"attrprompt-{seed}")
+    others = [each for each in schema.attributes if each.values and each.name != label]
+    drawn = [{each.name: rng.choice(each.values) for each in others} for _ in classes]
+    return written_from(teacher, schema, classes, label, records=drawn, seed=seed, **options)
+
+
+def random_demonstrations(real: Any, n: int, lm=None, *, aligned: bool = False, **options: Any):
+    """`n` texts as SynAlign writes them, but from demonstrations that were chosen by chance.
+
+    Args:
+        real: as for `SynAlign.fit`.
+        aligned: whether the texts are drawn by weight.
+        options: of `SynAlign`, and `label`, `held_out`, `checkpoint` and `progress` of its `fit`.
+
+    Returns:
+        As `SynAlign.sample`.
+    """
+    fitting = {name: options.pop(name) for name in FIT_OPTIONS if name in options}
+    method = SynAlign(lm, **{**options, "select": "random"}).fit(real, **fitting)
+    kept = {name: fitting[name] for name in ("checkpoint", "progress") if name in fitting}
+    return method.sample(n, aligned=aligned, **kept)
+
+
+FIT_OPTIONS = ("label", "held_out", "checkpoint", "progress")
+
+
+def written_from(
+    teacher: Any,
+    schema: Schema,
+    classes: Sequence,
+    label: str,
+    *,
+    records: Sequence[Record] | None = None,
+    retries: int = 2,
+    seed: int = 0,
+    checkpoint: str | Path | None = None,
+    progress: bool = False,
+):
+    """One text for each class in the list, and for the record beside it, as rows.
+
+    Args:
+        schema: with an attribute for the class.
+        label: that attribute.
+        records: what else is asked for; None: nothing.
+        retries: further calls for a text that stayed empty.
+        seed: of a local model's sampling.
+        checkpoint: a JSONL file; an interrupted call goes on from it.
+    """
+    writer = teacher if hasattr(teacher, "complete") else LMTeacher(teacher)
+    records = [{}] * len(classes) if records is None else records
+    whole = [{**record, label: str(value)} for record, value in zip(records, classes, strict=True)]
+    rows = write(
+        writer, whole, schema, labels=list(classes), retries=retries, seed=seed,
+        checkpoint=checkpoint, progress=progress,
+    )  # fmt: skip
+    return as_rows(rows)
+
+
+def _classes(schema: Schema, label: str, labels: Any, n: int) -> tuple[Schema, list]:
+    """The schema with the class in it, and the class of each of n texts."""
+    if n < 1:
+        raise ValueError(f"n must be at least 1, got {n}")
+    if labels is None:
+        own = next((each for each in schema.attributes if each.name == label), None)
+        if own is None or not own.values:
+            raise ValueError(
+                f"a {schema.name} has no attribute {label!r} with listed values: give the classes "
+                "with labels="
+            )
+        labels = own.values
+    if not len(labels):
+        raise ValueError("labels is empty: name the classes to write for")
+    shares = labels if isinstance(labels, Mapping) else dict.fromkeys(labels, 1.0)
+    if min(shares.values()) < 0 or not sum(shares.values()) > 0:
+        raise ValueError(f"shares must not be negative, nor all 0; got {dict(shares)}")
+    given = dict.fromkeys(shares, 0)
+    classes = []
+    for _ in range(n):  # the class that is furthest behind its share
+        kind = min(
+            (kind for kind in shares if shares[kind] > 0),
+            key=lambda kind: (given[kind] + 0.5) / shares[kind],
+        )
+        given[kind] += 1
+        classes.append(kind)
+    return with_class(schema, label, list(shares)), classes
