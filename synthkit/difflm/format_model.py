@@ -1,0 +1,283 @@
+"""The offline decoder: a small Llama that knows how rows are written and can read hints.
+
+It is trained on rows whose columns were shuffled independently, so that it knows the syntax and the
+marginals and nothing of how columns go together. In front of some rows stand a few vectors that
+tell part of the row, as a prompt would. A pretrained language model has long learned to take up
+what its prompt says; a model that saw rows alone has not, and soft tokens do not move it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..presets import choose_preset
+from ..storage import read_json, write_bytes, write_json
+from ..training import Schedule, batch_at, train
+
+
+@dataclass(frozen=True)
+class FormatPreset(Schedule):
+    """Sizes and training of the format model; see `synthkit.training.Schedule` for the rest.
+
+    Attributes:
+        width: H, the width of a token's embedding.
+        layers, heads: of the Llama.
+        hints: the most vectors that stand in front of a row; 0 trains on rows alone.
+        batch_size: rows in a step.
+
+    Raises:
+        ValueError: a value that makes no sense.
+    """
+
+    steps: int = 3000
+    lr: float | None = 3e-3
+    eval_every: int = 250
+    patience: int | None = None
+    width: int = 128
+    layers: int = 4
+    heads: int = 4
+    hints: int = 8
+    batch_size: int = 64
+
+    def __post_init__(self):
+        Schedule(**{field.name: getattr(self, field.name) for field in fields(Schedule)})
+        for name in ("width", "layers", "heads", "batch_size"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, found {getattr(self, name)!r}")
+        if self.width % (2 * self.heads) or self.hints < 0:
+            raise ValueError(
+                f"width must be divisible by twice the heads, and hints not negative; found width="
+                f"{self.width}, heads={self.heads}, hints={self.hints}"
+            )
+
+
+PRESETS = {
+    "fast": FormatPreset(steps=500, eval_every=100, width=64, layers=2),
+    "study": FormatPreset(),
+    "paper": FormatPreset(steps=10_000, lr=2e-3, eval_every=500, width=256, layers=6),
+}
+
+
+def format_model(
+    codec,
+    frame,
+    preset: str | FormatPreset = "fast",
+    *,
+    seed: int = 0,
+    shuffle: bool = True,
+    checkpoint: str | Path | None = None,
+    progress: bool = False,
+    **changes,
+):
+    """A small frozen Llama that writes rows of a codec and knows nothing of their joint law.
+
+    Args:
+        codec: a `RowCodec`.
+        frame: the table, or its token ids (n, length).
+        preset: a name in `PRESETS`, or a preset; `changes` replace some of its values.
+        seed: of the start, the shuffles and the hints.
+        shuffle: False trains on the rows as they are, for a comparison: that decoder knows the
+            joint law by itself, and needs no latent.
+        checkpoint, progress: see `synthkit.training.train`.
+
+    Returns:
+        A `LlamaForCausalLM` in eval mode, none of whose weights asks for a gradient.
+
+    Raises:
+        ValueError: ids that are no rows of the codec, or fewer than two of them.
+    """
+    preset = choose_preset(preset, PRESETS, changes, "format_model")
+    ids = check_ids(codec, frame if isinstance(frame, Tensor) else codec.encode(frame))
+    spans = [slice(field.start, field.start + field.width) for field in codec.fields]
+    trained = _HintedModel(codec, ids, preset, seed)
+    shuffled = _Shuffles(ids, spans if shuffle else [], seed)
+
+    def loss_at(step: int) -> Tensor:
+        rows = shuffled.at(step, preset.batch_size)
+        generator = torch.Generator().manual_seed(_mixed(seed, step))
+        m = int(torch.randint(preset.hints + 1, (1,), generator=generator))
+        return trained.nats(rows, trained.hints(rows, m, generator)).mean() / codec.length
+
+    train(
+        trained, loss_at, preset, checkpoint=checkpoint, progress=progress,
+        identity=_identity(ids, [asdict(preset), seed, shuffle]),
+    )  # fmt: skip
+    return freeze(trained.model)
+
+
+def check_ids(codec, ids: Tensor, least: int = 2) -> Tensor:
+    """Token ids (n, at most `codec.length`) of at least so many rows, or a ValueError.
+
+    Raises:
+        TypeError: `ids` is no tensor of whole numbers.
+        ValueError: another shape, too few rows, or a token outside the vocabulary.
+    """
+    if not isinstance(ids, Tensor) or ids.dtype not in (torch.long, torch.int):
+        found = ids.dtype if isinstance(ids, Tensor) else type(ids).__name__
+        raise TypeError(f"token ids are a tensor of whole numbers (encode makes it), found {found}")
+    if ids.dim() != 2 or not 0 < ids.shape[1] <= codec.length:
+        raise ValueError(
+            f"token ids are (rows, at most {codec.length}) here, found {tuple(ids.shape)}; was "
+            "another codec used?"
+        )
+    if len(ids) < least:
+        raise ValueError(f"found {len(ids)} rows, {least} or more are needed")
+    low, high = int(ids.min()), int(ids.max())
+    if low < 0 or high >= codec.vocab_size:
+        raise ValueError(
+            f"token ids run from 0 to {codec.vocab_size - 1} here, found {low} to {high}"
+        )
+    return ids.long()
+
+
+def new_llama(vocab_size: int, length: int, preset: FormatPreset, seed: int):
+    """A Llama with random weights and tied embeddings, for rows of `length` tokens and a prefix."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=vocab_size, hidden_size=preset.width, num_hidden_layers=preset.layers,
+        num_attention_heads=preset.heads, num_key_value_heads=preset.heads,
+        intermediate_size=max(32, preset.width * 8 // 3 // 32 * 32),
+        max_position_embeddings=length + 1 + 128, tie_word_embeddings=True,
+        pad_token_id=0, bos_token_id=1, eos_token_id=2,
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return LlamaForCausalLM(config)
+
+
+def freeze(model: nn.Module) -> nn.Module:
+    """The model in eval mode, none of its weights asking for a gradient."""
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+        parameter.grad = None
+    return model.eval()
+
+
+def shuffle_columns(ids: Tensor, spans, seed) -> Tensor:
+    """Rows (n, L) whose columns were permuted independently of each other.
+
+    Args:
+        ids: (n, L).
+        spans: a slice of places for each column.
+        seed: an integer or a tuple of them.
+    """
+    rng, mixed = np.random.default_rng(seed), ids.clone()
+    for span in spans:
+        order = torch.from_numpy(rng.permutation(len(ids)))
+        mixed[:, span] = ids[order, span]
+    return mixed
+
+
+class _Shuffles:
+    """Batches of shuffled rows; each epoch shuffles the columns anew."""
+
+    def __init__(self, ids: Tensor, spans, seed: int):
+        self.ids, self.spans, self.seed, self._epoch, self._rows = ids, spans, seed, -1, ids
+
+    def at(self, step: int, size: int) -> Tensor:
+        """The rows (b, L) of a step, from its number alone."""
+        epoch = step // max(1, len(self.ids) // size)
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._rows = shuffle_columns(self.ids, self.spans, (self.seed, 1, epoch))
+        return self._rows[batch_at(step, len(self.ids), size, self.seed)]
+
+
+class _HintedModel(nn.Module):
+    """The Llama with the vectors that stand for (place, token) in a hint; they are thrown away.
+
+    A hint tells each token of the row with a probability that is drawn for each row, and the told
+    ones are shared out at random among m vectors, each the sum of what it tells.
+    """
+
+    def __init__(self, codec, ids: Tensor, preset: FormatPreset, seed: int):
+        super().__init__()
+        self.vocab_size, self.bos = codec.vocab_size, codec.bos
+        self.model = new_llama(codec.vocab_size, codec.length, preset, seed)
+        self.register_buffer("known", torch.unique(self._keys(ids)), persistent=False)
+        generator = torch.Generator().manual_seed(seed)
+        drawn = torch.randn(len(self.known), preset.width, generator=generator)
+        self.vectors = nn.Parameter(0.1 * drawn)  # (pairs of place and token, H)
+
+    def _keys(self, ids: Tensor) -> Tensor:
+        return ids + self.vocab_size * torch.arange(ids.shape[1])
+
+    def hints(self, ids: Tensor, m: int, generator: torch.Generator, told=None) -> Tensor:
+        """m vectors (b, m, H) that tell part of each row; `told` is the probability, or drawn."""
+        b, length = ids.shape
+        vectors = self.vectors[torch.searchsorted(self.known, self._keys(ids))]  # (b, L, H)
+        if m == 0:
+            return vectors[:, :0]
+        share = torch.rand(b, 1, generator=generator) if told is None else told
+        kept = torch.rand(b, length, generator=generator) < share
+        place = torch.randint(m, (b, length), generator=generator)
+        weights = functional.one_hot(place, m) * kept[..., None]  # (b, L, m)
+        return weights.transpose(1, 2).to(vectors) @ vectors
+
+    def nats(self, ids: Tensor, front: Tensor) -> Tensor:
+        """The cross-entropy of each row (b,), in nats, behind vectors (b, m, H)."""
+        begun = torch.cat([torch.full_like(ids[:, :1], self.bos), ids[:, :-1]], 1)
+        embeds = torch.cat([front, self.model.get_input_embeddings()(begun)], 1)
+        logits = self.model(inputs_embeds=embeds, use_cache=False).logits[:, front.shape[1] :]
+        return functional.cross_entropy(logits.mT, ids, reduction="none").sum(1)
+
+
+def save_format_model(model, folder: str | Path) -> Path:
+    """Write the model to `folder` as `from_pretrained` reads it, each file whole or not at all."""
+    import safetensors.torch
+
+    folder, shared = Path(folder), model.config.tie_word_embeddings
+    state = {
+        name: value.detach().cpu().contiguous()
+        for name, value in model.state_dict().items()
+        if not (shared and name == "lm_head.weight")
+    }
+    write_bytes(folder / "model.safetensors", safetensors.torch.save(state, {"format": "pt"}))
+    write_json(folder / "config.json", {**model.config.to_dict(), "model_type": "llama"})
+    return folder
+
+
+def load_format_model(folder: str | Path):
+    """The frozen model that `save_format_model` wrote.
+
+    Raises:
+        FileNotFoundError: the folder holds no model.
+        ValueError: the weights do not fit the config.
+    """
+    import safetensors.torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    folder = Path(folder)
+    for name in ("config.json", "model.safetensors"):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"{folder} holds no {name}; give a folder made by save")
+    model = LlamaForCausalLM(LlamaConfig(**read_json(folder / "config.json")))
+    try:
+        state = safetensors.torch.load((folder / "model.safetensors").read_bytes())
+        missing, unknown = model.load_state_dict(state, strict=False)
+    except (RuntimeError, safetensors.SafetensorError) as error:
+        reason = str(error).split("\n")[0]
+        raise ValueError(f"the weights in {folder} do not fit their config: {reason}") from error
+    if set(missing) - {"lm_head.weight"} or unknown:
+        raise ValueError(f"the weights in {folder} lack {missing} and have {unknown} too many")
+    return freeze(model)
+
+
+def _mixed(*numbers: int) -> int:
+    """One seed from several numbers."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+def _identity(ids: Tensor, facts: list) -> str:
+    digest = hashlib.sha256(json.dumps([*facts, list(ids.shape)]).encode())
+    digest.update(ids.numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,297 @@
+"""The format model: shuffled columns, hints, what it knows and what not, its files."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from torch.nn import functional
+
+from synthkit.difflm import format_model as module
+from synthkit.difflm.format_model import (
+    PRESETS,
+    FormatPreset,
+    check_ids,
+    format_model,
+    load_format_model,
+    save_format_model,
+    shuffle_columns,
+)
+from synthkit.difflm.rows import RowCodec
+from synthkit.difflm.schema import TableSchema
+
+TINY = FormatPreset(
+    steps=120, lr=1e-2, eval_every=40, width=32, layers=1, heads=2, hints=2, batch_size=32
+)
+
+
+def table(n=400, seed=0):
+    """y is a copy of x, the number is far below or above 500 with it."""
+    rng = np.random.default_rng(seed)
+    x = rng.integers(0, 4, n)
+    number = np.where(x < 2, rng.integers(0, 200, n), rng.integers(800, 1000, n))
+    return pd.DataFrame({"x": list("abcd"[i] for i in x), "y": list("pqrs"[i] for i in x),
+                         "number": number})  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def codec():
+    return RowCodec(TableSchema.infer(table(), few=2))
+
+
+@pytest.fixture(scope="module")
+def ids(codec):
+    return codec.encode(table())
+
+
+@pytest.fixture(scope="module")
+def model(codec, ids):
+    return format_model(codec, ids, TINY, seed=0)
+
+
+@torch.no_grad()
+def nats(model, codec, ids):
+    begun = torch.cat([torch.full_like(ids[:, :1], codec.bos), ids[:, :-1]], 1)
+    logits = model(input_ids=begun).logits
+    return float(functional.cross_entropy(logits.mT, ids, reduction="none").sum(1).mean())
+
+
+def spans(codec):
+    return [slice(field.start, field.start + field.width) for field in codec.fields]
+
+
+def weights(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def same(first, second):
+    return all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+# --- shuffling -----------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(2, 30), st.integers(0, 9))
+def test_each_column_keeps_its_values_and_moves_as_a_whole(n, seed):
+    columns = [slice(0, 1), slice(1, 4), slice(4, 5)]
+    ids = torch.arange(n)[:, None] + 100 * torch.arange(5)
+    mixed = shuffle_columns(ids, columns, seed)
+    for column in columns:
+        rows = mixed[:, column] - 100 * torch.arange(5)[column]
+        assert (rows == rows[:, :1]).all(), "the tokens of a number stay together"
+        assert sorted(rows[:, 0].tolist()) == list(range(n))
+    assert torch.equal(mixed, shuffle_columns(ids, columns, seed))
+
+
+def test_columns_are_shuffled_apart_and_the_rows_given_stay():
+    ids = torch.arange(200)[:, None].repeat(1, 3)
+    mixed = shuffle_columns(ids, [slice(0, 1), slice(1, 2), slice(2, 3)], 0)
+    assert torch.equal(ids[:, 0], torch.arange(200))
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        assert (mixed[:, a] == mixed[:, b]).float().mean() < 0.1
+    assert not torch.equal(mixed, shuffle_columns(ids, [slice(0, 1), slice(1, 2)], 1))
+
+
+def test_each_epoch_shuffles_anew(ids, codec):
+    shuffles = module._Shuffles(ids, spans(codec), seed=0)
+    first = shuffles.at(0, len(ids)).clone()
+    second = shuffles.at(1, len(ids))
+    assert not torch.equal(first.sort(0).values, second) and not torch.equal(first, second)
+    assert torch.equal(first, module._Shuffles(ids, spans(codec), seed=0).at(0, len(ids)))
+
+
+# --- what it knows -------------------------------------------------------------------------------
+
+
+def test_it_knows_marginals_and_nothing_of_the_joint(model, codec, ids):
+    true, mixed = nats(model, codec, ids), nats(model, codec, shuffle_columns(ids, spans(codec), 5))
+    assert abs(true - mixed) < 0.15
+    categories = 2 * np.log(4)
+    assert categories < true < categories + np.log(1000), "it has learned the syntax"
+
+
+def test_without_the_shuffle_it_knows_the_joint(model, codec, ids):
+    knowing = format_model(codec, ids, TINY, seed=0, shuffle=False)
+    mixed = shuffle_columns(ids, spans(codec), 5)
+    assert nats(knowing, codec, ids) < nats(model, codec, ids) - 1
+    assert nats(knowing, codec, mixed) > nats(knowing, codec, ids) + 2
+
+
+def test_it_is_frozen(model):
+    assert not model.training
+    assert all(not p.requires_grad and p.grad is None for p in model.parameters())
+
+
+def test_it_can_read_hints(codec, ids):
+    trained = module._HintedModel(codec, ids, TINY, seed=0)
+    mixed = module._Shuffles(ids, spans(codec), 0)
+    optimiser = torch.optim.AdamW(trained.parameters(), lr=1e-2)
+    generator = torch.Generator().manual_seed(0)
+    for step in range(100):
+        rows = mixed.at(step, 32)
+        loss = trained.nats(rows, trained.hints(rows, 1 + step % 2, generator)).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    with torch.no_grad():
+        told = trained.nats(ids, trained.hints(ids, 2, generator, told=1.0)).mean()
+        untold = trained.nats(ids, trained.hints(ids, 2, generator, told=0.0)).mean()
+    assert told < untold - 2
+
+
+# --- hints ---------------------------------------------------------------------------------------
+
+
+def test_one_hint_of_everything_is_the_sum_of_what_it_tells(codec, ids):
+    trained = module._HintedModel(codec, ids, TINY, seed=0)
+    generator = torch.Generator().manual_seed(0)
+    vectors = trained.vectors[torch.searchsorted(trained.known, trained._keys(ids[:7]))]
+    hint = trained.hints(ids[:7], 1, generator, told=1.0)
+    torch.testing.assert_close(hint[:, 0], vectors.sum(1))
+    shared = trained.hints(ids[:7], 3, generator, told=1.0)
+    torch.testing.assert_close(shared.sum(1), vectors.sum(1))
+    assert trained.hints(ids[:7], 2, generator, told=0.0).abs().max() == 0
+    assert trained.hints(ids[:7], 0, generator).shape == (7, 0, TINY.width)
+
+
+def test_the_same_token_at_two_places_has_two_vectors(codec, ids):
+    trained = module._HintedModel(codec, ids, TINY, seed=0)
+    keys = {(place, int(token)) for place in range(ids.shape[1]) for token in ids[:, place]}
+    assert len(trained.vectors) == len(trained.known) == len(keys)
+
+
+# --- training ------------------------------------------------------------------------------------
+
+
+SHORT = FormatPreset(steps=8, eval_every=2, width=16, layers=1, heads=2, hints=2, batch_size=8)
+
+
+def test_the_seed_decides_everything(codec, ids):
+    first = weights(format_model(codec, ids, SHORT, seed=1))
+    assert same(first, weights(format_model(codec, ids, SHORT, seed=1)))
+    assert not same(first, weights(format_model(codec, ids, SHORT, seed=2)))
+    assert same(first, weights(format_model(codec, table(), SHORT, seed=1))), "a table does as well"
+
+
+def test_torchs_own_generator_is_left_alone(codec, ids):
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    format_model(codec, ids, SHORT, seed=1)
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_a_killed_training_goes_on_as_if_nothing_had_been(codec, ids, tmp_path, monkeypatch):
+    whole = weights(format_model(codec, ids, SHORT, seed=1))
+    real, path = module._Shuffles.at, tmp_path / "format.ckpt"
+
+    def killed(self, step, size):
+        if step == 5:
+            raise KeyboardInterrupt
+        return real(self, step, size)
+
+    monkeypatch.setattr(module._Shuffles, "at", killed)
+    with pytest.raises(KeyboardInterrupt):
+        format_model(codec, ids, SHORT, seed=1, checkpoint=path)
+    assert path.exists()
+    seen = []
+    monkeypatch.setattr(module._Shuffles, "at", lambda *a: seen.append(a[1]) or real(*a))
+    assert same(whole, weights(format_model(codec, ids, SHORT, seed=1, checkpoint=path)))
+    assert seen[0] == 4 and not path.exists()
+
+
+def test_a_checkpoint_of_another_training_is_refused(codec, ids, tmp_path, monkeypatch):
+    path = tmp_path / "format.ckpt"
+
+    def killed(self, step, size):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module._Shuffles, "at", killed)
+        with pytest.raises(KeyboardInterrupt):
+            format_model(codec, ids, SHORT, seed=1, checkpoint=path)
+    for changed in ({"seed": 2}, {"shuffle": False, "seed": 1}, {"seed": 1, "hints": 1}):
+        with pytest.raises(ValueError, match="other data, settings or model"):
+            format_model(codec, ids, SHORT, checkpoint=path, **changed)
+
+
+def test_changes_replace_values_of_the_preset(codec, ids):
+    made = format_model(codec, ids, "fast", steps=1, width=16, heads=2, layers=1, hints=0)
+    assert made.config.hidden_size == 16 and made.config.num_hidden_layers == 1
+    with pytest.raises(ValueError, match="no option depth"):
+        format_model(codec, ids, "fast", depth=3)
+    with pytest.raises(ValueError, match="no preset 'slow'; choose one of fast, study, paper"):
+        format_model(codec, ids, "slow")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"width": 30}, {"hints": -1}, {"heads": 0}, {"steps": 0}, {"decay_from": 2.0}]
+)
+def test_a_preset_that_makes_no_sense_is_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        FormatPreset(**wrong)
+
+
+def test_the_sizes_grow_with_the_scale():
+    sizes = [preset.width * preset.layers for preset in PRESETS.values()]
+    assert list(PRESETS) == ["fast", "study", "paper"] and sizes == sorted(sizes)
+
+
+# --- bad input -----------------------------------------------------------------------------------
+
+
+def test_ids_that_are_no_rows_are_refused(codec, ids):
+    with pytest.raises(TypeError, match="float32"):
+        check_ids(codec, ids.float())
+    with pytest.raises(TypeError, match="list"):
+        check_ids(codec, ids.tolist())
+    with pytest.raises(ValueError, match="another codec"):
+        check_ids(codec, torch.cat([ids, ids], 1))
+    with pytest.raises(ValueError, match="another codec"):
+        check_ids(codec, ids[0])
+    with pytest.raises(ValueError, match="found 1 rows, 2 or more"):
+        format_model(codec, ids[:1], SHORT)
+    with pytest.raises(ValueError, match=f"to {codec.vocab_size}"):
+        check_ids(codec, torch.full_like(ids, codec.vocab_size))
+    with pytest.raises(ValueError, match="found -1"):
+        check_ids(codec, torch.full_like(ids, -1))
+    assert check_ids(codec, ids.int()).dtype == torch.long
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def test_it_is_the_same_after_saving(model, ids, tmp_path):
+    from transformers import LlamaForCausalLM
+
+    folder = save_format_model(model, tmp_path / "format")
+    again = load_format_model(folder)
+    with torch.no_grad():
+        expected = model(input_ids=ids[:4]).logits
+        assert torch.equal(again(input_ids=ids[:4]).logits, expected)
+        other = LlamaForCausalLM.from_pretrained(folder).eval()
+        torch.testing.assert_close(other(input_ids=ids[:4]).logits, expected)
+    assert not any(p.requires_grad for p in again.parameters())
+
+
+def test_a_folder_that_is_none_is_told_apart(model, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"holds no config\.json"):
+        load_format_model(tmp_path)
+    folder = save_format_model(model, tmp_path / "format")
+    state = load_file(folder / "model.safetensors")
+    save_file({**state, "more": torch.zeros(1)}, folder / "model.safetensors")
+    with pytest.raises(ValueError, match="more"):
+        load_format_model(folder)
+    (folder / "model.safetensors").write_bytes(b"torn")
+    with pytest.raises(ValueError, match="do not fit their config"):
+        load_format_model(folder)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match=r"holds no model\.safetensors"):
+        load_format_model(folder)
+    config = json.loads((folder / "config.json").read_text())
+    assert config["hidden_size"] == TINY.width
