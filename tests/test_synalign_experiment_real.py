@@ -141,6 +141,12 @@ def test_a_run_over_sets_and_seeds_is_recorded_and_resumes(tmp_path, monkeypatch
     result = E.reproduce({"one": "rows", "two": "others"}, seeds=(3, 4), out=tmp_path)
     assert calls == [("rows", 3), ("others", 3), ("rows", 4), ("others", 4)]
     assert len(result.measurements) == 8 and result.seeds == [3, 4]
-    assert E.table(result).loc[("one", "cluster skew: accuracy"), E.ALIGNED] == 0.85
+    assert E.table(result).loc[("one", "TF-IDF", "cluster skew: accuracy"), E.ALIGNED] == 0.85
     E.reproduce({"one": "rows", "two": "others"}, seeds=(3, 4), out=tmp_path)
     assert len(calls) == 4
+    assert list(E.table(result, "MRR").index) == [
+        ("one", "TF-IDF", "MRR"),
+        ("two", "TF-IDF", "MRR"),
+    ]
+    with pytest.raises(ValueError, match="none of recall"):
+        E.table(result, "recall")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ UNWEIGHTED, ALIGNED, SHOWN = "unweighted", "aligned", "aligned, attributes shown
 DENSITY, ORACLE, REAL = "density ratio", "oracle ratio", "real texts"
 UNTUNED = "not tuned"
 CLUSTER, NONE = "cluster", "no"  # skews that are not named after an attribute
+DONE = "done"  # the arm that marks a study that is whole in the log
 ABSENT = "none"  # the value of an attribute that a text does not show
 
 
@@ -316,8 +318,8 @@ def _retrieval(rankings: Mapping[str, np.ndarray], relevant, seed: int) -> list[
 
 def reproduce(
     sets: Mapping[str, Any],
+    encoders: Mapping[str, Any] | None = None,
     *,
-    embedder: Any = "tfidf",
     label: str = "label",
     seeds: Sequence[int] = (3, 4, 5),
     out: str | Path = "runs/synalign-real-text",
@@ -328,36 +330,43 @@ def reproduce(
 
     Args:
         sets: by name, rows with text and label (`synthkit.datasets` reads them from files).
-        embedder: see `real_text_study`.
+        encoders: by name, embedders of `real_text_study`; default: TF-IDF.
     """
     from ..lab.results import record
 
-    out = Path(out)
+    out, encoders = Path(out), encoders or {"TF-IDF": "tfidf"}
     log = Log(out / "measurements.jsonl")
-    for seed in seeds:
-        for name, rows in sets.items():
-            labels = log.labelled(set=name)
-            for study in (real_text_study, retriever_study):
-                if not labels.has(study.__name__, "done", seed):
-                    for measure, arm, value in study(rows, embedder, seed, label=label):
-                        labels.add(measure, arm, seed, value)
-                    labels.add(study.__name__, "done", seed, 1)
-    kept = [row for row in log.rows if row["seed"] in seeds and row["arm"] != "done"]
+    for seed, (name, rows), (encoder, embedder) in product(seeds, sets.items(), encoders.items()):
+        labels = log.labelled(set=name, encoder=encoder)
+        for study in (real_text_study, retriever_study):
+            if not labels.has(study.__name__, DONE, seed):
+                for measure, arm, value in study(rows, embedder, seed, label=label):
+                    labels.add(measure, arm, seed, value)
+                labels.add(study.__name__, DONE, seed, 1)
     return record(
         out / "result.json",
         method="synalign",
-        command="synthkit.synalign.experiment_real.reproduce(sets)",
+        command="synthkit.synalign.experiment_real.reproduce(sets, encoders)",
         preset=asdict(RealTextPreset()),
         scale="study",
-        model={"name": f"{embedder} embeddings, no language model"},
+        model={"name": f"{' and '.join(encoders)} embeddings, no language model"},
         seeds=seeds,
-        measurements=kept,
+        measurements=[row for row in log.rows if row["seed"] in seeds and row["arm"] != DONE],
         notes="Real texts by path. TV of the weighted pool to test rows; accuracy of a linear "
         "student. The attributes that are shown are those that TV is measured on.",
     )
 
 
-def table(result: Result) -> pd.DataFrame:
-    """Mean over the seeds, a row each set, skew and arm."""
+def table(result: Result, *measures: str) -> pd.DataFrame:
+    """Mean over the seeds: a row each set, encoder and measure (default: all), a column each arm.
+
+    Raises:
+        ValueError: the result has none of these measures.
+    """
     frame = result.frame()
-    return frame.pivot_table("value", ["set", "measure"], "arm", sort=False).round(3)
+    if measures:
+        frame = frame[frame["measure"].isin(measures)]
+    if frame.empty:
+        raise ValueError(f"the result has none of {', '.join(measures)}")
+    keys = ["set", "encoder", "measure"]
+    return frame.pivot_table("value", keys, "arm", sort=False).round(3).rename_axis(None, axis=1)

@@ -1,0 +1,254 @@
+"""DiffLM's claims on tables: is the joint law learned, and from where must latents come?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..lab.measurements import Log
+from ..table_metrics import evaluate_table, reference_rows, utility
+from ..worlds import load_world
+from ..worlds.census import joint_distance
+from .synthesizer import DiffLM, TriesUsedUp
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CENSUS = "census"
+REAL, FEW, WITHIN, INDEPENDENT = (
+    "real",
+    "1,000 real rows",
+    "independent within classes",
+    "independent columns",
+)
+DIFFUSION, NORMAL = "DiffLM", "DiffLM, latents from N(0, I)"
+ENCODED, SHARP = "DiffLM, latents of training rows", "DiffLM, temperature 0.5"
+# How one fitted method is sampled.
+WAYS: dict[str, dict[str, Any]] = {
+    DIFFUSION: {},
+    NORMAL: {"prior": "normal"},
+    ENCODED: {"prior": "encoding"},
+    SHARP: {"temperature": 0.5},
+}
+FREE = "DiffLM, free sampling"
+COLLAPSED = "DiffLM, collapse forced"
+MIXES = (0.25, 0.5, 0.75, 1.0)  # synthetic rows added, as shares of the real ones
+MEASURES = (
+    "auc", "f1", "rmse", "r2", "shape_error", "pair_error", "pair_error_real_bins", "c2st",
+    "nearer_train", "copies", "natural_copies", "invalid", "rare_coverage",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ExperimentPreset:
+    """Sizes of the experiment.
+
+    Attributes:
+        n_train, n_test: rows of the census world.
+        method: the preset of DiffLM.
+        ways: arms of `WAYS` that are sampled, each as many rows as there are to learn from.
+        n_free: rows drawn without the trie, to count what is invalid; 0 for none.
+        ablations: whether a collapse is forced.
+        mixes: whether real rows are mixed with synthetic ones.
+        utility_seeds: of the boosted trees.
+        tvae_epochs: of TVAE, an optional baseline; 0 for none.
+        seeds: each draws its rows and trains its own method.
+    """
+
+    n_train: int = 10_000
+    n_test: int = 10_000
+    method: str = "study"
+    ways: tuple[str, ...] = tuple(WAYS)
+    n_free: int = 1000
+    ablations: bool = True
+    mixes: bool = True
+    utility_seeds: tuple[int, ...] = (0, 1, 2)
+    tvae_epochs: int = 0
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+
+PRESETS = {
+    "fast": ExperimentPreset(
+        n_train=5000,
+        n_test=5000,
+        method="fast",
+        ways=(DIFFUSION, NORMAL),
+        n_free=500,
+        ablations=False,
+        mixes=False,
+        utility_seeds=(0,),
+        seeds=(0,),
+    ),
+    "study": ExperimentPreset(),
+}
+
+
+@dataclass
+class Trial:
+    """One table and seed: rows to learn from and to test on, and the method fitted to them.
+
+    Attributes:
+        log: with the label `table`.
+        options: of `DiffLM`, such as `piece` for a table of long numbers.
+    """
+
+    name: str
+    train: pd.DataFrame
+    test: pd.DataFrame
+    target: str
+    preset: ExperimentPreset
+    seed: int
+    log: Log
+    options: Mapping[str, Any]
+    progress: bool = False
+
+    @cached_property
+    def method(self) -> DiffLM:
+        return self.fitted()
+
+    def fitted(self, **changes) -> DiffLM:
+        method = DiffLM(preset=self.preset.method, seed=self.seed, **self.options, **changes)
+        kept = self.log.path.with_name(f"fit-{self.name}-{self.seed}") if not changes else None
+        return method.fit(self.train, target=self.target, checkpoint=kept, progress=self.progress)
+
+    def sampled(self, method: DiffLM, n: int | None = None, **how) -> pd.DataFrame:
+        return method.table(n or len(self.train), self.seed, progress=self.progress, **how)
+
+    def add(self, arm: str, measured: Mapping[str, float]) -> None:
+        for measure, value in measured.items():
+            self.log.add(measure, arm, self.seed, value)
+
+    def has(self, arm: str, measure: str = "shape_error") -> bool:
+        return self.log.has(measure, arm, self.seed)
+
+    @property
+    def judging(self) -> dict[str, Any]:
+        """How tables are measured."""
+        return {"target": self.target, "seeds": self.preset.utility_seeds}
+
+
+def run_table(trial: Trial) -> None:
+    """The reference tables and every arm, unless they are in the log."""
+    if not trial.has(INDEPENDENT):
+        found = reference_rows(
+            trial.train, trial.test, tvae_epochs=trial.preset.tvae_epochs, **trial.judging
+        )
+        for arm, row in found.iterrows():
+            if arm == REAL:
+                add_joint(trial, arm, trial.test)
+            add_row(trial, arm, row)
+    for arm in trial.preset.ways:
+        if not trial.has(arm):
+            score(trial, arm, trial.sampled(trial.method, **WAYS[arm]))
+    if not trial.has(DIFFUSION, "rise of a wrong latent"):
+        add_collapse(trial, DIFFUSION, trial.method)
+    if trial.preset.n_free and not trial.has(FREE, "valid"):
+        add_free(trial)
+    if trial.preset.ablations and not trial.has(COLLAPSED):
+        forced = trial.fitted(autoencoder={"beta": 10.0, "floor": 10.0})
+        add_collapse(trial, COLLAPSED, forced)
+        score(trial, COLLAPSED, trial.sampled(forced))
+    if trial.preset.mixes:
+        add_mixes(trial)
+
+
+def score(trial: Trial, arm: str, table: pd.DataFrame) -> None:
+    """All measures of one synthetic table."""
+    add_joint(trial, arm, table)
+    found = evaluate_table(trial.train, trial.test, table, **trial.judging)
+    add_row(trial, arm, found.iloc[0])
+
+
+def add_row(trial: Trial, arm: str, row) -> None:
+    trial.add(arm, {name: row[name] for name in reversed(MEASURES) if name in row})
+
+
+def add_joint(trial: Trial, arm: str, table: pd.DataFrame) -> None:
+    """In the census world the joint law is known, and so is the distance from it."""
+    if trial.name != CENSUS:
+        return
+    found = joint_distance(load_world(CENSUS), table, seed=trial.seed)
+    for name, row in found.iterrows():
+        trial.add(arm, {f"joint, {name}": row["found"], f"joint, {name}, floor": row["floor"]})
+
+
+def add_collapse(trial: Trial, arm: str, method: DiffLM) -> None:
+    """What a wrong latent costs, and how many dimensions are used."""
+    found = method.collapse
+    trial.add(arm, {
+        "active dimensions": found.active / found.latent,
+        "KL": found.kl,
+        "collapsed": float(found.collapsed),
+        "rise of a wrong latent": found.rise,
+    })  # fmt: skip
+
+
+def add_free(trial: Trial) -> None:
+    """The share of rows that are valid without the trie, at the first try."""
+    try:
+        trial.sampled(trial.method, trial.preset.n_free, legal=False, max_tries=1)
+        valid = 1.0
+    except TriesUsedUp:
+        wrong = sum(n for reason, n in trial.method.report.items() if reason != "kept")
+        valid = 1 - wrong / trial.preset.n_free
+    trial.add(FREE, {"valid": valid})
+
+
+def add_mixes(trial: Trial) -> None:
+    """Real rows with synthetic rows beside them, and synthetic rows alone."""
+    import pandas as pd
+
+    arms = {f"real and {share:.0%} synthetic": share for share in MIXES}
+    if all(trial.has(arm, "auc") or trial.has(arm, "rmse") for arm in arms):
+        return
+    made = trial.sampled(trial.method)
+    for arm, share in arms.items():
+        rows = pd.concat([trial.train, made.iloc[: round(share * len(trial.train))]])
+        found = utility(rows.reset_index(drop=True), trial.test, trial.target,
+                        trial.preset.utility_seeds)  # fmt: skip
+        trial.add(arm, {name: found[name].mean() for name in found})
+
+
+def run_seed(lm, preset: ExperimentPreset, seed: int, log: Log, progress: bool = False) -> None:
+    """The census world for one seed. No model is asked: DiffLM trains its own."""
+    import pandas as pd
+
+    world = load_world(CENSUS)
+    train, test = (
+        pd.DataFrame(world.rows(n, f"{part} {seed}"))
+        for n, part in ((preset.n_train, "train"), (preset.n_test, "test"))
+    )
+    labelled = log.labelled(table=CENSUS)
+    run_table(Trial(CENSUS, train, test, world.target, preset, seed, labelled, {}, progress))
+
+
+def reproduce(
+    scale: str = "fast",
+    seeds: Sequence[int] | None = None,
+    out: str | Path = "runs/difflm-fast",
+    progress: bool = False,
+):
+    """Run the experiment at one scale and write `result.json` and figures to `out`.
+
+    An interrupted run continues: every measurement is on disk as soon as it is made.
+
+    Raises:
+        ValueError: a scale without an experiment; the paper's needs a real model, for which there
+            is `DiffLM(load_lm(...), preset="paper")`.
+    """
+    from ..lab.study import run_study
+    from .report import show
+
+    def each(lm, preset, seed: int, log: Log) -> None:
+        run_seed(lm, preset, seed, log, progress)
+
+    return run_study(
+        "difflm", PRESETS, each, show, scale=scale, seeds=seeds, out=out, progress=progress,
+        notes="Rows of the census world. The frozen decoder is a format model that was trained on "
+        "columns shuffled independently, not the embedded model. AUC, F1: boosted trees taught by "
+        "the table, tested on real rows. Errors in %, pair errors without thresholds.",
+        instead='with a real model, see DiffLM(load_lm(...), preset="paper")',
+    )  # fmt: skip

@@ -1,0 +1,145 @@
+"""DiffLM's experiment and its report, with a stand-in for the method: the path, not the numbers."""
+
+from collections import Counter
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from synthkit.difflm import experiment as E
+from synthkit.difflm import report as R
+from synthkit.difflm.synthesizer import TriesUsedUp
+from synthkit.lab.measurements import Log
+from synthkit.lab.results import Result
+from synthkit.table_metrics import independent_columns
+from synthkit.worlds import load_world
+
+SMALL = replace(E.PRESETS["fast"], n_train=300, n_test=300, n_free=20)
+
+
+class StandIn:
+    """Draws columns independently, and keeps what it was asked."""
+
+    made: tuple = ()
+
+    def __init__(self, preset="fast", seed=0, **changes):
+        self.changes, self.report = changes, Counter()
+        StandIn.made += (changes,)
+        self.collapse = SimpleNamespace(active=2, latent=4, kl=1.5, collapsed=False, rise=0.75)
+
+    def fit(self, data, **options):
+        self.data = data
+        return self
+
+    def table(self, n, seed, legal=True, progress=False, max_tries=20, **how):
+        if not legal:
+            self.report = Counter({"kept": n - 4, "unknown token": 4})
+            raise TriesUsedUp(4, n, max_tries, self.report)
+        return independent_columns(self.data, seed).sample(n, replace=True, random_state=seed)
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    monkeypatch.setattr(E, "DiffLM", StandIn)
+    StandIn.made = ()
+    return StandIn
+
+
+def rows_of(log, arm):
+    return {row["measure"]: row["value"] for row in log.rows if row["arm"] == arm}
+
+
+def test_a_run_measures_reference_tables_and_arms_and_resumes(stand_in, tmp_path):
+    log = Log(tmp_path / "m.jsonl")
+    E.run_seed(None, SMALL, 0, log)
+    assert {row["arm"] for row in log.rows} == {
+        E.REAL, E.WITHIN, E.INDEPENDENT, E.DIFFUSION, E.NORMAL, E.FREE,
+    }  # fmt: skip
+    assert {row["table"] for row in log.rows} == {E.CENSUS}
+    real, drawn = rows_of(log, E.REAL), rows_of(log, E.DIFFUSION)
+    assert real["auc"] > drawn["auc"] + 0.1
+    assert drawn["pair_error_real_bins"] > real["pair_error_real_bins"]
+    assert drawn["joint, triples"] > 1.2 * drawn["joint, triples, floor"]
+    assert drawn["rise of a wrong latent"] == 0.75 and drawn["active dimensions"] == 0.5
+    assert rows_of(log, E.FREE) == {"valid": 0.8}
+    before = len(log.rows)
+    again = Log(tmp_path / "m.jsonl")
+    stand_in.made = ()
+    E.run_seed(None, SMALL, 0, again)
+    assert len(again.rows) == before and stand_in.made == ()
+
+
+def test_the_ablation_forces_a_collapse_and_mixes_add_rows(stand_in, tmp_path, monkeypatch):
+    log, sizes = Log(tmp_path / "m.jsonl"), []
+
+    def utility(train, test, target, seeds):
+        sizes.append(len(train))
+        return pd.DataFrame({"auc": [0.7, 0.8]})
+
+    monkeypatch.setattr(E, "utility", utility)
+    preset = replace(SMALL, ablations=True, mixes=True, ways=(E.DIFFUSION,), n_free=0)
+    E.run_seed(None, preset, 1, log)
+    assert stand_in.made[1]["autoencoder"]["beta"] == 10
+    assert rows_of(log, E.COLLAPSED)["collapsed"] == 0
+    assert sizes == [375, 450, 525, 600]
+    assert rows_of(log, "real and 50% synthetic") == {"auc": 0.75}
+
+
+def test_any_table_can_be_tried_and_its_joint_law_is_not_asked_for(stand_in, tmp_path):
+    frame = pd.DataFrame(load_world("census").rows(200, 0))
+    log = Log(tmp_path / "m.jsonl").labelled(table="mine")
+    preset = replace(SMALL, ways=(E.DIFFUSION,), n_free=0)
+    trial = E.Trial("mine", frame[:100], frame[100:], "income", preset, 0, log, {"piece": 2})
+    E.run_table(trial)
+    assert stand_in.made == ({"piece": 2},)
+    assert not any(name.startswith("joint") for name in rows_of(log, E.DIFFUSION))
+
+
+def test_a_scale_without_an_experiment_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"fast or study, not 'paper'; with a real model"):
+        E.reproduce("paper", out=tmp_path)
+
+
+# --- the report -----------------------------------------------------------------------------------
+
+
+def result(rows, seeds=(0, 1, 2)):
+    keys = ("table", "measure", "arm", "seed", "value")
+    full = [dict(zip(keys, (E.CENSUS, *row))) for row in rows]
+    return Result("difflm", "", {}, "study", {}, list(seeds), full, "", "2026-01-01", None, None,
+                  {}, 2)  # fmt: skip
+
+
+def over_seeds(measure, arm, *numbers):
+    return [(measure, arm, seed, number) for seed, number in enumerate(numbers)]
+
+
+def test_claims_are_read_off_the_right_arms():
+    rows = over_seeds("auc", E.DIFFUSION, 0.90, 0.90, 0.90)
+    rows += over_seeds("auc", E.NORMAL, 0.80, 0.80, 0.80)
+    rows += over_seeds("auc", E.WITHIN, 0.95, 0.95, 0.94)
+    rows += over_seeds("invalid", E.DIFFUSION, 0, 0, 0.001)
+    rows += over_seeds("collapsed", E.COLLAPSED, 1, 1, 1)
+    rows += over_seeds("c2st", E.DIFFUSION, 0.85, 0.88, 0.86)
+    found = R.verdicts(result(rows)).set_index("claim")["verdict"]
+    assert found["latents from the diffusion teach more than from N(0, I)"] == "holds"
+    within = "teaches more than columns independent within classes"
+    assert found[within] == "does not hold"
+    assert found["every row is valid with the trie"] == "does not hold"
+    assert found["a forced collapse raises the alarm"] == "holds"
+    assert found["minus C2ST"] == "holds"
+
+
+def test_the_report_prints_tables_and_draws(tmp_path, capsys):
+    rows = over_seeds("valid", E.FREE, 0.97, 0.96, 0.98)
+    for arm, error in ((E.DIFFUSION, 4.0), (E.INDEPENDENT, 9.0)):
+        rows += over_seeds("pair_error_real_bins", arm, error, error, error + 0.1)
+        rows += over_seeds("auc", arm, 0.9, 0.9, 0.9)
+    found = result(rows)
+    table = R.table(found, E.CENSUS)
+    assert list(table.columns) == ["AUC", "pair error, %"] and E.FREE not in table.index
+    assert R.latents(found, E.CENSUS).loc[E.FREE, "valid"] == 0.97
+    R.show(found, tmp_path)
+    assert (tmp_path / "pairs-census.png").stat().st_size > 1000
+    assert "DiffLM, census" in capsys.readouterr().out
