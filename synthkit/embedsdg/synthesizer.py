@@ -36,6 +36,13 @@ from synthkit.embedsdg.sparsity import (
     select_pairs,
     sparse_regions,
 )
+
+# %% auto #0
+__all__ = ['PRESETS', 'COLUMNS', 'EmbedSDGPreset', 'make_prompt', 'make_plan', 'finish', 'choose_t', 'SeedMap', 'save_map',
+           'load_map', 'decode_what_fits', 'sketches', 'ask', 'as_rows', 'without_long', 'PlannedMethod', 'EmbedSDG',
+           'import_answers']
+
+# %% ../../nbs/12_synthesizer.ipynb #3051f19e
 from ..fitted import made_with, read_settings
 from ..presets import choose_preset
 from ..reduction import Reducer
@@ -49,11 +56,6 @@ from synthkit.storage import (
 )
 
 _log = logging.getLogger(__name__)
-
-# %% auto #0
-__all__ = ['PRESETS', 'COLUMNS', 'EmbedSDGPreset', 'make_prompt', 'make_plan', 'finish', 'choose_t', 'SeedMap', 'save_map',
-           'load_map', 'decode_what_fits', 'sketches', 'ask', 'as_rows', 'without_long', 'PlannedMethod', 'EmbedSDG',
-           'import_answers']
 
 # %% ../../nbs/12_synthesizer.ipynb #84846569
 @dataclass(frozen=True)

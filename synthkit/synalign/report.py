@@ -21,7 +21,6 @@ from .experiment import (
     GP,
     NARROW,
     POOLED,
-    POOLS,
     RANDOM,
     REAL,
     RETRIEVER,
@@ -142,16 +141,16 @@ def _distance_claims(result: Result) -> list[Claim]:
 
 
 def _use_claims(result: Result) -> list[Claim]:
-    """Whether students of weighted texts do better, by task, on each pool."""
-    found = []
-    for part in (*POOLS, WRITTEN):
-        least = 0.06 if part == SKEWED else 0.0
-        pair = (ALIGNED, SYNALIGN) if part == WRITTEN else (TILTING, UNWEIGHTED)
-        for task in TASKS:
-            measure, at = f"accuracy, {task}", {"part": part, "where": part}
-            text = f"weights help a student of the {task}"
-            found += gap(result, text, measure, *pair, least, strict=part != SKEWED, **at)
-    pair, at = (TILTING, UNWEIGHTED), {"where": SKEWED, "strict": True}
+    """Whether students of weighted texts do better: they should where the pool is skewed."""
+    found, pair = [], (TILTING, UNWEIGHTED)
+    for task in TASKS:
+        measure, text = f"accuracy, {task}", f"weights help a student of the {task}"
+        found += gap(result, text, measure, *pair, 0.06, part=SKEWED, where=SKEWED)
+        text, at = f"weights do not help a student of the {task}", {"where": BALANCED}
+        found += gap(result, text, measure, *reversed(pair), -0.02, part=BALANCED, **at)
+        text, at = f"weights help a student of the {task}", {"where": WRITTEN, "strict": True}
+        found += gap(result, text, measure, ALIGNED, SYNALIGN, 0.0, part=WRITTEN, **at)
+    at = {"where": SKEWED, "strict": True}
     text = "weights help a fine-tuned model name the sentiment"
     found += gap(result, text, "accuracy", *pair, 0.0, part=STUDENT, **at)
     text = "weights help a retriever (nDCG@10)"
