@@ -41,6 +41,7 @@ _HOMES = {
     "SoftSRV": "softsrv",
     "SPA": "spa",
     "SynAlign": "synalign",
+    "DiffLM": "difflm",
     "evaluate": "metrics",
 }
 __all__ = ["__version__", *_HOMES]

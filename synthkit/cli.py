@@ -19,6 +19,7 @@ REPRODUCTIONS = {
     "softsrv": "synthkit.softsrv.experiment:reproduce",
     "spa": "synthkit.spa.experiment:reproduce",
     "synalign": "synthkit.synalign.experiment:reproduce",
+    "difflm": "synthkit.difflm.experiment:reproduce",
 }
 SCALES = ("fast", "study", "paper")
 USER_ERRORS = (ValueError, OSError, RuntimeError)  # OSError holds "not found" and "no connection"

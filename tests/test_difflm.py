@@ -203,7 +203,7 @@ CONDITIONS = [
 ]
 
 
-@pytest.mark.parametrize("conditions", CONDITIONS, ids=str)
+@pytest.mark.parametrize("conditions", CONDITIONS, ids=" and ".join)
 def test_both_forms_turn_away_the_same_rows(form, conditions):
     reasons = form.judge(form.drafts(form.encode(TABLE)), conditions)
     met = satisfied(SCHEMA, TABLE, conditions)
@@ -680,7 +680,7 @@ def test_every_row_of_an_untrained_model_is_valid_with_the_trie(fitted, prior):
     assert set(found.one) == {"same"}
 
 
-@pytest.mark.parametrize("conditions", CONDITIONS, ids=str)
+@pytest.mark.parametrize("conditions", CONDITIONS, ids=" and ".join)
 def test_conditions_hold_in_every_row(fitted, conditions):
     found = fitted.table(24, 0, conditions=conditions, max_tries=2)
     assert satisfied(SCHEMA, found, conditions).all()

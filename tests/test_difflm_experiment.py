@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from synthkit.difflm import experiment as E
+from synthkit.difflm import experiment_real as R2
 from synthkit.difflm import report as R
 from synthkit.difflm.synthesizer import TriesUsedUp
 from synthkit.lab.measurements import Log
@@ -58,6 +59,7 @@ def test_a_run_measures_reference_tables_and_arms_and_resumes(stand_in, tmp_path
     }  # fmt: skip
     assert {row["table"] for row in log.rows} == {E.CENSUS}
     real, drawn = rows_of(log, E.REAL), rows_of(log, E.DIFFUSION)
+    assert rows_of(log, E.WITHIN)["joint, triples"] > real["joint, triples"]
     assert real["auc"] > drawn["auc"] + 0.1
     assert drawn["pair_error_real_bins"] > real["pair_error_real_bins"]
     assert drawn["joint, triples"] > 1.2 * drawn["joint, triples, floor"]
@@ -94,6 +96,21 @@ def test_any_table_can_be_tried_and_its_joint_law_is_not_asked_for(stand_in, tmp
     E.run_table(trial)
     assert stand_in.made == ({"piece": 2},)
     assert not any(name.startswith("joint") for name in rows_of(log, E.DIFFUSION))
+
+
+def test_real_tables_are_split_tried_and_recorded(stand_in, tmp_path):
+    frame = pd.DataFrame(load_world("census").rows(150, 0))
+    train, test = R2.split_table(frame, 0.2, seed=1)
+    assert (len(train), len(test)) == (120, 30)
+    assert len(pd.concat([train, test]).merge(frame.drop_duplicates())) == 150
+    with pytest.raises(ValueError, match="nothing and all"):
+        R2.split_table(frame[:2], 0.1)
+    preset = replace(SMALL, ways=(E.DIFFUSION,), n_free=0)
+    found = R2.reproduce({"mine": (frame, "income")}, preset, test_share=0.4, out=tmp_path)
+    assert {row["table"] for row in found.measurements} == {"mine"}
+    assert found.seeds == [0] and (tmp_path / "result.json").exists()
+    with pytest.raises(ValueError, match="no preset 'huge'"):
+        R2.reproduce({}, "huge", out=tmp_path)
 
 
 def test_a_scale_without_an_experiment_is_named(tmp_path):

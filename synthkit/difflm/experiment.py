@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..lab.measurements import Log
-from ..table_metrics import evaluate_table, reference_rows, utility
+from ..table_metrics import evaluate_table, reference_rows, reference_tables, utility
 from ..worlds import load_world
 from ..worlds.census import joint_distance
 from .synthesizer import DiffLM, TriesUsedUp
@@ -133,12 +133,13 @@ class Trial:
 def run_table(trial: Trial) -> None:
     """The reference tables and every arm, unless they are in the log."""
     if not trial.has(INDEPENDENT):
+        tables = reference_tables(trial.train, trial.target, seed=trial.preset.utility_seeds[0])
+        for arm, table in {REAL: trial.test, **tables}.items():
+            add_joint(trial, arm, table)
         found = reference_rows(
             trial.train, trial.test, tvae_epochs=trial.preset.tvae_epochs, **trial.judging
         )
         for arm, row in found.iterrows():
-            if arm == REAL:
-                add_joint(trial, arm, trial.test)
             add_row(trial, arm, row)
     for arm in trial.preset.ways:
         if not trial.has(arm):
