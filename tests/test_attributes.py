@@ -21,7 +21,6 @@ from synthkit.synalign.attributes import (
     REASONS,
     REVIEWS,
     SURFACE,
-    AnswerLog,
     Attribute,
     Calls,
     Schema,
@@ -758,13 +757,6 @@ def test_a_teacher_that_breaks_its_promise(answers):
         return
     with pytest.raises(TeacherError, match="wrong stopped"):
         write(Wrong(), [{"mood": "a"}, {"mood": "b"}], FREE)
-
-
-def test_a_log_in_memory_keeps_the_first_answer():
-    log = AnswerLog(None, "key")
-    log.add(0, 1, "first")
-    log.add(0, 1, "second")
-    assert log.known == {(0, 1): "first"}
 
 
 def http_teacher(tmp_path, temperature=0.7):

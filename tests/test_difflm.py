@@ -34,15 +34,16 @@ from synthkit.difflm.synthesizer import (
     Fitted,
     JsonForm,
     RowForm,
-    SampleLog,
     TextForm,
     TriesUsedUp,
+    batch_of,
     collect,
     draw_latents,
     log_agreement,
     make_form,
     mixed,
     read_material,
+    sample_log,
     satisfied,
     split,
     with_changes,
@@ -924,14 +925,14 @@ def test_a_saved_writer_needs_its_own_model(lm, writer, fitted, tmp_path):
 
 def test_a_log_of_samples_survives_a_torn_line(tmp_path):
     path = tmp_path / "log.jsonl"
-    log = SampleLog(path, "key")
-    log.batch(0, 0, lambda: ([[1]], [0.0]))
+    log = sample_log(path, "key")
+    batch_of(log, 0, 0, lambda: ([[1]], [0.0]))
     with open(path, "a") as handle:
         handle.write('{"tu')
-    again = SampleLog(path, "key")
-    assert again.batch(0, 0, None) == ([[1]], [0.0])
-    assert again.batch(0, 4, lambda: ([[2]], [-1.0])) == ([[2]], [-1.0])
-    assert len(SampleLog(path, "key").known) == 2
+    again = sample_log(path, "key")
+    assert batch_of(again, 0, 0, None) == ([[1]], [0.0])
+    assert batch_of(again, 0, 4, lambda: ([[2]], [-1.0])) == ([[2]], [-1.0])
+    assert len(sample_log(path, "key").known) == 2
 
 
 @settings(max_examples=30, deadline=None)

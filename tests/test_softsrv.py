@@ -22,7 +22,6 @@ from synthkit.softsrv.synthesizer import (
     QUESTION_LINE,
     Answerer,
     Draft,
-    DraftLog,
     Drawing,
     answer_prompt,
     check_contexts,
@@ -674,12 +673,6 @@ def test_a_file_of_another_sample_is_refused(lm, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="another sample"):
         make(lm, seed=0, steps=2).fit(REAL).sample(3, checkpoint=file)
     assert len(made.sample(5, checkpoint=file)) == 5
-
-
-def test_a_log_without_a_file_keeps_nothing():
-    log = DraftLog(None)
-    log.add({"round": 0, "slot": 0, "text": "a", "ended": True})
-    assert log.known == {}
 
 
 # --- save and load -------------------------------------------------------------------------------

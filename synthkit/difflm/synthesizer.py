@@ -26,8 +26,8 @@ __all__ = ['PARTS', 'PRESETS', 'Draft', 'UNMET', 'UNCHECKED', 'CUT_OFF', 'OFF_LA
            'read_material', 'split', 'RowForm', 'checked', 'TextForm', 'JsonForm', 'json_texts', 'satisfied',
            'make_form', 'text_codec', 'FitLog', 'key_of', 'hash_of', 'ids_of', 'fit_phases', 'save_trained',
            'load_trained', 'target_labels', 'Fitted', 'mixed', 'draw_latents', 'Asked', 'log_agreement', 'write_rows',
-           'TriesUsedUp', 'Kept', 'Choice', 'SampleLog', 'collect', 'check_container', 'as_rows', 'draw_rows',
-           'LatentSampler', 'DiffLM', 'save_difflm', 'form_from', 'load_difflm']
+           'TriesUsedUp', 'Kept', 'Choice', 'sample_log', 'batch_of', 'collect', 'check_container', 'as_rows',
+           'draw_rows', 'LatentSampler', 'DiffLM', 'save_difflm', 'form_from', 'load_difflm']
 
 # %% ../../nbs/53_difflm.ipynb #10f7cb40
 from ..datasets import as_dataset
@@ -49,9 +49,10 @@ from .schema import TableSchema
 from .text_codec import TextCodec
 from .trie import Legal
 from ..fitted import check_model, made_with, read_settings
+from ..journal import Journal
 from ..presets import choose_preset
 from ..soft_prompts import frozen
-from ..storage import append_jsonl, read_json, read_jsonl, write_bytes, write_json
+from ..storage import read_json, write_bytes, write_json
 from ..training import History
 
 # %% ../../nbs/53_difflm.ipynb #15672a0a
@@ -698,41 +699,19 @@ class Choice:
                 self.report["settled for"] += 1
 
 # %% ../../nbs/53_difflm.ipynb #1c4ecaec
-class SampleLog:
-    """The drafts of a sample on file, batch by batch, so that an interrupted one goes on.
+def sample_log(path: str | Path | None, key: str = "") -> Journal:
+    """Batches of drafts by (turn, start), so that an interrupted sample goes on."""
+    other = "another sample (other model, data, seed, number, prior, temperature or conditions)"
+    return Journal(path, key, ("turn", "start"), other)
 
-    Args:
-        path: a JSONL file, or None to keep nothing.
-        key: what tells this sample from others; the first line of the file holds it.
 
-    Raises:
-        ValueError: the file belongs to another sample.
-    """
-
-    def __init__(self, path: str | Path | None, key: str = ""):
-        self.path, self.known = None if path is None else Path(path), {}
-        if self.path is None:
-            return
-        rows = read_jsonl(path, tolerate_torn=True) if self.path.exists() else []
-        if rows and rows[0].get("sample") != key:
-            raise ValueError(
-                f"{self.path.name} holds another sample (other model, data, seed, number, prior, "
-                "temperature or conditions); remove it or name another file"
-            )
-        if not rows:
-            append_jsonl(self.path, {"sample": key})
-        self.known = {(row["turn"], row["start"]): row for row in rows[1:]}
-
-    def batch(self, turn: int, start: int, make: Callable) -> tuple[list[Draft], list[float]]:
-        """Drafts and their ln w from the file, or from `make()`, which are then put on file."""
-        if (turn, start) in self.known:
-            found = self.known[turn, start]
-            return found["drafts"], found["agreement"]
+def batch_of(log: Journal, turn: int, start: int, make: Callable) -> tuple[list[Draft], list]:
+    """Drafts and their ln w from the log, or from `make()`, which are then put there."""
+    if (turn, start) not in log.known:
         drafts, agreement = make()
-        if self.path is not None:
-            entry = {"turn": turn, "start": start, "drafts": drafts, "agreement": agreement}
-            append_jsonl(self.path, entry)
-        return drafts, agreement
+        log.add({"turn": turn, "start": start, "drafts": drafts, "agreement": agreement})
+    found = log.known[turn, start]
+    return found["drafts"], found["agreement"]
 
 # %% ../../nbs/53_difflm.ipynb #5c515c91
 def collect(
@@ -743,7 +722,7 @@ def collect(
     *,
     tries: int = 20,
     batch: int = 256,
-    log: SampleLog | None = None,
+    log: Journal | None = None,
     progress: bool = False,
 ) -> list[Kept]:
     """A row for each of `n` slots; those turned away are drawn anew, from a new latent.
@@ -757,7 +736,7 @@ def collect(
     """
     from tqdm import tqdm
 
-    log = SampleLog(None) if log is None else log
+    log = sample_log(None) if log is None else log
     with tqdm(total=n, desc="sample", unit="row", disable=not progress) as bar:
         for turn in range(tries):
             slots = [slot for slot in range(n) if slot not in choice.kept]
@@ -767,7 +746,7 @@ def collect(
                 if z is None and (turn, start) not in log.known:
                     z = latents(len(slots), turn)
                 part = None if z is None else z[start : start + batch]
-                drafts, agreement = log.batch(turn, start, partial(decode, part, turn, start))
+                drafts, agreement = batch_of(log, turn, start, partial(decode, part, turn, start))
                 choice.take(group, turn, drafts, agreement)
                 bar.update(len(choice.kept) - before)
             if len(choice.kept) == n:
@@ -815,10 +794,10 @@ def draw_rows(
     if prior not in PRIORS:
         raise ValueError(f"prior must be one of {', '.join(PRIORS)}; got {prior!r}")
     asked = Asked(fitted.form, conditions, temperature, legal)
-    log = SampleLog(None)
+    log = sample_log(None)
     if checkpoint is not None:
         facts = [n, seed, prior, temperature, asked.key, legal, preset.batch]
-        log = SampleLog(checkpoint, key_of(*facts, fitted.digest()))
+        log = sample_log(checkpoint, key_of(*facts, fitted.digest()))
 
     def latents(m: int, turn: int) -> Tensor:
         return draw_latents(prior, m, mixed(seed, turn), fitted.latents, fitted.diffusion)

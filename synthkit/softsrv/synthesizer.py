@@ -20,7 +20,7 @@ from torch import Tensor
 # %% auto #0
 __all__ = ['PRESETS', 'QUESTION_LINE', 'SoftSRVPreset', 'check_preset', 'target_texts', 'fitting', 'split', 'Fitted',
            'save_fitted', 'load_fitted', 'write_settings', 'Draft', 'Drawing', 'write', 'answer_prompt', 'Answerer',
-           'Slot', 'DraftLog', 'give_answers', 'fill', 'collect', 'draft_number', 'TextSampler', 'check_count',
+           'Slot', 'draft_log', 'give_answers', 'fill', 'collect', 'draft_number', 'TextSampler', 'check_count',
            'check_contexts', 'make_plan', 'sample_key', 'TargetSampler', 'Target', 'prepare', 'untrained', 'SoftSRV']
 
 # %% ../../nbs/21_softsrv.ipynb #9e5d4849
@@ -28,6 +28,7 @@ from ..contamination import HeldOut
 from ..datasets import as_dataset
 from ..finetune import PROMPT
 from ..fitted import made_with, read_settings
+from ..journal import Journal
 from ..lm.decoding import Sampling, decode, end_tokens, new_text
 from ..presets import choose_preset
 from synthkit.soft_prompts import (
@@ -50,7 +51,6 @@ from synthkit.softsrv.filters import (
     check_choices,
 )
 from synthkit.storage import (
-    append_jsonl,
     read_json,
     read_jsonl,
     sha256_text,
@@ -354,40 +354,13 @@ class Slot:
     own: str | None = None
 
 
-class DraftLog:
-    """Drafts and answers on file as they come, so that an interrupted sample goes on.
-
-    Args:
-        path: a JSONL file, or None to keep nothing.
-        key: what tells this sample from others; the first line of the file holds it.
-
-    Raises:
-        ValueError: the file belongs to another sample.
-    """
-
-    def __init__(self, path: str | Path | None, key: str = ""):
-        self.path, self.known = None if path is None else Path(path), {}
-        if self.path is None:
-            return
-        rows = read_jsonl(path, tolerate_torn=True) if self.path.exists() else []
-        if rows and rows[0].get("sample") != key:
-            raise ValueError(
-                f"{self.path.name} holds the drafts of another sample (other model, prompt, seed, "
-                "contexts or temperature); remove it or name another file"
-            )
-        if not rows:
-            append_jsonl(self.path, {"sample": key})
-        self.known = {(row["round"], row["slot"]): row for row in rows[1:]}
-
-    def add(self, entry: dict) -> None:
-        """Keep one draft, unless it is on file."""
-        place = entry["round"], entry["slot"]
-        if self.path is not None and place not in self.known:
-            append_jsonl(self.path, entry)
-            self.known[place] = entry
+def draft_log(path: str | Path | None, key: str = "") -> Journal:
+    """Drafts and answers by (round, slot), so that an interrupted sample goes on."""
+    other = "the drafts of another sample (other model, prompt, seed, contexts or temperature)"
+    return Journal(path, key, ("round", "slot"), other)
 
 # %% ../../nbs/21_softsrv.ipynb #ac4ef6c0
-def give_answers(rows: Sequence[dict], turn: int, answerer: Answerer, log: DraftLog) -> None:
+def give_answers(rows: Sequence[dict], turn: int, answerer: Answerer, log: Journal) -> None:
     """Put an answer into each row, from the file or from the answerer; without one, its status."""
     on_file = {row["slot"]: log.known.get((turn, row["slot"]), {}) for row in rows}
     known = {slot: entry["answer"] for slot, entry in on_file.items() if "answer" in entry}
@@ -432,13 +405,13 @@ def collect(
     *,
     rounds: int = 8,
     batch: int = 64,
-    log: DraftLog | None = None,
+    log: Journal | None = None,
     progress: bool = False,
 ) -> tuple[dict[int, dict], Counter]:
     """The kept row of every slot of `plan` that got one, and how all drafts ended, counted."""
     from tqdm import tqdm
 
-    log = DraftLog(None) if log is None else log
+    log = draft_log(None) if log is None else log
     kept, report = {}, Counter()
     with tqdm(total=len(plan), desc="sample", unit="text", disable=not progress) as bar:
         for turn in range(rounds):
@@ -604,7 +577,7 @@ class TargetSampler(TextSampler):
         if checkpoint is not None:
             asked = {"teacher": self.answerer.name, "prompt": self.answerer.template}
             key = sample_key(self.lm, fitted, z, how, given=contexts is not None, **asked)
-            log = DraftLog(checkpoint, key)
+            log = draft_log(checkpoint, key)
         return self._rows(
             plan, drafts, how, held_out=held_out, drop=drop, batch=batch, log=log,
             progress=progress,

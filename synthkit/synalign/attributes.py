@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..journal import Journal
 from ..metrics import distinct_n, exact_duplicates, rate, self_bleu, texts_of, words
 from ..statistics import Interval
-from ..storage import append_jsonl, read_jsonl, sha256_text
+from ..storage import sha256_text
 from ..teacher.base import FunctionTeacher, LMTeacher, RecordedTeacher, Teacher, TeacherError
 from ..teacher.http import HTTPTeacher
 from ..worlds.reviews import read_attributes
@@ -34,10 +35,10 @@ if TYPE_CHECKING:
 Record = dict[str, str]  # attribute -> value
 
 # %% auto #0
-__all__ = ['Record', 'REASONS', 'REVIEWS', 'BANDS', 'SURFACE', 'PORTION', 'plain', 'Attribute', 'Reading', 'json_objects',
-           'parse_record', 'Schema', 'describe_prompt', 'checked_record', 'write_prompt', 'read_record',
-           'attribute_table', 'AnswerLog', 'Calls', 'Descriptions', 'describe', 'asked', 'oracle', 'follows', 'write',
-           'match', 'variety']
+__all__ = ['Record', 'REASONS', 'REVIEWS', 'BANDS', 'SURFACE', 'PORTION', 'OTHER', 'plain', 'Attribute', 'Reading',
+           'json_objects', 'parse_record', 'Schema', 'describe_prompt', 'checked_record', 'write_prompt', 'read_record',
+           'attribute_table', 'Calls', 'Descriptions', 'describe', 'asked', 'oracle', 'follows', 'write', 'match',
+           'variety']
 
 # %% ../../nbs/41_attributes.ipynb #7a6ceee1
 def plain(value: Any) -> str:
@@ -414,41 +415,7 @@ def attribute_table(data: Any, schema: Schema) -> pd.DataFrame:
 
 # %% ../../nbs/41_attributes.ipynb #b215d697
 PORTION = 64  # prompts that a teacher gets at a time
-
-
-class AnswerLog:
-    """Answers by (turn, place), kept on file as they come.
-
-    Args:
-        path: a JSONL file, or None to keep them in memory only.
-        key: what tells this list of calls from others; the first line of the file holds it.
-
-    Raises:
-        ValueError: the file belongs to other calls.
-    """
-
-    def __init__(self, path: str | Path | None, key: str):
-        self.path = None if path is None else Path(path)
-        self.known: dict[tuple[int, int], str] = {}
-        if self.path is None:
-            return
-        rows = read_jsonl(self.path, tolerate_torn=True) if self.path.exists() else []
-        if rows and rows[0].get("calls") != key:
-            raise ValueError(
-                f"{self.path.name} holds the answers to other calls (another teacher, seed, schema "
-                "or other texts); remove it or name another file"
-            )
-        if not rows:
-            append_jsonl(self.path, {"calls": key})
-        self.known = {(row["turn"], row["place"]): row["answer"] for row in rows[1:]}
-
-    def add(self, turn: int, place: int, answer: str) -> None:
-        """Keep one answer, unless it is there."""
-        if (turn, place) in self.known:
-            return
-        if self.path is not None:
-            append_jsonl(self.path, {"turn": turn, "place": place, "answer": answer})
-        self.known[turn, place] = answer
+OTHER = "the answers to other calls (another teacher, seed, schema or other texts)"
 
 # %% ../../nbs/41_attributes.ipynb #fa63a28b
 class Calls:
@@ -467,7 +434,8 @@ class Calls:
         options = getattr(teacher, "options", {}) if isinstance(teacher, LMTeacher) else {}
         weights = getattr(getattr(teacher, "lm", None), "fingerprint", None) if checkpoint else None
         identity = [teacher.name, weights, seed, temperature, options, self.prompts]
-        self.log = AnswerLog(checkpoint, sha256_text(json.dumps(identity, default=str)))
+        key = sha256_text(json.dumps(identity, default=str))
+        self.log = Journal(checkpoint, key, ("turn", "place"), OTHER)
 
     def ask(self, places: Sequence[int], turn: int, progress: bool = False) -> list[str]:
         """The answers of one turn, from the file or from the teacher.
@@ -480,9 +448,9 @@ class Calls:
             prompts = [self.prompts[place] for place in portion]
             if any((turn, place) not in self.log.known for place in portion):
                 for place, answer in zip(portion, self._answers(prompts, turn, start, progress)):
-                    self.log.add(turn, place, answer)
+                    self.log.add({"turn": turn, "place": place, "answer": answer})
             self.asked.update(prompts)
-        return [self.log.known[turn, place] for place in places]
+        return [self.log.known[turn, place]["answer"] for place in places]
 
     def _answers(self, prompts: list[str], turn: int, start: int, progress: bool) -> list[str]:
         asked, keep = _with_copies(self, prompts)
