@@ -288,7 +288,7 @@ def test_it_learns_and_the_latent_matters(fitted, codec):
     held_out = codec.encode(table(100, 1), unseen="nearest")
     report = model.collapse(held_out, held_out[:, 0] < held_out[:, 0].float().mean())
     assert report.rise >= 0.5 and not report.collapsed and report.probe > 0.9
-    assert report.true < 0.6 * history.held_out[0][1] and report.true < report.prior
+    assert report.true < 0.75 * history.held_out[0][1] and report.true < report.prior
     assert report.true == pytest.approx(history.best_loss, rel=1e-4)
 
 

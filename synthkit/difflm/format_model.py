@@ -204,9 +204,9 @@ class _HintedModel(nn.Module):
         self.vocab_size, self.bos = codec.vocab_size, codec.bos
         self.model = new_llama(codec.vocab_size, codec.length, preset, seed)
         self.register_buffer("known", torch.unique(self._keys(ids)), persistent=False)
-        generator = torch.Generator().manual_seed(seed)
-        drawn = torch.randn(len(self.known), preset.width, generator=generator)
-        self.vectors = nn.Parameter(0.1 * drawn)  # (pairs of place and token, H)
+        # From the told token's own embedding on, hints are read after half as many steps.
+        tokens = self.model.get_input_embeddings().weight[self.known % codec.vocab_size]
+        self.vectors = nn.Parameter(5 * tokens.detach())  # (pairs of place and token, H)
 
     def _keys(self, ids: Tensor) -> Tensor:
         return ids + self.vocab_size * torch.arange(ids.shape[1])
