@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-from tiny import TEXTS, tiny_lm
+from tiny import TEXTS, tiny_lm, tiny_table
 from torch.nn import functional
 
 from synthkit.difflm import autoencoder as module
@@ -46,23 +46,14 @@ SIZES = {"latent": 4, "tokens": 2, "width": 16, "layers": 1, "heads": 2, "batch_
 TINY = AutoencoderPreset(steps=8, lr=3e-3, eval_every=2, patience=None, waits=1, **SIZES)
 
 
-def table(n=300, seed=0):
-    """y is a copy of x; the number is low or high with it."""
-    rng = np.random.default_rng(seed)
-    x = rng.integers(0, 4, n)
-    number = np.where(x < 2, rng.integers(0, 200, n), rng.integers(800, 1000, n))
-    return pd.DataFrame({"x": list("abcd"[i] for i in x), "y": list("pqrs"[i] for i in x),
-                         "number": number})  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def codec():
-    return RowCodec(TableSchema.infer(table(), few=2))
+    return RowCodec(TableSchema.infer(tiny_table(300), few=2))
 
 
 @pytest.fixture(scope="module")
 def ids(codec):
-    return codec.encode(table())
+    return codec.encode(tiny_table(300))
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +67,8 @@ def decoder(codec, ids):
 
 @pytest.fixture(scope="module")
 def fitted(decoder, codec, ids):
-    model = Autoencoder(decoder, codec, TINY, steps=200, lr=1e-2, eval_every=50)
-    return model, model.fit(ids, codec.encode(table(100, 1), unseen="nearest"))
+    model = Autoencoder(decoder, codec, TINY, steps=500, lr=1e-2, eval_every=50)
+    return model, model.fit(ids, codec.encode(tiny_table(100, 1), unseen="nearest"))
 
 
 @pytest.fixture(scope="module")
@@ -285,10 +276,10 @@ def test_the_presets_are_three_and_grow():
 
 def test_it_learns_and_the_latent_matters(fitted, codec):
     model, history = fitted
-    held_out = codec.encode(table(100, 1), unseen="nearest")
+    held_out = codec.encode(tiny_table(100, 1), unseen="nearest")
     report = model.collapse(held_out, held_out[:, 0] < held_out[:, 0].float().mean())
     assert report.rise >= 0.5 and not report.collapsed and report.probe > 0.9
-    assert report.true < 0.75 * history.held_out[0][1] and report.true < report.prior
+    assert report.true < 0.6 * history.held_out[0][1] and report.true < report.prior
     assert report.true == pytest.approx(history.best_loss, rel=1e-4)
 
 
@@ -392,7 +383,7 @@ def test_bad_rows_are_refused(decoder, codec, ids):
     with pytest.raises(ValueError, match="found 1 rows"):
         model.fit(ids[:1])
     with pytest.raises(TypeError, match="DataFrame"):
-        model.fit(table())
+        model.fit(tiny_table(300))
     with pytest.raises(ValueError, match="another codec"):
         model.fit(ids.repeat(1, 2))
     with pytest.raises(ValueError, match="token ids run"):
@@ -519,7 +510,7 @@ def test_what_does_not_fit_is_refused(fitted, decoder, codec, ids, tmp_path):
     other = format_model(codec, ids, "fast", steps=1, width=32, layers=1, heads=2, seed=8)
     with pytest.raises(ValueError, match="fit again"):
         Autoencoder.load(folder, other, codec)
-    fewer = RowCodec(TableSchema.infer(table()[["x", "number"]], few=2))
+    fewer = RowCodec(TableSchema.infer(tiny_table(300)[["x", "number"]], few=2))
     with pytest.raises(ValueError, match="fit again"):
         Autoencoder.load(folder, decoder, fewer)
     state = load_file(folder / "autoencoder.safetensors")

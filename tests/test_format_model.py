@@ -3,12 +3,12 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
+from tiny import tiny_table
 from torch.nn import functional
 
 from synthkit.difflm import format_model as module
@@ -29,23 +29,14 @@ TINY = FormatPreset(
 )
 
 
-def table(n=400, seed=0):
-    """y is a copy of x, the number is far below or above 500 with it."""
-    rng = np.random.default_rng(seed)
-    x = rng.integers(0, 4, n)
-    number = np.where(x < 2, rng.integers(0, 200, n), rng.integers(800, 1000, n))
-    return pd.DataFrame({"x": list("abcd"[i] for i in x), "y": list("pqrs"[i] for i in x),
-                         "number": number})  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def codec():
-    return RowCodec(TableSchema.infer(table(), few=2))
+    return RowCodec(TableSchema.infer(tiny_table(400), few=2))
 
 
 @pytest.fixture(scope="module")
 def ids(codec):
-    return codec.encode(table())
+    return codec.encode(tiny_table(400))
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +166,9 @@ def test_the_seed_decides_everything(codec, ids):
     first = weights(format_model(codec, ids, SHORT, seed=1))
     assert same(first, weights(format_model(codec, ids, SHORT, seed=1)))
     assert not same(first, weights(format_model(codec, ids, SHORT, seed=2)))
-    assert same(first, weights(format_model(codec, table(), SHORT, seed=1))), "a table does as well"
+    assert same(first, weights(format_model(codec, tiny_table(400), SHORT, seed=1))), (
+        "a table does as well"
+    )
 
 
 def test_torchs_own_generator_is_left_alone(codec, ids):

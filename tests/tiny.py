@@ -1,8 +1,10 @@
-"""Tiny random causal LMs with a small tokenizer, written to a folder as a real one would be."""
+"""Small stand-ins: random causal LMs with a tokenizer in a folder, and a table with a pattern."""
 
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import torch
 import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -103,3 +105,12 @@ def tiny_lm(folder: Path, kind: str = "llama", *, seed: int = 0, bos=None, **ove
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return Path(folder)
+
+
+def tiny_table(n: int, seed: int = 0) -> pd.DataFrame:
+    """Three columns: y is a copy of x, and the number is low or high with it."""
+    rng = np.random.default_rng(seed)
+    x = rng.integers(0, 4, n)
+    number = np.where(x < 2, rng.integers(0, 200, n), rng.integers(800, 1000, n))
+    names = {"x": list("abcd"[i] for i in x), "y": list("pqrs"[i] for i in x)}
+    return pd.DataFrame({**names, "number": number})
