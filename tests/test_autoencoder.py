@@ -174,7 +174,7 @@ def test_an_embedding_is_added_everywhere(decoder, codec, ids):
 
 
 def test_memory_is_one_more_slot_in_every_layer(decoder, codec, ids):
-    """With keys so large that only the slot is attended to, all that is read is its value."""
+    """What a head reads lies between what it read without the slot and the slot's value."""
     injector = Injector("memory", 4, decoder, 2)
     layer = decoder.model.layers[0].self_attn
     seen = {}
@@ -193,9 +193,9 @@ def test_memory_is_one_more_slot_in_every_layer(decoder, codec, ids):
         plain = without["x"].view_as(mixed)
     finally:
         hook.remove()
-    # softmax over one more key: each head's output lies on the line from the old one to the slot
+    # A softmax over one more key: `share` is the weight of the slot, which may round to 0 or to 1.
     share = ((mixed - plain) * (slot - plain)).sum(-1) / (slot - plain).square().sum(-1)
-    assert ((share > 0) & (share < 1)).all()
+    assert -1e-5 < share.min() < share.max() < 1 + 1e-5
     torch.testing.assert_close(plain + share[..., None] * (slot - plain), mixed)
 
 
