@@ -11,6 +11,7 @@ Modules:
 - `synthkit.sandbox.runner`: Run generated Python in a separate process, with limits on time, memory and reach.
 - `synthkit.spa.records_base`: The base of SPA's records experiment: the embedded model after it has read records of all orders.
 - `synthkit.synalign.ranking`: How good a ranking is: offline metrics, and two rankings interleaved before simulated users.
+- `synthkit.table_baselines`: Tables by other libraries, to stand beside our own: TVAE, CTGAN and GReaT, each optional.
 - `synthkit.table_fidelity`: Fidelity of a synthetic table by hand: its columns, its pairs of columns, its values.
 - `synthkit.table_metrics`: How good is a synthetic table? Fidelity, utility and privacy, always beside reference tables.
 - `synthkit.table_probes`: Boosted trees as a judge of tables: what rows teach, and whether they can be told from real ones.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .statistics import Interval, mean_interval
+from .table_baselines import tvae_table
 from .table_fidelity import invalid_rate, invalid_values, pair_error, rare_coverage, shape_error
 from .table_probes import (
     FEW_VALUES,
@@ -49,7 +50,6 @@ __all__ = [
     "reference_rows",
     "reference_tables",
     "shape_error",
-    "tvae_table",
     "utility",
 ]
 
@@ -201,31 +201,6 @@ def class_conditional(frame: pd.DataFrame, target: str, seed: int = 0) -> pd.Dat
         take[home] = home if name == target else drawn
         shuffled[name] = frame[name].take(take).array
     return pd.DataFrame(shuffled, columns=frame.columns)
-
-
-def tvae_table(
-    frame: pd.DataFrame, n: int | None = None, *, epochs: int = 300, seed: int = 0
-) -> pd.DataFrame:
-    """A table by TVAE, where the package `ctgan` is installed; its licence is the Business Source
-    Licence 1.1, so the kit does not depend on it. Missing numbers are set to the column's median.
-
-    Raises:
-        ImportError: `ctgan` is not installed.
-    """
-    try:
-        from ctgan import TVAE
-    except ImportError as error:
-        raise ImportError(
-            "TVAE needs the package ctgan (Business Source Licence 1.1: read it first); "
-            "pip install ctgan, or leave TVAE out"
-        ) from error
-    kinds = column_kinds(frame)
-    numbers = [name for name, kind in kinds.items() if kind == "number"]
-    filled = frame.assign(**{name: frame[name].fillna(frame[name].median()) for name in numbers})
-    model = TVAE(epochs=epochs)
-    model.set_random_state(seed)
-    model.fit(filled, [name for name in kinds if name not in numbers])
-    return model.sample(n or len(frame))
 
 
 def reference_tables(

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ from synthkit.difflm import report as R
 from synthkit.difflm.synthesizer import TriesUsedUp
 from synthkit.lab.measurements import Log
 from synthkit.lab.results import Result
+from synthkit.storage import write_json
 from synthkit.table_metrics import independent_columns
 from synthkit.worlds import load_world
 
@@ -23,6 +25,7 @@ class StandIn:
     """Draws columns independently, and keeps what it was asked."""
 
     made: tuple = ()
+    saved: ClassVar[dict] = {}
 
     def __init__(self, preset="fast", seed=0, **changes):
         self.changes, self.report = changes, Counter()
@@ -38,6 +41,14 @@ class StandIn:
             self.report = Counter({"kept": n - 4, "unknown token": 4})
             raise TriesUsedUp(4, n, max_tries, self.report)
         return independent_columns(self.data, seed).sample(n, replace=True, random_state=seed)
+
+    def save(self, folder):
+        StandIn.saved = {**StandIn.saved, folder: self}
+        write_json(folder / "difflm.json", {})
+
+    @classmethod
+    def load(cls, folder):
+        return cls.saved[folder]
 
 
 @pytest.fixture
@@ -86,6 +97,49 @@ def test_the_ablation_forces_a_collapse_and_mixes_add_rows(stand_in, tmp_path, m
     assert rows_of(log, E.COLLAPSED)["collapsed"] == 0
     assert sizes == [375, 450, 525, 600]
     assert rows_of(log, "real and 50% synthetic") == {"auc": 0.75}
+
+
+def test_an_experiment_that_was_cut_off_does_not_fit_again(stand_in, tmp_path, monkeypatch):
+    log, preset = Log(tmp_path / "m.jsonl"), replace(SMALL, n_free=0)
+    whole = E.score
+
+    def cut_off(trial, arm, table):
+        if arm == E.NORMAL:
+            raise KeyboardInterrupt
+        whole(trial, arm, table)
+
+    monkeypatch.setattr(E, "score", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        E.run_seed(None, preset, 0, log)
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["fit-census-0"]
+    monkeypatch.setattr(E, "score", whole)
+    E.run_seed(None, preset, 0, Log(tmp_path / "m.jsonl"))
+    assert len(stand_in.made) == 1 and not any(path.is_dir() for path in tmp_path.iterdir())
+
+
+def test_injections_and_other_libraries_stand_beside_it(stand_in, tmp_path, monkeypatch):
+    asked = {}
+
+    def other(train, *, seconds, seed):
+        asked.update(seconds=seconds, seed=seed)
+        table = train.sample(150, random_state=seed)
+        table.attrs = {"epochs": 7, "seconds": 2.5}
+        return table
+
+    monkeypatch.setitem(E.OTHERS, "TVAE", other)
+    monkeypatch.setitem(E.OTHERS, "GReaT", lambda train, **how: other(train, **how)[:3])
+    memory = "DiffLM, memory"
+    preset = replace(SMALL, ways=(E.DIFFUSION,), injected=(memory,), others=("TVAE", "GReaT"),
+                     n_free=0)  # fmt: skip
+    log = Log(tmp_path / "m.jsonl")
+    E.run_seed(None, preset, 2, log)
+    assert stand_in.made == ({}, {"kind": "memory"})
+    assert asked == {"seconds": rows_of(log, E.DIFFUSION)["seconds"], "seed": 2}
+    assert {"auc", "rise of a wrong latent"} <= set(rows_of(log, memory))
+    found = rows_of(log, "TVAE")
+    assert (found["epochs"], found["seconds"], found["rows"]) == (7, 2.5, 0.5)
+    assert found["auc"] > rows_of(log, E.INDEPENDENT)["auc"]
+    assert "auc" not in rows_of(log, "GReaT") and rows_of(log, "GReaT")["rows"] == 0.01
 
 
 def test_any_table_can_be_tried_and_its_joint_law_is_not_asked_for(stand_in, tmp_path):

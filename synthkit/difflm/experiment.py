@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..lab.measurements import Log
+from ..paths import embedded_lm_dir
+from ..table_baselines import ctgan_table, great_table, tvae_table
 from ..table_metrics import evaluate_table, reference_rows, reference_tables, utility
 from ..worlds import load_world
 from ..worlds.census import joint_distance
@@ -35,6 +39,15 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 FREE = "DiffLM, free sampling"
 COLLAPSED = "DiffLM, collapse forced"
+# Arms with the latent let in another way than by soft tokens; see `autoencoder.KINDS`.
+INJECTED = {"DiffLM, memory": "memory", "DiffLM, embedding": "embedding"}
+# Other libraries, each optional; GReaT tunes the embedded model, which is small too.
+OTHERS: dict[str, Callable[..., pd.DataFrame]] = {
+    "TVAE": tvae_table,
+    "CTGAN": ctgan_table,
+    "GReaT": lambda *args, **how: great_table(*args, model=embedded_lm_dir(), **how),
+}
+FEWEST_ROWS = 100  # of another library's table; with fewer, nothing can be said of it
 MIXES = (0.25, 0.5, 0.75, 1.0)  # synthetic rows added, as shares of the real ones
 MEASURES = (
     "auc", "f1", "rmse", "r2", "shape_error", "pair_error", "pair_error_real_bins", "c2st",
@@ -52,9 +65,11 @@ class ExperimentPreset:
         ways: arms of `WAYS` that are sampled, each as many rows as there are to learn from.
         n_free: rows drawn without the trie, to count what is invalid; 0 for none.
         ablations: whether a collapse is forced.
+        injected: arms of `INJECTED` that are fitted too.
         mixes: whether real rows are mixed with synthetic ones.
         utility_seeds: of the boosted trees.
-        tvae_epochs: of TVAE, an optional baseline; 0 for none.
+        others: arms of `OTHERS`, each trained for as many seconds of CPU as DiffLM, or for its own
+            default number of epochs where that takes less.
         seeds: each draws its rows and trains its own method.
     """
 
@@ -64,9 +79,10 @@ class ExperimentPreset:
     ways: tuple[str, ...] = tuple(WAYS)
     n_free: int = 1000
     ablations: bool = True
+    injected: tuple[str, ...] = ()
     mixes: bool = True
     utility_seeds: tuple[int, ...] = (0, 1, 2)
-    tvae_epochs: int = 0
+    others: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0, 1, 2)
 
 
@@ -102,17 +118,29 @@ class Trial:
     preset: ExperimentPreset
     seed: int
     log: Log
-    options: Mapping[str, Any]
+    options: dict[str, Any]
     progress: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Of the fitted method, until all is measured."""
+        return self.log.path.with_name(f"fit-{self.name}-{self.seed}")
 
     @cached_property
     def method(self) -> DiffLM:
-        return self.fitted()
+        """Fitted, and kept on disk so that an interrupted experiment does not fit it again."""
+        if (self.folder / "difflm.json").is_file():
+            return DiffLM.load(self.folder)
+        begun = time.process_time()
+        method = self.fitted(checkpoint=self.folder / "running")
+        self.add(DIFFUSION, {"seconds": time.process_time() - begun})
+        method.save(self.folder)
+        return method
 
-    def fitted(self, **changes) -> DiffLM:
-        method = DiffLM(preset=self.preset.method, seed=self.seed, **self.options, **changes)
-        kept = self.log.path.with_name(f"fit-{self.name}-{self.seed}") if not changes else None
-        return method.fit(self.train, target=self.target, checkpoint=kept, progress=self.progress)
+    def fitted(self, checkpoint: Path | None = None, **changes) -> DiffLM:
+        method = DiffLM(preset=self.preset.method, seed=self.seed, **(self.options | changes))
+        how = {"checkpoint": checkpoint, "progress": self.progress}
+        return method.fit(self.train, target=self.target, **how)
 
     def sampled(self, method: DiffLM, n: int | None = None, **how) -> pd.DataFrame:
         return method.table(n or len(self.train), self.seed, progress=self.progress, **how)
@@ -136,9 +164,7 @@ def run_table(trial: Trial) -> None:
         tables = reference_tables(trial.train, trial.target, seed=trial.preset.utility_seeds[0])
         for arm, table in {REAL: trial.test, **tables}.items():
             add_joint(trial, arm, table)
-        found = reference_rows(
-            trial.train, trial.test, tvae_epochs=trial.preset.tvae_epochs, **trial.judging
-        )
+        found = reference_rows(trial.train, trial.test, **trial.judging)
         for arm, row in found.iterrows():
             add_row(trial, arm, row)
     for arm in trial.preset.ways:
@@ -152,8 +178,26 @@ def run_table(trial: Trial) -> None:
         forced = trial.fitted(autoencoder={"beta": 10.0, "floor": 10.0})
         add_collapse(trial, COLLAPSED, forced)
         score(trial, COLLAPSED, trial.sampled(forced))
+    for arm in trial.preset.injected:
+        if not trial.has(arm):
+            made = trial.fitted(kind=INJECTED[arm])
+            add_collapse(trial, arm, made)
+            score(trial, arm, trial.sampled(made))
     if trial.preset.mixes:
         add_mixes(trial)
+    for arm in trial.preset.others:
+        if not trial.has(arm, "rows"):
+            add_other(trial, arm)
+    shutil.rmtree(trial.folder, ignore_errors=True)
+
+
+def add_other(trial: Trial, arm: str) -> None:
+    """A table by another library, made in the time that DiffLM took."""
+    seconds = trial.log.found("seconds", DIFFUSION, trial.seed)
+    table = OTHERS[arm](trial.train, seconds=seconds, seed=trial.seed)
+    if len(table) >= FEWEST_ROWS:
+        score(trial, arm, table)
+    trial.add(arm, {**table.attrs, "rows": len(table) / len(trial.train)})
 
 
 def score(trial: Trial, arm: str, table: pd.DataFrame) -> None:

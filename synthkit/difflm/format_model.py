@@ -139,7 +139,11 @@ def check_ids(codec, ids: Tensor, least: int = 2) -> Tensor:
 
 
 def new_llama(vocab_size: int, length: int, preset: FormatPreset, seed: int):
-    """A Llama with random weights and tied embeddings, for rows of `length` tokens and a prefix."""
+    """A Llama with random weights and tied embeddings, for rows of `length` tokens and a prefix.
+
+    Embeddings begin five times as wide as a Llama's own (an sd of 0.1). Otherwise the few tokens of
+    a column with two values stay so alike for so long that hints of it are never read.
+    """
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
@@ -151,7 +155,10 @@ def new_llama(vocab_size: int, length: int, preset: FormatPreset, seed: int):
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return LlamaForCausalLM(config)
+        model = LlamaForCausalLM(config)
+    with torch.no_grad():
+        model.get_input_embeddings().weight.mul_(5)
+    return model
 
 
 def freeze(model: nn.Module) -> nn.Module:
@@ -206,7 +213,7 @@ class _HintedModel(nn.Module):
         self.register_buffer("known", torch.unique(self._keys(ids)), persistent=False)
         # From the told token's own embedding on, hints are read after half as many steps.
         tokens = self.model.get_input_embeddings().weight[self.known % codec.vocab_size]
-        self.vectors = nn.Parameter(5 * tokens.detach())  # (pairs of place and token, H)
+        self.vectors = nn.Parameter(2 * tokens.detach())  # (pairs of place and token, H)
 
     def _keys(self, ids: Tensor) -> Tensor:
         return ids + self.vocab_size * torch.arange(ids.shape[1])

@@ -39,8 +39,12 @@ class Log:
         return log
 
     def has(self, measure: str, arm: str, seed: int) -> bool:
+        return self.found(measure, arm, seed) is not None
+
+    def found(self, measure: str, arm: str, seed: int) -> float | None:
+        """The value of one measurement; None where it is not made yet."""
         wanted = {**self.labels, "measure": measure, "arm": arm, "seed": seed}
-        return any(_matches(row, wanted) for row in self.rows)
+        return next((row["value"] for row in self.rows if _matches(row, wanted)), None)
 
     def add(self, measure: str, arm: str, seed: int, value: float) -> None:
         """Put one measurement on disk; a value that is not finite is none.

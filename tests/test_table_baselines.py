@@ -1,0 +1,101 @@
+"""Tables by other libraries: optional, timed, and handed tables that they can read."""
+
+import sys
+import time
+import types
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from synthkit import table_baselines as B
+
+
+def mixed(n=200, seed=0):
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame({
+        "size": np.where(rng.random(n) < 0.1, np.nan, rng.normal(size=n)),
+        "count": rng.integers(0, 500, n),
+        "colour": rng.choice(["red", "blue"], n),
+    })  # fmt: skip
+
+
+class Stand:
+    """A model of ctgan: an epoch takes 20 ms of CPU, whatever the table."""
+
+    made: tuple = ()
+
+    def __init__(self, epochs):
+        self.epochs = epochs
+        Stand.made += (epochs,)
+
+    def set_random_state(self, seed):
+        self.seed = seed
+
+    def fit(self, frame, discrete):
+        Stand.seen, Stand.discrete = frame, discrete
+        begun = time.process_time()
+        while time.process_time() - begun < 0.02 * self.epochs:
+            pass
+
+    def sample(self, n):
+        return self.seen.sample(n, replace=True, random_state=self.seed)
+
+
+@pytest.fixture
+def ctgan(monkeypatch):
+    Stand.made = ()
+    monkeypatch.setitem(sys.modules, "ctgan", types.SimpleNamespace(TVAE=Stand, CTGAN=Stand))
+
+
+@pytest.mark.parametrize("make", [B.tvae_table, B.ctgan_table])
+def test_ctgan_is_optional(monkeypatch, make):
+    monkeypatch.setitem(sys.modules, "ctgan", None)
+    with pytest.raises(ImportError, match=r"Business Source Licence 1\.1"):
+        make(mixed())
+
+
+def test_a_table_without_gaps_is_handed_over_with_its_categories_named(ctgan):
+    made = B.tvae_table(mixed(), 30, epochs=2, seed=4)
+    assert len(made) == 30 and Stand.made == (2,) and made.attrs["epochs"] == 2
+    assert Stand.discrete == ["colour"] and not Stand.seen.isna().any(axis=None)
+    assert mixed()["size"].isna().any()
+
+
+def test_a_time_limit_sets_the_number_of_epochs(ctgan):
+    made = B.ctgan_table(mixed(), epochs=300, seconds=0.3)
+    assert 8 <= made.attrs["epochs"] <= 15  # 0.3 s at 20 ms each
+    assert made.attrs["seconds"] == pytest.approx(0.3, abs=0.06)
+    assert B.ctgan_table(mixed(), epochs=4, seconds=5.0).attrs["epochs"] == 4
+
+
+def test_a_pace_is_start_and_rounds():
+    pace = B.Pace(start=2.0, each=0.5)
+    assert [pace.within(seconds) for seconds in (12.0, 2.6, 1.0)] == [20, 1, 1]
+
+
+def test_great_is_optional_and_needs_a_model(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "be_great", None)
+    with pytest.raises(ImportError, match="pip install be-great"):
+        B.great_table(mixed(), model=tmp_path)
+    monkeypatch.setitem(sys.modules, "be_great", types.SimpleNamespace(GReaT=None))
+    with pytest.raises(FileNotFoundError, match="no-model"):
+        B.great_table(mixed(), model=tmp_path / "no-model")
+
+
+def test_great_writes_rows_and_may_write_too_few(monkeypatch, tmp_path):
+    class GReaT:
+        def __init__(self, model, max_steps, **how):
+            self.steps, config = max_steps, types.SimpleNamespace(max_position_embeddings=64)
+            self.model = types.SimpleNamespace(config=config, device="cpu")
+
+        def fit(self, frame):
+            self.frame = frame
+
+        def sample(self, n, k, max_length, device):
+            assert k == 40 and max_length == 64
+            return self.frame[: n - 5]
+
+    monkeypatch.setitem(sys.modules, "be_great", types.SimpleNamespace(GReaT=GReaT))
+    made = B.great_table(mixed(), 40, model=tmp_path, epochs=2, batch_size=50)
+    assert len(made) == 35 and made.attrs["epochs"] == 2
