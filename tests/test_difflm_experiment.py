@@ -202,15 +202,51 @@ def test_claims_are_read_off_the_right_arms():
     assert found["minus C2ST"] == "holds"
 
 
+def test_rivals_are_asked_for_where_they_were_run():
+    rows = over_seeds("auc", E.DIFFUSION, 0.90, 0.91, 0.90)
+    rows += over_seeds("auc", "DiffLM, memory", 0.88, 0.89, 0.88)
+    rows += over_seeds("auc", "CTGAN", 0.93, 0.93, 0.94)
+    rows += over_seeds("auc", E.REAL, 0.92, 0.92, 0.92)
+    rows += over_seeds("auc", E.mixed_arm(0.5), 0.91, 0.93, 0.92)
+    found = R.verdicts(result(rows)).set_index("claim")["verdict"]
+    assert found["soft tokens teach more than memory"] == "holds"
+    assert found["teaches more than CTGAN in the same time"] == "does not hold"
+    more = "real and 50% synthetic rows teach more than the real ones"
+    assert found[more] == "does not hold" and not found.index.str.contains("TVAE|embedding").any()
+
+
+def test_mixes_are_changes_against_the_real_rows():
+    rows = over_seeds("auc", E.REAL, 0.90, 0.92, 0.94)
+    rows += over_seeds("auc", E.mixed_arm(0.25), 0.91, 0.93, 0.95)
+    found = R.mixes(result(rows)).loc[E.CENSUS]
+    assert found["real alone"] == "0.920" and found["+ 25%"].startswith("0.01 [0.01, 0.01]")
+    assert "+ 50%" not in found.index
+    rows = over_seeds("r2", E.REAL, 0.5) + over_seeds("r2", E.mixed_arm(1.0), 0.4)
+    assert R.mixes(result(rows, seeds=(0,))).loc[E.CENSUS, "+ 100%"] == "-0.100"
+
+
+def test_times_stand_beside_each_other():
+    rows = over_seeds("seconds", E.DIFFUSION, 100, 110, 120)
+    rows += over_seeds("seconds", "TVAE", 99) + over_seeds("epochs", "TVAE", 41)
+    found = R.times(result(rows))
+    assert found.loc[(E.CENSUS, E.DIFFUSION), "CPU seconds"] == 110
+    assert found.loc[(E.CENSUS, "TVAE"), "epochs"] == 41 and len(found) == 2
+
+
 def test_the_report_prints_tables_and_draws(tmp_path, capsys):
     rows = over_seeds("valid", E.FREE, 0.97, 0.96, 0.98)
+    rows += over_seeds("auc", E.REAL, 0.95, 0.95, 0.95)
+    rows += over_seeds("auc", E.mixed_arm(1.0), 0.95, 0.95, 0.94)
+    rows += over_seeds("seconds", E.DIFFUSION, 9, 9, 9) + over_seeds("seconds", "TVAE", 9, 9, 9)
     for arm, error in ((E.DIFFUSION, 4.0), (E.INDEPENDENT, 9.0)):
         rows += over_seeds("pair_error_real_bins", arm, error, error, error + 0.1)
         rows += over_seeds("auc", arm, 0.9, 0.9, 0.9)
     found = result(rows)
     table = R.table(found, E.CENSUS)
     assert list(table.columns) == ["AUC", "pair error, %"] and E.FREE not in table.index
+    assert E.mixed_arm(1.0) not in table.index
     assert R.latents(found, E.CENSUS).loc[E.FREE, "valid"] == 0.97
     R.show(found, tmp_path)
     assert (tmp_path / "pairs-census.png").stat().st_size > 1000
-    assert "DiffLM, census" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert all(told in printed for told in ("DiffLM, census", "+ 100%", "CPU seconds"))

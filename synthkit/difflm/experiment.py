@@ -242,11 +242,16 @@ def add_free(trial: Trial) -> None:
     trial.add(FREE, {"valid": valid})
 
 
+def mixed_arm(share: float) -> str:
+    """The arm of real rows with that share of synthetic ones added."""
+    return f"real and {share:.0%} synthetic"
+
+
 def add_mixes(trial: Trial) -> None:
     """Real rows with synthetic rows beside them, and synthetic rows alone."""
     import pandas as pd
 
-    arms = {f"real and {share:.0%} synthetic": share for share in MIXES}
+    arms = {mixed_arm(share): share for share in MIXES}
     if all(trial.has(arm, "auc") or trial.has(arm, "rmse") for arm in arms):
         return
     made = trial.sampled(trial.method)

@@ -11,14 +11,21 @@ import numpy as np
 from ..lab import claims as claims_lab
 from ..lab.claims import Claim, gap, level, level_of
 from ..lab.measurements import caveats, mean, print_table, save_figure, values
+from ..statistics import mean_interval
 from .experiment import (
     CENSUS,
     COLLAPSED,
     DIFFUSION,
+    FEW,
     FREE,
     INDEPENDENT,
+    INJECTED,
+    MIXES,
     NORMAL,
+    OTHERS,
+    REAL,
     WITHIN,
+    mixed_arm,
 )
 
 if TYPE_CHECKING:
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
 
     from ..lab.results import Result
 
+AUC_BARS = {"adult": 0.88}  # about what 1,000 real rows teach
 COLUMNS = {
     "AUC": "auc",
     "F1": "f1",
@@ -53,10 +61,11 @@ def table(result: Result, name: str) -> pd.DataFrame:
     import pandas as pd
 
     arms = dict.fromkeys(row["arm"] for row in result.measurements if row["table"] == name)
+    apart = {FREE, *map(mixed_arm, MIXES)}
     rows = [
         {"arm": arm, **{k: mean(values(result, m, arm, table=name)) for k, m in COLUMNS.items()}}
         for arm in arms
-        if arm != FREE
+        if arm not in apart
     ]
     frame = pd.DataFrame(rows, columns=["arm", *COLUMNS]).set_index("arm")
     return frame.dropna(axis=1, how="all")
@@ -74,11 +83,50 @@ def latents(result: Result, name: str) -> pd.DataFrame:
         "valid": "valid",
     }
     rows = []
-    for arm in (DIFFUSION, COLLAPSED, FREE):
+    for arm in (DIFFUSION, *INJECTED, COLLAPSED, FREE):
         found = {k: mean(values(result, m, arm, table=name)) for k, m in wanted.items()}
         if any(value is not None for value in found.values()):
             rows.append({"arm": arm, **found})
     return pd.DataFrame(rows, columns=["arm", *wanted]).set_index("arm")
+
+
+def mixes(result: Result) -> pd.DataFrame:
+    """What real rows teach with synthetic rows beside them, on every table: AUC, or R2.
+
+    Columns are the shares of synthetic rows that are added; a cell is the change against the real
+    rows alone, over the seeds, with its interval where there are three.
+    """
+    import pandas as pd
+
+    rows = {}
+    for name in tables(result):
+        teaches = "auc" if np.isfinite(values(result, "auc", REAL, table=name)).any() else "r2"
+        real = values(result, teaches, REAL, table=name)
+        row = {"real alone": f"{np.nanmean(real):.3f}"}
+        for share in MIXES:
+            both = values(result, teaches, mixed_arm(share), table=name) - real
+            both = both[np.isfinite(both)]
+            if len(both):
+                told = mean_interval(both) if len(both) >= 3 else f"{both.mean():+.3f}"
+                row[f"+ {share:.0%}"] = str(told)
+        rows[name] = row
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def times(result: Result) -> pd.DataFrame:
+    """CPU seconds and epochs that each method took on every table, means over the seeds."""
+    import pandas as pd
+
+    rows = []
+    for name in tables(result):
+        for arm in (DIFFUSION, *OTHERS):
+            seconds, epochs, made = (
+                mean(values(result, m, arm, table=name), 1) for m in ("seconds", "epochs", "rows")
+            )
+            if seconds is not None:
+                rows.append((name, arm, seconds, epochs, made))
+    columns = ["table", "method", "CPU seconds", "epochs", "rows made / asked for"]
+    return pd.DataFrame(rows, columns=columns).set_index(["table", "method"])
 
 
 def claims(result: Result) -> list[Claim]:
@@ -87,6 +135,7 @@ def claims(result: Result) -> list[Claim]:
     for name in tables(result):
         found += _latent_claims(result, name)
         found += _joint_claims(result, name)
+        found += _rival_claims(result, name)
     return found
 
 
@@ -117,11 +166,30 @@ def _joint_claims(result: Result, name: str) -> list[Claim]:
              DIFFUSION, 0.0, strict=True, **at),
         *gap(result, "teaches more than columns independent within classes", "auc", DIFFUSION,
              WITHIN, 0.0, strict=True, **at),
+        *gap(result, "teaches as much as 1,000 real rows", "auc", DIFFUSION, FEW, 0.0, **at),
         *level_of(result, "minus C2ST", "c2st", DIFFUSION, -0.90, sign=-1, **at),
     ]  # fmt: skip
+    if name in AUC_BARS:
+        found += level_of(result, "AUC", "auc", DIFFUSION, AUC_BARS[name], **at)
     if name == CENSUS:
         text = "triples nearer to the exact law than columns independent within classes"
         found += gap(result, text, "joint, triples", WITHIN, DIFFUSION, 0.0, strict=True, **at)
+    return found
+
+
+def _rival_claims(result: Result, name: str) -> list[Claim]:
+    """Other ways to let the latent in, real rows beside synthetic ones, other libraries."""
+    at = {"where": name, "table": name}
+    found = []
+    for arm, kind in INJECTED.items():
+        text = f"soft tokens teach more than {kind}"
+        found += gap(result, text, "auc", DIFFUSION, arm, 0.0, strict=True, **at)
+    for share in MIXES[1::2]:
+        text = f"real and {share:.0%} synthetic rows teach more than the real ones"
+        found += gap(result, text, "auc", mixed_arm(share), REAL, 0.0, strict=True, **at)
+    for other in OTHERS:
+        text = f"teaches more than {other} in the same time"
+        found += gap(result, text, "auc", DIFFUSION, other, 0.0, strict=True, **at)
     return found
 
 
@@ -132,6 +200,10 @@ def show(result: Result, out: Path) -> None:
         title = f"DiffLM, {name}: {result.scale} scale, seeds {result.seeds}"
         print_table(table(result, name), title, (*notes, *caveats(result)))
         print_table(latents(result, name), f"Latents, {name}")
+    if not (added := mixes(result).dropna(axis=1, how="all")).drop(columns="real alone").empty:
+        print_table(added, "Real rows with synthetic ones beside them")
+    if len(times(result)) > len(tables(result)):
+        print_table(times(result).reset_index().set_index("table"), "Times")
     if len(result.seeds) >= 3:
         print_table(verdicts(result).set_index("claim"), "Claims")
     for name in tables(result):
