@@ -5,6 +5,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import ClassVar
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -165,6 +166,25 @@ def test_real_tables_are_split_tried_and_recorded(stand_in, tmp_path):
     assert found.seeds == [0] and (tmp_path / "result.json").exists()
     with pytest.raises(ValueError, match="no preset 'huge'"):
         R2.reproduce({}, "huge", out=tmp_path)
+
+
+def test_a_table_with_a_numeric_target_dates_and_gaps_is_judged_by_its_error(stand_in, tmp_path):
+    n, rng = 300, np.random.default_rng(0)
+    rooms, income = rng.integers(1, 9, n), rng.gamma(4.0, 1.0, n)
+    frame = pd.DataFrame({
+        "sold": pd.date_range("2020-01-01", periods=n),
+        "rooms": rooms,
+        "income": np.where(rng.random(n) < 0.1, np.nan, income),
+        "coast": rng.choice(["near", "inland"], n),
+        "country": "one",
+        "price": 20 * income + 9 * rooms + rng.normal(0, 5, n),
+    })  # fmt: skip
+    preset = replace(SMALL, ways=(E.DIFFUSION,), mixes=True, n_free=0)
+    found = R2.reproduce({"houses": (frame, "price")}, preset, out=tmp_path)
+    table = R.table(found, "houses")
+    assert "AUC" not in table and table.loc[E.REAL, "R²"] > 0.6 > table.loc[E.INDEPENDENT, "R²"]
+    assert table.loc[E.REAL, "RMSE"] < table.loc[E.DIFFUSION, "RMSE"]
+    assert R.teaches(found, "houses") == "r2" and "+ 100%" in R.mixes(found)
 
 
 def test_a_scale_without_an_experiment_is_named(tmp_path):

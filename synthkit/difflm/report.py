@@ -39,6 +39,7 @@ COLUMNS = {
     "AUC": "auc",
     "F1": "f1",
     "RMSE": "rmse",
+    "R²": "r2",
     "shape error, %": "shape_error",
     "pair error, %": "pair_error_real_bins",
     "C2ST": "c2st",
@@ -90,6 +91,12 @@ def latents(result: Result, name: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["arm", *wanted]).set_index("arm")
 
 
+def teaches(result: Result, name: str) -> str:
+    """The measure of what a table teaches, larger is better: AUC, or R2 of a numeric target."""
+    found = {row["measure"] for row in result.measurements if row["table"] == name}
+    return "auc" if "auc" in found else "r2"
+
+
 def mixes(result: Result) -> pd.DataFrame:
     """What real rows teach with synthetic rows beside them, on every table: AUC, or R2.
 
@@ -100,11 +107,11 @@ def mixes(result: Result) -> pd.DataFrame:
 
     rows = {}
     for name in tables(result):
-        teaches = "auc" if np.isfinite(values(result, "auc", REAL, table=name)).any() else "r2"
-        real = values(result, teaches, REAL, table=name)
+        measure = teaches(result, name)
+        real = values(result, measure, REAL, table=name)
         row = {"real alone": f"{np.nanmean(real):.3f}"}
         for share in MIXES:
-            both = values(result, teaches, mixed_arm(share), table=name) - real
+            both = values(result, measure, mixed_arm(share), table=name) - real
             both = both[np.isfinite(both)]
             if len(both):
                 told = mean_interval(both) if len(both) >= 3 else f"{both.mean():+.3f}"
@@ -145,28 +152,28 @@ def verdicts(result: Result) -> pd.DataFrame:
 
 
 def _latent_claims(result: Result, name: str) -> list[Claim]:
-    at = {"where": name, "table": name}
+    at, measure = {"where": name, "table": name}, teaches(result, name)
     alarm = values(result, "collapsed", COLLAPSED, table=name)
     rise, valid = "rise of a wrong latent", "valid without the trie"
     return [
         *level_of(result, "a wrong latent costs half as much again", rise, DIFFUSION, 0.5, **at),
         *level("a forced collapse raises the alarm", alarm, 1.0, where=name),
         *level_of(result, valid, "valid", FREE, 0.95, **at),
-        *gap(result, "latents from the diffusion teach more than from N(0, I)", "auc",
+        *gap(result, "latents from the diffusion teach more than from N(0, I)", measure,
              DIFFUSION, NORMAL, 0.05, **at),
     ]  # fmt: skip
 
 
 def _joint_claims(result: Result, name: str) -> list[Claim]:
-    at = {"where": name, "table": name}
+    at, measure = {"where": name, "table": name}, teaches(result, name)
     invalid = -values(result, "invalid", DIFFUSION, table=name)
     found = [
         *level("every row is valid with the trie", invalid, 0.0, where=name),
         *gap(result, "pair error below independent columns", "pair_error_real_bins", INDEPENDENT,
              DIFFUSION, 0.0, strict=True, **at),
-        *gap(result, "teaches more than columns independent within classes", "auc", DIFFUSION,
+        *gap(result, "teaches more than columns independent within classes", measure, DIFFUSION,
              WITHIN, 0.0, strict=True, **at),
-        *gap(result, "teaches as much as 1,000 real rows", "auc", DIFFUSION, FEW, 0.0, **at),
+        *gap(result, "teaches as much as 1,000 real rows", measure, DIFFUSION, FEW, 0.0, **at),
         *level_of(result, "minus C2ST", "c2st", DIFFUSION, -0.90, sign=-1, **at),
     ]  # fmt: skip
     if name in AUC_BARS:
@@ -179,17 +186,17 @@ def _joint_claims(result: Result, name: str) -> list[Claim]:
 
 def _rival_claims(result: Result, name: str) -> list[Claim]:
     """Other ways to let the latent in, real rows beside synthetic ones, other libraries."""
-    at = {"where": name, "table": name}
+    at, measure = {"where": name, "table": name}, teaches(result, name)
     found = []
     for arm, kind in INJECTED.items():
         text = f"soft tokens teach more than {kind}"
-        found += gap(result, text, "auc", DIFFUSION, arm, 0.0, strict=True, **at)
+        found += gap(result, text, measure, DIFFUSION, arm, 0.0, strict=True, **at)
     for share in MIXES[1::2]:
         text = f"real and {share:.0%} synthetic rows teach more than the real ones"
-        found += gap(result, text, "auc", mixed_arm(share), REAL, 0.0, strict=True, **at)
+        found += gap(result, text, measure, mixed_arm(share), REAL, 0.0, strict=True, **at)
     for other in OTHERS:
         text = f"teaches more than {other} in the same time"
-        found += gap(result, text, "auc", DIFFUSION, other, 0.0, strict=True, **at)
+        found += gap(result, text, measure, DIFFUSION, other, 0.0, strict=True, **at)
     return found
 
 
@@ -214,10 +221,10 @@ def plot_pairs(result: Result, name: str, axes: Axes) -> None:
     """Pair error against what the table teaches, a dot a seed, every arm named once."""
     from ..plots import OKABE_ITO
 
-    teaches = "auc" if "AUC" in table(result, name) else "rmse"
+    measure = teaches(result, name)
     for arm in table(result, name).index:
         x = values(result, "pair_error_real_bins", arm, table=name)
-        y = values(result, teaches, arm, table=name)
+        y = values(result, measure, arm, table=name)
         if not np.isfinite(x * y).any():
             continue
         colour = OKABE_ITO["vermilion" if arm.startswith("DiffLM") else "blue"]
@@ -227,5 +234,5 @@ def plot_pairs(result: Result, name: str, axes: Axes) -> None:
             va="center", color=colour, fontsize=9,
         )  # fmt: skip
     axes.set(xlabel="pair error, % (0 = as the real rows)", xlim=(0, None))
-    axes.set_ylabel("AUC on real rows" if teaches == "auc" else "RMSE on real rows")
+    axes.set_ylabel("AUC on real rows" if measure == "auc" else "R² on real rows")
     axes.margins(x=0.35)
