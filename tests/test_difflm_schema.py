@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthkit.datasets import load_table
-from synthkit.difflm.columns import MISSING, Category, Constant, Date, Number
+from synthkit.difflm.columns import MISSING, Category, Constant, Date, Number, Ranked
 from synthkit.difflm.inference import date_form
 from synthkit.difflm.schema import TableSchema
 from synthkit.storage import read_json, write_json
@@ -179,6 +179,53 @@ def test_any_float_stays_within_the_range_of_its_column(values):
     again = schema.restore(codes)["x"]
     assert again.between(min(values), max(values)).all()
     assert (schema.codes(schema.restore(codes)) == codes).all()
+
+
+@given(
+    st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=3, unique=True),
+    st.integers(2, 20),
+)
+@settings(deadline=None, max_examples=60)
+def test_ranks_keep_the_order_the_range_and_the_nearest_value(values, ranks):
+    frame = pd.DataFrame({"x": values, "y": np.arange(len(values)) % 2})
+    schema = TableSchema.infer(frame, ranks=ranks)
+    levels = np.array(schema["x"].ranks)
+    assert len(levels) <= ranks and set(levels) <= set(values) and (np.diff(levels) > 0).all()
+    assert (levels[0], levels[-1]) == (min(values), max(values))
+    codes = schema.codes(frame)
+    again = schema.restore(codes)
+    assert (np.diff(codes[np.argsort(values), 0]) >= 0).all()
+    assert (schema.codes(again) == codes).all()
+    with np.errstate(over="ignore"):
+        nearest = np.abs(np.array(values)[:, None] - levels).min(1)
+        assert (np.abs(again["x"] - values) <= nearest * (1 + 1e-9)).all()
+    if len(values) <= ranks:
+        pd.testing.assert_frame_equal(again, frame)
+
+
+def test_first_digits_of_a_rank_are_as_frequent_however_long_the_tail():
+    values = np.random.default_rng(0).lognormal(0, 3, 5000)
+    frame = pd.DataFrame({"x": values, "y": np.arange(5000) % 2})
+    shares = {}
+    for ranks in (None, 1000):
+        codes = TableSchema.infer(frame, ranks=ranks).codes(frame)[:, 0]
+        shares[ranks] = pd.Series(codes * 10 // (codes.max() + 1)).value_counts(normalize=True)
+    assert shares[None].max() > 0.99 and shares[1000].between(0.09, 0.11).all()
+
+
+def test_ranks_come_back_in_their_types_and_with_gaps():
+    kind = came_back([3, 14, None, 26], "Int64", ranks=9)
+    assert isinstance(kind, Ranked) and kind.integer and kind.missing and kind.ranks == (3, 14, 26)
+    came_back([0.5, np.nan, 2.25, -1.0], ranks=9)
+    assert isinstance(column(["a", "b", "a"], ranks=9), Category)
+    schema = TableSchema.infer(pd.DataFrame({"x": [1.5, 2.5, 9.0], "y": [0, 1, 0]}), ranks=3)
+    assert TableSchema.from_json(json.loads(json.dumps(schema.to_json()))) == schema
+    outside = pd.DataFrame({"x": [10.0], "y": [0]})
+    with pytest.raises(ValueError, match=r"'x': 10.0 \(row 0\) lies outside 1.5 to 9.0"):
+        schema.codes(outside)
+    assert schema.codes(outside, "nearest")[0, 0] == 2
+    with pytest.raises(ValueError, match="ranks must be at least 2"):
+        TableSchema.infer(pd.DataFrame({"x": [1, 2], "y": [0, 1]}), ranks=1)
 
 
 def test_small_integer_types_do_not_overflow():

@@ -252,6 +252,18 @@ def test_rounded_columns_keep_their_conditions():
         assert found.between(low or 0, high or 10**9).all()
 
 
+def test_ranges_are_exact_on_ranks():
+    frame = pd.DataFrame({"x": [-7.5, 0.1, 2.0, 2.5, 40.0, 1e6], "y": [0, 1, 0, 1, 0, 1]})
+    codec = RowCodec(TableSchema.infer(frame, ranks=6))
+    for low, high in [(0.1, 2.5), (None, 0), (2.2, None), (2.0, 2.0), (-100, 1e9)]:
+        found = set(codec.decode(draw(codec.legal({"x": (low, high)}), 80))["x"])
+        ends = -np.inf if low is None else low, np.inf if high is None else high
+        wanted = frame["x"].between(*ends)
+        assert found == set(frame["x"][wanted])
+    with pytest.raises(ValueError, match="nothing satisfies"):
+        codec.legal({"x": (3, 4)})
+
+
 def test_step_that_no_float_holds_exactly():
     frame = pd.DataFrame({"x": np.arange(1, 40) / 10, "y": np.arange(39) % 2})
     codec = RowCodec(TableSchema.infer(frame))

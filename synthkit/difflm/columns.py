@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -176,6 +177,84 @@ class Number:
 
 
 @dataclass(frozen=True)
+class Ranked:
+    """A column of numbers by rank: code c stands for levels[c], the levels holding equal shares.
+
+    The first digit of a rank tells the most, and all digits of a place are as frequent, however
+    long the tails of the column are; a grid (`Number`) spends its first digits on outliers. What is
+    drawn are values of the table itself.
+
+    Attributes:
+        name: the column's name.
+        ranks: the levels, in order; a value between two of them is rounded to the nearer.
+        integer: whether all values are whole.
+        missing: whether entries were missing.
+        dtype: the pandas type that comes back.
+    """
+
+    name: str
+    ranks: tuple
+    integer: bool = False
+    missing: bool = False
+    dtype: str = "float64"
+    kind: str = field(default="ranked", init=False)
+
+    @property
+    def low(self):
+        return self.ranks[0]
+
+    @property
+    def high(self):
+        return self.ranks[-1]
+
+    @property
+    def origin(self) -> int:
+        """Codes are ranks, from 0."""
+        return 0
+
+    @property
+    def low_code(self) -> int:
+        return 0
+
+    @property
+    def high_code(self) -> int:
+        return len(self.ranks) - 1
+
+    def codes(self, series: pd.Series, unseen: str = "error") -> np.ndarray:
+        """The codes (n,) of numbers, of the nearest level each; see `TableSchema.codes`."""
+        numbers, gone = numbers_of(series)
+        wrong = np.flatnonzero(((numbers < self.low) | (numbers > self.high)) & ~gone)
+        if len(wrong) and unseen != "nearest":
+            raise _outside(self, series, wrong[0])
+        levels = np.array(self.ranks)
+        after = np.searchsorted(levels, numbers).clip(1, len(levels) - 1)
+        nearer_left = numbers - levels[after - 1] <= levels[after] - numbers
+        return _mark(self, after - nearer_left, gone)
+
+    def restore(self, codes: np.ndarray) -> pd.Series:
+        """The levels of codes (n,), in the column's type."""
+        gone = codes == MISSING
+        values = np.array(self.ranks)[np.where(gone, 0, codes)]
+        if not gone.any() and self.dtype != "object":
+            return pd.Series(values).astype(self.dtype)
+        found = values.astype(object)
+        found[gone] = None
+        return to_dtype(found, self.dtype)
+
+    def place(self, value: Any) -> Fraction:
+        """Where a number lies, in ranks: a half where it lies between two levels.
+
+        Raises:
+            ValueError: it is no finite number.
+        """
+        if not is_number(value) or not np.isfinite(value):
+            raise ValueError(f"column {self.name!r} holds numbers, found {value!r}")
+        after = bisect_left(self.ranks, value)
+        there = after < len(self.ranks) and self.ranks[after] == value
+        return Fraction(after) if there else Fraction(2 * after - 1, 2)
+
+
+@dataclass(frozen=True)
 class Date:
     """A column of dates or times: code c stands for c units after a first day.
 
@@ -308,19 +387,23 @@ class Constant:
         return self.restore(np.zeros(1, dtype=np.int64)).iloc[0]
 
 
-Column = Category | Number | Date | Constant
+Column = Category | Number | Ranked | Date | Constant
 
 
 def _within(column, codes: np.ndarray, gone: np.ndarray, series: pd.Series, unseen: str):
     """Codes inside the column's range: clipped if `unseen` says so, else an error."""
     wrong = np.flatnonzero(((codes < column.low_code) | (codes > column.high_code)) & ~gone)
     if len(wrong) and unseen != "nearest":
-        ends = column.restore(np.array([column.low_code, column.high_code]))
-        raise ValueError(
-            f"column {column.name!r}: {series.iloc[wrong[0]]} (row {wrong[0]}) lies outside "
-            f"{ends[0]} to {ends[1]}; unseen='nearest' takes the nearest value"
-        )
+        raise _outside(column, series, wrong[0])
     return np.clip(codes, column.low_code, column.high_code)
+
+
+def _outside(column, series: pd.Series, row: int) -> ValueError:
+    ends = column.restore(np.array([column.low_code, column.high_code]))
+    return ValueError(
+        f"column {column.name!r}: {series.iloc[row]} (row {row}) lies outside {ends[0]} to "
+        f"{ends[1]}; unseen='nearest' takes the nearest value"
+    )
 
 
 def _mark(column, codes: np.ndarray, gone: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from .columns import Category, Column, Constant, Date, Number
+from .columns import Category, Column, Constant, Date, Number, Ranked
 from .values import numbers_of, plain, times_of
 
 UNITS = (86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000, 1_000, 1)  # microseconds
@@ -22,8 +22,10 @@ ROWS_A_VALUE = 20  # a number with fewer rows than this a value is written in di
 FLOAT_DIGITS, INT_DIGITS = 15, 18  # the most a float64 and a code can carry
 
 
-def infer_column(series: pd.Series, digits: int | None, max_categories: int, few: int) -> Column:
-    """The kind of one column."""
+def infer_column(
+    series: pd.Series, digits: int | None, max_categories: int, few: int, ranks: int | None = None
+) -> Column:
+    """The kind of one column; the other arguments are those of `TableSchema.infer`."""
     there = series.dropna()
     levels, ordered, dtype = None, False, str(series.dtype)
     if isinstance(series.dtype, pd.CategoricalDtype):
@@ -44,6 +46,8 @@ def infer_column(series: pd.Series, digits: int | None, max_categories: int, few
         numbers, _ = numbers_of(there)
         distinct = np.unique(numbers)
         if len(distinct) > min(few, max(2, len(series) // ROWS_A_VALUE)):
+            if ranks is not None:
+                return _ranked(numbers, distinct, ranks, common)
             return _number(numbers, digits, common)
     elif kind in ("datetime64", "datetime", "date") and levels is None and varies:
         form = None if kind == "datetime64" else kind
@@ -104,6 +108,16 @@ def _number(numbers: np.ndarray, digits: int | None, common: dict) -> Number:
         low=low, high=high, exponent=max(exponent, -300), digits=digits, integer=whole, **common
     )
     return replace(column, origin=_origin(column.low_code, column.high_code))
+
+
+def _ranked(numbers: np.ndarray, distinct: np.ndarray, ranks: int, common: dict) -> Ranked:
+    """The levels of a column of numbers (n,), at most `ranks`, the least and the largest kept."""
+    if len(distinct) > ranks:
+        shares = np.linspace(0, 1, ranks)
+        distinct = np.unique(np.quantile(numbers, shares, method="nearest"))
+    whole = bool((distinct == np.rint(distinct)).all() and np.abs(distinct).max() < 10**INT_DIGITS)
+    levels = tuple(map(int if whole else float, distinct))
+    return Ranked(ranks=levels, integer=whole, **common)
 
 
 def _magnitude(size: float) -> int:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .columns import Category, Column, Constant, Date, Number
+from .columns import Category, Column, Constant, Date, Number, Ranked
 from .inference import UNITS, infer_column
 from .values import is_number
 
-KINDS = {"category": Category, "number": Number, "date": Date, "constant": Constant}
+KINDS = {each.kind: each for each in (Category, Number, Ranked, Date, Constant)}
 VERSION = 1
 
 
@@ -23,7 +23,7 @@ class TableSchema:
     """The columns of a table, in order, and which of them is the target.
 
     Attributes:
-        columns: one `Category`, `Number`, `Date` or `Constant` each.
+        columns: one `Category`, `Number`, `Ranked`, `Date` or `Constant` each.
         target: the column that a model trained on the table would predict, or None.
     """
 
@@ -39,6 +39,7 @@ class TableSchema:
         digits: int | None = 4,
         max_categories: int = 1000,
         few: int = 128,
+        ranks: int | None = None,
     ) -> TableSchema:
         """The schema of a table.
 
@@ -53,6 +54,8 @@ class TableSchema:
                 (15 for fractions). Dates keep seconds, or with None microseconds.
             max_categories: the most values that a column of words may have.
             few: see above; 2 writes every number that is not binary in digits.
+            ranks: write such numbers by rank among at most so many values of the table (`Ranked`)
+                instead of on a grid; for columns with long tails. None: on a grid.
 
         Raises:
             TypeError: `frame` is not a table, or a column's name is no text.
@@ -67,10 +70,12 @@ class TableSchema:
             raise ValueError(f"a schema needs at least 2 rows, found {len(frame)}")
         if digits is not None and digits < 1:
             raise ValueError(f"digits must be at least 1, or None for all of them; found {digits}")
+        if ranks is not None and ranks < 2:
+            raise ValueError(f"ranks must be at least 2, or None for a grid; found {ranks}")
         if target is not None and target not in frame.columns:
             raise ValueError(f"no column {target!r}; the table has {_listed(frame.columns)}")
         columns = tuple(
-            infer_column(frame[name], digits, max_categories, few) for name in frame.columns
+            infer_column(frame[name], digits, max_categories, few, ranks) for name in frame.columns
         )
         if all(isinstance(column, Constant) for column in columns):
             raise ValueError("no column varies, so there is nothing to learn from this table")

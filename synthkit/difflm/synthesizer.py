@@ -67,7 +67,8 @@ class DiffLMPreset:
         format: of the offline decoder, see `format_model.FormatPreset`; unused with a model.
         autoencoder: of encoder and injector, see `autoencoder.AutoencoderPreset`.
         diffusion: of the latents, see `diffusion.DiffusionPreset`.
-        digits, max_categories, few: see `TableSchema.infer`.
+        digits, max_categories, few, ranks: see `TableSchema.infer`; a model that reads text is
+            given numbers as they are, not ranks.
         piece: decimal digits a token, see `RowCodec`.
         held_out_share: of the data, kept out of training to stop it in time.
         batch: rows that are decoded at a time.
@@ -83,6 +84,7 @@ class DiffLMPreset:
     digits: int | None = 4
     max_categories: int = 1000
     few: int = 128
+    ranks: int | None = 1000
     piece: int = 1
     held_out_share: float = 0.1
     batch: int = 256
@@ -348,9 +350,10 @@ def make_form(material, lm, preset: DiffLMPreset, target: str | None = None):
             raise ValueError(f"texts have no columns, so target={target!r} has no meaning here")
         return TextForm(text_codec(lm, material, preset))
     options = {name: getattr(preset, name) for name in ("digits", "max_categories", "few")}
-    schema = TableSchema.infer(material, target, **options)
     if lm is None:
+        schema = TableSchema.infer(material, target, ranks=preset.ranks, **options)
         return RowForm(schema, preset.piece)
+    schema = TableSchema.infer(material, target, **options)
     return JsonForm(schema, text_codec(lm, json_texts(material, schema), preset))
 
 
