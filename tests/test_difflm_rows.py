@@ -59,15 +59,25 @@ def test_a_row_by_hand():
     assert (codec.pad, codec.bos, codec.eos) == (0, 1, 2)
     assert token_names(codec)[3:] == [
         "sex=F", "sex=M",
-        *(f"age:{digit}" for digit in range(10)),
-        *(f"gain:{digit}" for digit in range(10)), "gain:+", "gain:-", "gain:?",
+        *(f"age:{digit}_" for digit in range(10)), *(f"age:_{digit}" for digit in range(10)),
+        *(f"gain:{digit}__" for digit in range(10)), *(f"gain:_{digit}_" for digit in range(10)),
+        *(f"gain:__{digit}" for digit in range(10)), "gain:+", "gain:-", "gain:?",
     ]  # fmt: skip
     ids = codec.encode(pd.DataFrame({"sex": ["M", "F"], "age": [25, 90], "gain": [-3.5, None]}))
     names = np.array(token_names(codec))
-    assert ids.dtype == torch.int64 and codec.length == 7 and codec.vocab_size == 28
+    assert ids.dtype == torch.int64 and codec.length == 7 and codec.vocab_size == 58
     first, second = names[ids.numpy()].tolist()
-    assert first == ["sex=M", "age:2", "age:5", "gain:-", "gain:0", "gain:3", "gain:5"]
-    assert second == ["sex=F", "age:9", "age:0", *["gain:?"] * 4]
+    assert first == ["sex=M", "age:2_", "age:_5", "gain:-", "gain:0__", "gain:_3_", "gain:__5"]
+    assert second == ["sex=F", "age:9_", "age:_0", *["gain:?"] * 4]
+
+
+def test_no_token_stands_at_two_places_but_the_missing_value(codec):
+    places = {}
+    for place, tokens in enumerate(codec.encode(TABLE).T.tolist()):
+        for token in tokens:
+            places.setdefault(token, set()).add(place)
+    gaps = {field.missing for field in codec.fields}
+    assert all(len(at) == 1 for token, at in places.items() if token not in gaps)
 
 
 def test_each_token_belongs_to_one_column(codec):
@@ -85,9 +95,9 @@ def test_digits_in_pieces(piece, length):
     frame = pd.DataFrame({"x": [7, 123_456, 99_000], "y": [0, 1, 0]})
     codec = RowCodec(TableSchema.infer(frame, digits=None), piece=piece)
     assert codec.length == length + 1
-    assert codec.vocab_size == 3 + 10**piece + 2
+    assert codec.vocab_size == 3 + length * 10**piece + 2
     pd.testing.assert_frame_equal(codec.decode(codec.encode(frame)), frame)
-    assert f"x:{'0' * piece}" in token_names(codec)
+    assert f"x:{'0' * piece:_<6}" in token_names(codec)
 
 
 @pytest.mark.parametrize("piece", [0, 4, 1.5, "2"])
@@ -205,16 +215,18 @@ def test_each_fault_has_its_reason():
         None: good,
         "sex: a token of another column": changed(_0=age.first),
         "age: a token of another column": changed(_1=gain.first),
-        "age: outside the range": changed(_1=age.first + 9, _2=age.first + 9),
-        "gain: outside the range": changed(_3=gain.signs[0], _4=gain.first + 9),
+        "age: outside the range": changed(_1=age.zeros[0] + 9, _2=age.zeros[1] + 9),
+        "gain: outside the range": changed(_3=gain.signs[0], _4=gain.zeros[0] + 9),
         "gain: missing in part": changed(_5=gain.missing),
-        "gain: minus zero": changed(_4=gain.first, _5=gain.first, _6=gain.first),
-        "gain: a token of another column": changed(_3=gain.first),
+        "gain: minus zero": changed(_4=gain.zeros[0], _5=gain.zeros[1], _6=gain.zeros[2]),
+        "gain: a token of another column": changed(_3=gain.zeros[0]),
     }
     assert codec.why_invalid(torch.stack(list(rows.values()))) == list(rows)
     assert {reason.split(": ")[1] for reason in rows if reason} == set(FAULTS[1:])
-    below = changed(_1=age.first, _2=age.first)
+    below = changed(_1=age.zeros[0], _2=age.zeros[1])
     assert codec.why_invalid(below[None]) == ["age: outside the range"]
+    swapped = changed(_1=age.zeros[1] + 2, _2=age.zeros[0] + 5)
+    assert codec.why_invalid(swapped[None]) == ["age: a token of another column"]
     missing = changed(_3=gain.missing, _4=gain.missing, _5=gain.missing, _6=gain.missing)
     assert codec.why_invalid(missing[None]) == [None]
 

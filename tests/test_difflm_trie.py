@@ -117,12 +117,13 @@ def test_digits_allow_exactly_the_wanted_numbers(plus, minus, missing, base):
     plus, minus = apart(plus), apart(minus)
     if not (plus or minus or missing):
         return
-    part = Digits(3, base, 3, plus, minus, (3 + base, 4 + base), 5 + base if missing else None)
-    legal = Legal([part], 6 + base, bos=1, eos=2)
-    wanted = {tuple([5 + base] * 4)} if missing else set()
+    after = 3 + 3 * base
+    part = Digits(3, base, 3, plus, minus, (after, after + 1), after + 2 if missing else None)
+    legal = Legal([part], after + 3, bos=1, eos=2)
+    wanted = {tuple([after + 2] * 4)} if missing else set()
     for sign, intervals in zip(part.signs, (plus, minus)):
         for number in (n for first, last in intervals for n in range(first, last + 1)):
-            digits = [number // base**p % base + 3 for p in (2, 1, 0)]
+            digits = [3 + (2 - p) * base + number // base**p % base for p in (2, 1, 0)]
             wanted.add((sign, *digits))
     rows = every_row(legal)
     assert {tuple(row) for row in rows.tolist()} == wanted
@@ -130,20 +131,21 @@ def test_digits_allow_exactly_the_wanted_numbers(plus, minus, missing, base):
 
 
 def test_a_digit_is_legal_when_some_wanted_number_begins_so():
-    legal = Legal([Digits(3, 10, 3, ((95, 110), (400, 400)))], 13, bos=1, eos=2)
+    legal = Legal([Digits(3, 10, 3, ((95, 110), (400, 400)))], 33, bos=1, eos=2)
     assert tokens_after(legal) == [3, 4, 7], "0.., 1.. and 4.."
-    assert tokens_after(legal, 3) == [12], "of 0.. only 09."
-    assert tokens_after(legal, 3, 12) == [8, 9, 10, 11, 12], "095 to 099"
-    assert tokens_after(legal, 4) == [3, 4] and tokens_after(legal, 4, 4) == [3]
-    assert tokens_after(legal, 3, 3) == [], "00. leads nowhere"
+    assert tokens_after(legal, 3) == [22], "of 0.. only 09."
+    assert tokens_after(legal, 3, 22) == [28, 29, 30, 31, 32], "095 to 099"
+    assert tokens_after(legal, 4) == [13, 14] and tokens_after(legal, 4, 14) == [23]
+    assert tokens_after(legal, 3, 13) == [], "00. leads nowhere"
+    assert tokens_after(legal, 3, 4) == [], "a digit of the first place at the second"
 
 
 def test_a_token_of_another_kind_is_followed_by_nothing():
-    legal = Legal([Digits(3, 10, 2, ((5, 60),), ((1, 30),), (13, 14), 15)], 20, bos=1, eos=2)
-    for wrong in (3, 17, 0):
+    legal = Legal([Digits(3, 10, 2, ((5, 60),), ((1, 30),), (23, 24), 25)], 30, bos=1, eos=2)
+    for wrong in (3, 27, 0):
         assert tokens_after(legal, wrong) == []
-    assert tokens_after(legal, 15) == [15] and tokens_after(legal, 13, 15) == []
-    assert tokens_after(legal, 15, 4) == []
+    assert tokens_after(legal, 25) == [25] and tokens_after(legal, 23, 25) == []
+    assert tokens_after(legal, 25, 4) == []
 
 
 # --- rows of a table -----------------------------------------------------------------------------

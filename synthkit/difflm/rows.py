@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -30,14 +31,15 @@ __all__ = ['FAULTS', 'Field', 'lay_out', 'write', 'read', 'legal_part', 'RowCode
 class Field:
     """Where a column stands in a row, and which tokens are its own.
 
-    Own tokens are numbered from `first`: the digits (or the values of a category, which is a
-    number of one digit), then plus and minus, then the missing value.
+    Own tokens are numbered from `first`: the digits of the first place (or the values of a
+    category, which is a number of one digit), those of the second, and so on; then plus and minus,
+    then the missing value.
 
     Attributes:
         column: the column.
         start: the place of its first token in the row.
         first: the id of its first own token.
-        base: how many digits it has.
+        base: how many digits a place has.
         places: digits it takes.
         signed: whether a sign stands before the digits.
     """
@@ -55,20 +57,25 @@ class Field:
         return self.places + self.signed
 
     @property
+    def zeros(self) -> np.ndarray:
+        """The id of digit 0 at each place, (places,); digit d has an id d higher."""
+        return self.first + self.base * np.arange(self.places)
+
+    @property
     def signs(self) -> tuple[int, int] | None:
         """The ids of plus and minus."""
-        after = self.first + self.base
+        after = self.first + self.places * self.base
         return (after, after + 1) if self.signed else None
 
     @property
     def missing(self) -> int | None:
         """The id of the missing value."""
-        return self.first + self.base + 2 * self.signed if self.column.missing else None
+        return self.last - 1 if self.column.missing else None
 
     @property
     def last(self) -> int:
         """One more than the id of its last own token."""
-        return self.first + self.base + 2 * self.signed + self.column.missing
+        return self.first + self.places * self.base + 2 * self.signed + self.column.missing
 
     @property
     def origin(self) -> int:
@@ -109,7 +116,7 @@ def write(field: Field, codes: np.ndarray) -> np.ndarray:
     gone = codes == MISSING
     away = np.where(gone, 0, codes - np.where(gone, codes, field.origin))
     powers = field.base ** np.arange(field.places - 1, -1, -1, dtype=np.int64)
-    tokens = field.first + np.abs(away)[:, None] // powers % field.base
+    tokens = field.zeros + np.abs(away)[:, None] // powers % field.base
     if field.signed:
         plus, minus = field.signs
         tokens = np.column_stack([np.where(away < 0, minus, plus), tokens])
@@ -122,7 +129,7 @@ FAULTS = ("", "a token of another column", "missing in part", "minus zero", "out
 def read(field: Field, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The codes (n,) that tokens (n, width) spell, and the number in `FAULTS` of what is wrong."""
     column = field.column
-    digits = tokens[:, int(field.signed) :] - field.first
+    digits = tokens[:, int(field.signed) :] - field.zeros
     known = ((digits >= 0) & (digits < field.base)).all(1)
     powers = field.base ** np.arange(field.places - 1, -1, -1, dtype=np.int64)
     codes = (np.where(known[:, None], digits, 0) * powers).sum(1)
@@ -229,7 +236,10 @@ class RowCodec:
 
 # %% ../../nbs/50_rows.ipynb #ac8a0029
 def token_names(codec: RowCodec) -> list[str]:
-    """What each token of a codec's vocabulary stands for: `sex=Female`, `age:4`, `age:?`."""
+    """What each token of a codec's vocabulary stands for: `sex=Female`, `age:4_`, `age:?`.
+
+    In the name of a digit the other places of the number are lines: `4_` is forty.
+    """
     names = ["<pad>", "<bos>", "<eos>"]
     for field in codec.fields:
         column = field.column
@@ -237,7 +247,9 @@ def token_names(codec: RowCodec) -> list[str]:
             names += [f"{column.name}={value}" for value in column.values]
         else:
             width = len(str(field.base - 1))
-            names += [f"{column.name}:{digit:0{width}d}" for digit in range(field.base)]
+            for place, digit in product(range(field.places), range(field.base)):
+                around = "_" * (width * place), "_" * (width * (field.places - place - 1))
+                names.append(f"{column.name}:{around[0]}{digit:0{width}d}{around[1]}")
         names += [f"{column.name}:{sign}" for sign in "+-" if field.signed]
         names += [f"{column.name}:?"] * column.missing
     return names

@@ -105,8 +105,8 @@ class Digits:
     400 to 499. A digit is legal when its interval meets one of the wanted intervals.
 
     Attributes:
-        first: the id of digit 0; digit d has id first + d.
-        base: how many digits there are.
+        first: the id of digit 0 at the first place; digit d at place j has id first + j base + d.
+        base: how many digits a place has.
         places: digits a number.
         plus: wanted numbers as (first, last) each, sorted and apart.
         minus: wanted negative numbers, by their size.
@@ -137,8 +137,11 @@ class Digits:
         if signed and not begun:
             mask[:, self.signs[0]], mask[:, self.signs[1]] = bool(self.plus), bool(self.minus)
         else:
-            digits = slice(self.first, self.first + self.base)
-            mask[:, digits] = self._next(own[:, int(signed) :] - self.first, own[:, :1])
+            written = own[:, int(signed) :]
+            place = torch.arange(written.shape[1], device=own.device)
+            zero = self.first + self.base * written.shape[1]
+            digits = written - self.first - self.base * place
+            mask[:, zero : zero + self.base] = self._next(digits, own[:, :1])
         if self.missing is not None:
             mask[:, self.missing] = (own == self.missing).all(1)  # all of nothing: the first place
 
