@@ -96,6 +96,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'synthkit.difflm.rows.Field.origin': ('rows.html#field.origin', 'synthkit/difflm/rows.py'),
                                       'synthkit.difflm.rows.Field.signs': ('rows.html#field.signs', 'synthkit/difflm/rows.py'),
                                       'synthkit.difflm.rows.Field.width': ('rows.html#field.width', 'synthkit/difflm/rows.py'),
+                                      'synthkit.difflm.rows.Field.zeros': ('rows.html#field.zeros', 'synthkit/difflm/rows.py'),
                                       'synthkit.difflm.rows.RowCodec': ('rows.html#rowcodec', 'synthkit/difflm/rows.py'),
                                       'synthkit.difflm.rows.RowCodec.__init__': ('rows.html#rowcodec.__init__', 'synthkit/difflm/rows.py'),
                                       'synthkit.difflm.rows.RowCodec._parts': ('rows.html#rowcodec._parts', 'synthkit/difflm/rows.py'),

@@ -73,29 +73,27 @@ class ExperimentPreset:
         seeds: each draws its rows and trains its own method.
     """
 
-    n_train: int = 10_000
-    n_test: int = 10_000
+    n_train: int = 5000
+    n_test: int = 5000
     method: str = "study"
     ways: tuple[str, ...] = tuple(WAYS)
     n_free: int = 1000
     ablations: bool = True
-    injected: tuple[str, ...] = ()
+    injected: tuple[str, ...] = tuple(INJECTED)
     mixes: bool = True
-    utility_seeds: tuple[int, ...] = (0, 1, 2)
+    utility_seeds: tuple[int, ...] = (0,)
     others: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0, 1, 2)
 
 
 PRESETS = {
     "fast": ExperimentPreset(
-        n_train=5000,
-        n_test=5000,
         method="fast",
         ways=(DIFFUSION, NORMAL),
         n_free=500,
         ablations=False,
+        injected=(),
         mixes=False,
-        utility_seeds=(0,),
         seeds=(0,),
     ),
     "study": ExperimentPreset(),
