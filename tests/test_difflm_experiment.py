@@ -26,6 +26,7 @@ class StandIn:
     """Draws columns independently, and keeps what it was asked."""
 
     made: tuple = ()
+    learned = 0
     saved: ClassVar[dict] = {}
 
     def __init__(self, preset="fast", seed=0, **changes):
@@ -34,7 +35,7 @@ class StandIn:
         self.collapse = SimpleNamespace(active=2, latent=4, kl=1.5, collapsed=False, rise=0.75)
 
     def fit(self, data, **options):
-        self.data = data
+        self.data, StandIn.learned = data, len(data)
         return self
 
     def table(self, n, seed, legal=True, progress=False, max_tries=20, **how):
@@ -161,8 +162,13 @@ def test_real_tables_are_split_tried_and_recorded(stand_in, tmp_path):
     with pytest.raises(ValueError, match="nothing and all"):
         R2.split_table(frame[:2], 0.1)
     preset = replace(SMALL, ways=(E.DIFFUSION,), n_free=0)
-    found = R2.reproduce({"mine": (frame, "income")}, preset, test_share=0.4, out=tmp_path)
+    found = R2.reproduce(
+        {"mine": (frame, "income")}, preset, test_share=0.4, most=80, out=tmp_path,
+        options={"mine": {"latent": 8}},
+    )  # fmt: skip
     assert {row["table"] for row in found.measurements} == {"mine"}
+    assert found.preset["most"] == 80 and found.preset["options"] == {"mine": {"latent": 8}}
+    assert len(stand_in.made) == 1 and stand_in.learned == 80
     assert found.seeds == [0] and (tmp_path / "result.json").exists()
     with pytest.raises(ValueError, match="no preset 'huge'"):
         R2.reproduce({}, "huge", out=tmp_path)

@@ -37,6 +37,7 @@ def reproduce(
     *,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     test_share: float = 0.2,
+    most: int | None = None,
     seeds: Sequence[int] | None = None,
     out: str | Path = "runs/difflm-real-tables",
     progress: bool = False,
@@ -48,6 +49,7 @@ def reproduce(
         preset: of `experiment.PRESETS`, by name or itself; the numbers of rows are the table's own.
         options: by a table's name, options of `DiffLM`, such as `{"piece": 2}`.
         test_share: of the rows, split off with the seed.
+        most: rows to learn from at most, drawn from the rest; None for all.
 
     Raises:
         ValueError: an unknown preset, or a table that `DiffLM` or the measures refuse.
@@ -62,13 +64,15 @@ def reproduce(
     for seed in seeds:
         for table, (frame, target) in tables.items():
             train, test = split_table(frame, test_share, seed)
+            if most is not None and most < len(train):
+                train = train.sample(most, random_state=seed).reset_index(drop=True)
             own, labelled = dict((options or {}).get(table, {})), log.labelled(table=table)
             run_table(Trial(table, train, test, target, chosen, seed, labelled, own, progress))
     return record(
         out / "result.json",
         method="difflm",
         command="synthkit.difflm.experiment_real.reproduce(tables)",
-        preset=asdict(chosen),
+        preset={**asdict(chosen), "most": most, "options": dict(options or {})},
         scale=preset if isinstance(preset, str) else "study",
         model={"name": "format model, trained on columns shuffled independently"},
         seeds=seeds,
