@@ -1,7 +1,7 @@
 """Tables by other libraries, to stand beside our own: TVAE, CTGAN and GReaT, each optional.
 
-Every function fits with its library's default settings, or for a given time, so that methods can
-be compared at equal time; what was spent is in the table's `attrs`.
+Every function fits with its library's default settings (GReaT: others, for small models), or for a
+given time, so that methods can be compared at equal time; what was spent is in the table's `attrs`.
 """
 
 from __future__ import annotations
@@ -29,14 +29,25 @@ class Pace:
 
     @classmethod
     def of(cls, fit: Callable[[int], object], few: int = 1, more: int = 3) -> Pace:
-        """Measured, in seconds of this process's CPU, by a short fit and one a little longer."""
+        """Measured in seconds of this process's CPU: a short fit, again, and one a little longer.
+
+        The first fit pays for imports and the like, so it does not count.
+
+        Raises:
+            RuntimeError: the longer fit took no longer.
+        """
         took = []
-        for n in (few, more):
+        for n in (few, few, more):
             begun = time.process_time()
             fit(n)
             took.append(time.process_time() - begun)
-        each = max((took[1] - took[0]) / (more - few), 1e-6)
-        return cls(max(took[0] - few * each, 0.0), each)
+        _, short, long = took
+        if long <= short:
+            raise RuntimeError(
+                f"{more} rounds took no longer than {few}; give epochs= instead of seconds="
+            )
+        each = (long - short) / (more - few)
+        return cls(max(short - few * each, 0.0), each)
 
     def within(self, seconds: float) -> int:
         """How many fit into `seconds`; at least one."""
@@ -82,7 +93,8 @@ def _by_ctgan(
         ) from error
     kinds = column_kinds(frame)
     numbers = [column for column, kind in kinds.items() if kind == "number"]
-    filled = frame.assign(**{c: frame[c].fillna(frame[c].median()) for c in numbers})
+    gaps = [column for column in numbers if frame[column].isna().any()]
+    filled = frame.assign(**{c: frame[c].astype(float).fillna(frame[c].median()) for c in gaps})
     discrete = [column for column in kinds if column not in numbers]
 
     def fitted(rounds: int):

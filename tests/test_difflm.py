@@ -17,6 +17,7 @@ from tiny import tiny_lm, tiny_tokenizer
 from torch import nn
 
 from synthkit.difflm import synthesizer as module
+from synthkit.difflm.columns import Number, Ranked
 from synthkit.difflm.rows import to_json
 from synthkit.difflm.schema import TableSchema
 from synthkit.difflm.synthesizer import (
@@ -751,6 +752,19 @@ def test_columns_of_every_kind_come_back_in_their_types():
     rows = method.sample(5, 0, conditions={"yes": True, "price": (10, 60)})
     assert set(rows["yes"]) == {True} and all(10 <= price <= 60 for price in rows["price"])
     assert method.collapse.probe is None  # the target has more than two values
+
+
+def test_numbers_are_ranks_without_a_model_and_stay_so_when_saved(tmp_path):
+    frame = pd.DataFrame({"price": np.linspace(0.5, 99.5, 48), "yes": [True, False] * 24})
+    method = quick(ranks=10).fit(frame)
+    assert isinstance(method.schema["price"], Ranked) and len(method.schema["price"].ranks) == 10
+    again = DiffLM.load(method.save(tmp_path / "made"))
+    assert again.table(5, 0).equals(method.table(5, 0)) and again.schema == method.schema
+    assert set(method.table(40, 0)["price"]) <= set(frame["price"])
+    for model, kind in ((None, Ranked), (tiny_lm(), Number)):
+        assert isinstance(make_form(frame, model, PRESETS["fast"]).schema["price"], kind)
+    with pytest.raises(ValueError, match="ranks must be a whole number of 2 or more"):
+        DiffLMPreset(ranks=1)
 
 
 def test_an_unknown_target_is_named():

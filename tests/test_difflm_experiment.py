@@ -26,16 +26,17 @@ class StandIn:
     """Draws columns independently, and keeps what it was asked."""
 
     made: tuple = ()
-    learned = 0
+    learned = fits = 0
     saved: ClassVar[dict] = {}
 
     def __init__(self, preset="fast", seed=0, **changes):
-        self.changes, self.report = changes, Counter()
+        self.changes, self.report, self.preset = changes, Counter(), (preset, changes)
         StandIn.made += (changes,)
         self.collapse = SimpleNamespace(active=2, latent=4, kl=1.5, collapsed=False, rise=0.75)
 
     def fit(self, data, **options):
         self.data, StandIn.learned = data, len(data)
+        StandIn.fits += 1
         return self
 
     def table(self, n, seed, legal=True, progress=False, max_tries=20, **how):
@@ -56,7 +57,7 @@ class StandIn:
 @pytest.fixture
 def stand_in(monkeypatch):
     monkeypatch.setattr(E, "DiffLM", StandIn)
-    StandIn.made = ()
+    StandIn.made, StandIn.fits = (), 0
     return StandIn
 
 
@@ -95,7 +96,7 @@ def test_the_ablation_forces_a_collapse_and_mixes_add_rows(stand_in, tmp_path, m
     monkeypatch.setattr(E, "utility", utility)
     preset = replace(SMALL, ablations=True, mixes=True, ways=(E.DIFFUSION,), n_free=0)
     E.run_seed(None, preset, 1, log)
-    assert stand_in.made[1]["autoencoder"]["beta"] == 10
+    assert stand_in.made[1] == {"beta": 10, "floor": 10}
     assert rows_of(log, E.COLLAPSED)["collapsed"] == 0
     assert sizes == [375, 450, 525, 600]
     assert rows_of(log, "real and 50% synthetic") == {"auc": 0.75}
@@ -116,7 +117,30 @@ def test_an_experiment_that_was_cut_off_does_not_fit_again(stand_in, tmp_path, m
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["fit-census-0"]
     monkeypatch.setattr(E, "score", whole)
     E.run_seed(None, preset, 0, Log(tmp_path / "m.jsonl"))
-    assert len(stand_in.made) == 1 and not any(path.is_dir() for path in tmp_path.iterdir())
+    fits = [made for made in stand_in.made if made == {}]
+    assert len(fits) == len(stand_in.made) and not any(path.is_dir() for path in tmp_path.iterdir())
+    assert stand_in.fits == 1
+
+
+def test_a_fit_with_other_settings_is_not_taken_over(stand_in, tmp_path):
+    log = Log(tmp_path / "m.jsonl").labelled(table="mine")
+    frame = pd.DataFrame(load_world("census").rows(200, 0))
+    preset = replace(SMALL, ways=(E.DIFFUSION,), n_free=0)
+    trials = [
+        E.Trial("mine", frame[:100], frame[100:], "income", preset, 0, log, options)
+        for options in ({}, {"latent": 4})
+    ]
+    assert trials[0].method is not None
+    with pytest.raises(ValueError, match="fit-mine-0 holds a fit with other settings"):
+        _ = trials[1].method
+
+
+def test_another_library_needs_to_know_its_time(stand_in, tmp_path):
+    log = Log(tmp_path / "m.jsonl").labelled(table="mine")
+    frame = pd.DataFrame(load_world("census").rows(60, 0))
+    trial = E.Trial("mine", frame, frame, "income", SMALL, 0, log, {})
+    with pytest.raises(ValueError, match=r"TVAE gets the time that DiffLM took, which m\.jsonl"):
+        E.add_other(trial, "TVAE")
 
 
 def test_injections_and_other_libraries_stand_beside_it(stand_in, tmp_path, monkeypatch):
@@ -168,7 +192,7 @@ def test_real_tables_are_split_tried_and_recorded(stand_in, tmp_path):
     )  # fmt: skip
     assert {row["table"] for row in found.measurements} == {"mine"}
     assert found.preset["most"] == 80 and found.preset["options"] == {"mine": {"latent": 8}}
-    assert len(stand_in.made) == 1 and stand_in.learned == 80
+    assert stand_in.fits == 1 and stand_in.learned == 80
     assert found.seeds == [0] and (tmp_path / "result.json").exists()
     with pytest.raises(ValueError, match="no preset 'huge'"):
         R2.reproduce({}, "huge", out=tmp_path)
@@ -254,9 +278,11 @@ def test_mixes_are_changes_against_the_real_rows():
 def test_times_stand_beside_each_other():
     rows = over_seeds("seconds", E.DIFFUSION, 100, 110, 120)
     rows += over_seeds("seconds", "TVAE", 99) + over_seeds("epochs", "TVAE", 41)
+    rows += over_seeds("rows", "TVAE", 0.96)
     found = R.times(result(rows))
     assert found.loc[(E.CENSUS, E.DIFFUSION), "CPU seconds"] == 110
     assert found.loc[(E.CENSUS, "TVAE"), "epochs"] == 41 and len(found) == 2
+    assert found.loc[(E.CENSUS, "TVAE"), "rows made / asked for"] == 0.96
 
 
 def test_the_report_prints_tables_and_draws(tmp_path, capsys):

@@ -218,6 +218,9 @@ def test_ranks_come_back_in_their_types_and_with_gaps():
     assert isinstance(kind, Ranked) and kind.integer and kind.missing and kind.ranks == (3, 14, 26)
     came_back([0.5, np.nan, 2.25, -1.0], ranks=9)
     assert isinstance(column(["a", "b", "a"], ranks=9), Category)
+    assert not column([0, 0.25, 0.5, 0.75, 1.0, 1.25, 2.0], ranks=2).integer, "0 and 2 are kept"
+    stamps = column([10**18 + 7, 10**18 + 8, 10**18 + 9], ranks=9)
+    assert stamps.integer and stamps.ranks[0] == 10**18 + 7
     schema = TableSchema.infer(pd.DataFrame({"x": [1.5, 2.5, 9.0], "y": [0, 1, 0]}), ranks=3)
     assert TableSchema.from_json(json.loads(json.dumps(schema.to_json()))) == schema
     outside = pd.DataFrame({"x": [10.0], "y": [0]})

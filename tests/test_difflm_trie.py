@@ -264,6 +264,11 @@ def test_ranges_are_exact_on_ranks():
         assert found == set(frame["x"][wanted])
     with pytest.raises(ValueError, match="nothing satisfies"):
         codec.legal({"x": (3, 4)})
+    frame = pd.DataFrame({"x": np.arange(41.0), "y": np.arange(41) % 2})
+    thin = RowCodec(TableSchema.infer(frame, ranks=5))  # 0, 10, 20, 30, 40
+    assert set(thin.decode(draw(thin.legal({"x": (5, 25)}), 80))["x"]) == {10, 20}
+    with pytest.raises(ValueError, match=r"5 values from 0\.0 to 40\.0 and none between them"):
+        thin.legal({"x": 7})
 
 
 def test_step_that_no_float_holds_exactly():

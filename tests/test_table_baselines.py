@@ -74,6 +74,21 @@ def test_a_pace_is_start_and_rounds():
     assert [pace.within(seconds) for seconds in (12.0, 2.6, 1.0)] == [20, 1, 1]
 
 
+def test_a_first_fit_that_pays_for_imports_does_not_count():
+    rounds = []
+
+    def fit(n):
+        begun, cost = time.process_time(), 0.01 * n + (0.2 if not rounds else 0)
+        rounds.append(n)
+        while time.process_time() - begun < cost:
+            pass
+
+    pace = B.Pace.of(fit)
+    assert rounds == [1, 1, 3] and pace.each == pytest.approx(0.01, rel=0.3) and pace.start < 0.02
+    with pytest.raises(RuntimeError, match="3 rounds took no longer than 1"):
+        B.Pace.of(lambda n: [j for j in range(3_000_000 // n)])
+
+
 def test_great_is_optional_and_needs_a_model(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "be_great", None)
     with pytest.raises(ImportError, match="pip install be-great"):
@@ -85,17 +100,24 @@ def test_great_is_optional_and_needs_a_model(monkeypatch, tmp_path):
 
 def test_great_writes_rows_and_may_write_too_few(monkeypatch, tmp_path):
     class GReaT:
+        more = -5
+
         def __init__(self, model, max_steps, **how):
             self.steps, config = max_steps, types.SimpleNamespace(max_position_embeddings=64)
             self.model = types.SimpleNamespace(config=config, device="cpu")
 
         def fit(self, frame):
-            self.frame = frame
+            self.frame, begun = frame, time.process_time()
+            while time.process_time() - begun < 0.005 * self.steps:
+                pass
 
         def sample(self, n, k, max_length, device):
             assert k == 40 and max_length == 64
-            return self.frame[: n - 5]
+            return self.frame[: n + self.more]
 
     monkeypatch.setitem(sys.modules, "be_great", types.SimpleNamespace(GReaT=GReaT))
     made = B.great_table(mixed(), 40, model=tmp_path, epochs=2, batch_size=50)
     assert len(made) == 35 and made.attrs["epochs"] == 2
+    GReaT.more = 5
+    made = B.great_table(mixed(), 40, model=tmp_path, batch_size=50, seconds=0.2)
+    assert len(made) == 40 and 5 <= made.attrs["epochs"] <= 12  # 40 steps of 5 ms, 4 an epoch

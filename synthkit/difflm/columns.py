@@ -178,15 +178,16 @@ class Number:
 
 @dataclass(frozen=True)
 class Ranked:
-    """A column of numbers by rank: code c stands for levels[c], the levels holding equal shares.
+    """A column of numbers by rank: code c stands for ranks[c].
 
-    The first digit of a rank tells the most, and all digits of a place are as frequent, however
-    long the tails of the column are; a grid (`Number`) spends its first digits on outliers. What is
-    drawn are values of the table itself.
+    Where the table has more values than ranks, the ranks lie equally many rows apart. So the first
+    digit of a code tells the most, however long the tails of the column are, and with 1,000 ranks
+    and few ties all digits of a place are as frequent; a grid (`Number`) spends its first digits on
+    outliers. What is drawn are values of the table itself.
 
     Attributes:
         name: the column's name.
-        ranks: the levels, in order; a value between two of them is rounded to the nearer.
+        ranks: values of the table, in order; a value between two of them is rounded to the nearer.
         integer: whether all values are whole.
         missing: whether entries were missing.
         dtype: the pandas type that comes back.

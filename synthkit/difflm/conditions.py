@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from .columns import Category, Column, Constant, Date
+from .columns import Category, Column, Constant, Date, Ranked
 from .schema import TableSchema
 from .values import is_number, plain
 
@@ -187,4 +187,9 @@ def _held(column: Column) -> str:
 
         ends = column.restore(np.array([column.low_code, column.high_code]))
         text = f"{ends[0]} to {ends[1]}"
+        if isinstance(column, Ranked):
+            text = (
+                f"{len(column.ranks):,} values from {text} and none between them (wish for a wider "
+                "range, or infer the schema with more ranks)"
+            )
     return text + (", and missing values" if column.missing else "")

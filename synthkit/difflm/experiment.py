@@ -49,8 +49,8 @@ OTHERS: dict[str, Callable[..., pd.DataFrame]] = {
 }
 FEWEST_ROWS = 100  # of another library's table; with fewer, nothing can be said of it
 MIXES = (0.25, 0.5, 0.75, 1.0)  # synthetic rows added, as shares of the real ones
-MEASURES = (
-    "auc", "f1", "rmse", "r2", "shape_error", "pair_error", "pair_error_real_bins", "c2st",
+MEASURES = (  # written from the last to the first, which says that an arm is done
+    "shape_error", "auc", "f1", "rmse", "r2", "pair_error", "pair_error_real_bins", "c2st",
     "nearer_train", "copies", "natural_copies", "invalid", "rare_coverage",
 )  # fmt: skip
 
@@ -106,7 +106,7 @@ class Trial:
 
     Attributes:
         log: with the label `table`.
-        options: of `DiffLM`, such as `piece` for a table of long numbers.
+        options: of `DiffLM`, such as `{"ranks": None}` for numbers on a grid.
     """
 
     name: str
@@ -128,12 +128,24 @@ class Trial:
     def method(self) -> DiffLM:
         """Fitted, and kept on disk so that an interrupted experiment does not fit it again."""
         if (self.folder / "difflm.json").is_file():
-            return DiffLM.load(self.folder)
+            return self._kept()
+        if self.preset.others:  # they get the time of a whole fit, so none may go on from a half
+            shutil.rmtree(self.folder / "running", ignore_errors=True)
         begun = time.process_time()
         method = self.fitted(checkpoint=self.folder / "running")
         self.add(DIFFUSION, {"seconds": time.process_time() - begun})
         method.save(self.folder)
         return method
+
+    def _kept(self) -> DiffLM:
+        """The method as an interrupted experiment left it."""
+        kept = DiffLM.load(self.folder)
+        if kept.preset != DiffLM(preset=self.preset.method, **self.options).preset:
+            raise ValueError(
+                f"{self.folder.name} holds a fit with other settings; remove it, or choose "
+                "another folder"
+            )
+        return kept
 
     def fitted(self, checkpoint: Path | None = None, **changes) -> DiffLM:
         method = DiffLM(preset=self.preset.method, seed=self.seed, **(self.options | changes))
@@ -173,7 +185,7 @@ def run_table(trial: Trial) -> None:
     if trial.preset.n_free and not trial.has(FREE, "valid"):
         add_free(trial)
     if trial.preset.ablations and not trial.has(COLLAPSED):
-        forced = trial.fitted(autoencoder={"beta": 10.0, "floor": 10.0})
+        forced = trial.fitted(beta=10.0, floor=10.0)
         add_collapse(trial, COLLAPSED, forced)
         score(trial, COLLAPSED, trial.sampled(forced))
     for arm in trial.preset.injected:
@@ -192,6 +204,12 @@ def run_table(trial: Trial) -> None:
 def add_other(trial: Trial, arm: str) -> None:
     """A table by another library, made in the time that DiffLM took."""
     seconds = trial.log.found("seconds", DIFFUSION, trial.seed)
+    if seconds is None:
+        raise ValueError(
+            f"{arm} gets the time that {DIFFUSION} took, which {trial.log.path.name} does not hold "
+            f"for table {trial.name!r} and seed {trial.seed}; choose another folder, or leave "
+            "`others` empty"
+        )
     table = OTHERS[arm](trial.train, seconds=seconds, seed=trial.seed)
     if len(table) >= FEWEST_ROWS:
         score(trial, arm, table)
@@ -246,7 +264,7 @@ def mixed_arm(share: float) -> str:
 
 
 def add_mixes(trial: Trial) -> None:
-    """Real rows with synthetic rows beside them, and synthetic rows alone."""
+    """What real rows teach with synthetic rows beside them."""
     import pandas as pd
 
     arms = {mixed_arm(share): share for share in MIXES}

@@ -47,7 +47,7 @@ def reproduce(
     Args:
         tables: by name, a table (`synthkit.datasets.load_table` reads it) and its target.
         preset: of `experiment.PRESETS`, by name or itself; the numbers of rows are the table's own.
-        options: by a table's name, options of `DiffLM`, such as `{"piece": 2}`.
+        options: by a table's name, options of `DiffLM`, such as `{"ranks": None}`.
         test_share: of the rows, split off with the seed.
         most: rows to learn from at most, drawn from the rest; None for all.
 

@@ -181,7 +181,7 @@ def parameter_types(text: str) -> str | None:
 
 
 def is_sound(tool: Mapping[str, Any]) -> bool:
-    """Whether a tool can be called: it is named and described, and its schema means something.
+    """Whether a tool can be called: its name and description, where given, say something.
 
     `parameters`, where there are any, must be a JSON Schema (draft 2020-12) with every required
     name among its properties.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -136,12 +137,27 @@ class TextTrial:
     def parts(self) -> tuple[list[str], list[str], list[str], int]:
         return split_texts(self.lm, self.about, self.preset, self.seed)
 
+    @property
+    def folder(self) -> Path:
+        """Of the fitted method, until all is measured."""
+        return self.log.path.with_name(f"fit-{self.name}-{self.seed}")
+
     @cached_property
     def method(self) -> DiffLM:
+        """Fitted, and kept on disk so that an interrupted experiment does not fit it again."""
         options = {"preset": self.preset.method, "seed": self.seed, **self.preset.changes}
-        kept = self.log.path.with_name(f"fit-{self.name}-{self.seed}")
-        method = DiffLM(self.lm, **options)
-        return method.fit(self.parts[0], checkpoint=kept, progress=self.progress)
+        method, folder = DiffLM(self.lm, **options), self.folder
+        if (folder / "difflm.json").is_file():
+            kept = DiffLM.load(folder, self.lm)
+            if kept.preset != method.preset:
+                raise ValueError(
+                    f"{folder.name} holds a fit with other settings; remove it, or choose another "
+                    "folder"
+                )
+            return kept
+        method.fit(self.parts[0], checkpoint=folder / "running", progress=self.progress)
+        method.save(folder)
+        return method
 
     def add(self, arm: str, measured: Mapping[str, float]) -> None:
         for name, value in measured.items():
@@ -169,6 +185,7 @@ def run_set(trial: TextTrial) -> None:
             trial.score(arm, texts)
     if not trial.has(DIFFUSION, "rise of a wrong latent"):
         add_collapse(trial, DIFFUSION, trial.method)
+    shutil.rmtree(trial.folder, ignore_errors=True)
 
 
 def unguided(trial: TextTrial) -> list[str]:

@@ -211,7 +211,7 @@ class _HintedModel(nn.Module):
         self.vocab_size, self.bos = codec.vocab_size, codec.bos
         self.model = new_llama(codec.vocab_size, codec.length, preset, seed)
         self.register_buffer("known", torch.unique(self._keys(ids)), persistent=False)
-        # From the told token's own embedding on, hints are read after half as many steps.
+        # From twice the told token's own embedding on, hints are read after far fewer steps.
         tokens = self.model.get_input_embeddings().weight[self.known % codec.vocab_size]
         self.vectors = nn.Parameter(2 * tokens.detach())  # (pairs of place and token, H)
 

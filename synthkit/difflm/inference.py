@@ -1,4 +1,4 @@
-"""Which kind of column a series is: words, numbers on a grid, dates, or always the same."""
+"""Which kind of column a series is: words, numbers on a grid or by rank, dates, or constant."""
 
 from __future__ import annotations
 
@@ -112,10 +112,12 @@ def _number(numbers: np.ndarray, digits: int | None, common: dict) -> Number:
 
 def _ranked(numbers: np.ndarray, distinct: np.ndarray, ranks: int, common: dict) -> Ranked:
     """The levels of a column of numbers (n,), at most `ranks`, the least and the largest kept."""
+    whole = numbers.dtype.kind == "i" or bool(
+        (distinct == np.rint(distinct)).all() and np.abs(distinct).max() < 10**INT_DIGITS
+    )
     if len(distinct) > ranks:
         shares = np.linspace(0, 1, ranks)
         distinct = np.unique(np.quantile(numbers, shares, method="nearest"))
-    whole = bool((distinct == np.rint(distinct)).all() and np.abs(distinct).max() < 10**INT_DIGITS)
     levels = tuple(map(int if whole else float, distinct))
     return Ranked(ranks=levels, integer=whole, **common)
 

@@ -109,7 +109,7 @@ def mixes(result: Result) -> pd.DataFrame:
     for name in tables(result):
         measure = teaches(result, name)
         real = values(result, measure, REAL, table=name)
-        row = {"real alone": f"{np.nanmean(real):.3f}"}
+        row = {"real alone": f"{np.nanmean(real):.3f}" if np.isfinite(real).any() else "-"}
         for share in MIXES:
             both = values(result, measure, mixed_arm(share), table=name) - real
             both = both[np.isfinite(both)]
@@ -128,7 +128,8 @@ def times(result: Result) -> pd.DataFrame:
     for name in tables(result):
         for arm in (DIFFUSION, *OTHERS):
             seconds, epochs, made = (
-                mean(values(result, m, arm, table=name), 1) for m in ("seconds", "epochs", "rows")
+                mean(values(result, measure, arm, table=name), digits)
+                for measure, digits in (("seconds", 1), ("epochs", 2), ("rows", 2))
             )
             if seconds is not None:
                 rows.append((name, arm, seconds, epochs, made))
@@ -207,7 +208,11 @@ def show(result: Result, out: Path) -> None:
         title = f"DiffLM, {name}: {result.scale} scale, seeds {result.seeds}"
         print_table(table(result, name), title, (*notes, *caveats(result)))
         print_table(latents(result, name), f"Latents, {name}")
-    if not (added := mixes(result).dropna(axis=1, how="all")).drop(columns="real alone").empty:
+    if (
+        not (added := mixes(result).dropna(axis=1, how="all"))
+        .drop(columns="real alone", errors="ignore")
+        .empty
+    ):
         print_table(added, "Real rows with synthetic ones beside them")
     if len(times(result)) > len(tables(result)):
         print_table(times(result).reset_index().set_index("table"), "Times")

@@ -238,7 +238,8 @@ class RowCodec:
 def token_names(codec: RowCodec) -> list[str]:
     """What each token of a codec's vocabulary stands for: `sex=Female`, `age:4_`, `age:?`.
 
-    In the name of a digit the other places of the number are lines: `4_` is forty.
+    In the name of a digit the other places of the number are lines: `4_` is four tens, of steps,
+    of days or of ranks.
     """
     names = ["<pad>", "<bos>", "<eos>"]
     for field in codec.fields:

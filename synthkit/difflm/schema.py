@@ -44,14 +44,15 @@ class TableSchema:
         """The schema of a table.
 
         Words, truth values and categories become a `Category`; so do numbers with at most `few`
-        different values that each occur in some 20 rows. Other numbers become a `Number`, texts
-        that are all dates a `Date`, and a column of one value a `Constant`.
+        different values that each occur in some 20 rows. Other numbers become a `Number` (with
+        `ranks`, a `Ranked`), texts that are all dates a `Date`, and a column of one value a
+        `Constant`.
 
         Args:
             frame: at least two rows; every entry a word, a number, a truth value, a date or None.
             target: see `TableSchema`.
-            digits: significant digits of a column's typical size that numbers keep; None keeps all
-                (15 for fractions). Dates keep seconds, or with None microseconds.
+            digits: significant digits of a column's typical size that numbers on a grid keep; None
+                keeps all (15 for fractions). Dates keep seconds, or with None microseconds.
             max_categories: the most values that a column of words may have.
             few: see above; 2 writes every number that is not binary in digits.
             ranks: write such numbers by rank among at most so many values of the table (`Ranked`)
@@ -197,7 +198,8 @@ def _holds(column: Column) -> str:
     if isinstance(column, Category) and not all(map(is_number, column.values)):
         return f"{len(column.values)} values"
     ends = column.restore(np.array([column.low_code, column.high_code]))
-    count = f"{len(column.values)} values, " if isinstance(column, Category) else ""
+    values = getattr(column, "values", getattr(column, "ranks", None))
+    count = "" if values is None else f"{len(values)} values, "
     return f"{count}{ends[0]} to {ends[1]}"
 
 

@@ -63,12 +63,14 @@ PARTS = {"format": FormatPreset, "autoencoder": AutoencoderPreset, "diffusion": 
 class DiffLMPreset:
     """The choices of DiffLM: those of its three parts, and a few of its own.
 
+    The defaults are the parts' own study presets, larger than the study preset of the whole.
+
     Attributes:
         format: of the offline decoder, see `format_model.FormatPreset`; unused with a model.
         autoencoder: of encoder and injector, see `autoencoder.AutoencoderPreset`.
         diffusion: of the latents, see `diffusion.DiffusionPreset`.
         digits, max_categories, few, ranks: see `TableSchema.infer`; a model that reads text is
-            given numbers as they are, not ranks.
+            given numbers as they are, not ranks. With ranks, `digits` matters to dates only.
         piece: decimal digits a token, see `RowCodec`.
         held_out_share: of the data, kept out of training to stop it in time.
         batch: rows that are decoded at a time.
@@ -97,6 +99,10 @@ class DiffLMPreset:
         for name in ("max_categories", "few", "piece", "batch", "max_tries"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.ranks is not None and (not isinstance(self.ranks, int) or self.ranks < 2):
+            raise ValueError(
+                f"ranks must be a whole number of 2 or more, or None for a grid; got {self.ranks!r}"
+            )
         if not 0 <= self.held_out_share < 1:
             raise ValueError(f"held_out_share must lie in [0, 1), got {self.held_out_share}")
 

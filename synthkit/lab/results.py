@@ -271,7 +271,9 @@ def markdown_table(frame: pd.DataFrame, digits: int = 3) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """`value` with numpy's scalars, tuples and paths turned into what JSON knows."""
+    """`value` with presets, numpy's scalars, tuples and paths turned into what JSON knows."""
+    if hasattr(value, "__dataclass_fields__"):
+        value = asdict(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):
