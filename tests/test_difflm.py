@@ -761,7 +761,8 @@ def test_numbers_are_ranks_without_a_model_and_stay_so_when_saved(tmp_path):
     again = DiffLM.load(method.save(tmp_path / "made"))
     assert again.table(5, 0).equals(method.table(5, 0)) and again.schema == method.schema
     assert set(method.table(40, 0)["price"]) <= set(frame["price"])
-    for model, kind in ((None, Ranked), (tiny_lm(), Number)):
+    lm = load_lm(tiny_lm(tmp_path / "lm"), device="cpu")
+    for model, kind in ((None, Ranked), (lm, Number)):
         assert isinstance(make_form(frame, model, PRESETS["fast"]).schema["price"], kind)
     with pytest.raises(ValueError, match="ranks must be a whole number of 2 or more"):
         DiffLMPreset(ranks=1)

@@ -219,25 +219,21 @@ def show(result: Result, out: Path) -> None:
     if len(result.seeds) >= 3:
         print_table(verdicts(result).set_index("claim"), "Claims")
     for name in tables(result):
-        save_figure(out / f"pairs-{name}.png", partial(plot_pairs, result, name), (6.5, 3.4))
+        save_figure(out / f"pairs-{name}.png", partial(plot_pairs, result, name), (7.5, 3.4))
 
 
-def plot_pairs(result: Result, name: str, axes: Axes) -> None:
-    """Pair error against what the table teaches, a dot a seed, every arm named once."""
+def plot_pairs(result: Result, name: str, axes: Axes, legend: bool = True) -> None:
+    """Pair error against what the table teaches, a dot a seed; circles are DiffLM's arms."""
     from ..plots import OKABE_ITO
 
-    measure = teaches(result, name)
-    for arm in table(result, name).index:
+    measure, colours = teaches(result, name), [c for c in OKABE_ITO if c != "yellow"]
+    for i, arm in enumerate(table(result, name).index):
         x = values(result, "pair_error_real_bins", arm, table=name)
         y = values(result, measure, arm, table=name)
-        if not np.isfinite(x * y).any():
-            continue
-        colour = OKABE_ITO["vermilion" if arm.startswith("DiffLM") else "blue"]
-        axes.plot(x, y, "o", color=colour, alpha=0.6, ms=5)
-        axes.annotate(
-            arm, (np.nanmax(x), np.nanmean(y)), xytext=(6, 0), textcoords="offset points",
-            va="center", color=colour, fontsize=9,
-        )  # fmt: skip
+        marker = "o" if arm.startswith("DiffLM") else "s"
+        colour = OKABE_ITO[colours[i % len(colours)]]
+        axes.plot(x, y, marker, color=colour, alpha=0.75, ms=6, label=arm)
     axes.set(xlabel="pair error, % (0 = as the real rows)", xlim=(0, None))
     axes.set_ylabel("AUC on real rows" if measure == "auc" else "R² on real rows")
-    axes.margins(x=0.35)
+    if legend:
+        axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=8, frameon=False)
