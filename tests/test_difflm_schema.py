@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from synthkit.datasets import load_table
@@ -156,6 +156,7 @@ def test_numbers_far_from_zero_are_written_from_a_round_one(values, origin):
     st.integers(0, 6),
     st.one_of(st.none(), st.integers(1, 6)),
 )
+@example([0, 5095, -104995], 0, 5)
 @settings(deadline=None, max_examples=60)
 def test_numbers_come_back_to_half_a_step_and_codes_exactly(whole, places, digits):
     values = np.array(whole) / 10**places

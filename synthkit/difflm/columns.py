@@ -150,11 +150,7 @@ class Number:
             with np.errstate(over="ignore"):  # the largest float, rounded up: clipped next
                 values = codes * scale if self.exponent >= 0 else codes / scale
             values = np.clip(values, self.low, self.high)
-        if not gone.any() and self.dtype != "object":
-            return pd.Series(values).astype(self.dtype)
-        found = values.astype(object)
-        found[gone] = None
-        return to_dtype(found, self.dtype)
+        return _with_gaps(values, gone, self.dtype)
 
     def place(self, value: Any) -> Fraction:
         """Where a number lies, in steps: exact, so that 0.3 is three steps of 0.1.
@@ -162,12 +158,13 @@ class Number:
         Raises:
             ValueError: it is no finite number.
         """
-        if not is_number(value) or not np.isfinite(value):
-            raise ValueError(f"column {self.name!r} holds numbers, found {value!r}")
+        _check_number(self.name, value)
         return Fraction(str(plain(value))) / Fraction(10) ** self.exponent
 
     def _to_codes(self, numbers: np.ndarray) -> np.ndarray:
-        if self.integer and numbers.dtype.kind == "i":
+        if self.integer:  # one rule for halves, whether whole numbers come as int or as float
+            if numbers.dtype.kind != "i":
+                numbers = np.rint(np.clip(numbers, -(2.0**62), 2.0**62)).astype(np.int64)
             step = 10 ** max(self.exponent, 0)
             return (numbers + step // 2) // step if step > 1 else numbers.astype(np.int64)
         scale = float(10 ** abs(self.exponent))
@@ -229,18 +226,15 @@ class Ranked:
             raise _outside(self, series, wrong[0])
         levels = np.array(self.ranks)
         after = np.searchsorted(levels, numbers).clip(1, len(levels) - 1)
-        nearer_left = numbers - levels[after - 1] <= levels[after] - numbers
+        with np.errstate(over="ignore"):  # an infinite distance is the larger one all the same
+            nearer_left = numbers - levels[after - 1] <= levels[after] - numbers
         return _mark(self, after - nearer_left, gone)
 
     def restore(self, codes: np.ndarray) -> pd.Series:
         """The levels of codes (n,), in the column's type."""
         gone = codes == MISSING
         values = np.array(self.ranks)[np.where(gone, 0, codes)]
-        if not gone.any() and self.dtype != "object":
-            return pd.Series(values).astype(self.dtype)
-        found = values.astype(object)
-        found[gone] = None
-        return to_dtype(found, self.dtype)
+        return _with_gaps(values, gone, self.dtype)
 
     def place(self, value: Any) -> Fraction:
         """Where a number lies, in ranks: a half where it lies between two levels.
@@ -248,8 +242,7 @@ class Ranked:
         Raises:
             ValueError: it is no finite number.
         """
-        if not is_number(value) or not np.isfinite(value):
-            raise ValueError(f"column {self.name!r} holds numbers, found {value!r}")
+        _check_number(self.name, value)
         after = bisect_left(self.ranks, value)
         there = after < len(self.ranks) and self.ranks[after] == value
         return Fraction(after) if there else Fraction(2 * after - 1, 2)
@@ -389,6 +382,21 @@ class Constant:
 
 
 Column = Category | Number | Ranked | Date | Constant
+
+
+def _with_gaps(values: np.ndarray, gone: np.ndarray, dtype: str) -> pd.Series:
+    """Numbers (n,) as a series of the type named, missing where `gone` (n,) says so."""
+    if not gone.any() and dtype != "object":
+        return pd.Series(values).astype(dtype)
+    found = values.astype(object)
+    found[gone] = None
+    return to_dtype(found, dtype)
+
+
+def _check_number(name: str, value: Any) -> None:
+    """Raise ValueError when `value` is no finite number."""
+    if not is_number(value) or not np.isfinite(value):
+        raise ValueError(f"column {name!r} holds numbers, found {value!r}")
 
 
 def _within(column, codes: np.ndarray, gone: np.ndarray, series: pd.Series, unseen: str):

@@ -127,28 +127,22 @@ class Trial:
     @cached_property
     def method(self) -> DiffLM:
         """Fitted, and kept on disk so that an interrupted experiment does not fit it again."""
-        if (self.folder / "difflm.json").is_file():
-            return self._kept()
+        method = self.unfitted()
+        kept = kept_fit(self.folder, method)
+        if kept is not None:
+            return kept
         if self.preset.others:  # they get the time of a whole fit, so none may go on from a half
             shutil.rmtree(self.folder / "running", ignore_errors=True)
         begun = time.process_time()
-        method = self.fitted(checkpoint=self.folder / "running")
+        self.fit(method, checkpoint=self.folder / "running")
         self.add(DIFFUSION, {"seconds": time.process_time() - begun})
         method.save(self.folder)
         return method
 
-    def _kept(self) -> DiffLM:
-        """The method as an interrupted experiment left it."""
-        kept = DiffLM.load(self.folder)
-        if kept.preset != DiffLM(preset=self.preset.method, **self.options).preset:
-            raise ValueError(
-                f"{self.folder.name} holds a fit with other settings; remove it, or choose "
-                "another folder"
-            )
-        return kept
+    def unfitted(self, **changes) -> DiffLM:
+        return DiffLM(preset=self.preset.method, seed=self.seed, **(self.options | changes))
 
-    def fitted(self, checkpoint: Path | None = None, **changes) -> DiffLM:
-        method = DiffLM(preset=self.preset.method, seed=self.seed, **(self.options | changes))
+    def fit(self, method: DiffLM, checkpoint: Path | None = None) -> DiffLM:
         how = {"checkpoint": checkpoint, "progress": self.progress}
         return method.fit(self.train, target=self.target, **how)
 
@@ -168,6 +162,22 @@ class Trial:
         return {"target": self.target, "seeds": self.preset.utility_seeds}
 
 
+def kept_fit(folder: Path, method: DiffLM, lm=None) -> DiffLM | None:
+    """The fit that an interrupted experiment left in `folder`, or None.
+
+    Raises:
+        ValueError: it has other settings than `method`.
+    """
+    if not (folder / "difflm.json").is_file():
+        return None
+    kept = type(method).load(folder, lm)
+    if kept.preset != method.preset:
+        raise ValueError(
+            f"{folder.name} holds a fit with other settings; remove it, or choose another folder"
+        )
+    return kept
+
+
 def run_table(trial: Trial) -> None:
     """The reference tables and every arm, unless they are in the log."""
     if not trial.has(INDEPENDENT):
@@ -185,12 +195,12 @@ def run_table(trial: Trial) -> None:
     if trial.preset.n_free and not trial.has(FREE, "valid"):
         add_free(trial)
     if trial.preset.ablations and not trial.has(COLLAPSED):
-        forced = trial.fitted(beta=10.0, floor=10.0)
+        forced = trial.fit(trial.unfitted(beta=10.0, floor=10.0))
         add_collapse(trial, COLLAPSED, forced)
         score(trial, COLLAPSED, trial.sampled(forced))
     for arm in trial.preset.injected:
         if not trial.has(arm):
-            made = trial.fitted(kind=INJECTED[arm])
+            made = trial.fit(trial.unfitted(kind=INJECTED[arm]))
             add_collapse(trial, arm, made)
             score(trial, arm, trial.sampled(made))
     if trial.preset.mixes:

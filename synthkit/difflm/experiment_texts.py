@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..lab.measurements import Log, mean, values
-from .experiment import DIFFUSION, NORMAL, add_collapse
+from .experiment import DIFFUSION, NORMAL, add_collapse, kept_fit
 from .experiment_text_sets import JUDGED, KINDS, TextSet, measure, world_set
 from .synthesizer import DiffLM, TriesUsedUp, text_codec, with_changes
 
@@ -147,13 +147,8 @@ class TextTrial:
         """Fitted, and kept on disk so that an interrupted experiment does not fit it again."""
         options = {"preset": self.preset.method, "seed": self.seed, **self.preset.changes}
         method, folder = DiffLM(self.lm, **options), self.folder
-        if (folder / "difflm.json").is_file():
-            kept = DiffLM.load(folder, self.lm)
-            if kept.preset != method.preset:
-                raise ValueError(
-                    f"{folder.name} holds a fit with other settings; remove it, or choose another "
-                    "folder"
-                )
+        kept = kept_fit(folder, method, self.lm)
+        if kept is not None:
             return kept
         method.fit(self.parts[0], checkpoint=folder / "running", progress=self.progress)
         method.save(folder)
