@@ -82,14 +82,19 @@ def notes(notebook: nbformat.NotebookNode) -> list[str]:
     return found
 
 
+COLOURS = 128  # of a stored figure; lines and text look alike with more
+
+
 def repacked(png: str) -> str:
-    """A PNG in base64 with the same pixels in fewer bytes, where that is possible."""
+    """A PNG in base64 with few colours and in few bytes, where that makes it smaller."""
     from PIL import Image
 
     packed = io.BytesIO()
     with Image.open(io.BytesIO(base64.b64decode(png))) as image:
-        opaque = image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255)
-        (image.convert("RGB") if opaque else image).save(packed, "PNG", optimize=True)
+        if image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255):
+            image = image.convert("RGB")
+        few = image.quantize(COLOURS, dither=Image.Dither.NONE) if image.mode == "RGB" else image
+        few.save(packed, "PNG", optimize=True)
     return min(png, base64.b64encode(packed.getvalue()).decode(), key=len)
 
 
