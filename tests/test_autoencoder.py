@@ -578,6 +578,19 @@ def test_a_text_costs_the_same_in_any_company(tmp_path, kind):
         torch.testing.assert_close(found, nats, rtol=1e-3, atol=1e-3)
 
 
+def test_a_batch_is_as_wide_as_its_longest_text(lm):
+    """Padding that no row of a batch needs costs nothing, and changes nothing."""
+    codec = text_codec(lm)
+    model = Autoencoder(lm.model, codec, TINY)
+    ids = codec.encode(TEXTS)
+    wide = torch.nn.functional.pad(ids, (0, codec.length - ids.shape[1]), value=codec.pad)
+    assert wide.shape[1] > ids.shape[1] and torch.equal(model.cut(wide), ids)
+    shortest = codec.mask(ids).sum(1).argmin()
+    assert model.cut(wide[shortest, None]).shape[1] == codec.mask(ids)[shortest].sum()
+    losses = [model.loss(rows, 0.1, torch.Generator().manual_seed(0)) for rows in (ids, wide)]
+    assert losses[0].item() == losses[1].item()
+
+
 def test_it_costs_what_the_language_model_says(lm):
     """Soft tokens as a prefix of `LM.nll`, which lays a row out as [prefix][BOS][text][EOS]."""
     codec = text_codec(lm)

@@ -497,9 +497,8 @@ def betas(preset: AutoencoderPreset, history: History) -> list[float]:
 @torch.no_grad()
 def encode_rows(model, ids: Tensor, batch_size: int = 512) -> tuple[Tensor, Tensor]:
     """mu and log sigma^2 of rows ids (n, m), (n, d) each, on the CPU."""
-    parts = [
-        model.encoder(rows, model.mask(rows)) for rows in ids.to(model.device).split(batch_size)
-    ]
+    batches = [model.cut(rows) for rows in ids.to(model.device).split(batch_size)]
+    parts = [model.encoder(rows, model.mask(rows)) for rows in batches]
     mu, logvar = (torch.cat(each).cpu() for each in zip(*parts))
     return mu, logvar
 
@@ -516,7 +515,7 @@ def reconstruction(model, ids: Tensor, z: Tensor, batch_size: int = 256) -> Tens
         raise ValueError(f"{len(ids)} rows but {len(z)} latents; give one each")
     nats = []
     for rows, own in zip(ids.split(batch_size), z.split(batch_size)):
-        rows, own = rows.to(model.device), own.to(model.device)
+        rows, own = model.cut(rows.to(model.device)), own.to(model.device)
         logits = row_logits(model.decoder, model.injector, own, rows, model.codec.bos)
         nats.append(row_nats(logits, rows, model.mask(rows)).cpu())
     return torch.cat(nats)
@@ -604,6 +603,11 @@ class Assembly(nn.Module):
         """Which places (n, m) belong to the rows; None where all do."""
         return self.codec.mask(ids) if self.ends else None
 
+    def cut(self, ids: Tensor) -> Tensor:
+        """The rows (n, m) without the last places, which none of them has."""
+        mask = self.mask(ids)
+        return ids if mask is None else ids[:, : int(mask.sum(1).max())]
+
 # %% ../../nbs/51_autoencoder.ipynb #d698213b
 class Autoencoder(Assembly):
     """Rows to latents and back: a trained encoder and injector around a frozen decoder.
@@ -622,7 +626,7 @@ class Autoencoder(Assembly):
 
     def parts(self, ids: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Reconstruction and KL of each row, (n,) nats each, with a drawn z."""
-        ids = ids.to(self.device)
+        ids = self.cut(ids.to(self.device))
         mu, logvar = self.encoder(ids, self.mask(ids))
         z = drawn(mu, logvar, generator)
         logits = row_logits(self.decoder, self.injector, z, ids, self.codec.bos)
