@@ -100,6 +100,7 @@ def train(
     identity: str = "",
     checkpoint: str | Path | None = None,
     progress: bool = False,
+    label: str = "training",
 ) -> History:
     """Train the parameters of `module` that ask for a gradient.
 
@@ -113,6 +114,7 @@ def train(
         checkpoint: a file written at each look. A call with the same arguments goes on from it,
             and ends as if it had never been cut off. It is removed at the end.
         progress: show a bar.
+        label: what stands before the bar.
 
     Raises:
         ValueError: no learning rate, nothing to train, a parameter that is not float32, or a
@@ -129,7 +131,10 @@ def train(
     run = Run(module, lr, identity)
     if checkpoint and Path(checkpoint).exists():
         run.resume(checkpoint)
-    bar = tqdm(total=schedule.steps, initial=run.history.steps, disable=not progress, unit="step")
+    bar = tqdm(
+        desc=label, total=schedule.steps, initial=run.history.steps, disable=not progress,
+        unit="step",
+    )  # fmt: skip
     try:
         with bar:
             _steps(run, loss_at, schedule, lr, evaluate, checkpoint, bar)

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..lab.measurements import Log
+from ..lab.measurements import Log, keep_settings
 from ..paths import embedded_lm_dir
+from ..storage import read_json, sha256_text, write_json
 from ..table_baselines import ctgan_table, great_table, tvae_table
 from ..table_metrics import evaluate_table, reference_rows, reference_tables, utility
 from ..worlds import load_world
-from ..worlds.census import joint_distance
+from ..worlds.census import POSITIVE, joint_distance
 from .synthesizer import DiffLM, TriesUsedUp
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..worlds.census import CensusWorld
+
 CENSUS = "census"
+BAYES = "the exact law"  # its score of the target, which no classifier beats
 REAL, FEW, WITHIN, INDEPENDENT = (
     "real",
     "1,000 real rows",
@@ -107,6 +111,7 @@ class Trial:
     Attributes:
         log: with the label `table`.
         options: of `DiffLM`, such as `{"ranks": None}` for numbers on a grid.
+        world: the one that the rows are from, where their law is known.
     """
 
     name: str
@@ -118,6 +123,7 @@ class Trial:
     log: Log
     options: dict[str, Any]
     progress: bool = False
+    world: CensusWorld | None = None
 
     @property
     def folder(self) -> Path:
@@ -128,7 +134,8 @@ class Trial:
     def method(self) -> DiffLM:
         """Fitted, and kept on disk so that an interrupted experiment does not fit it again."""
         method = self.unfitted()
-        kept = kept_fit(self.folder, method)
+        facts = {"seed": self.seed, "target": self.target, "rows": rows_hash(self.train)}
+        kept = kept_fit(self.folder, method, facts)
         if kept is not None:
             return kept
         if self.preset.others:  # they get the time of a whole fit, so none may go on from a half
@@ -136,7 +143,7 @@ class Trial:
         begun = time.process_time()
         self.fit(method, checkpoint=self.folder / "running")
         self.add(DIFFUSION, {"seconds": time.process_time() - begun})
-        method.save(self.folder)
+        keep_fit(self.folder, method, facts)
         return method
 
     def unfitted(self, **changes) -> DiffLM:
@@ -162,24 +169,59 @@ class Trial:
         return {"target": self.target, "seeds": self.preset.utility_seeds}
 
 
-def kept_fit(folder: Path, method: DiffLM, lm=None) -> DiffLM | None:
+def keep_fit(folder: Path, method: DiffLM, facts: Mapping[str, Any]) -> None:
+    """Write a fit to `folder`, and `facts` on what it was fitted to: seed, hash of the rows."""
+    write_json(folder / "facts.json", dict(facts))  # first: `difflm.json` says that all is there
+    method.save(folder)
+
+
+def kept_fit(folder: Path, method: DiffLM, facts: Mapping[str, Any], lm=None) -> DiffLM | None:
     """The fit that an interrupted experiment left in `folder`, or None.
 
     Raises:
-        ValueError: it has other settings than `method`.
+        ValueError: it has other settings than `method`, or was fitted to something else than
+            `facts` say; or nothing there says what it was fitted to.
     """
     if not (folder / "difflm.json").is_file():
         return None
-    kept = type(method).load(folder, lm)
-    if kept.preset != method.preset:
+    told = folder / "facts.json"
+    known = read_json(told) if told.is_file() else {}
+    changed = [name for name in facts if known.get(name) != facts[name]]
+    kept = None if changed else type(method).load(folder, lm)
+    if kept is None or kept.preset != method.preset:
         raise ValueError(
-            f"{folder.name} holds a fit with other settings; remove it, or choose another folder"
+            f"{folder.name} holds a fit with other {', '.join(changed) or 'settings'}; remove it, "
+            "or choose another folder"
         )
     return kept
 
 
+def rows_hash(frame: pd.DataFrame) -> str:
+    """The SHA-256 of a table's columns and rows, in their order; its index does not matter."""
+    rows = frame.itertuples(index=False, name=None)
+    return sha256_text("\n".join(map(repr, (tuple(frame.columns), *rows))))
+
+
+def fixed(preset) -> dict[str, Any]:
+    """What of a preset no later call may change: all but seeds and other libraries."""
+    return {k: v for k, v in asdict(preset).items() if k not in ("seeds", "others")}
+
+
+def check_names(names: Iterable[str], what: str = "table") -> None:
+    """Raise ValueError unless every name can be part of the name of a file."""
+    for name in names:
+        good = isinstance(name, str) and name.strip() and len(name.encode()) <= 100
+        if not good or set(name) & set("/\\\0"):
+            raise ValueError(
+                f"the name of a {what} becomes part of a file's name: it needs letters, at most "
+                f"100 of them, and no slash; found {name!r}"
+            )
+
+
 def run_table(trial: Trial) -> None:
     """The reference tables and every arm, unless they are in the log."""
+    if trial.world is not None and not trial.has(BAYES, "auc"):
+        add_exact(trial)
     if not trial.has(INDEPENDENT):
         tables = reference_tables(trial.train, trial.target, seed=trial.preset.utility_seeds[0])
         for arm, table in {REAL: trial.test, **tables}.items():
@@ -189,7 +231,7 @@ def run_table(trial: Trial) -> None:
             add_row(trial, arm, row)
     for arm in trial.preset.ways:
         if not trial.has(arm):
-            score(trial, arm, trial.sampled(trial.method, **WAYS[arm]))
+            score(trial, arm, timed_sample(trial, arm))
     if not trial.has(DIFFUSION, "rise of a wrong latent"):
         add_collapse(trial, DIFFUSION, trial.method)
     if trial.preset.n_free and not trial.has(FREE, "valid"):
@@ -209,6 +251,16 @@ def run_table(trial: Trial) -> None:
         if not trial.has(arm, "rows"):
             add_other(trial, arm)
     shutil.rmtree(trial.folder, ignore_errors=True)
+
+
+def timed_sample(trial: Trial, arm: str) -> pd.DataFrame:
+    """An arm of `WAYS`; how long the first one takes is measured, in seconds of CPU."""
+    method = trial.method  # fitted before the time is taken
+    begun = time.process_time()
+    table = trial.sampled(method, **WAYS[arm])
+    if arm == DIFFUSION:
+        trial.add(arm, {"sampling seconds": time.process_time() - begun})
+    return table
 
 
 def add_other(trial: Trial, arm: str) -> None:
@@ -237,11 +289,23 @@ def add_row(trial: Trial, arm: str, row) -> None:
     trial.add(arm, {name: row[name] for name in reversed(MEASURES) if name in row})
 
 
+def add_exact(trial: Trial) -> None:
+    """How well the exact law predicts the target of the test rows: the most that can be taught.
+
+    F1 is that of the class that is likelier, as for the trees; a threshold chosen for F1 may do
+    better.
+    """
+    from sklearn.metrics import f1_score, roc_auc_score
+
+    truth, chance = trial.test[trial.target] == POSITIVE, trial.world.bayes_score(trial.test)
+    trial.add(BAYES, {"f1": f1_score(truth, chance > 0.5), "auc": roc_auc_score(truth, chance)})
+
+
 def add_joint(trial: Trial, arm: str, table: pd.DataFrame) -> None:
     """In the census world the joint law is known, and so is the distance from it."""
-    if trial.name != CENSUS:
+    if trial.world is None:
         return
-    found = joint_distance(load_world(CENSUS), table, seed=trial.seed)
+    found = joint_distance(trial.world, table, seed=trial.seed)
     for name, row in found.iterrows():
         trial.add(arm, {f"joint, {name}": row["found"], f"joint, {name}, floor": row["floor"]})
 
@@ -289,7 +353,11 @@ def add_mixes(trial: Trial) -> None:
 
 
 def run_seed(lm, preset: ExperimentPreset, seed: int, log: Log, progress: bool = False) -> None:
-    """The census world for one seed. No model is asked: DiffLM trains its own."""
+    """The census world for one seed. No model is asked: DiffLM trains its own.
+
+    Raises:
+        ValueError: the log holds measurements of another preset; see `keep_settings`.
+    """
     import pandas as pd
 
     world = load_world(CENSUS)
@@ -298,7 +366,8 @@ def run_seed(lm, preset: ExperimentPreset, seed: int, log: Log, progress: bool =
         for n, part in ((preset.n_train, "train"), (preset.n_test, "test"))
     )
     labelled = log.labelled(table=CENSUS)
-    run_table(Trial(CENSUS, train, test, world.target, preset, seed, labelled, {}, progress))
+    keep_settings(labelled, {"rows": "the census world", "preset": fixed(preset)})
+    run_table(Trial(CENSUS, train, test, world.target, preset, seed, labelled, {}, progress, world))
 
 
 def reproduce(
@@ -309,11 +378,13 @@ def reproduce(
 ):
     """Run the experiment at one scale and write `result.json` and figures to `out`.
 
-    An interrupted run continues: every measurement is on disk as soon as it is made.
+    An interrupted run continues: every measurement is on disk as soon as it is made. Further seeds
+    can be added to the same `out`.
 
     Raises:
-        ValueError: a scale without an experiment; the paper's needs a real model, for which there
-            is `DiffLM(load_lm(...), preset="paper")`.
+        ValueError: `out` holds measurements with other settings, or a scale without an experiment;
+            the paper's needs a real model, for which there is
+            `DiffLM(load_lm(...), preset="paper")`.
     """
     from ..lab.study import run_study
     from .report import show

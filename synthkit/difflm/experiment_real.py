@@ -7,8 +7,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..lab.measurements import Log
-from .experiment import PRESETS, ExperimentPreset, Trial, run_table
+from ..lab.measurements import Log, keep_settings
+from .experiment import (
+    PRESETS,
+    ExperimentPreset,
+    Trial,
+    check_names,
+    fixed,
+    rows_hash,
+    run_table,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,11 +27,12 @@ if TYPE_CHECKING:
 def split_table(
     frame: pd.DataFrame, share: float = 0.2, seed: int = 0
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """(train, test) of a table, by chance.
+    """(train, test) of a table, by chance; no row is in both, whatever the index.
 
     Raises:
         ValueError: a share that leaves one side without rows.
     """
+    frame = frame.reset_index(drop=True)  # `drop` takes all rows of a label
     test = frame.sample(frac=share, random_state=seed)
     train = frame.drop(test.index)
     if not len(test) or not len(train):
@@ -44,6 +53,10 @@ def reproduce(
 ) -> Result:
     """Every table and seed, recorded in `out/result.json`; it goes on if interrupted.
 
+    What a table is measured with (its rows and target, preset, options, `test_share`, `most`) is
+    kept in `out/settings.json`. Further seeds, tables and other libraries can be added to the same
+    `out`; anything else needs another folder.
+
     Args:
         tables: by name, a table (`synthkit.datasets.load_table` reads it) and its target.
         preset: of `experiment.PRESETS`, by name or itself; the numbers of rows are the table's own.
@@ -52,7 +65,8 @@ def reproduce(
         most: rows to learn from at most, drawn from the rest; None for all.
 
     Raises:
-        ValueError: an unknown preset, or a table that `DiffLM` or the measures refuse.
+        ValueError: an unknown preset, a name that no file can have, other settings than those that
+            `out` was measured with, or a table that `DiffLM` or the measures refuse.
     """
     from ..lab.results import record
 
@@ -60,7 +74,14 @@ def reproduce(
         raise ValueError(f"no preset {preset!r}; choose one of {', '.join(PRESETS)}")
     chosen = PRESETS[preset] if isinstance(preset, str) else preset
     seeds, out = list(chosen.seeds if seeds is None else seeds), Path(out)
+    check_names(tables)
     log = Log(out / "measurements.jsonl")
+    for table, (frame, target) in tables.items():  # all of them, before anything is measured
+        settings = {
+            "rows": rows_hash(frame), "target": target, "preset": fixed(chosen),
+            "options": dict((options or {}).get(table, {})), "test_share": test_share, "most": most,
+        }  # fmt: skip
+        keep_settings(log.labelled(table=table), settings)
     for seed in seeds:
         for table, (frame, target) in tables.items():
             train, test = split_table(frame, test_share, seed)

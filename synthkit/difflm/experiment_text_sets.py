@@ -211,7 +211,8 @@ def judge(texts: Sequence[str], about: TextSet) -> dict[str, np.ndarray]:
     if about.kind == "code":
         valid = [style_of(text) != "unreadable" for text in texts]
     else:
-        valid = [about.fields <= set(read_tool(text) or ()) for text in texts]
+        tools = [read_tool(text) for text in texts]  # fields may be none that all tools have
+        valid = [tool is not None and about.fields <= set(tool) for tool in tools]
     good = [text for text, fine in zip(texts, valid) if fine]
     found: dict[str, Sequence[bool]] = {}
     if about.kind == "code":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..lab.measurements import Log, mean, values
-from .experiment import DIFFUSION, NORMAL, add_collapse, kept_fit
+from ..lab.measurements import Log, keep_settings, mean, values
+from ..storage import sha256_text
+from .experiment import DIFFUSION, NORMAL, add_collapse, check_names, fixed, keep_fit, kept_fit
 from .experiment_text_sets import JUDGED, KINDS, TextSet, measure, world_set
 from .synthesizer import DiffLM, TriesUsedUp, text_codec, with_changes
 
@@ -147,11 +149,12 @@ class TextTrial:
         """Fitted, and kept on disk so that an interrupted experiment does not fit it again."""
         options = {"preset": self.preset.method, "seed": self.seed, **self.preset.changes}
         method, folder = DiffLM(self.lm, **options), self.folder
-        kept = kept_fit(folder, method, self.lm)
+        facts = {"seed": self.seed, "rows": texts_hash(self.parts[0])}
+        kept = kept_fit(folder, method, facts, self.lm)
         if kept is not None:
             return kept
         method.fit(self.parts[0], checkpoint=folder / "running", progress=self.progress)
-        method.save(folder)
+        keep_fit(folder, method, facts)
         return method
 
     def add(self, arm: str, measured: Mapping[str, float]) -> None:
@@ -164,6 +167,11 @@ class TextTrial:
     def score(self, arm: str, texts: Sequence[str]) -> None:
         train, _, held, _ = self.parts
         self.add(arm, measure(texts, self.about, train, held))
+
+
+def texts_hash(texts: Sequence[str]) -> str:
+    """The SHA-256 of some texts, in their order."""
+    return sha256_text(json.dumps(list(texts)))
 
 
 def run_set(trial: TextTrial) -> None:
@@ -235,6 +243,10 @@ def reproduce(
 ) -> Result:
     """Every set and seed, recorded in `out/result.json`; it goes on if interrupted.
 
+    What a set is measured with (its texts, their kind, the model, the preset) is kept in
+    `out/settings.json`. Further seeds and sets can be added to the same `out`; anything else needs
+    another folder, a set's own `category` and `right` too, which no file can hold.
+
     Args:
         sets: by name; files are read by `synthkit.datasets`, as in
             `TextSet(load_mbpp(path)["code"], "code")` or
@@ -244,8 +256,9 @@ def reproduce(
         presets: by the name of a set, one of its own instead.
 
     Raises:
-        ValueError: an unknown preset, a preset for a set that is not there, or a set that is too
-            small or too long; see `split_texts`.
+        ValueError: an unknown preset, a preset for a set that is not there, a name that no file can
+            have, other settings than those that `out` was measured with, or a set that is too small
+            or too long; see `split_texts`.
         RuntimeError: code, where no process can be limited; see `synthkit.sandbox`.
     """
     from ..lab.results import record
@@ -259,7 +272,14 @@ def reproduce(
     if unknown := ", ".join(sorted(set(presets) - set(sets))):
         raise ValueError(f"there is a preset for {unknown}, but the sets are {', '.join(sets)}")
     seeds, out = list(chosen.seeds if seeds is None else seeds), Path(out)
+    check_names(sets, "set")
     log = Log(out / "measurements.jsonl")
+    for name, about in sets.items():  # all of them, before anything is measured
+        settings = {
+            "texts": texts_hash(about.texts), "kind": about.kind, "model": lm.fingerprint,
+            "preset": fixed(presets.get(name, chosen)),
+        }  # fmt: skip
+        keep_settings(log.labelled(set=name), settings)
     for seed in seeds:
         for name, about in sets.items():
             own, labelled = presets.get(name, chosen), log.labelled(set=name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..statistics import Interval, paired_interval
-from ..storage import append_jsonl, read_jsonl
+from ..storage import append_jsonl, read_json, read_jsonl, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +57,51 @@ class Log:
         if math.isfinite(row["value"]) and not self.has(measure, arm, seed):
             append_jsonl(self.path, row)
             self.rows.append(row)
+
+
+def keep_settings(log: Log, settings: Mapping[str, Any]) -> None:
+    """Write down what the measurements of `log` are made with, or compare it with what is written.
+
+    To be called before the first measurement. `settings.json` lies beside the log and has an entry
+    for the labels of `log`, so that a run may take up further tables. What a run may be given later
+    (further seeds) does not belong into `settings`. While nothing with these labels is measured,
+    new settings replace the old ones.
+
+    Raises:
+        ValueError: measurements with these labels were made with other settings, or nobody knows
+            with which ones, since a log of an older version has no `settings.json`.
+        TypeError, ValueError: `settings` is not JSON.
+    """
+    path = log.path.with_name("settings.json")
+    kept = read_json(path) if path.exists() else {}
+    key = ", ".join(f"{name} {value!r}" for name, value in sorted(log.labels.items()))
+    if not any(_matches(row, log.labels) for row in log.rows):
+        write_json(path, {**kept, key: dict(settings)})
+        return
+    what = f"{log.path} holds measurements of {key}"
+    if key not in kept:
+        raise ValueError(
+            f"{what}, and no settings.json says what they were made with; choose another folder"
+        )
+    old, new = _flat(kept[key]), _flat(json.loads(json.dumps(settings)))
+    changed = [
+        f"{name} was {old.get(name, 'not set')!r} and is {new.get(name, 'not set')!r}"
+        for name in sorted({*old, *new})
+        if name not in old or name not in new or old[name] != new[name]
+    ]
+    if changed:
+        raise ValueError(
+            f"{what} that were made with other settings: {'; '.join(changed)}. Choose another "
+            "folder, or go on with the old settings"
+        )
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    """Nested settings as one level, with names such as `preset.n_free`."""
+    if not isinstance(value, Mapping) or not value:
+        return {name: value}
+    parts = ((f"{name}.{key}" if name else str(key), each) for key, each in value.items())
+    return {k: v for part, each in parts for k, v in _flat(each, part).items()}
 
 
 def values(result: Result, measure: str, arm: str, **labels: str) -> np.ndarray:
