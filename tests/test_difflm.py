@@ -278,7 +278,7 @@ class Made(nn.Module):
         super().__init__()
         self.network = nn.ParameterDict({"scale": torch.ones(1)})
 
-    def sample(self, n, seed=0):
+    def sample(self, n, seed=0, progress=False):
         generator = torch.Generator().manual_seed(seed)
         return 2.0 * torch.randint(2, (n, 1), generator=generator) - 1
 
@@ -573,6 +573,16 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
         other.sample(5, 3, checkpoint=path)
 
 
+def test_a_checkpoint_of_another_check_is_refused(tmp_path):
+    """Another check turns other rows away, so other slots were drawn anew."""
+    asked = {"n": 60, "seed": 3, "checkpoint": tmp_path / "s.jsonl"}
+    dressed(batch=8).sample(**asked, check=lambda row: row["coat"] == "yes")
+    with pytest.raises(ValueError, match="another check"):
+        dressed(batch=8).sample(**asked, check=lambda row: row["coat"] == "no")
+    whole = dressed(batch=8).sample(60, 3)  # without a check, the first drafts are the sample
+    assert dressed(batch=8).sample(**asked).to_dict() == whole.to_dict()
+
+
 def test_conditions_in_another_order_are_the_same_sample(tmp_path):
     path = tmp_path / "s.jsonl"
     wanted = [{"coat": {"yes", "no"}, "gloves": "yes"}, {"gloves": ["yes"], "coat": ["no", "yes"]}]
@@ -600,11 +610,19 @@ def test_a_table_that_has_a_column_seed_keeps_it():
     found = module.as_rows(frame, {"seed": [7] * 6, "tries": [1] * 6})
     assert found.column_names == ["seed", "sample_seed", "tries"]
     assert found["seed"][:2] == ["a", "b"] and set(found["sample_seed"]) == {7}
+    both = frame.assign(sample_seed=3)
+    found = module.as_rows(both, {"seed": [7] * 6})
+    assert found.column_names == ["seed", "sample_seed", "sample_sample_seed"]
+    assert set(found["sample_seed"]) == {3} and set(found["sample_sample_seed"]) == {7}
+    assert list(both.columns) == ["seed", "sample_seed"], "the table given is left alone"
 
 
 def test_a_column_of_words_and_numbers_cannot_be_a_dataset():
     schema = TableSchema.infer(pd.DataFrame({"x": [1, "a"] * 5, "y": ["b", "c"] * 5}))
-    with pytest.raises(ValueError, match=r"column 'x' holds words and numbers.*table\(n\)"):
+    with pytest.raises(ValueError, match=r"column 'x' holds numbers and words.*table\(n\)"):
+        module.check_container(schema)
+    schema = TableSchema.infer(pd.DataFrame({"x": [True, 2, 5] * 5, "y": ["b", "c", "c"] * 5}))
+    with pytest.raises(ValueError, match="column 'x' holds numbers and truth values"):
         module.check_container(schema)
     module.check_container(SCHEMA)
     module.check_container(None)
@@ -691,6 +709,27 @@ def test_conditions_hold_in_every_row(fitted, conditions):
 def test_a_fit_is_repeated_by_its_seed_and_changed_by_another(fitted):
     assert same(quick().fit(TABLE, target="sex"), fitted)
     assert not same(quick(seed=1).fit(TABLE, target="sex"), fitted)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31, 0.5])
+def test_an_impossible_seed_is_refused_before_any_work(seed):
+    with pytest.raises(ValueError, match="seed must be a whole number from 0 to"):
+        DiffLM(seed=seed)
+
+
+def test_a_seed_of_numpy_can_be_saved():
+    assert json.dumps(DiffLM(seed=np.int64(3)).seed) == "3"
+
+
+def test_labels_that_do_not_fit_the_rows_are_left_out():
+    """A text that is no row is lost; the report on collapse then does without the labels."""
+    table = TABLE[["one"]].assign(sex=["f", "m"] * 30)
+    schema = TableSchema.infer(table, "sex")
+    form = JsonForm(schema, TextCodec(tiny_tokenizer(), 60))
+    ids = form.encode(table)
+    assert module.target_labels(form, ids) == ["f", "m"] * 30
+    ids[0, 1] = form.codec.eos
+    assert module.target_labels(form, ids) is None
 
 
 def test_rows_may_come_as_a_dataset_or_dictionaries():
@@ -837,6 +876,21 @@ def test_clearing_leaves_what_is_not_its_own(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def test_clearing_that_was_killed_leaves_a_folder_that_can_be_used(tmp_path, monkeypatch):
+    log = FitLog(tmp_path, "key")
+    for name in "ab":
+        log.phase(name, lambda: 1, lambda made, at: at.mkdir(), None)
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            log.clear()
+    assert FitLog(tmp_path, "key").done == []
+
+
 # --- saving --------------------------------------------------------------------------------------
 
 
@@ -941,12 +995,12 @@ def test_a_saved_writer_needs_its_own_model(lm, writer, fitted, tmp_path):
 def test_a_log_of_samples_survives_a_torn_line(tmp_path):
     path = tmp_path / "log.jsonl"
     log = sample_log(path, "key")
-    batch_of(log, 0, 0, lambda: ([[1]], [0.0]))
+    batch_of(log, 0, 0, [0], lambda: ([[1]], [0.0]))
     with open(path, "a") as handle:
         handle.write('{"tu')
     again = sample_log(path, "key")
-    assert batch_of(again, 0, 0, None) == ([[1]], [0.0])
-    assert batch_of(again, 0, 4, lambda: ([[2]], [-1.0])) == ([[2]], [-1.0])
+    assert batch_of(again, 0, 0, [0], None) == ([[1]], [0.0])
+    assert batch_of(again, 0, 4, [4], lambda: ([[2]], [-1.0])) == ([[2]], [-1.0])
     assert len(sample_log(path, "key").known) == 2
 
 

@@ -426,9 +426,9 @@ class FitLog:
         """Remove what a finished fit has left, and the folder if nothing else is in it."""
         if self.folder is None or not self.done:
             return
+        (self.folder / "fit.json").unlink()  # first: it must not tell of what is gone
         for name in self.done:
             shutil.rmtree(self.folder / name, ignore_errors=True)
-        (self.folder / "fit.json").unlink()
         if not any(self.folder.iterdir()):
             self.folder.rmdir()
 
@@ -513,7 +513,8 @@ def target_labels(form, ids: Tensor) -> list | None:
         return None
     column = form.frame(form.drafts(ids))[form.schema.target]
     counts = column.value_counts()
-    good = len(counts) == 2 and counts.min() >= 20 and not column.isna().any()
+    whole = len(column) == len(ids) and not column.isna().any()  # no row was lost on the way
+    good = len(counts) == 2 and counts.min() >= 20 and whole
     return column.tolist() if good else None
 
 # %% ../../nbs/53_difflm.ipynb #f64f70b0
@@ -554,19 +555,22 @@ def mixed(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1)[0]) >> 1  # below 2^31
 
 
-def draw_latents(prior: str, n: int, seed: int, latents: Tensor, diffusion) -> Tensor:
+def draw_latents(
+    prior: str, n: int, seed: int, latents: Tensor, diffusion, progress: bool = False
+) -> Tensor:
     """`n` latents (n, d).
 
     Args:
         prior: "diffusion", what the diffusion model makes; "normal", N(0, I), as if the encoder
             had reached the prior; or "encoding", those of real rows in a random order.
         latents: of the training rows, (rows, d).
+        progress: show a bar while the diffusion draws.
 
     Raises:
         ValueError: another prior.
     """
     if prior == "diffusion":
-        return diffusion.sample(n, seed)
+        return diffusion.sample(n, seed, progress=progress)
     if prior == "normal":
         generator = torch.Generator().manual_seed(seed)
         return torch.randn(n, latents.shape[1], generator=generator)
@@ -719,12 +723,24 @@ def sample_log(path: str | Path | None, key: str = "") -> Journal:
     return Journal(path, key, ("turn", "start"), other)
 
 
-def batch_of(log: Journal, turn: int, start: int, make: Callable) -> tuple[list[Draft], list]:
-    """Drafts and their ln w from the log, or from `make()`, which are then put there."""
+def batch_of(
+    log: Journal, turn: int, start: int, slots: Sequence[int], make: Callable
+) -> tuple[list[Draft], list]:
+    """Drafts and their ln w from the log, or from `make()`, which are then put there.
+
+    Raises:
+        ValueError: the log has them for other slots, so that other drafts were turned away.
+    """
     if (turn, start) not in log.known:
         drafts, agreement = make()
-        log.add({"turn": turn, "start": start, "drafts": drafts, "agreement": agreement})
+        batch = {"turn": turn, "start": start, "slots": list(slots)}
+        log.add({**batch, "drafts": drafts, "agreement": agreement})
     found = log.known[turn, start]
+    if found["slots"] != list(slots):
+        raise ValueError(
+            f"the checkpoint holds a sample with another check: in turn {turn} it drew other rows "
+            "anew; give the same check, or name another file"
+        )
     return found["drafts"], found["agreement"]
 
 # %% ../../nbs/53_difflm.ipynb #5c515c91
@@ -760,7 +776,8 @@ def collect(
                 if z is None and (turn, start) not in log.known:
                     z = latents(len(slots), turn)
                 part = None if z is None else z[start : start + batch]
-                drafts, agreement = batch_of(log, turn, start, partial(decode, part, turn, start))
+                make = partial(decode, part, turn, start)
+                drafts, agreement = batch_of(log, turn, start, group, make)
                 choice.take(group, turn, drafts, agreement)
                 bar.update(len(choice.kept) - before)
             if len(choice.kept) == n:
@@ -773,14 +790,17 @@ def collect(
 
 # %% ../../nbs/53_difflm.ipynb #c6a074ed
 def check_container(schema: TableSchema | None) -> None:
-    """Raise ValueError when a Dataset cannot hold a column: one of words and numbers together."""
+    """Raise ValueError when a Dataset cannot hold a column, one of words and numbers, say."""
     for column in schema.columns if schema else ():
-        values = getattr(column, "values", ())
-        words = [isinstance(value, str) for value in values]
-        if any(words) and not all(words):
+        kinds = {
+            "words" if isinstance(value, str)
+            else "truth values" if isinstance(value, (bool, np.bool_)) else "numbers"
+            for value in getattr(column, "values", ())
+        }  # fmt: skip
+        if len(kinds) > 1:
             raise ValueError(
-                f"column {column.name!r} holds words and numbers, which a Dataset cannot; take "
-                "table(n), which gives a DataFrame"
+                f"column {column.name!r} holds {' and '.join(sorted(kinds))}, which a Dataset "
+                "cannot; take table(n), which gives a DataFrame"
             )
 
 
@@ -789,8 +809,12 @@ def as_rows(table: pd.DataFrame, provenance: Mapping[str, Sequence]):
 
     A provenance column whose name the table has already is called `sample_...`.
     """
-    extra = {(f"sample_{k}" if k in table.columns else k): list(v) for k, v in provenance.items()}
-    return as_dataset(table.assign(**extra))
+    table = table.copy()
+    for name, values in provenance.items():
+        while name in table.columns:
+            name = f"sample_{name}"
+        table[name] = list(values)
+    return as_dataset(table)
 
 # %% ../../nbs/53_difflm.ipynb #74432336
 def draw_rows(
@@ -814,7 +838,8 @@ def draw_rows(
         log = sample_log(checkpoint, key_of(*facts, fitted.digest()))
 
     def latents(m: int, turn: int) -> Tensor:
-        return draw_latents(prior, m, mixed(seed, turn), fitted.latents, fitted.diffusion)
+        own = mixed(seed, turn), fitted.latents, fitted.diffusion
+        return draw_latents(prior, m, *own, progress=progress and turn == 0)
 
     def decode(z: Tensor, turn: int, start: int) -> tuple[list[Draft], list[float]]:
         noise = mixed(seed, turn, start, 1)
@@ -906,7 +931,9 @@ class DiffLM(LatentSampler):
     """
 
     def __init__(self, lm=None, *, preset="fast", seed: int = 0, **changes):
-        self.lm, self.seed = lm, seed
+        if seed != int(seed) or not 0 <= seed < 2**31:
+            raise ValueError(f"seed must be a whole number from 0 to 2^31 - 1, got {seed!r}")
+        self.lm, self.seed = lm, int(seed)
         self.preset = with_changes(preset, changes)
         self.report: Counter[str] = Counter()
         self._fitted: Fitted | None = None
