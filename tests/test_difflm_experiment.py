@@ -13,9 +13,9 @@ from synthkit.difflm import experiment as E
 from synthkit.difflm import experiment_real as R2
 from synthkit.difflm import report as R
 from synthkit.difflm.synthesizer import TriesUsedUp
-from synthkit.lab.measurements import Log
-from synthkit.lab.results import Result
-from synthkit.storage import write_json
+from synthkit.lab.measurements import Log, keep_settings
+from synthkit.lab.results import Result, load_result
+from synthkit.storage import read_json, write_json
 from synthkit.table_metrics import independent_columns
 from synthkit.worlds import load_world
 
@@ -69,7 +69,7 @@ def test_a_run_measures_reference_tables_and_arms_and_resumes(stand_in, tmp_path
     log = Log(tmp_path / "m.jsonl")
     E.run_seed(None, SMALL, 0, log)
     assert {row["arm"] for row in log.rows} == {
-        E.REAL, E.WITHIN, E.INDEPENDENT, E.DIFFUSION, E.NORMAL, E.FREE,
+        E.BAYES, E.REAL, E.WITHIN, E.INDEPENDENT, E.DIFFUSION, E.NORMAL, E.FREE,
     }  # fmt: skip
     assert {row["table"] for row in log.rows} == {E.CENSUS}
     real, drawn = rows_of(log, E.REAL), rows_of(log, E.DIFFUSION)
@@ -79,11 +79,25 @@ def test_a_run_measures_reference_tables_and_arms_and_resumes(stand_in, tmp_path
     assert drawn["joint, triples"] > 1.2 * drawn["joint, triples, floor"]
     assert drawn["rise of a wrong latent"] == 0.75 and drawn["active dimensions"] == 0.5
     assert rows_of(log, E.FREE) == {"valid": 0.8}
+    assert drawn["seconds"] >= 0 and drawn["sampling seconds"] >= 0
+    assert "sampling seconds" not in rows_of(log, E.NORMAL)
     before = len(log.rows)
     again = Log(tmp_path / "m.jsonl")
     stand_in.made = ()
     E.run_seed(None, SMALL, 0, again)
     assert len(again.rows) == before and stand_in.made == ()
+
+
+def test_the_exact_law_predicts_best_on_the_same_test_rows(stand_in, tmp_path):
+    world = load_world("census")
+    test = pd.DataFrame(world.rows(5000, "test 0"))
+    log = Log(tmp_path / "m.jsonl")
+    E.add_exact(E.Trial("x", test, test, "income", SMALL, 0, log, {}, world=world))
+    found = rows_of(log, E.BAYES)
+    assert found["auc"] == pytest.approx(world.bayes_auc, abs=0.015)
+    guess, truth = world.bayes_score(test) > 0.5, (test["income"] == ">50K").to_numpy()
+    both = (guess & truth).sum()
+    assert found["f1"] == pytest.approx(2 * both / (guess.sum() + truth.sum()), abs=1e-5)
 
 
 def test_the_ablation_forces_a_collapse_and_mixes_add_rows(stand_in, tmp_path, monkeypatch):
@@ -133,6 +147,28 @@ def test_a_fit_with_other_settings_is_not_taken_over(stand_in, tmp_path):
     assert trials[0].method is not None
     with pytest.raises(ValueError, match="fit-mine-0 holds a fit with other settings"):
         _ = trials[1].method
+
+
+def test_a_fit_is_taken_over_only_for_the_same_rows_target_and_seed(stand_in, tmp_path):
+    frame = pd.DataFrame(load_world("census").rows(200, 0))
+    facts = {"seed": 0, "target": "income", "rows": E.rows_hash(frame)}
+    method = stand_in()
+    E.keep_fit(tmp_path / "fit", method, facts)
+    assert E.kept_fit(tmp_path / "fit", stand_in(), facts) is method
+    others = {"seed": 1, "target": "age", "rows": E.rows_hash(frame[::-1])}
+    for name, value in others.items():
+        with pytest.raises(ValueError, match=f"fit holds a fit with other {name}; remove it"):
+            E.kept_fit(tmp_path / "fit", stand_in(), {**facts, name: value})
+    (tmp_path / "fit" / "facts.json").unlink()  # as an older version left it
+    with pytest.raises(ValueError, match="other seed, target, rows"):
+        E.kept_fit(tmp_path / "fit", stand_in(), facts)
+
+
+def test_rows_have_one_hash_whatever_their_index():
+    frame = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
+    assert E.rows_hash(frame) == E.rows_hash(frame.set_index(pd.Index([7, 7])))
+    others = (frame[::-1], frame.rename(columns={"a": "c"}), frame.assign(a=[1.5, 2]), frame[:1])
+    assert E.rows_hash(frame) not in [E.rows_hash(other) for other in others]
 
 
 def test_another_library_needs_to_know_its_time(stand_in, tmp_path):
@@ -196,6 +232,78 @@ def test_real_tables_are_split_tried_and_recorded(stand_in, tmp_path):
     assert found.seeds == [0] and (tmp_path / "result.json").exists()
     with pytest.raises(ValueError, match="no preset 'huge'"):
         R2.reproduce({}, "huge", out=tmp_path)
+
+
+def one_measurement(trial):
+    """In place of `run_table`, where only what stands around it is asked for."""
+    trial.add(E.REAL, {"auc": 0.9})
+
+
+def test_other_settings_need_another_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(R2, "run_table", one_measurement)
+    frame = pd.DataFrame(load_world("census").rows(150, 0))
+    preset = replace(SMALL, ways=(E.DIFFUSION,), n_free=0)
+    how = {"preset": preset, "test_share": 0.4, "seeds": [0], "out": tmp_path}
+    first = R2.reproduce({"mine": (frame, "income")}, **how)
+    for change, told in (
+        ({"test_share": 0.2}, r"test_share was 0\.4 and is 0\.2"),
+        ({"most": 50}, "most was None and is 50"),
+        ({"preset": replace(preset, n_free=9)}, r"preset\.n_free was 0 and is 9"),
+        ({"options": {"mine": {"latent": 8}}}, r"options\.latent was 'not set' and is 8"),
+    ):
+        with pytest.raises(ValueError, match=rf"m\S+jsonl holds .*'mine'.*{told}.*another folder"):
+            R2.reproduce({"mine": (frame, "income")}, **{**how, **change})
+    for tables in ({"mine": (frame[::-1], "income")}, {"mine": (frame, "sex")}):
+        with pytest.raises(ValueError, match=r"rows was|target was 'income' and is 'sex'"):
+            R2.reproduce(tables, **how)
+    more = {"mine": (frame, "income"), "yours": (frame[:120], "income")}
+    later = replace(preset, seeds=(0, 1), others=("TVAE",))
+    found = R2.reproduce(more, **{**how, "seeds": [0, 1], "preset": later})
+    assert [(row["table"], row["seed"]) for row in found.measurements] == [
+        ("mine", 0), ("yours", 0), ("mine", 1), ("yours", 1),
+    ]  # fmt: skip
+    assert [row for row in first.measurements if row not in found.measurements] == []
+
+
+def test_a_log_without_settings_is_refused_for_its_own_tables_alone(tmp_path):
+    log = Log(tmp_path / "m.jsonl")
+    log.labelled(table="old").add("auc", E.REAL, 0, 0.9)
+    keep_settings(log.labelled(table="new"), {"most": 3})
+    with pytest.raises(ValueError, match=r"table 'old', and no settings\.json says"):
+        keep_settings(log.labelled(table="old"), {"most": 3})
+    keep_settings(log.labelled(table="new"), {"most": 4})  # nothing is measured with the old ones
+    assert read_json(tmp_path / "settings.json") == {"table 'new'": {"most": 4}}
+
+
+def test_the_census_is_not_resumed_with_another_preset(tmp_path, monkeypatch):
+    monkeypatch.setattr(E, "run_table", one_measurement)
+    log, preset = Log(tmp_path / "m.jsonl"), replace(SMALL, ways=(E.DIFFUSION,), n_free=0)
+    E.run_seed(None, preset, 0, log)
+    E.run_seed(None, replace(preset, seeds=(0, 1)), 1, log)
+    with pytest.raises(ValueError, match=r"preset\.n_train was 300 and is 200"):
+        E.run_seed(None, replace(preset, n_train=200), 2, log)
+
+
+def test_a_split_of_a_table_with_repeated_labels_keeps_every_row():
+    frame = pd.DataFrame({"a": range(100)}, index=[0] * 50 + [1] * 50)
+    train, test = R2.split_table(frame, 0.2, seed=1)
+    assert sorted([*train["a"], *test["a"]]) == list(range(100)) and len(test) == 20
+
+
+def test_a_real_table_may_be_named_census(stand_in, tmp_path):
+    frame = pd.DataFrame({"a": range(60), "b": ["x", "y"] * 30})
+    preset = replace(SMALL, ways=(E.DIFFUSION,), n_free=0)
+    found = R2.reproduce({E.CENSUS: (frame, "b")}, preset, out=tmp_path)
+    assert not any(row["measure"].startswith("joint") for row in found.measurements)
+    assert E.BAYES not in {row["arm"] for row in found.measurements}
+
+
+@pytest.mark.parametrize("name", ["a/b", "a\\b", "", " ", "a\0", 3, "x" * 101])
+def test_a_name_that_no_file_can_have_is_refused_first(stand_in, name, tmp_path):
+    frame = pd.DataFrame({"a": range(60), "b": ["x", "y"] * 30})
+    with pytest.raises(ValueError, match="name of a table becomes part of a file's name"):
+        R2.reproduce({"fine": (frame, "b"), name: (frame, "b")}, SMALL, out=tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_table_with_a_numeric_target_dates_and_gaps_is_judged_by_its_error(stand_in, tmp_path):
@@ -277,10 +385,12 @@ def test_mixes_are_changes_against_the_real_rows():
 
 def test_times_stand_beside_each_other():
     rows = over_seeds("seconds", E.DIFFUSION, 100, 110, 120)
+    rows += over_seeds("sampling seconds", E.DIFFUSION, 11, 12, 13)
     rows += over_seeds("seconds", "TVAE", 99) + over_seeds("epochs", "TVAE", 41)
     rows += over_seeds("rows", "TVAE", 0.96)
     found = R.times(result(rows))
     assert found.loc[(E.CENSUS, E.DIFFUSION), "CPU seconds"] == 110
+    assert found.loc[(E.CENSUS, E.DIFFUSION), "CPU seconds of sampling"] == 12
     assert found.loc[(E.CENSUS, "TVAE"), "epochs"] == 41 and len(found) == 2
     assert found.loc[(E.CENSUS, "TVAE"), "rows made / asked for"] == 0.96
 
@@ -302,3 +412,42 @@ def test_the_report_prints_tables_and_draws(tmp_path, capsys):
     assert (tmp_path / "pairs-census.png").stat().st_size > 1000
     printed = capsys.readouterr().out
     assert all(told in printed for told in ("DiffLM, census", "+ 100%", "CPU seconds"))
+    printed = " ".join(printed.split())  # lines are broken
+    assert "Pair error: with the bins of the real table" in printed and R.RULE in printed
+
+
+def test_the_exact_law_stands_first_and_what_is_missing_to_it_is_told(tmp_path, capsys):
+    rows = over_seeds("auc", E.REAL, 0.91, 0.92, 0.93)
+    rows += over_seeds("auc", E.DIFFUSION, 0.85, 0.86, 0.87)
+    rows += over_seeds("auc", E.BAYES, 0.95, 0.96, 0.97)
+    rows += over_seeds("pair_error_real_bins", E.DIFFUSION, 4, 4, 4)
+    found = result(rows)
+    table = R.table(found, E.CENSUS)
+    assert list(table.index) == [E.BAYES, E.REAL, E.DIFFUSION]
+    below = R.below_exact(found, E.CENSUS)["AUC below the exact law"]
+    assert below[E.DIFFUSION].startswith("0.10 [") and list(below.index) == [E.REAL, E.DIFFUSION]
+    R.show(found, tmp_path)
+    assert "What the exact law knows" in capsys.readouterr().out
+    one = R.below_exact(result(rows, seeds=(0,)), E.CENSUS)
+    assert one.loc[E.DIFFUSION, "AUC below the exact law"] == "+0.100"
+    assert R.below_exact(result(over_seeds("auc", E.REAL, 0.9)), E.CENSUS).empty
+
+
+def test_both_pair_errors_are_shown_where_they_differ_and_copies_beside_those_of_chance():
+    rows = over_seeds("pair_error_real_bins", E.DIFFUSION, 4, 4, 4)
+    rows += over_seeds("copies", E.DIFFUSION, 0.1) + over_seeds("natural_copies", E.DIFFUSION, 0.2)
+    same = R.table(result(rows + over_seeds("pair_error", E.DIFFUSION, 4, 4.5, 4)), E.CENSUS)
+    assert list(same.columns) == ["pair error, %", "copies", "real rows copied by chance"]
+    other = R.table(result(rows + over_seeds("pair_error", E.DIFFUSION, 4, 17, 4)), E.CENSUS)
+    assert other.loc[E.DIFFUSION, R.OWN_BINS] == pytest.approx(25 / 3, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["difflm-study", "difflm-real-tables"])
+def test_stored_runs_are_shown(name, tmp_path):
+    found = load_result(name)
+    for table in R.tables(found):
+        shown = R.table(found, table)
+        assert {"AUC", "pair error, %", "copies"} <= set(shown)
+        assert "share of active dimensions" in R.latents(found, table)
+    assert len(R.verdicts(found)) > 10 and len(R.times(found)) == len(R.tables(found))
+    R.show(found, tmp_path)

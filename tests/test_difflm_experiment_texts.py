@@ -114,6 +114,16 @@ def test_a_tool_that_is_no_json_or_lacks_a_field_is_not_valid(text):
     assert not any(flags[0] for flags in S.judge([text], about).values())
 
 
+def test_where_tools_share_no_key_a_valid_one_is_json_all_the_same():
+    about = S.TextSet(['{"name":"a"}', '{"title":"b"}'], "tools")
+    found = S.judge(['{"x":1}', "no json", "[1]"], about)
+    assert about.fields == frozenset()
+    assert {name: flags.tolist() for name, flags in found.items()} == {
+        "valid": [True, False, False],
+        "sound": [True, False, False],
+    }
+
+
 @pytest.mark.parametrize(
     ("change", "sound"),
     [
@@ -287,6 +297,27 @@ def test_a_run_measures_every_arm_counts_what_is_turned_away_and_resumes(
     assert E.reproduce(sets, tiny, preset, out=tmp_path).measurements == result.measurements
 
 
+def test_other_texts_models_or_presets_need_another_folder(stand_in, tiny, tmp_path):
+    def run(texts=SHORT, lm=tiny, preset=SMALL, name="own", **how):
+        sets = {name: S.TextSet(texts, "code")}
+        return E.reproduce(sets, lm, preset, out=tmp_path / "run", **how)
+
+    run()
+    other = load_lm(tiny_lm(tmp_path / "other", seed=1), device="cpu")
+    for change, told in (
+        ({"texts": SHORT[::-1]}, "texts was"),
+        ({"lm": other}, "model was"),
+        ({"preset": replace(SMALL, max_tries=3)}, r"preset\.max_tries was 2 and is 3"),
+        ({"presets": {"own": replace(SMALL, n_sample=5)}}, r"preset\.n_sample was 6 and is 5"),
+    ):
+        with pytest.raises(ValueError, match=rf"set 'own' that .*{told}"):
+            run(**change)
+    with pytest.raises(ValueError, match="name of a set becomes part of a file's name"):
+        run(name="o/wn")
+    assert len(stand_in.made) == 1
+    assert {row["set"] for row in run(name="more", seeds=[0, 1]).measurements} == {"own", "more"}
+
+
 def test_an_arm_whose_tries_are_used_up_is_judged_by_what_there_is(stand_in, tiny, tmp_path):
     stand_in.missing = 4
     result = E.reproduce({"own": S.TextSet(SHORT, "code")}, tiny, SMALL, out=tmp_path)
@@ -324,7 +355,8 @@ def test_difflm_itself_is_fitted_sampled_and_measured(tiny, tmp_path):
     assert rows_of(result, E.FROZEN)["valid"] < 0.5  # a random model
     assert rows_of(result, E.DIFFUSION)["rise of a wrong latent"] > -1
     assert result.model["fingerprint"] == tiny.fingerprint
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["measurements.jsonl", "result.json"]
+    left = ["measurements.jsonl", "result.json", "settings.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == left
 
 
 def test_a_model_without_a_begin_token_writes_as_well(tmp_path):

@@ -213,8 +213,8 @@ def check_names(names: Iterable[str], what: str = "table") -> None:
         good = isinstance(name, str) and name.strip() and len(name.encode()) <= 100
         if not good or set(name) & set("/\\\0"):
             raise ValueError(
-                f"the name of a {what} becomes part of a file's name: it needs letters, at most "
-                f"100 of them, and no slash; found {name!r}"
+                f"the name of a {what} becomes part of a file's name: a text that is not blank, "
+                f"without a slash and of at most 100 bytes; found {name!r}"
             )
 
 
