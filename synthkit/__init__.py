@@ -45,6 +45,7 @@ _HOMES = {
     "SynAlign": "synalign",
     "DiffLM": "difflm",
     "evaluate": "metrics",
+    "evaluate_table": "table_metrics",
 }
 __all__ = ["__version__", *_HOMES]
 

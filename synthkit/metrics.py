@@ -5,7 +5,8 @@ scores on the same measure."""
 
 # %% auto #0
 __all__ = ['texts_of', 'words', 'ngrams', 'distinct_n', 'self_bleu', 'rate', 'exact_duplicates', 'shingles', 'near_duplicates',
-           'contaminated', 'novelty', 'jensen_shannon', 'one_nn_accuracy', 'accuracy', 'Measure', 'Report', 'evaluate']
+           'contaminated', 'novelty', 'jensen_shannon', 'one_nn_accuracy', 'accuracy', 'Measure', 'Report', 'evaluate',
+           'evaluate_table', 'reference_rows']
 
 # %% ../nbs/04_metrics.ipynb #367e146b
 import html
@@ -20,6 +21,9 @@ from typing import Any
 import numpy as np
 
 from .statistics import Interval, mean_interval, proportion_interval
+from .table_metrics import evaluate_table, reference_rows
+
+_all_ = ["evaluate_table", "reference_rows"]
 
 # %% ../nbs/04_metrics.ipynb #d59d6d9a
 def texts_of(data: Any, text: str | None = None) -> list[str]:
