@@ -1,5 +1,6 @@
 """DiffLM's experiment and its report, with a stand-in for the method: the path, not the numbers."""
 
+import sys
 from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
@@ -8,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from synthkit.difflm import experiment as E
 from synthkit.difflm import experiment_real as R2
@@ -17,6 +19,7 @@ from synthkit.lab.measurements import Log, keep_settings
 from synthkit.lab.results import Result, load_result
 from synthkit.storage import read_json, write_json
 from synthkit.table_metrics import independent_columns
+from synthkit.training import Schedule, train
 from synthkit.worlds import load_world
 
 SMALL = replace(E.PRESETS["fast"], n_train=300, n_test=300, n_free=20)
@@ -328,6 +331,31 @@ def test_a_table_with_a_numeric_target_dates_and_gaps_is_judged_by_its_error(sta
 def test_a_scale_without_an_experiment_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"fast or study, not 'paper'; with a real model"):
         E.reproduce("paper", out=tmp_path)
+
+
+# --- speed ---------------------------------------------------------------------------------------
+
+
+def test_sampling_at_study_size_reaches_its_bars(repo, monkeypatch):
+    monkeypatch.syspath_prepend(repo / "tests" / "benchmarks")
+    import bench_difflm_sampling as bench
+
+    monkeypatch.delitem(sys.modules, "bench_difflm_sampling")
+    found = bench.compare(rows=48, singles=3, rounds=1)
+    assert not bench.missed(found), found
+    assert bench.missed({name: 0.0 for name in bench.BARS}) and found["tokens a row"] >= 10
+
+
+def test_the_bar_of_a_training_says_what_is_trained(capsys):
+    module = torch.nn.Linear(1, 1)
+
+    def loss_at(step):
+        return module(torch.ones(1)).sum() ** 2
+
+    for label in ({}, {"label": "diffusion"}):
+        train(module, loss_at, Schedule(steps=2, lr=0.1), progress=True, **label)
+    shown = capsys.readouterr().err
+    assert "training:" in shown and "diffusion:" in shown
 
 
 # --- the report -----------------------------------------------------------------------------------
