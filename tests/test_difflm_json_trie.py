@@ -1,0 +1,350 @@
+"""The trie of JSON rows: what is legal, what walks through it write, and what it refuses."""
+
+import json
+import time
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tiny import tiny_tokenizer
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+from synthkit import load_lm
+from synthkit.difflm.conditions import codes_for
+from synthkit.difflm.json_trie import JsonLegal, JsonPieces, json_pieces
+from synthkit.difflm.rows import from_json, to_json
+from synthkit.difflm.schema import TableSchema
+
+TABLE = pd.DataFrame(
+    {
+        "age": [3, 39, 17, 90, 48],
+        "gain": [0.5, -120.25, None, 77.0, -3.0],
+        "place": "here",
+        "note": ['say "hi"', "a,b\n{c}", None, "Mäle 😀 , ", '", "age": 3}'],
+        "day": pd.to_datetime(["2024-01-01", "2024-02-29", "2023-12-31", None, "2024-01-01"]),
+        "ok": [True, False, True, True, False],
+    }
+)
+
+
+def like_sentencepiece(own: str) -> PreTrainedTokenizerFast:
+    """A BPE that writes spaces as ▁ and puts one in front, as SentencePiece does.
+
+    Args:
+        own: "metaspace", which puts none before a text that begins with one, or "prepend", which
+            always does (Llama 2).
+    """
+    tokenizer = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>"))
+    if own == "metaspace":
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+        steps = [decoders.ByteFallback(), decoders.Metaspace(prepend_scheme="always")]
+    else:
+        steps = [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+        tokenizer.normalizer = normalizers.Sequence(steps)
+        steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+        steps.append(decoders.Strip(" ", 1, 0))
+    tokenizer.decoder = decoders.Sequence(steps)
+    marks = ["<unk>", "<s>", "</s>"]
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=marks, show_progress=False)
+    tokenizer.train_from_iterator(
+        ['{"age": 39, "sex": "Male", "ok": true}', '12, "day": -0.25}'], trainer
+    )
+    state = json.loads(tokenizer.to_str())
+    vocab = state["model"]["vocab"]
+    for byte in range(256):  # tokens of bytes, for what the training text did not hold
+        vocab[f"<0x{byte:02X}>"] = len(vocab)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(json.dumps(state)), eos_token="</s>", unk_token="<unk>"
+    )
+
+
+TOKENIZERS = ("embedded", "bytes", "metaspace", "prepend")
+
+
+@cache
+def tokenizer_of(kind):
+    if kind == "embedded":
+        return load_lm().tokenizer
+    return tiny_tokenizer() if kind == "bytes" else like_sentencepiece(kind)
+
+
+def legal_for(schema, kind="bytes", conditions=None, **options):
+    tokenizer = tokenizer_of(kind)
+    marks = {"eos": tokenizer.eos_token_id, "pad": tokenizer.pad_token_id or 0}
+    return JsonLegal(schema, tokenizer, len(tokenizer) + 3, conditions, **marks, **options)
+
+
+def encoded(table, schema, legal, kind="bytes"):
+    return JsonPieces(schema, tokenizer_of(kind)).encode(table, eos=legal.eos, pad=legal.pad)
+
+
+def read(ids, kind="bytes"):
+    options = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
+    return tokenizer_of(kind).batch_decode(ids, **options)
+
+
+def draw(legal, n, seed=0):
+    """Rows (n, m) drawn token by token, each legal token equally likely, until all have ended."""
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.zeros(n, 0, dtype=torch.long)
+    for _ in range(legal.length):
+        weights = legal.allowed(ids).float()
+        ids = torch.cat([ids, torch.multinomial(weights, 1, generator=generator)], 1)
+    return ids
+
+
+def check_walks(schema, legal, kind, conditions=None, n=24, seed=0):
+    """Every walk ends, and writes a row that is valid and meets the conditions."""
+    ids = draw(legal, n, seed)
+    assert legal.holds(ids).all()
+    for text in read(ids, kind):
+        row, reason = from_json(text, schema)
+        assert reason is None, (text, reason)
+        if conditions:
+            legal_row = pd.DataFrame([row])
+            for code, wanted in zip(schema.codes(legal_row)[0], codes_for(schema, conditions)):
+                inside = any(low <= code <= high for low, high in wanted.intervals)
+                assert inside or (wanted.missing and code < 0), (text, conditions)
+    return ids
+
+
+# --- pieces --------------------------------------------------------------------------------------
+
+
+def test_pieces_by_hand():
+    schema = TableSchema.infer(TABLE)
+    row = TABLE.to_dict("records")[1]
+    pieces = json_pieces(row, schema)
+    assert pieces[:2] == ['{"age": 39,', ' "gain": -120.25,']
+    assert pieces[-2:] == [' "day": "2024-02-29T00:00:00",', ' "ok": false}']
+    assert "".join(pieces) == to_json(row)
+    one = TableSchema(schema.columns[:1])
+    assert json_pieces(row, one) == ['{"age": 39}'], "one column opens and closes"
+    with pytest.raises(ValueError, match="the row lacks 'ok'"):
+        json_pieces({name: row[name] for name in schema.names[:-1]}, schema)
+
+
+@pytest.mark.parametrize("kind", ["embedded", "bytes"])
+def test_a_byte_level_tokenizer_cuts_whole_rows_as_their_pieces(kind):
+    """So what a model has read of JSON before is cut as it knows it."""
+    schema = TableSchema.infer(TABLE)
+    tokenizer = tokenizer_of(kind)
+    for row in TABLE.to_dict("records"):
+        pieces = tokenizer(json_pieces(row, schema), add_special_tokens=False).input_ids
+        whole = tokenizer(to_json(row), add_special_tokens=False).input_ids
+        assert [token for ids in pieces for token in ids] == whole
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_rows_read_back_as_the_text_of_to_json(kind):
+    schema = TableSchema.infer(TABLE, digits=None)
+    legal = legal_for(schema, kind)
+    ids = encoded(TABLE, schema, legal, kind)
+    assert read(ids, kind) == [to_json(row) for row in TABLE.to_dict("records")]
+    assert legal.holds(ids).all()
+
+
+def test_numbers_are_rounded_to_what_the_schema_can_tell():
+    table = pd.DataFrame({"x": np.float32([0.1, 0.25, 12.34, 56.78]), "y": list("abab")})
+    schema = TableSchema.infer(table, digits=2, few=2)
+    legal = legal_for(schema)
+    ids = encoded(table, schema, legal)
+    found = [json.loads(text)["x"] for text in read(ids)]
+    assert legal.holds(ids).all()
+    assert found == [0.1, 0.1, 12.0, 56.78], "not 0.10000000149, which lies outside the range"
+    assert all(from_json(text, schema)[1] is None for text in read(ids))
+
+
+# --- legal rows ----------------------------------------------------------------------------------
+
+words = st.text(st.sampled_from([*'ab",\\{}[]:\n\t 3é😀€\u2028']), min_size=0, max_size=6).filter(
+    lambda word: word == "" or not word.isspace()
+)
+names = st.lists(
+    st.sampled_from(["a", 'q"', "b, c", "{é", "x\n", "day"]), min_size=2, max_size=4, unique=True
+)
+columns = st.sampled_from(["word", "int", "float", "date", "bool", "constant", "empty"])
+
+
+@st.composite
+def tables(draw_from):
+    n = draw_from(st.integers(3, 8))
+    table = {}
+    for i, name in enumerate(draw_from(names)):
+        kind = draw_from(columns) if i else "word"
+        entry = {
+            "word": words,
+            "int": st.integers(-150, 150),
+            "float": st.integers(-999, 999).map(lambda v: v / 100),
+            "date": st.integers(0, 500).map(
+                lambda d: pd.Timestamp("2023-12-01") + pd.Timedelta(days=d)
+            ),
+            "bool": st.booleans(),
+            "constant": st.just("so it is"),
+            "empty": st.none(),
+        }[kind]
+        may_miss = st.one_of(entry, entry, st.none()) if draw_from(st.booleans()) else entry
+        values = draw_from(st.lists(may_miss, min_size=n, max_size=n))
+        if i == 0:
+            values[:2] = ["it varies", 'to "two"']
+        table[name] = pd.Series(values, dtype=None if kind in ("int", "float", "date") else object)
+    return pd.DataFrame(table)
+
+
+@pytest.mark.filterwarnings("ignore:column .* misses every entry")
+@pytest.mark.parametrize("kind", TOKENIZERS)
+@given(table=tables(), data=st.data())
+@settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
+def test_rows_of_any_table_are_legal_and_walks_are_rows(kind, table, data):
+    schema = TableSchema.infer(table, few=4)
+    legal = legal_for(schema, kind)
+    ids = encoded(table, schema, legal, kind)
+    assert legal.holds(ids).all()
+    for t in range(ids.shape[1]):
+        assert legal.allowed(ids[:, :t]).gather(1, ids[:, t : t + 1]).all(), t
+    check_walks(schema, legal, kind, n=8)
+    codes = schema.codes(table)
+    i, row = (
+        data.draw(st.integers(0, len(schema.names) - 1)),
+        data.draw(st.integers(0, len(table) - 1)),
+    )
+    name = schema.names[i]
+    value = table[name].iloc[row]
+    wanted = legal_for(schema, kind, {name: None if pd.isna(value) else value})
+    same = codes[:, i] == codes[row, i]
+    assert (wanted.holds(ids).numpy() == same).all(), "those with this value, and no other"
+    check_walks(schema, wanted, kind, {name: None if pd.isna(value) else value}, n=4)
+
+
+def test_the_mask_by_hand():
+    table = pd.DataFrame({"n": [3, 39, 4] * 20, "w": ["a", None, "b"] * 20})
+    legal = legal_for(TableSchema.infer(table))
+    tokenizer = tokenizer_of("bytes")
+
+    def after(text):
+        ids = tokenizer(text, add_special_tokens=False).input_ids
+        mask = legal.allowed(torch.tensor([ids], dtype=torch.long).reshape(1, -1))
+        return sorted(tokenizer.convert_ids_to_tokens(mask[0].nonzero()[:, 0].tolist()))
+
+    assert after("") in (["{"], ['{"'])
+    assert after('{"n": ') == ["3", "4"]
+    assert after('{"n": 3') == [",", "9"], "3 ends here, 39 goes on"
+    assert after('{"n": 5') == [] and after('{"n": 33') == []
+    assert after('{"n": 39, "w"') == [":"]
+    assert after('{"n": 39, "w": null}') == ["<eos>"]
+    assert legal.count() == 9
+
+
+def test_conditions_restrict_each_column():
+    schema = TableSchema.infer(TABLE, few=2)
+    conditions = {
+        "age": (17, 48),
+        "note": {None, 'say "hi"'},
+        "ok": True,
+        "day": ("2024-01-01", None),
+    }
+    legal = legal_for(schema, conditions=conditions)
+    check_walks(schema, legal, "bytes", conditions)
+    ids = encoded(TABLE, schema, legal)
+    assert not legal.holds(ids).any()
+    assert (
+        legal.count()
+        == 32
+        * 2
+        * legal_for(
+            schema, conditions={"age": 3, "note": None, "ok": True, "day": ("2024-01-01", None)}
+        ).count()
+    )
+    with pytest.raises(ValueError, match="nothing satisfies the condition 'age'"):
+        legal_for(schema, conditions={"age": 1000})
+
+
+def test_after_the_row_only_its_end_and_after_that_only_padding():
+    schema = TableSchema.infer(TABLE)
+    legal = legal_for(schema)
+    ids = encoded(TABLE, schema, legal)
+    end = (ids == legal.eos).int().argmax(1)
+    for row, place in zip(ids, end):
+        row = row[None]
+        assert legal.allowed(row[:, :place]).nonzero()[:, 1].tolist() == [legal.eos]
+        assert legal.allowed(row[:, : place + 1]).nonzero()[:, 1].tolist() == [legal.pad]
+        more = torch.cat([row[:, : place + 1], torch.full((1, 2), legal.pad)], 1)
+        assert legal.holds(more).all() and legal.allowed(more)[0, legal.pad]
+        assert not legal.holds(row[:, :place]).any(), "a row without its end"
+        more[0, -1] = ids[0, 0]
+        assert not legal.holds(more).any() and not legal.allowed(more).any()
+    assert not legal.holds(torch.tensor([[-100], [10**6]])).any()
+    assert legal.holds(ids[:, :0]).tolist() == [False] * len(ids)
+
+
+def test_padding_with_the_end_token():
+    schema, tokenizer = TableSchema.infer(TABLE), tokenizer_of("bytes")
+    eos = tokenizer.eos_token_id
+    legal = JsonLegal(schema, tokenizer, len(tokenizer), eos=eos, pad=eos)
+    ids = JsonPieces(schema, tokenizer).encode(TABLE, eos=eos, pad=eos)
+    assert legal.holds(ids).all()
+
+
+def test_many_prefixes_at_once_and_in_any_order_are_as_one_at_a_time():
+    schema = TableSchema.infer(TABLE)
+    legal = legal_for(schema)
+    ids = encoded(TABLE, schema, legal)
+    for t in [0, 1, 2, 3, 7, 8, 9, 9, 4, 5]:
+        alone = torch.cat([legal_for_walk(legal, row[None, :t]) for row in ids])
+        assert (legal.allowed(ids[:, :t]) == alone).all(), t
+    buffer = ids.clone()
+    legal.allowed(buffer[:, :4])
+    buffer[:, :4] = ids.flip(0)[:, :4]  # the same tensor, with other rows in it
+    assert (legal.allowed(buffer[:, :5]) == legal_for_walk(legal, buffer[:, :5])).all()
+    assert (legal.allowed(ids[:2, :6]) == legal_for_walk(legal, ids[:2, :6])).all(), "fewer rows"
+
+
+def legal_for_walk(legal, prefix):
+    """What may follow, from the root on."""
+    return legal.after(legal.walk(prefix))
+
+
+def test_names_of_special_tokens_are_words():
+    table = pd.DataFrame({"w": ["<eos>", "<pad>", "a", "<bos>"], "n": [1, 2, 3, 4]})
+    schema = TableSchema.infer(table)
+    legal = legal_for(schema)
+    ids = encoded(table, schema, legal)
+    assert ((ids == legal.eos).sum(1) == 1).all() and legal.holds(ids).all()
+    assert [json.loads(text)["w"] for text in read(ids)] == table["w"].tolist()
+
+
+def test_what_the_tokenizer_cannot_write_is_refused():
+    table = pd.DataFrame({"w": ["a▁b", "a b", "c"], "n": [1, 2, 3]})
+    with pytest.raises(ValueError, match=r"column 'w': the tokenizer cannot write .*a▁b"):
+        legal_for(TableSchema.infer(table), "metaspace")
+    plain = Tokenizer(models.WordLevel({"<unk>": 0, "a": 1}, unk_token="<unk>"))
+    plain = PreTrainedTokenizerFast(tokenizer_object=plain, unk_token="<unk>", eos_token="a")
+    with pytest.raises(ValueError, match="cannot write JSON piece by piece"):
+        JsonPieces(TableSchema.infer(TABLE), plain)
+    with pytest.raises(ValueError, match="'age' is not in the vocabulary"):
+        JsonLegal(TableSchema.infer(TABLE), tokenizer_of("bytes"), 20, eos=2, pad=0)
+
+
+def test_a_large_table_builds_in_time():
+    rng = np.random.default_rng(0)
+    n = 4000
+    table = pd.DataFrame({f"number {i}": rng.integers(0, 1000, n) / 10 for i in range(8)})
+    for i in range(7):
+        table[f"word {i}"] = [f"value {k}" for k in rng.integers(0, 1000, n)]
+    schema = TableSchema.infer(table)
+    tokenizer_of("embedded")
+    start = time.process_time()
+    pieces = JsonPieces(schema, tokenizer_of("embedded"))
+    legal = legal_for(schema, "embedded", pieces=pieces)
+    spent = time.process_time() - start
+    assert spent < 3, f"{spent:.1f} s"
+    start = time.process_time()
+    legal_for(schema, "embedded", {"word 0": "value 7"}, pieces=pieces)
+    assert time.process_time() - start < 1, "tokens are not made again"
+    ids = pieces.encode(table[:64], eos=legal.eos, pad=legal.pad)
+    assert legal.holds(ids).all()
