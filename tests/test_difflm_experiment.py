@@ -253,6 +253,7 @@ def test_other_settings_need_another_folder(tmp_path, monkeypatch):
         ({"most": 50}, "most was None and is 50"),
         ({"preset": replace(preset, n_free=9)}, r"preset\.n_free was 0 and is 9"),
         ({"options": {"mine": {"latent": 8}}}, r"options\.latent was 'not set' and is 8"),
+        ({"options": {"mine": {"latent": 8}}}, r"method\.autoencoder\.latent was 16 and is 8"),
     ):
         with pytest.raises(ValueError, match=rf"m\S+jsonl holds .*'mine'.*{told}.*another folder"):
             R2.reproduce({"mine": (frame, "income")}, **{**how, **change})

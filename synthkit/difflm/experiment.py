@@ -17,7 +17,7 @@ from ..table_baselines import ctgan_table, great_table, tvae_table
 from ..table_metrics import evaluate_table, reference_rows, reference_tables, utility
 from ..worlds import load_world
 from ..worlds.census import POSITIVE, joint_distance
-from .synthesizer import DiffLM, TriesUsedUp
+from .synthesizer import DiffLM, TriesUsedUp, with_changes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -202,9 +202,14 @@ def rows_hash(frame: pd.DataFrame) -> str:
     return sha256_text("\n".join(map(repr, (tuple(frame.columns), *rows))))
 
 
-def fixed(preset) -> dict[str, Any]:
-    """What of a preset no later call may change: all but seeds and other libraries."""
-    return {k: v for k, v in asdict(preset).items() if k not in ("seeds", "others")}
+def fixed(preset, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What of a preset no later call may change: all but seeds and other libraries.
+
+    DiffLM's own preset stands there with all its values, `options` included, since a later version
+    may give its name other ones.
+    """
+    kept = {k: v for k, v in asdict(preset).items() if k not in ("seeds", "others")}
+    return {**kept, "method": asdict(with_changes(preset.method, options or {}))}
 
 
 def check_names(names: Iterable[str], what: str = "table") -> None:

@@ -77,9 +77,10 @@ def reproduce(
     check_names(tables)
     log = Log(out / "measurements.jsonl")
     for table, (frame, target) in tables.items():  # all of them, before anything is measured
+        own = dict((options or {}).get(table, {}))
         settings = {
-            "rows": rows_hash(frame), "target": target, "preset": fixed(chosen),
-            "options": dict((options or {}).get(table, {})), "test_share": test_share, "most": most,
+            "rows": rows_hash(frame), "target": target, "preset": fixed(chosen, own),
+            "options": own, "test_share": test_share, "most": most,
         }  # fmt: skip
         keep_settings(log.labelled(table=table), settings)
     for seed in seeds:

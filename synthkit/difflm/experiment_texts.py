@@ -275,9 +275,10 @@ def reproduce(
     check_names(sets, "set")
     log = Log(out / "measurements.jsonl")
     for name, about in sets.items():  # all of them, before anything is measured
+        own = presets.get(name, chosen)
         settings = {
             "texts": texts_hash(about.texts), "kind": about.kind, "model": lm.fingerprint,
-            "preset": fixed(presets.get(name, chosen)),
+            "preset": fixed(own, own.changes),
         }  # fmt: skip
         keep_settings(log.labelled(set=name), settings)
     for seed in seeds:

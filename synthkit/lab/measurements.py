@@ -98,7 +98,7 @@ def keep_settings(log: Log, settings: Mapping[str, Any]) -> None:
 
 def _flat(value: Any, name: str = "") -> dict[str, Any]:
     """Nested settings as one level, with names such as `preset.n_free`."""
-    if not isinstance(value, Mapping) or not value:
+    if not isinstance(value, Mapping):
         return {name: value}
     parts = ((f"{name}.{key}" if name else str(key), each) for key, each in value.items())
     return {k: v for part, each in parts for k, v in _flat(each, part).items()}
