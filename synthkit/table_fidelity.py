@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .table_probes import check_tables, codes_of, column_kinds, numbers_of, places_of
+from .table_probes import (
+    check_tables,
+    codes_of,
+    column_kinds,
+    counts_of,
+    numbers_of,
+    origin_of,
+    places_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +49,7 @@ def shape_error(
         if kind == "category":
             a, b = _joint_codes(a, b)
         else:
-            a, b = (x[~np.isnan(x)].round(14) for x in (numbers_of(a, kind), numbers_of(b, kind)))
+            a, b = (x[~np.isnan(x)].round(14) for x in _numbers_of_both(a, b, kind))
         if len(a):
             distance = _total_variation if kind == "category" else _ks_distance
             errors.append(distance(a, b) if len(b) else 1.0)
@@ -99,7 +107,7 @@ def _pair_parts(
     """A column's numbers (None for a category) and its bins or codes, of both tables."""
     if kind == "category":
         return None, _joint_codes(real, synthetic)
-    both = numbers_of(real, kind), numbers_of(synthetic, kind)
+    both = _numbers_of_both(real, synthetic, kind)
     binned, bins = [], None
     for values in both:
         known = values[~np.isnan(values)]
@@ -107,6 +115,12 @@ def _pair_parts(
             bins = np.histogram_bin_edges(known if len(known) else [0.0])
         binned.append(np.digitize(values, bins))  # NaN and the largest value: past the last edge
     return both, (binned[0], binned[1])
+
+
+def _numbers_of_both(real: pd.Series, synthetic: pd.Series, kind: str) -> _Both:
+    """Both columns as floats, counted from the same number or day."""
+    origin = origin_of(real, kind)
+    return numbers_of(real, kind, origin), numbers_of(synthetic, kind, origin)
 
 
 def _joint_codes(real: pd.Series, synthetic: pd.Series) -> _Both:
@@ -172,7 +186,7 @@ def invalid_values(
         if kind == "category":
             wrong = np.isnan(codes_of(synthetic[name], places_of(real[name])))
         else:
-            known, found = numbers_of(real[name], kind), numbers_of(synthetic[name], kind)
+            known, found = _numbers_of_both(real[name], synthetic[name], kind)
             known = known[~np.isnan(known)]
             low, high = (known.min(), known.max()) if len(known) else (math.inf, -math.inf)
             wrong = ~((found >= low) & (found <= high))  # NaN is wrong
@@ -212,7 +226,7 @@ def rare_coverage(
     found = []
     for name, kind in column_kinds(real, categories).items():
         if kind == "category":
-            share = real[name].value_counts() / len(real)
+            share = counts_of(real[name]) / len(real)
             place = places_of(real[name])
             there = set(codes_of(synthetic[name], place))
             found += [place[value] in there for value in share.index[share <= rare]]

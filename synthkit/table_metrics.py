@@ -27,6 +27,7 @@ from .table_probes import (
     column_kinds,
     encoded,
     numbers_of,
+    origin_of,
     utility,
 )
 
@@ -120,8 +121,9 @@ def closest_record(
     everything = pd.concat([table.astype(object) for table in tables])
     coded = encoded(tables, everything, kinds, most=None)
     rows = [np.nan_to_num(x, nan=np.inf) + 0.0 for x in coded]  # no -0.0
-    seen = {row.tobytes() for row in rows[0]}
-    copies, natural = (np.mean([row.tobytes() in seen for row in x]) for x in (rows[2], rows[1]))
+    keys = _keys(rows, tables, kinds)
+    seen = {row.tobytes() for row in keys[0]}
+    copies, natural = (np.mean([row.tobytes() in seen for row in x]) for x in (keys[2], keys[1]))
     rng, half = np.random.default_rng(seed), min(len(rows[0]), len(rows[1]), most)
     near, far, made = (
         rng.permutation(x)[:n] for x, n in zip(rows, (half, half, min(len(rows[2]), most)))
@@ -136,6 +138,24 @@ def closest_record(
         distance=float(np.median(to_train)),
         rows=half,
     )
+
+
+def _keys(
+    rows: Sequence[np.ndarray], tables: Sequence[pd.DataFrame], kinds: Mapping[str, str]
+) -> list[np.ndarray]:
+    """The coded rows (n, columns) of each table, equal only where the rows of the table are: whole
+    numbers that floats round are replaced by a number for each value."""
+    import pandas as pd
+
+    keys = [x.copy() for x in rows]
+    ends = np.cumsum([len(x) for x in rows])[:-1]
+    for i, (name, kind) in enumerate(kinds.items()):
+        if origin_of(tables[0][name], kind):
+            columns = [pd.to_numeric(each[name], errors="coerce") for each in tables]
+            codes, _ = pd.factorize(pd.concat([each.astype(object) for each in columns]))
+            for key, code in zip(keys, np.split(codes, ends)):
+                key[:, i] = np.where(np.isfinite(key[:, i]), code, np.inf)
+    return keys
 
 
 def _scales(rows: np.ndarray, kinds: Sequence[str]) -> list[float]:
@@ -190,7 +210,7 @@ def class_conditional(frame: pd.DataFrame, target: str, seed: int = 0) -> pd.Dat
         raise ValueError(f"no column {target!r}; found {list(frame.columns)}")
     values, kind = frame[target], column_kinds(frame)[target]
     if kind != "category" and values.nunique() > FEW_VALUES:
-        numbers = numbers_of(values, kind)
+        numbers = numbers_of(values, kind, origin_of(values, kind))
         values = pd.Series(pd.qcut(numbers, 10, labels=False, duplicates="drop"))
     group = pd.factorize(values)[0]
     rng, home = np.random.default_rng(seed), np.argsort(group, kind="stable")

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_CATEGORIES = 250  # the trees take 255; what is rarer counts as missing
+FORMS = (  # dates that a text column may hold
+    "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M",
+    "%Y-%m-%dT%H:%M:%SZ", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y",
+)  # fmt: skip
+EXACT = 2**53  # whole numbers below it are floats without loss
 FEW_VALUES = 20  # a numeric target of so few values is a class
 
 
@@ -35,11 +40,15 @@ GRID = (Trees(0.1, 31), Trees(0.1, 8), Trees(0.05, 16))
 
 
 def column_kinds(real: pd.DataFrame, categories: Sequence[str] = ()) -> dict[str, str]:
-    """What each column of the real table holds: "number", "date" or "category".
+    """What each column of the real table holds: "number", "category" or "date".
+
+    Dates are columns of a datetime type, objects of Python's date or datetime, and texts that
+    `date_form` can read; their kind is "date " with the form, such as "date %d.%m.%Y".
 
     Args:
         real: the table that decides, whatever the types of a synthetic one.
-        categories: columns of numbers that are codes of categories.
+        categories: columns of numbers (or of dates as texts or objects) that are codes of
+            categories.
 
     Raises:
         ValueError: a name in `categories` that is no column.
@@ -54,10 +63,39 @@ def column_kinds(real: pd.DataFrame, categories: Sequence[str] = ()) -> dict[str
         values = real[name]
         if types.is_datetime64_any_dtype(values):
             return "date"
-        is_number = types.is_numeric_dtype(values) and not types.is_bool_dtype(values)
-        return "number" if is_number and name not in categories else "category"
+        if name in categories or types.is_bool_dtype(values):
+            return "category"
+        return "number" if types.is_numeric_dtype(values) else _kind_of_words(values)
 
     return {name: kind(name) for name in real.columns}
+
+
+def _kind_of_words(values: pd.Series) -> str:
+    """The kind of a column that is neither of numbers nor of a datetime type."""
+    from pandas.api import types
+
+    there = values.dropna()
+    if there.empty or isinstance(values.dtype, types.CategoricalDtype):
+        return "category"
+    held = types.infer_dtype(there)
+    if held in ("date", "datetime"):
+        return "date"
+    form = date_form(there) if held == "string" else None
+    return "category" if form is None else f"date {form}"
+
+
+def date_form(texts: pd.Series) -> str | None:
+    """The form in which all texts (n,) are dates and from which they come back, or None."""
+    import pandas as pd
+
+    sample = str(texts.iloc[0])
+    for form in FORMS if sample[:1].isdigit() else ():
+        if pd.isna(pd.to_datetime(sample, format=form, errors="coerce")):
+            continue
+        found = pd.to_datetime(texts.astype(object), format=form, errors="coerce")
+        if found.notna().all() and (found.dt.strftime(form) == texts.astype(object)).all():
+            return form
+    return None
 
 
 def check_tables(real: pd.DataFrame, *others: pd.DataFrame) -> None:
@@ -81,16 +119,36 @@ def check_tables(real: pd.DataFrame, *others: pd.DataFrame) -> None:
             raise ValueError(f"no column {lacking} in a table with {list(table.columns)}")
 
 
-def numbers_of(values: pd.Series, kind: str = "number") -> np.ndarray:
-    """A column as floats (n,), dates in days; NaN for what is missing, infinite or no number."""
+def numbers_of(values: pd.Series, kind: str = "number", origin: int = 0) -> np.ndarray:
+    """A column as floats (n,), NaN for what is missing, infinite or no number.
+
+    Args:
+        values: the column.
+        kind: see `column_kinds`; dates are counted in days, those without a time zone as UTC.
+        origin: see `origin_of`; numbers are counted from there.
+    """
     import pandas as pd
 
-    if kind == "date":
-        dates = pd.to_datetime(values, errors="coerce")
-        dates = dates.dt.tz_localize(None) if dates.dt.tz is not None else dates
-        return ((dates - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy(float)
-    found = pd.to_numeric(values, errors="coerce").to_numpy(float, na_value=np.nan)
+    if kind != "number":
+        _, _, form = kind.partition(" ")
+        dates = pd.to_datetime(values, format=form or None, errors="coerce", utc=True)
+        return ((dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)).to_numpy(float)
+    found = pd.to_numeric(values, errors="coerce")
+    if origin:  # Python's own whole numbers have all their digits
+        found = found.astype(object) - origin
+    found = found.to_numpy(float, na_value=np.nan)
     return np.where(np.isfinite(found), found, np.nan)
+
+
+def origin_of(values: pd.Series, kind: str = "number") -> int:
+    """From where the numbers of a column are best counted: 0, or the least one where some are whole
+    numbers of 2^53 or more, which floats would round."""
+    from pandas.api import types
+
+    if kind != "number" or not types.is_integer_dtype(values) or values.isna().all():
+        return 0
+    low, high = int(values.min()), int(values.max())
+    return low if max(-low, high) >= EXACT else 0
 
 
 def codes_of(values: pd.Series, place: dict[Any, int]) -> np.ndarray:
@@ -100,7 +158,13 @@ def codes_of(values: pd.Series, place: dict[Any, int]) -> np.ndarray:
 
 def places_of(values: pd.Series, most: int | None = None) -> dict[Any, int]:
     """The categories of a column, the most frequent first, numbered from 0."""
-    return {value: i for i, value in enumerate(values.value_counts().index[:most])}
+    return {value: i for i, value in enumerate(counts_of(values).index[:most])}
+
+
+def counts_of(values: pd.Series) -> pd.Series:
+    """How often each category occurs, the most frequent first, without those that never do."""
+    counts = values.value_counts()
+    return counts[counts > 0]
 
 
 def encoded(
@@ -110,14 +174,16 @@ def encoded(
     most: int | None = MOST_CATEGORIES,
 ) -> list[np.ndarray]:
     """Each table as floats (n, columns of `kinds`): the `most` frequent categories of the table
-    `known` numbered from 0, numbers as they are, dates in days, NaN for everything else."""
+    `known` numbered from 0, numbers as they are (large ones from the `origin_of` the first table),
+    dates in days, NaN for everything else."""
     columns: list[list[np.ndarray]] = [[] for _ in tables]
     for name, kind in kinds.items():
         place = places_of(known[name], most) if kind == "category" else {}
+        origin = origin_of(tables[0][name], kind)
         for table, found in zip(tables, columns):
             values = table[name]
             found.append(
-                codes_of(values, place) if kind == "category" else numbers_of(values, kind)
+                codes_of(values, place) if kind == "category" else numbers_of(values, kind, origin)
             )
     return [np.stack(found, axis=1) for found in columns]
 
@@ -225,7 +291,8 @@ def _targets(train: pd.Series, test: pd.Series, task: str) -> tuple[np.ndarray, 
     """
     if task == "regression":
         kind = column_kinds(test.to_frame())[test.name]
-        return numbers_of(train, kind), numbers_of(test, kind)
+        origin = origin_of(test, kind)
+        return numbers_of(train, kind, origin), numbers_of(test, kind, origin)
     place = places_of(test)
     return codes_of(train, place), codes_of(test, place)
 

@@ -330,6 +330,25 @@ def test_order_and_spaces_of_json_do_not_matter(texts, codec):
     assert from_json(replaced(texts[0], age=17.0), codec.schema)[1] is None
 
 
+def test_day_first_dates_of_json_come_back():
+    days = ["03.02.2020", "25.02.2020", "04.12.2019", "28.01.2020"]
+    schema = small(d=days, y=[0, 1, 0, 1]).schema
+    found, reasons = rows_from_json([to_json({"d": day, "y": 0}) for day in days], schema)
+    assert found["d"].tolist() == days and not reasons
+    assert from_json(to_json({"d": "2020-02-03", "y": 0}), schema)[1] == "d: not a date"
+
+
+def test_the_ends_of_columns_are_read_from_json():
+    """The largest number of 32 bits and the first and last time with a part of a second."""
+    x = np.array([0.1, 0.3, 0.2], dtype="float32")
+    t = pd.to_datetime(["2020-01-01T00:00:00.7", "2020-01-03T10:00:00.7", "2020-01-02T10:00:00.1"])
+    schema = TableSchema.infer(frame := pd.DataFrame({"x": x, "t": t, "y": [0, 1, 0]}))
+    drawn = schema.restore(schema.codes(frame))
+    found, reasons = rows_from_json(map(to_json, drawn.to_dict("records")), schema)
+    assert not reasons
+    pd.testing.assert_frame_equal(found, drawn)
+
+
 def test_reasons_are_counted(texts, codec):
     frame, reasons = rows_from_json([*texts, "", "no", replaced(texts[0], sex="X")], codec.schema)
     assert len(frame) == 4

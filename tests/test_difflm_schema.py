@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from synthkit.datasets import load_table
 from synthkit.difflm.columns import MISSING, Category, Constant, Date, Number, Ranked
+from synthkit.difflm.conditions import codes_for
 from synthkit.difflm.inference import date_form
 from synthkit.difflm.schema import TableSchema
 from synthkit.storage import read_json, write_json
@@ -268,6 +269,85 @@ def test_texts_are_dates_only_when_every_one_comes_back(texts, form):
     assert date_form(pd.Series(texts)) == form
 
 
+@pytest.mark.parametrize("start", [10**18, 2**60, 2**63 - 41, -(2**60), -(2**63) + 1])
+@pytest.mark.parametrize("options", [{}, {"digits": None}, {"ranks": 9}])
+def test_whole_numbers_of_64_bits_keep_their_last_digit(start, options):
+    values = [start + away for away in (0, 1, 2, 5, 7, 40)]
+    found = came_back(values, **options)
+    assert found.integer and found.low == start and found.high == start + 40
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=3, max_size=30, unique=True))
+@example([-(2**63), 2**63 - 1, 0, 5, -77])
+@settings(deadline=None, max_examples=60)
+def test_any_whole_number_of_64_bits_comes_back_to_half_a_step(values):
+    frame = pd.DataFrame({"x": np.array(values), "y": np.arange(len(values)) % 2})
+    schema = TableSchema.infer(frame, digits=None)
+    codes = schema.codes(frame)
+    again = schema.restore(codes)["x"]
+    assert schema["x"].step in (1, 10) and again.dtype == np.int64
+    assert all(abs(a - b) <= schema["x"].step // 2 for a, b in zip(again.tolist(), values))
+    assert (schema.codes(schema.restore(codes)) == codes).all() and MISSING not in codes
+
+
+def test_ranks_and_categories_of_large_whole_numbers_are_compared_exactly():
+    values = 2**60 + np.arange(50)
+    ranks = column(values, ranks=7).ranks
+    assert set(ranks) <= set(values.tolist()) and len(ranks) == 7
+    wide = TableSchema.infer(
+        pd.DataFrame({"x": [-(2**63), 2**63 - 1, 0] * 2, "y": [0, 1] * 3}), few=2, ranks=2
+    )
+    near = pd.DataFrame({"x": [-(2**62), 2**62, -1, 0], "y": 0})
+    assert wide.codes(near)[:, 0].tolist() == [0, 1, 0, 1], "distances of more than 63 bits"
+    few = TableSchema.infer(pd.DataFrame({"x": [2**60, 2**60 + 9] * 2, "y": [0, 1, 1, 0]}))
+    other = pd.DataFrame({"x": [2**60 + 8, 2**60 + 1], "y": 0})
+    assert few.codes(other, "nearest")[:, 0].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("part", [2, 7])
+def test_times_between_two_seconds_do_not_leave_the_range_of_their_column(part):
+    texts = f"2020-01-01T00:00:00.{part}", "2020-01-03T10:00:00.7", "2020-01-02T10:00:00.1"
+    times = pd.Series(pd.to_datetime(list(texts)))
+    frame = pd.DataFrame({"x": times, "y": [0, 1, 0]})
+    schema = TableSchema.infer(frame)
+    date, codes = schema["x"], schema.codes(frame)
+    again = schema.restore(codes)["x"]
+    assert again.between(times.min(), times.max()).all() and again.max() == times.max()
+    assert ((again - times).abs() <= pd.Timedelta("0.5s")).all()
+    assert (schema.codes(schema.restore(codes)) == codes).all()
+    assert TableSchema.from_json(json.loads(json.dumps(schema.to_json()))) == schema
+    assert column(times, digits=None).ends is None and column(STAMPS).ends is None
+    second, first, last = pd.Timedelta("1s"), times.min(), times.max()
+    assert (date.place(first), date.place(last)) == (date.low, date.high)
+    assert date.place(first - second / 9) < date.low < date.place(first + second / 9)
+    assert date.place(last - second / 9) < date.high < date.place(last + second / 9)
+    for condition, (low, high) in [
+        (first, (date.low, date.low)),
+        (last, (date.high, date.high)),
+        ((first, last), (date.low, date.high)),
+        ((None, last - second / 9), (date.low, date.high - 1)),
+        ((first + second / 9, None), (date.low + 1, date.high)),
+    ]:
+        assert codes_for(schema, {"x": condition})[0].intervals == ((low, high),)
+    for outside in (last + second / 9, (None, first - second / 9)):
+        with pytest.raises(ValueError, match="nothing satisfies"):
+            codes_for(schema, {"x": outside})
+
+
+@pytest.mark.parametrize("options", [{}, {"ranks": 9}])
+def test_single_precision_numbers_are_read_however_they_are_written(options):
+    values = np.array([0.1, 0.3, 0.2], dtype="float32")
+    frame = pd.DataFrame({"x": values, "y": [0, 1, 0]})
+    schema = TableSchema.infer(frame, **options)
+    codes = schema.codes(frame)
+    pd.testing.assert_frame_equal(schema.restore(codes), frame)
+    assert (schema.codes(frame.astype({"x": float})) == codes).all()
+    assert schema["x"].low <= 0.1 and schema["x"].high == float(values[1]) > 0.3
+    for value, code in zip(values, codes[:, 0]):
+        for written in (value, float(value), float(str(value))):
+            assert codes_for(schema, {"x": written})[0].intervals == ((code, code),)
+
+
 # --- other rows ----------------------------------------------------------------------------------
 
 TABLE = pd.DataFrame(
@@ -326,6 +406,56 @@ def test_missing_has_one_code():
     assert schema.codes(TABLE.assign(age=[None, 25, 47, 52]))[:2, 0].tolist() == [MISSING, 25]
 
 
+@pytest.mark.parametrize(
+    "value, kind",
+    [
+        (datetime.date(2020, 1, 1), datetime.date),
+        (datetime.datetime(2020, 1, 1, 5), pd.Timestamp),
+        (pd.Timestamp("2020-01-01", tz="Europe/Berlin"), pd.Timestamp),
+    ],
+)
+def test_a_date_that_never_varies_comes_back_as_its_own_type(value, kind):
+    frame = pd.DataFrame({"x": pd.Series([value] * 3, dtype=object), "y": [0, 1, 0]})
+    schema = TableSchema.infer(frame)
+    again = schema.restore(schema.codes(frame))["x"]
+    assert type(again[0]) is kind and again.tolist() == [value] * 3 and again.dtype == object
+    assert TableSchema.from_json(json.loads(json.dumps(schema.to_json()))) == schema
+    assert codes_for(schema, {"x": value})[0].intervals == ((0, 0),)
+    with pytest.raises(ValueError, match="but it was always '2020-01-01"):
+        schema.codes(frame.assign(x=datetime.date(2021, 1, 1)))
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "boolean", "string", "category"])
+def test_a_constant_that_is_missing_later_is_told(dtype):
+    value = {"Int64": 5, "boolean": True}.get(dtype, "a")
+    frame = pd.DataFrame({"x": pd.Series([value] * 3, dtype=dtype), "y": [0, 1, 0]})
+    schema = TableSchema.infer(frame)
+    gap = frame.assign(x=pd.Series([value, None, value], dtype=dtype))
+    assert schema.codes(gap, "nearest")[:, 0].tolist() == [0, 0, 0]
+    with pytest.raises(ValueError, match=r"'x': .* \(row 1\), but it was always"):
+        schema.codes(gap)
+
+
+# --- dates as texts ------------------------------------------------------------------------------
+
+DAY_FIRST = ["03.02.2020", "25.02.2020", "04.12.2019", "28.01.2020"]
+
+
+def test_day_first_texts_are_read_by_their_form():
+    schema = TableSchema.infer(pd.DataFrame({"d": DAY_FIRST, "y": [0, 1, 0, 1]}))
+    codes = [schema["d"].place(text) for text in DAY_FIRST]
+    assert codes == schema.codes(pd.DataFrame({"d": DAY_FIRST, "y": 0}))[:, 0].tolist()
+    for text, code in zip(DAY_FIRST, codes):
+        for value in (text, pd.to_datetime(text, format="%d.%m.%Y"), f"{text[6:]}-{text[3:5]}-"
+                      f"{text[:2]}"):  # fmt: skip
+            assert codes_for(schema, {"d": value})[0].intervals == ((code, code),)
+    with pytest.raises(ValueError, match="'d' holds dates, found '2020-02-03'"):
+        schema["d"].place("2020-02-03")
+    for wrong in ("soon", "13.13.2020"):
+        with pytest.raises(ValueError, match="'d' holds dates, found"):
+            codes_for(schema, {"d": (wrong, None)})
+
+
 # --- bad tables ----------------------------------------------------------------------------------
 
 
@@ -365,6 +495,21 @@ def test_missing_has_one_code():
 def test_bad_tables_are_refused(frame, error, message):
     with pytest.raises(error, match=message):
         TableSchema.infer(frame)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.to_datetime(["2020-01-01", "2020-01-02"] * 2),
+        [datetime.date(2020, 1, 1), datetime.date(2020, 1, 2)] * 2,
+        [1.0, np.inf, 1.0, 2.0],
+        pd.Categorical(["a", "b"] * 2, ["a", "b", np.inf]),
+        pd.Categorical([STAMPS[0]] * 4),
+    ],
+)
+def test_categories_that_json_cannot_hold_are_refused_at_once(values):
+    with pytest.raises(ValueError, match=r"'x' holds .* as categories, where words, numbers or"):
+        TableSchema.infer(TABLE.assign(x=pd.Categorical(values)))
 
 
 def test_bad_settings_are_refused():

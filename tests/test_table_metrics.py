@@ -1,5 +1,6 @@
 """Measures of synthetic tables: by hand where they can be, and fooled by nothing that is known."""
 
+import datetime
 import math
 
 import numpy as np
@@ -11,10 +12,12 @@ from hypothesis import strategies as st
 from synthkit import table_metrics as T
 from synthkit import table_probes as P
 from synthkit.datasets import load_table
+from synthkit.difflm.schema import TableSchema
 from synthkit.worlds import load_world
 
 WORLD = load_world("census")
 ONE = (P.Trees(0.1, 16),)  # one setting: nothing to choose, so faster
+SDMETRICS = "0.32.0"  # what the recorded scores are from
 
 
 def mixed(n=200, seed=0):
@@ -159,10 +162,22 @@ def test_errors_are_shares_that_vanish_on_the_table_itself(seed, n, m):
     assert T.shape_error(a, b) == pytest.approx(T.shape_error(b, a))
 
 
-def test_errors_equal_those_of_sdmetrics():
-    reports = pytest.importorskip("sdmetrics.reports.single_table")
+def two_tables():
     real, synthetic = mixed(400, 0), mixed(300, 1)
     synthetic.loc[:20, "colour"] = "blue"
+    return real, synthetic
+
+
+def test_errors_equal_the_recorded_ones_of_sdmetrics():
+    """What SDMetrics (the version above) reports with its thresholds at 0: 100 - 100 x score."""
+    real, synthetic = two_tables()
+    assert T.shape_error(real, synthetic) == pytest.approx(7.092149561, abs=1e-6)
+    assert T.pair_error(real, synthetic) == pytest.approx(100 - 100 * 0.852968, abs=1e-4)
+
+
+def test_errors_equal_those_of_sdmetrics():
+    reports = pytest.importorskip("sdmetrics.reports.single_table")
+    real, synthetic = two_tables()
     sdtypes = {"number": "numerical", "category": "categorical", "date": "datetime"}
     kinds = T.column_kinds(real)
     metadata = {"columns": {name: {"sdtype": sdtypes[kind]} for name, kind in kinds.items()}}
@@ -178,6 +193,122 @@ def test_errors_equal_those_of_sdmetrics():
     )
     assert T.pair_error(real, synthetic) == pytest.approx(
         100 - 100 * score["Column Pair Trends"], abs=1e-4
+    )
+
+
+# --- dates ----------------------------------------------------------------------------------------
+
+DAYS = pd.date_range("2020-01-01", periods=60, freq="37h")
+TEXTS = pd.Series(DAYS.strftime("%d.%m.%Y"))
+ZONED = pd.Series(DAYS.tz_localize("Europe/Berlin"))
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (TEXTS, "date %d.%m.%Y"),
+        (TEXTS.where(DAYS > DAYS[5]), "date %d.%m.%Y"),
+        (pd.Series(DAYS.strftime("%Y-%m-%d %H:%M:%S"), dtype="string"), "date %Y-%m-%d %H:%M:%S"),
+        (pd.Series(DAYS.date), "date"),
+        (pd.Series([*DAYS[:5], None], dtype=object), "date"),
+        (ZONED, "date"),
+        (TEXTS + "?", "category"),
+        (TEXTS.astype("category"), "category"),
+        (pd.Series([None, None], dtype=object), "category"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:column 'd' misses every entry")
+def test_dates_are_judged_as_they_are_generated(values, kind):
+    frame = pd.DataFrame({"d": values, "y": np.arange(len(values)) % 2})
+    assert T.column_kinds(frame)["d"] == kind
+    with_none = pd.concat([frame, pd.DataFrame({"d": [None], "y": 0}, dtype=object)])
+    column = TableSchema.infer(with_none.astype({"d": values.dtype, "y": int}))["d"]
+    assert (column.kind == "date") == (kind != "category")
+    if values.dtype in ("object", "str"):
+        assert T.column_kinds(frame, ["d"])["d"] == "category"
+
+
+def test_texts_are_numbers_of_days_in_their_own_form():
+    days = P.numbers_of(TEXTS, "date %d.%m.%Y")
+    assert days.tolist() == [(day - datetime.date(1970, 1, 1)).days for day in DAYS.date]
+    assert np.isnan(
+        P.numbers_of(pd.Series(["2020-01-01", None, "31.02.2020"]), "date %d.%m.%Y")
+    ).all()
+    real = pd.DataFrame({"d": TEXTS, "x": range(60)})
+    shifted = real.assign(d=TEXTS.shift(-6, fill_value=TEXTS[59]))
+    as_times = [
+        each.assign(d=pd.to_datetime(each["d"], format="%d.%m.%Y")) for each in (real, shifted)
+    ]
+    for measure in (T.shape_error, T.pair_error):
+        assert measure(real, shifted) == measure(*as_times) > 0 == measure(real, real)
+    other = real.assign(d=["03.02.2020", "01.01.2019", *TEXTS[2:]])
+    assert T.invalid_values(real, other)["d"].tolist() == [False, True] + [False] * 58
+    assert T.closest_record(real, shifted, other) == T.closest_record(
+        *(t.assign(d=pd.to_datetime(t["d"], format="%d.%m.%Y")) for t in (real, shifted, other))
+    )
+
+
+def test_time_zones_are_no_difference():
+    utc = ZONED.dt.tz_convert("UTC")
+    assert (P.numbers_of(ZONED, "date") == P.numbers_of(utc, "date")).all()
+    summer = pd.Series(["2020-01-01T00:30:00+01:00", "2020-07-01T00:30:00+02:00", None])
+    days = P.numbers_of(summer, "date")
+    assert days[:2].tolist() == [18261 + 23.5 / 24, 18443 + 22.5 / 24] and np.isnan(days[2])
+
+
+# --- large whole numbers --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("start", [2**53, 2**60, 2**63 - 600, -(2**63)])
+@pytest.mark.parametrize("dtype", ["int64", "Int64"])
+def test_whole_numbers_that_no_float_holds_are_measured_exactly(start, dtype):
+    def table(first, n=90):
+        numbers = pd.Series([start + first + i for i in range(n)], dtype=dtype)
+        return pd.DataFrame({"id": numbers, "c": list("abc") * (n // 3)})
+
+    def small(first):
+        return table(first).assign(id=np.arange(first, first + 90))
+
+    a, b, c = (table(first) for first in (0, 45, 200))
+    assert T.shape_error(a, b) == T.shape_error(small(0), small(45)) == pytest.approx(25)
+    assert T.pair_error(a, b) == T.pair_error(small(0), small(45))
+    assert T.pair_error(a, b, edges="real") == T.pair_error(small(0), small(45), edges="real") > 0
+    assert T.invalid_values(a, b)["id"].tolist() == [False] * 45 + [True] * 45
+    assert T.c2st(a, c) == T.c2st(small(0), small(200))
+    found = T.closest_record(a, b, c)
+    assert found == T.closest_record(small(0), small(45), small(200))
+    assert found.copies == 0 and found.natural == 0.5
+    assert T.closest_record(a, b, a).copies == 1
+
+
+def test_copies_are_looked_for_on_exact_values():
+    """Ids over the whole range of 64 bits: neighbours are one float, and no copies."""
+    ids = np.random.default_rng(0).integers(-(2**62), 2**62, 50) // 2 * 2
+    train, near = (pd.DataFrame({"id": ids + i, "x": 1.0}) for i in (0, 1))
+    found = T.closest_record(train, near, near.astype({"id": "Int64"}))
+    assert found.copies == found.natural == 0
+    assert T.closest_record(train, near, train.astype({"id": str})).copies == 1
+    gaps = train.astype({"id": "Int64"})
+    gaps.loc[:9, "id"] = None
+    assert T.closest_record(gaps, near, gaps[:10]).copies == 1
+    assert T.closest_record(train, near, gaps).copies == 0.8
+
+
+def test_columns_left_out_change_the_natural_rate():
+    rng = np.random.default_rng(0)
+    train, test = (
+        pd.DataFrame(
+            {"id": np.arange(k, k + 100), "c": rng.choice(list("ab"), 100), "y": [0, 1] * 50}
+        )
+        for k in (0, 100)
+    )
+    options = {"seeds": (0,), "grid": ONE}
+    every = T.evaluate_table(train, test, train, "y", **options).iloc[0]
+    without = T.evaluate_table(train, test, train, "y", without=["id"], **options).iloc[0]
+    assert (every["natural_copies"], without["natural_copies"]) == (0, 1)
+    assert every["copies"] == without["copies"] == 1
+    assert (
+        T.reference_rows(train, test, "y", without=["id"], **options)["copies"].tolist() == [1] * 3
     )
 
 
@@ -228,6 +359,16 @@ def test_rare_coverage_by_hand():
     for rare in (0, 1.1):
         with pytest.raises(ValueError, match="rare is a share"):
             T.rare_coverage(real, real, rare=rare)
+
+
+def test_categories_that_no_row_has_are_none():
+    levels = list("abcdz")
+    real = pd.DataFrame({"c": pd.Categorical(list("a" * 97 + "bcd"), levels), "x": range(100)})
+    assert T.rare_coverage(real, real) == 1
+    assert T.rare_coverage(real, real.assign(c=pd.Categorical(["a"] * 100, levels))) == 0
+    made = real.assign(c=pd.Categorical(["z"] * 50 + ["b"] * 50, levels))
+    assert T.invalid_rate(real, made) == 0.5 and T.invalid_rate(real, real) == 0
+    assert P.places_of(real["c"]).keys() == set("abcd")
 
 
 # --- copies ---------------------------------------------------------------------------------------
@@ -469,6 +610,15 @@ def test_more_than_two_classes():
     assert found["auc"][0] > 0.98 and found["f1"][0] > 0.95
     two_of_three = frame[:600][frame["y"][:600] > 0]
     assert 0.5 < T.utility(two_of_three, frame[600:], "y", seeds=(0,), grid=ONE)["auc"][0] < 0.98
+
+
+def test_a_class_that_only_the_training_table_has_teaches_nothing():
+    train, test = classes(300, 0), classes(200, 1)
+    levels = ["no", "perhaps", "yes"]
+    plain = T.utility(train, test, "y", seeds=(0,), grid=ONE)
+    train, test = (each.assign(y=pd.Categorical(each["y"], levels)) for each in (train, test))
+    more = pd.concat([train, train[:40].assign(y=pd.Categorical(["perhaps"] * 40, levels))])
+    assert T.utility(more, test, "y", seeds=(0,), grid=ONE).equals(plain)
 
 
 def test_regression():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import math
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -10,7 +12,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .values import MICROSECOND, is_number, numbers_of, plain, times_of, to_dtype
+from .values import (
+    MICROSECOND,
+    ends_of,
+    is_number,
+    numbers_of,
+    plain,
+    shortest,
+    times_of,
+    to_dtype,
+)
 
 MISSING = int(np.iinfo(np.int64).min)  # the code of a missing value, in every column
 
@@ -73,16 +84,13 @@ class Category:
         """The values of codes (n,), in the column's type."""
         every = np.empty(len(self.values) + 1, dtype=object)
         every[:-1] = self.values
-        found = every[np.where(codes == MISSING, len(self.values), codes)]
-        if self.levels is not None:
-            return pd.Series(pd.Categorical(found, list(self.levels), ordered=self.ordered))
-        return to_dtype(found, self.dtype)
+        return _in_type(self, every[np.where(codes == MISSING, len(self.values), codes)])
 
     def _nearest(self, series: pd.Series, codes: np.ndarray, gone: np.ndarray) -> np.ndarray:
-        values = np.array(self.values, dtype=float)
-        given = series.to_numpy(dtype=float, na_value=0.0)
         lost = np.flatnonzero((codes < 0) & ~gone)
-        codes[lost] = np.abs(given[lost, None] - values).argmin(1)
+        numbers, _ = numbers_of(series.iloc[lost])
+        away = numbers.astype(object)[:, None] - np.array(self.values, dtype=object)
+        codes[lost] = np.abs(away).argmin(1) if len(lost) else 0
         return codes
 
     @property
@@ -143,8 +151,11 @@ class Number:
         """The numbers of codes (n,), in the column's type."""
         gone = codes == MISSING
         codes = np.where(gone, self.low_code, codes)
-        if self.integer:
-            values = np.clip(codes * 10 ** max(self.exponent, 0), int(self.low), int(self.high))
+        if self.integer:  # compared before they are multiplied, which may take more than 64 bits
+            step, low, high = 10 ** max(self.exponent, 0), int(self.low), int(self.high)
+            least, most = -(-low // step), high // step
+            values = np.clip(codes, least, most) * step
+            values = np.where(codes < least, low, np.where(codes > most, high, values))
         else:
             scale = float(10 ** abs(self.exponent))
             with np.errstate(over="ignore"):  # the largest float, rounded up: clipped next
@@ -159,14 +170,15 @@ class Number:
             ValueError: it is no finite number.
         """
         _check_number(self.name, value)
-        return Fraction(str(plain(value))) / Fraction(10) ** self.exponent
+        return Fraction(str(shortest(plain(value), self.dtype))) / Fraction(10) ** self.exponent
 
     def _to_codes(self, numbers: np.ndarray) -> np.ndarray:
         if self.integer:  # one rule for halves, whether whole numbers come as int or as float
             if numbers.dtype.kind != "i":
-                numbers = np.rint(np.clip(numbers, -(2.0**62), 2.0**62)).astype(np.int64)
-            step = 10 ** max(self.exponent, 0)
-            return (numbers + step // 2) // step if step > 1 else numbers.astype(np.int64)
+                most = 2.0**63 - 1024  # the largest float below 2 ** 63
+                numbers = np.rint(np.clip(numbers, -(2.0**63), most)).astype(np.int64)
+            step = 10 ** max(self.exponent, 0)  # the sum of a number and half a step may overflow
+            return numbers // step + (numbers % step + step // 2) // step
         scale = float(10 ** abs(self.exponent))
         with np.errstate(over="ignore"):
             scaled = numbers / scale if self.exponent >= 0 else numbers * scale
@@ -199,11 +211,11 @@ class Ranked:
 
     @property
     def low(self):
-        return self.ranks[0]
+        return ends_of(self.ranks[0], self.ranks[-1], self.dtype)[0]
 
     @property
     def high(self):
-        return self.ranks[-1]
+        return ends_of(self.ranks[0], self.ranks[-1], self.dtype)[1]
 
     @property
     def origin(self) -> int:
@@ -225,10 +237,13 @@ class Ranked:
         if len(wrong) and unseen != "nearest":
             raise _outside(self, series, wrong[0])
         levels = np.array(self.ranks)
+        numbers = np.clip(numbers, levels[0], levels[-1])
         after = np.searchsorted(levels, numbers).clip(1, len(levels) - 1)
         with np.errstate(over="ignore"):  # an infinite distance is the larger one all the same
-            nearer_left = numbers - levels[after - 1] <= levels[after] - numbers
-        return _mark(self, after - nearer_left, gone)
+            left, right = numbers - levels[after - 1], levels[after] - numbers
+        if left.dtype.kind == "i":  # no distance is negative, and unsigned ones take 64 bits
+            left, right = left.view(np.uint64), right.view(np.uint64)
+        return _mark(self, after - (left <= right), gone)
 
     def restore(self, codes: np.ndarray) -> pd.Series:
         """The levels of codes (n,), in the column's type."""
@@ -243,6 +258,7 @@ class Ranked:
             ValueError: it is no finite number.
         """
         _check_number(self.name, value)
+        value = shortest(plain(value), self.dtype)
         after = bisect_left(self.ranks, value)
         there = after < len(self.ranks) and self.ranks[after] == value
         return Fraction(after) if there else Fraction(2 * after - 1, 2)
@@ -261,6 +277,8 @@ class Date:
             Python's own types; None for a column of a datetime type.
         missing: whether entries were missing.
         dtype: the pandas type that comes back.
+        ends: the first and the last time in microseconds after the start, which no date that comes
+            back exceeds; None where they are the codes low and high.
     """
 
     name: str
@@ -271,6 +289,7 @@ class Date:
     form: str | None = None
     missing: bool = False
     dtype: str = MICROSECOND
+    ends: tuple[int, int] | None = None
     kind: str = field(default="date", init=False)
 
     @property
@@ -301,8 +320,10 @@ class Date:
     def restore(self, codes: np.ndarray) -> pd.Series:
         """The dates of codes (n,), in the column's type."""
         gone = codes == MISSING
-        times = np.where(gone, 0, codes) * self.unit + self._start
-        series = pd.Series(times.astype(MICROSECOND)).mask(gone)
+        times = np.where(gone, 0, codes) * self.unit
+        if self.ends is not None:
+            times = np.clip(times, *self.ends)
+        series = pd.Series((times + self._start).astype(MICROSECOND)).mask(gone)
         if self.form == "date":
             return series.dt.date.astype(object).where(~gone, None)
         if self.form == "datetime":
@@ -313,13 +334,14 @@ class Date:
         return (series if zone is None else series.dt.tz_localize("UTC")).astype(self.dtype)
 
     def place(self, value: Any) -> Fraction:
-        """Where a date lies, in units after the start.
+        """Where a date lies, in units after the start; a text in the form of a column of texts.
 
         Raises:
             ValueError: it cannot be read as a date.
         """
+        written = isinstance(value, str) and self.form not in (None, "date", "datetime")
         try:
-            time = pd.Timestamp(value)
+            time = pd.to_datetime(value, format=self.form) if written else pd.Timestamp(value)
         except (TypeError, ValueError) as error:
             raise ValueError(f"column {self.name!r} holds dates, found {value!r}") from error
         if time is pd.NaT:
@@ -329,8 +351,19 @@ class Date:
             time = time.tz_localize(zone)
         if time.tzinfo is not None:
             time = time.tz_convert("UTC").tz_localize(None)
-        return Fraction(int(time.to_datetime64().astype(MICROSECOND).astype(int)) - self._start,
-                        self.unit)  # fmt: skip
+        away = int(time.to_datetime64().astype(MICROSECOND).astype(int)) - self._start
+        return Fraction(away, self.unit) if self.ends is None else self._between_ends(away)
+
+    def _between_ends(self, away: int) -> Fraction:
+        """Where a time lies if the column's ends are between two codes: they have the codes low and
+        high, other times of the column lie between these codes and all others outside."""
+        place, (first, last) = Fraction(away, self.unit), self.ends
+        if away in self.ends:
+            return Fraction(self.low if away == first else self.high)
+        if away < first or away > last:
+            beyond = min(place, self.low - Fraction(1, 2)), max(place, self.high + Fraction(1, 2))
+            return beyond[away > last]
+        return min(max(place, self.low + Fraction(1, 4)), self.high - Fraction(1, 4))
 
     @property
     def _start(self) -> int:
@@ -347,6 +380,7 @@ class Constant:
         missing: whether every entry is missing.
         dtype: the pandas type that comes back.
         levels, ordered: see `Category`.
+        form: "date" or "datetime" for an object of Python's own types, see `Date`.
     """
 
     name: str
@@ -355,12 +389,15 @@ class Constant:
     dtype: str = "object"
     levels: tuple | None = None
     ordered: bool = False
+    form: str | None = None
     kind: str = field(default="constant", init=False)
 
     def codes(self, series: pd.Series, unseen: str = "error") -> np.ndarray:
         """Zeros (n,), or MISSING where every entry is missing; see `TableSchema.codes`."""
         gone = series.isna().to_numpy(bool)
-        other = ~gone if self.missing else gone | (series != self.restore_one()).to_numpy(bool)
+        other = ~gone if self.missing else gone.copy()
+        if not self.missing:  # a missing value is compared with none: the answer would be missing
+            other[~gone] = (series[~gone] != self.restore_one()).to_numpy(bool)
         wrong = np.flatnonzero(other)
         if len(wrong) and unseen != "nearest":
             raise ValueError(
@@ -371,10 +408,11 @@ class Constant:
 
     def restore(self, codes: np.ndarray) -> pd.Series:
         """The value n times, in the column's type."""
-        found = np.full(len(codes), self.value, dtype=object)
-        if self.levels is not None:
-            return pd.Series(pd.Categorical(found, list(self.levels), ordered=self.ordered))
-        return to_dtype(found, self.dtype)
+        value = self.value
+        if self.form is not None:
+            read = datetime.date.fromisoformat if self.form == "date" else pd.Timestamp
+            value = read(value)
+        return _in_type(self, np.full(len(codes), value, dtype=object))
 
     def restore_one(self) -> Any:
         """The value as the column holds it."""
@@ -382,6 +420,13 @@ class Constant:
 
 
 Column = Category | Number | Ranked | Date | Constant
+
+
+def _in_type(column: Category | Constant, found: np.ndarray) -> pd.Series:
+    """Values (n,) as a series of the column's type, with its levels if it has some."""
+    if column.levels is not None:
+        return pd.Series(pd.Categorical(found, list(column.levels), ordered=column.ordered))
+    return to_dtype(found, column.dtype)
 
 
 def _with_gaps(values: np.ndarray, gone: np.ndarray, dtype: str) -> pd.Series:
@@ -395,7 +440,7 @@ def _with_gaps(values: np.ndarray, gone: np.ndarray, dtype: str) -> pd.Series:
 
 def _check_number(name: str, value: Any) -> None:
     """Raise ValueError when `value` is no finite number."""
-    if not is_number(value) or not np.isfinite(value):
+    if not is_number(value) or not math.isfinite(value):
         raise ValueError(f"column {name!r} holds numbers, found {value!r}")
 
 

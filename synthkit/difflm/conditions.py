@@ -153,6 +153,7 @@ def _ends(column: Column, low: Any, high: Any) -> tuple[int, int]:
     need not lie on the grid.
     """
     first, last = column.low_code, column.high_code
+    low, high = (end if end is None else _readable(column, end) for end in (low, high))
     edges = (column.low, column.high) if not isinstance(column, Date) else (first, last)
     places = edges if isinstance(column, Date) else tuple(map(column.place, edges))
     if low is not None and column.place(low) > places[0]:
@@ -162,6 +163,17 @@ def _ends(column: Column, low: Any, high: Any) -> tuple[int, int]:
         last = min(last, math.floor(column.place(high)))
         last = first - 1 if column.place(high) < places[0] else last
     return first, last
+
+
+def _readable(column: Column, value: Any) -> Any:
+    """`value`, or the date in ISO 8601 where a column of texts writes its dates in another form."""
+    if isinstance(column, Date) and isinstance(value, str):
+        try:
+            column.place(value)
+        except ValueError:
+            found = pd.to_datetime(value, format="ISO8601", errors="coerce")
+            return value if found is pd.NaT else found
+    return value
 
 
 def _merged(intervals: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

@@ -9,14 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from ..table_probes import date_form
 from .columns import Category, Column, Constant, Date, Number, Ranked
-from .values import numbers_of, plain, times_of
+from .values import ends_of, numbers_of, plain, times_of
 
 UNITS = (86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000, 1_000, 1)  # microseconds
-FORMS = (  # dates that a text column may hold
-    "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M",
-    "%Y-%m-%dT%H:%M:%SZ", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y",
-)  # fmt: skip
 TYPICAL = 0.95  # a number's size: this quantile of the distances from the median
 ROWS_A_VALUE = 20  # a number with fewer rows than this a value is written in digits
 FLOAT_DIGITS, INT_DIGITS = 15, 18  # the most a float64 and a code can carry
@@ -34,7 +31,7 @@ def infer_column(
         dtype = "object"
     common = {"name": series.name, "missing": len(there) < len(series), "dtype": dtype}
     kind = pd.api.types.infer_dtype(there, skipna=True)
-    _check_kind(series.name, there, kind)
+    _check_kind(series.name, there, kind, levels)
     marks = {"levels": levels, "ordered": ordered}
     if there.empty:
         warnings.warn(
@@ -59,7 +56,8 @@ def infer_column(
     values = _values(there, levels)
     if len(values) == 1 and not common["missing"]:
         value = values[0].isoformat() if hasattr(values[0], "isoformat") else values[0]
-        return Constant(value=value, **common, **marks)
+        form = kind if kind in ("date", "datetime") and dtype == "object" else None
+        return Constant(value=value, **common, **marks, form=form)
     if len(values) > max_categories:
         raise ValueError(
             f"column {series.name!r} holds {len(values):,} different values in {len(series):,} "
@@ -69,18 +67,23 @@ def infer_column(
     return Category(values=values, **common, **marks)
 
 
-def _check_kind(name: str, there: pd.Series, kind: str) -> None:
-    """Refuse what is no entry of a table: lists, bytes, intervals, decimals, durations."""
+def _check_kind(name: str, there: pd.Series, kind: str, levels: tuple | None) -> None:
+    """Refuse what is no entry of a table (lists, bytes, intervals, decimals, durations), and levels
+    that JSON cannot hold, so that no model is trained that could not be saved."""
     known = {"string", "integer", "floating", "mixed-integer-float", "boolean", "datetime64",
              "datetime", "date", "empty", "mixed", "mixed-integer"}  # fmt: skip
     wrong = [] if kind in known else [there.iloc[0]]
-    if kind in ("mixed", "mixed-integer"):
-        wrong = [each for each in there if not isinstance(plain(each), (str, int, float))]
-        wrong += [each for each in there if isinstance(each, float) and not math.isfinite(each)]
+    suspects = [*there] if kind in ("mixed", "mixed-integer") else []
+    suspects += levels or ()
+    wrong += [each for each in suspects if not isinstance(plain(each), (str, int, float))]
+    wrong += [each for each in suspects if isinstance(each, float) and not math.isfinite(each)]
     if wrong:
+        held, meant = ("", ", truth values or dates") if levels is None else (
+            " as categories", " or truth values"
+        )  # fmt: skip
         raise ValueError(
-            f"column {name!r} holds {type(wrong[0]).__name__} values such as {wrong[0]!r}, "
-            "where words, numbers, truth values or dates are meant; convert it (astype(str) may do)"
+            f"column {name!r} holds {type(wrong[0]).__name__} values such as {wrong[0]!r}{held}, "
+            f"where words, numbers{meant} are meant; convert it (astype(str) may do)"
         )
 
 
@@ -95,15 +98,17 @@ def _values(there: pd.Series, levels: tuple | None) -> tuple:
 
 def _number(numbers: np.ndarray, digits: int | None, common: dict) -> Number:
     """The grid of a column of numbers (n,): its step, and where its digits begin."""
-    whole = numbers.dtype.kind == "i" or bool((numbers == np.rint(numbers)).all())
-    whole = bool(whole and np.abs(numbers).max() < 10**INT_DIGITS)
-    low, high = plain(numbers.min()), plain(numbers.max())
-    most = INT_DIGITS if numbers.dtype.kind == "i" else FLOAT_DIGITS
-    exponent = max(_exact_exponent(numbers), _magnitude(max(abs(low), abs(high))) - most)
+    whole, low, high = _whole(numbers), plain(numbers.min()), plain(numbers.max())
+    most, origin = FLOAT_DIGITS, 0
+    if numbers.dtype.kind == "i":
+        most, origin = INT_DIGITS, _origin(low, high)
+    size = max(abs(low - origin), abs(high - origin))
+    exponent = max(_exact_exponent(numbers), _magnitude(size) - most)
     if digits is not None:
         exponent = max(exponent, _magnitude(_typical(numbers)) - digits)
     if whole:
         low, high, exponent = int(low), int(high), max(exponent, 0)
+    low, high = ends_of(low, high, common["dtype"]) if not whole else (low, high)
     column = Number(
         low=low, high=high, exponent=max(exponent, -300), digits=digits, integer=whole, **common
     )
@@ -112,14 +117,19 @@ def _number(numbers: np.ndarray, digits: int | None, common: dict) -> Number:
 
 def _ranked(numbers: np.ndarray, distinct: np.ndarray, ranks: int, common: dict) -> Ranked:
     """The levels of a column of numbers (n,), at most `ranks`, the least and the largest kept."""
-    whole = numbers.dtype.kind == "i" or bool(
-        (distinct == np.rint(distinct)).all() and np.abs(distinct).max() < 10**INT_DIGITS
-    )
+    whole = _whole(distinct)
     if len(distinct) > ranks:
         shares = np.linspace(0, 1, ranks)
         distinct = np.unique(np.quantile(numbers, shares, method="nearest"))
     levels = tuple(map(int if whole else float, distinct))
     return Ranked(ranks=levels, integer=whole, **common)
+
+
+def _whole(numbers: np.ndarray) -> bool:
+    """Whether all numbers (n,) are whole: integers, or floats small enough to tell."""
+    if numbers.dtype.kind == "i":
+        return True
+    return bool((numbers == np.rint(numbers)).all() and np.abs(numbers).max() < 10**INT_DIGITS)
 
 
 def _magnitude(size: float) -> int:
@@ -129,6 +139,8 @@ def _magnitude(size: float) -> int:
 
 def _typical(numbers: np.ndarray) -> float:
     """The size of a column's variation, which a few huge values do not set."""
+    if numbers.dtype.kind == "i" and int(numbers.max()) - int(numbers.min()) < 2**53:
+        numbers = numbers - numbers.min()  # a float rounds large whole numbers, not distances
     with np.errstate(over="ignore"):
         away = np.abs(numbers.astype(float) - np.median(numbers)).clip(max=1e308)
     return float(np.quantile(away[away > 0], TYPICAL)) if (away > 0).any() else 1.0
@@ -152,11 +164,13 @@ def _exact_exponent(numbers: np.ndarray) -> int:
 
 def _origin(low: int, high: int) -> int:
     """A round code from which all codes are written with fewer digits and no sign, or 0."""
-    if low <= 0:
+    if -(10**INT_DIGITS) < low <= 0:
         return 0
     round_by = 10 ** max(len(str(high - low)) - 1, 0)
     start = low // round_by * round_by
-    return start if len(str(high - start)) < len(str(high)) else 0
+    start = start if start >= -(2**63) else low
+    shorter = len(str(high - start)) < len(str(max(abs(low), abs(high))))
+    return start if shorter and start > -(2**63) else 0
 
 
 def _date(there: pd.Series, form: str | None, digits: int | None, common: dict) -> Date:
@@ -171,19 +185,14 @@ def _date(there: pd.Series, form: str | None, digits: int | None, common: dict) 
     units = UNITS if digits is None else UNITS[:4]
     unit = next((unit for unit in units if ((times - start) % unit == 0).all()), units[-1])
     codes = (times - start + unit // 2) // unit
-    first = str(np.datetime64(start, "us"))
+    low, high = int(codes.min()), int(codes.max())
+    ends = int(times.min()) - start, int(times.max()) - start
     return Date(
-        start=first, unit=unit, low=int(codes.min()), high=int(codes.max()), form=form, **common
+        start=str(np.datetime64(start, "us")),
+        unit=unit,
+        low=low,
+        high=high,
+        form=form,
+        ends=None if ends == (low * unit, high * unit) else ends,
+        **common,
     )
-
-
-def date_form(texts: pd.Series) -> str | None:
-    """The form in which all texts (n,) are dates and from which they come back, or None."""
-    sample = str(texts.iloc[0])
-    for form in FORMS if sample[:1].isdigit() else ():
-        if pd.isna(pd.to_datetime(sample, format=form, errors="coerce")):
-            continue
-        found = pd.to_datetime(texts.astype(object), format=form, errors="coerce")
-        if found.notna().all() and (found.dt.strftime(form) == texts.astype(object)).all():
-            return form
-    return None

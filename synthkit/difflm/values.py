@@ -20,7 +20,7 @@ def numbers_of(series: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     objects = series.dtype == object and pd.api.types.infer_dtype(series, skipna=True) == "integer"
     if objects or pd.api.types.is_integer_dtype(series.dtype):
         there = series[~gone]
-        if len(there) and max(abs(int(there.max())), abs(int(there.min()))) >= 2**63:
+        if len(there) and not -(2**63) <= int(there.min()) <= int(there.max()) < 2**63:
             raise ValueError(
                 f"column {series.name!r} holds whole numbers of more than 64 bits; convert it to "
                 "float, or to words"
@@ -62,6 +62,23 @@ def to_dtype(found: np.ndarray, dtype: str, gone: np.ndarray | None = None) -> p
     series = pd.Series(found, dtype=object)
     old_pandas = dtype == "str" and int(pd.__version__.split(".")[0]) < 3
     return series if dtype == "object" or old_pandas else series.astype(dtype)
+
+
+def shortest(value: float, dtype: str) -> float:
+    """A number as its column writes it: 0.3 in a column of float32, not 0.30000001192092896."""
+    if dtype not in ("float32", "float16"):
+        return value
+    with np.errstate(over="ignore"):
+        found = float(str(np.dtype(dtype).type(value)))
+    return found if np.isfinite(found) else value
+
+
+def ends_of(low: float, high: float, dtype: str) -> tuple[float, float]:
+    """A column's least and largest number, both as it writes them and as 64 bits hold them."""
+    if dtype not in ("float32", "float16"):
+        return low, high
+    least, largest = (float(np.dtype(dtype).type(end)) for end in (low, high))
+    return min(low, least), max(high, largest)
 
 
 def plain(value: Any) -> Any:
