@@ -344,9 +344,10 @@ def test_the_ends_of_columns_are_read_from_json():
     t = pd.to_datetime(["2020-01-01T00:00:00.7", "2020-01-03T10:00:00.7", "2020-01-02T10:00:00.1"])
     schema = TableSchema.infer(frame := pd.DataFrame({"x": x, "t": t, "y": [0, 1, 0]}))
     drawn = schema.restore(schema.codes(frame))
-    found, reasons = rows_from_json(map(to_json, drawn.to_dict("records")), schema)
-    assert not reasons
-    pd.testing.assert_frame_equal(found, drawn)
+    for table in (frame, drawn):
+        found, reasons = rows_from_json(map(to_json, table.to_dict("records")), schema)
+        assert not reasons
+        pd.testing.assert_frame_equal(found, drawn)
 
 
 def test_reasons_are_counted(texts, codec):

@@ -318,15 +318,16 @@ def test_times_between_two_seconds_do_not_leave_the_range_of_their_column(part):
     assert TableSchema.from_json(json.loads(json.dumps(schema.to_json()))) == schema
     assert column(times, digits=None).ends is None and column(STAMPS).ends is None
     second, first, last = pd.Timedelta("1s"), times.min(), times.max()
-    assert (date.place(first), date.place(last)) == (date.low, date.high)
-    assert date.place(first - second / 9) < date.low < date.place(first + second / 9)
-    assert date.place(last - second / 9) < date.high < date.place(last + second / 9)
+    for near, code in ((first, date.low), (last, date.high)):
+        for time in (near, date.restore(np.array([code]))[0]):
+            assert date.low <= date.place(time) <= date.high and round(date.place(time)) == code
+        assert date.place(near.round("s") - 2 * second) == code - 2
     for condition, (low, high) in [
-        (first, (date.low, date.low)),
         (last, (date.high, date.high)),
         ((first, last), (date.low, date.high)),
         ((None, last - second / 9), (date.low, date.high - 1)),
-        ((first + second / 9, None), (date.low + 1, date.high)),
+        ((first + second / 9, None), (1, date.high)),
+        ((None, second + first.floor("s")), (date.low, 1)),
     ]:
         assert codes_for(schema, {"x": condition})[0].intervals == ((low, high),)
     for outside in (last + second / 9, (None, first - second / 9)):

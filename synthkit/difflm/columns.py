@@ -334,6 +334,17 @@ class Date:
         return (series if zone is None else series.dt.tz_localize("UTC")).astype(self.dtype)
 
     def place(self, value: Any) -> Fraction:
+        """Where a date lies, in units after the start; at the first or the last code if the table's
+        ends lie between two codes, and it is nearest to that one.
+
+        Raises:
+            ValueError: it cannot be read as a date.
+        """
+        steps = self.steps(value)
+        nearest = min(max(steps, Fraction(self.low)), Fraction(self.high))
+        return nearest if self.ends and abs(steps - nearest) <= Fraction(1, 2) else steps
+
+    def steps(self, value: Any) -> Fraction:
         """Where a date lies, in units after the start; a text in the form of a column of texts.
 
         Raises:
@@ -352,18 +363,13 @@ class Date:
         if time.tzinfo is not None:
             time = time.tz_convert("UTC").tz_localize(None)
         away = int(time.to_datetime64().astype(MICROSECOND).astype(int)) - self._start
-        return Fraction(away, self.unit) if self.ends is None else self._between_ends(away)
+        return Fraction(away, self.unit)
 
-    def _between_ends(self, away: int) -> Fraction:
-        """Where a time lies if the column's ends are between two codes: they have the codes low and
-        high, other times of the column lie between these codes and all others outside."""
-        place, (first, last) = Fraction(away, self.unit), self.ends
-        if away in self.ends:
-            return Fraction(self.low if away == first else self.high)
-        if away < first or away > last:
-            beyond = min(place, self.low - Fraction(1, 2)), max(place, self.high + Fraction(1, 2))
-            return beyond[away > last]
-        return min(max(place, self.low + Fraction(1, 4)), self.high - Fraction(1, 4))
+    @property
+    def edges(self) -> tuple[Fraction, Fraction]:
+        """Where the first and the last date lie, in units after the start."""
+        ends = self.ends or (self.low * self.unit, self.high * self.unit)
+        return Fraction(ends[0], self.unit), Fraction(ends[1], self.unit)
 
     @property
     def _start(self) -> int:

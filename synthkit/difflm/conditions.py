@@ -154,14 +154,16 @@ def _ends(column: Column, low: Any, high: Any) -> tuple[int, int]:
     """
     first, last = column.low_code, column.high_code
     low, high = (end if end is None else _readable(column, end) for end in (low, high))
-    edges = (column.low, column.high) if not isinstance(column, Date) else (first, last)
-    places = edges if isinstance(column, Date) else tuple(map(column.place, edges))
-    if low is not None and column.place(low) > places[0]:
-        first = max(first, math.ceil(column.place(low)))
-        first = last + 1 if column.place(low) > places[1] else min(first, last)
-    if high is not None and column.place(high) < places[1]:
-        last = min(last, math.floor(column.place(high)))
-        last = first - 1 if column.place(high) < places[0] else last
+    if isinstance(column, Date):
+        place, places = column.steps, column.edges
+    else:
+        place, places = column.place, (column.place(column.low), column.place(column.high))
+    if low is not None and place(low) > places[0]:
+        first = max(first, math.ceil(place(low)))
+        first = last + 1 if place(low) > places[1] else min(first, last)
+    if high is not None and place(high) < places[1]:
+        last = min(last, math.floor(place(high)))
+        last = first - 1 if place(high) < places[0] else last
     return first, last
 
 

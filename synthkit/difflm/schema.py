@@ -52,7 +52,8 @@ class TableSchema:
             frame: at least two rows; every entry a word, a number, a truth value, a date or None.
             target: see `TableSchema`.
             digits: significant digits of a column's typical size that numbers on a grid keep; None
-                keeps all (15 for fractions). Dates keep seconds, or with None microseconds.
+                keeps all (15 of fractions, 18 of whole numbers, of large ones counted from a round
+                one). Dates keep seconds, or with None microseconds.
             max_categories: the most values that a column of words may have.
             few: see above; 2 writes every number that is not binary in digits.
             ranks: write such numbers by rank among at most so many values of the table (`Ranked`)
