@@ -174,8 +174,8 @@ TIMES = {"seconds": 1, "sampling seconds": 1, "epochs": 2, "rows": 2}  # digits 
 def times(result: Result) -> pd.DataFrame:
     """CPU seconds and epochs that each method took on every table, means over the seeds.
 
-    "CPU seconds" are those of the fit; for other libraries sampling is part of them. DiffLM's
-    sampling, of as many rows as there are to learn from, is apart (None in older runs).
+    "CPU seconds" are those of the fit. DiffLM's sampling, of as many rows as there are to learn
+    from, is apart (None where a run did not measure it).
     """
     import pandas as pd
 
