@@ -10,15 +10,19 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tiny import tiny_tokenizer
+from tiny import tiny_lm, tiny_tokenizer
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from synthkit import load_lm
+from synthkit.difflm.autoencoder import Autoencoder
+from synthkit.difflm.columns import Category, Date, Number, Ranked
 from synthkit.difflm.conditions import codes_for
 from synthkit.difflm.json_trie import JsonLegal, JsonPieces, json_pieces
 from synthkit.difflm.rows import from_json, to_json
 from synthkit.difflm.schema import TableSchema
+from synthkit.difflm.synthesizer import log_agreement
+from synthkit.difflm.text_codec import TextCodec
 
 TABLE = pd.DataFrame(
     {
@@ -36,8 +40,8 @@ def like_sentencepiece(own: str) -> PreTrainedTokenizerFast:
     """A BPE that writes spaces as ▁ and puts one in front, as SentencePiece does.
 
     Args:
-        own: "metaspace", which puts none before a text that begins with one, or "prepend", which
-            always does (Llama 2).
+        own: "metaspace", which puts none before a text that begins with one and may join digits,
+            or "prepend", which always does and never joins any (Llama 2).
     """
     tokenizer = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>"))
     if own == "metaspace":
@@ -46,11 +50,15 @@ def like_sentencepiece(own: str) -> PreTrainedTokenizerFast:
     else:
         steps = [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
         tokenizer.normalizer = normalizers.Sequence(steps)
+        tokenizer.pre_tokenizer = pre_tokenizers.Digits(individual_digits=True)
         steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
         steps.append(decoders.Strip(" ", 1, 0))
     tokenizer.decoder = decoders.Sequence(steps)
     marks = ["<unk>", "<s>", "</s>"]
-    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=marks, show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=marks, initial_alphabet=list("0123456789"),
+        show_progress=False,
+    )  # fmt: skip
     tokenizer.train_from_iterator(
         ['{"age": 39, "sex": "Male", "ok": true}', '12, "day": -0.25}'], trainer
     )
@@ -76,7 +84,7 @@ def tokenizer_of(kind):
 def legal_for(schema, kind="bytes", conditions=None, **options):
     tokenizer = tokenizer_of(kind)
     marks = {"eos": tokenizer.eos_token_id, "pad": tokenizer.pad_token_id or 0}
-    return JsonLegal(schema, tokenizer, len(tokenizer) + 3, conditions, **marks, **options)
+    return JsonLegal(schema, tokenizer, len(tokenizer), conditions, **marks, **options)
 
 
 def encoded(table, schema, legal, kind="bytes"):
@@ -309,6 +317,28 @@ def legal_for_walk(legal, prefix):
     return legal.after(legal.walk(prefix))
 
 
+def test_a_decoder_that_knows_nothing_writes_rows(tmp_path):
+    """What `generate` and `log_agreement` of DiffLM ask of a trie."""
+    table = pd.DataFrame({"n": [3, 39, 4] * 20, "w": ["a", None, 'b"'] * 20})
+    schema, tokenizer = TableSchema.infer(table), tokenizer_of("bytes")
+    legal, wanted = legal_for(schema), legal_for(schema, conditions={"w": {"a", None}})
+    decoder = AutoModelForCausalLM.from_pretrained(tiny_lm(tmp_path))
+    codec = TextCodec(tokenizer, legal.length)
+    model = Autoencoder(decoder, codec, "fast")
+    torch.manual_seed(0)
+    ids = model.generate(torch.randn(16, model.preset.latent), legal=wanted)
+    assert wanted.holds(ids).all() and legal.holds(ids).all()
+    for text in codec.decode(ids):
+        row, reason = from_json(text, schema)
+        assert reason is None and row["w"] in ("a", None)
+    logits = torch.randn(*ids.shape, codec.vocab_size)
+    assert (log_agreement(logits, ids, legal, legal) == 0).all()
+    agreement = log_agreement(logits, ids, wanted, legal)
+    words = torch.tensor(['"a"' in text for text in codec.decode(ids)])
+    assert words.any() and (agreement[words] < 0).all() and (agreement > -50).all()
+    assert (agreement[~words] == 0).all(), "null is cut off from no other value"
+
+
 def test_names_of_special_tokens_are_words():
     table = pd.DataFrame({"w": ["<eos>", "<pad>", "a", "<bos>"], "n": [1, 2, 3, 4]})
     schema = TableSchema.infer(table)
@@ -326,8 +356,114 @@ def test_what_the_tokenizer_cannot_write_is_refused():
     plain = PreTrainedTokenizerFast(tokenizer_object=plain, unk_token="<unk>", eos_token="a")
     with pytest.raises(ValueError, match="cannot write JSON piece by piece"):
         JsonPieces(TableSchema.infer(TABLE), plain)
+    with pytest.raises(ValueError, match="no rows to encode"):
+        encoded(TABLE[:0], TableSchema.infer(TABLE), legal_for(TableSchema.infer(TABLE)))
     with pytest.raises(ValueError, match="'age' is not in the vocabulary"):
         JsonLegal(TableSchema.infer(TABLE), tokenizer_of("bytes"), 20, eos=2, pad=0)
+
+
+# --- more values than are listed -----------------------------------------------------------------
+
+
+def every_row(legal):
+    """All legal rows, by walking the whole trie."""
+    onward = {}
+    for key, child in zip(legal._keys.tolist(), legal._children.tolist()):
+        onward.setdefault(key // legal.vocab_size, []).append((key % legal.vocab_size, child))
+    rows, ahead = [], [(0, ())]
+    while ahead:
+        node, row = ahead.pop()
+        if node == legal._done:
+            rows.append(row)
+        else:
+            ahead += [(child, (*row, token)) for token, child in onward[node]]
+    return rows
+
+
+WIDE = {
+    "whole": Number("n 5", -1234, 789, 0, integer=True, dtype="int64"),
+    "whole, coarse": Number("n", -12345, 98765, 2, integer=True, missing=True),
+    "ends on no grid": Number("n", -1234.5, 789.25, 0, missing=True),
+    "fractions": Number("n", -1.234, 0.789, -3),
+    "narrow": Number("n", 95.12, 130.07, -2, dtype="float32"),
+    "tiny": Number("n", -0.0123, 0.0007, -5),
+    "minutes": Date("d", "2024-01-01", 60_000_000, 100, 3333),
+    "seconds": Date(
+        "d", "2024-01-01", 1_000_000, 86_000, 88_888, "%Y-%m-%dT%H:%M:%SZ", True, "str"
+    ),
+    "hours": Date("d", "2023-12-31", 3_600_000_000, 5, 3000, dtype="datetime64[us, UTC]"),
+}
+
+
+@pytest.mark.parametrize("kind", ["embedded", "prepend"])
+@pytest.mark.parametrize("name", WIDE)
+def test_open_digits_allow_the_same_rows_as_a_list(name, kind):
+    schema = TableSchema((WIDE[name],))
+    listed, spelled = legal_for(schema, kind), legal_for(schema, kind, most=400)
+    rows = every_row(spelled)
+    assert len(rows) == len(set(rows)) == spelled.count() == listed.count()
+    assert set(rows) == set(every_row(listed))
+    assert spelled.nodes < listed.nodes / 2 and spelled.length == listed.length
+    for text in read([list(row[:-1]) for row in rows[::7]], kind):
+        assert from_json(text, schema)[1] is None, text
+
+
+@given(
+    st.integers(-30_000, 30_000),
+    st.integers(100, 1500),
+    st.integers(-5, 3),
+    st.booleans(),
+    st.data(),
+)
+@settings(deadline=None, max_examples=20)
+def test_open_digits_of_any_grid(low, size, exponent, missing, data):
+    integer = exponent >= 0 and data.draw(st.booleans())
+    high = low + size
+    scale = (
+        (lambda code: code * 10**exponent) if exponent >= 0 else (lambda code: code / 10**-exponent)
+    )
+    column = Number("n", scale(low), scale(high), exponent, integer=integer, missing=missing)
+    schema = TableSchema((column,))
+    ends = sorted(data.draw(st.lists(st.integers(low, high), min_size=2, max_size=2)))
+    conditions = {"n": tuple(map(scale, ends))} if data.draw(st.booleans()) else None
+    listed = legal_for(schema, "prepend", conditions)
+    spelled = legal_for(schema, "prepend", conditions, most=120)
+    assert sorted(every_row(listed)) == sorted(every_row(spelled))
+
+
+def test_a_table_of_endless_grids_is_small():
+    columns = (
+        Number("price", -123456.78, 987654321.12, -4),
+        Date("at", "2020-01-01", 1_000_000, 100, 200_000_000),
+        Category("w", ("a", "b")),
+    )
+    schema = TableSchema(columns)
+    legal = legal_for(schema, "embedded")
+    assert legal.count() > 10**18 and legal.nodes < 1000
+    check_walks(schema, legal, "embedded")
+    conditions = {"price": (-5.5, 1e6), "at": ("2021-05-05", "2021-05-06 12:00:01"), "w": "a"}
+    check_walks(schema, legal_for(schema, "embedded", conditions), "embedded", conditions)
+
+
+@pytest.mark.parametrize("kind", ["bytes", "metaspace"])
+def test_digits_that_the_tokenizer_joins_are_refused(kind):
+    schema = TableSchema((Number("price", 0, 12_345_678, 0, integer=True, dtype="int64"),))
+    with pytest.raises(ValueError, match=r"'price' has 12,345,679 legal values.*smaller `digits`"):
+        legal_for(schema, kind)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        Category("w", tuple(f"w{i}" for i in range(30))),
+        Ranked("w", tuple(range(0, 90, 3)), True, dtype="int64"),
+        Date("w", "2024-01-01", 1_000, 0, 10**8),
+        Number("w", 0.0, 1e-6, -14),
+    ],
+)
+def test_what_has_no_open_digits_is_refused_beyond_the_list(column):
+    with pytest.raises(ValueError, match=r"'w' has .* legal values\. More than 20 are"):
+        legal_for(TableSchema((column,)), "embedded", most=20)
 
 
 def test_a_large_table_builds_in_time():
