@@ -4,6 +4,7 @@ Modules:
 
 - `synthkit.datasets.loaders`: Real sets by path or by hub name.
 - `synthkit.difflm.format_model`: The offline decoder: a small Llama that knows how rows are written and can read hints.
+- `synthkit.difflm.json_trie`: Rows as JSON, token by token: a trie of the legal rows for a model that reads text.
 - `synthkit.difflm.report`: What the DiffLM experiment shows: its tables, its claims with verdicts, and its figures.
 - `synthkit.diversity`: How different the answers to one prompt are, how many of them are right, and how far adapters differ from each other.
 - `synthkit.embedsdg.density_accuracy`: How density on the map and the student's accuracy go together, with and without aggregation.
