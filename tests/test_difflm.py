@@ -952,12 +952,37 @@ def test_texts_that_fail_a_check_are_drawn_anew(writer):
     assert set(writer.report) <= {CUT_OFF, UNCHECKED, "empty"}
 
 
-def test_a_table_with_a_model_becomes_json(lm):
-    method = quick(lm).fit(TABLE[["age", "sex"]])
-    assert method.fitted.form.kind == "json" and method.schema.names == ["age", "sex"]
+@pytest.fixture(scope="module")
+def reader(lm):
+    return quick(lm).fit(TABLE.drop(columns="gain"), target="sex")
+
+
+def test_a_table_with_a_model_becomes_json(reader):
+    assert reader.fitted.form.kind == "json" and reader.schema.target == "sex"
+    found = reader.table(30, 0, max_tries=1)
+    own = TABLE.drop(columns="gain")
+    assert found.dtypes.to_dict() == own.dtypes.to_dict()
+    reader.schema.codes(found)  # raises where a value is not one of the table's
+    assert reader.report == {"kept": 30}, "with the trie the first try is right"
+
+
+@pytest.mark.parametrize("conditions", [{"sex": "f"}, {"age": (30, 45), "sex": ["m", None]}])
+def test_conditions_of_a_table_with_a_model_hold(reader, conditions):
+    found = reader.table(24, 0, conditions=conditions, max_tries=2)
+    assert satisfied(reader.schema, found, conditions).all()
+    assert set(reader.report) <= {"kept", OFF_LATENT, "settled for"}
+
+
+def test_an_untrained_model_without_the_trie_writes_no_row(reader):
     with pytest.raises(TriesUsedUp):
-        method.sample(2, 0, max_tries=2)
-    assert set(method.report) <= {CUT_OFF, "not JSON", "not an object"}
+        reader.sample(2, 0, max_tries=2, legal=False)
+    assert set(reader.report) <= {CUT_OFF, "not JSON", "not an object"}
+
+
+def test_a_row_of_json_that_does_not_fit_is_refused():
+    form = JsonForm(SCHEMA, TextCodec(tiny_tokenizer(), 20))
+    with pytest.raises(ValueError, match=r"a row takes .* tokens as JSON, but 20 is the most"):
+        form.encode(TABLE)
 
 
 def test_texts_that_do_not_fit_the_context_are_refused(lm):

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from torch import Tensor
 
 # %% auto #0
 __all__ = ['PARTS', 'PRESETS', 'Draft', 'UNMET', 'UNCHECKED', 'CUT_OFF', 'OFF_LATENT', 'PRIORS', 'DiffLMPreset', 'with_changes',
-           'read_material', 'split', 'RowForm', 'checked', 'TextForm', 'JsonForm', 'json_texts', 'satisfied',
+           'read_material', 'split', 'RowForm', 'checked', 'TextForm', 'JsonForm', 'json_legal', 'satisfied',
            'make_form', 'text_codec', 'FitLog', 'key_of', 'hash_of', 'ids_of', 'fit_phases', 'save_trained',
            'load_trained', 'target_labels', 'Fitted', 'mixed', 'draw_latents', 'Asked', 'log_agreement', 'write_rows',
            'TriesUsedUp', 'Kept', 'Choice', 'sample_log', 'batch_of', 'collect', 'check_container', 'as_rows',
@@ -44,6 +44,7 @@ from synthkit.difflm.format_model import (
     load_format_model,
     save_format_model,
 )
+from .json_trie import JsonLegal, JsonPieces
 from .rows import RowCodec, from_json, rows_from_json, to_json
 from .schema import TableSchema
 from .text_codec import TextCodec
@@ -224,6 +225,10 @@ class RowForm:
     def drafts(self, ids: Tensor) -> list[Draft]:
         return ids.tolist()
 
+    def legal(self, conditions=None) -> Legal:
+        """The trie of the rows that satisfy the conditions."""
+        return self.codec.legal(conditions)
+
     def judge(self, drafts: Sequence[Draft], conditions=None, check=None) -> list[str | None]:
         """For each draft why it is turned away, or None."""
         ids = torch.tensor(drafts)
@@ -306,10 +311,31 @@ class JsonForm(TextForm):
 
     def __init__(self, schema: TableSchema, codec: TextCodec):
         super().__init__(codec)
-        self.schema = schema
+        self.schema, self.pieces = schema, JsonPieces(schema, codec.tokenizer)
 
     def encode(self, table: pd.DataFrame) -> Tensor:
-        return self.codec.encode(json_texts(table, self.schema))
+        """Token ids (n, m), ends included, padded on the right.
+
+        Raises:
+            ValueError: a row is longer than the codec holds.
+        """
+        ids = self.pieces.encode(table, eos=self.codec.eos, pad=self.codec.pad)
+        if ids.shape[1] > self.codec.length:
+            raise ValueError(
+                f"a row takes {ids.shape[1]} tokens as JSON, but {self.codec.length} is the most "
+                "that fits; fit with fewer columns or shorter words"
+            )
+        return ids
+
+    def legal(self, conditions=None) -> JsonLegal:
+        """The trie of the rows that satisfy the conditions."""
+        if conditions:
+            return json_legal(self.schema, self.codec.tokenizer, conditions, self.pieces)
+        return self._legal
+
+    @cached_property
+    def _legal(self) -> JsonLegal:
+        return json_legal(self.schema, self.codec.tokenizer, None, self.pieces)
 
     def judge(self, drafts: Sequence[Draft], conditions=None, check=None) -> list[str | None]:
         """For each draft why it is turned away, or None."""
@@ -332,9 +358,11 @@ class JsonForm(TextForm):
         return self.frame(drafts).to_dict("records")
 
 # %% ../../nbs/53_difflm.ipynb #fb0df71b
-def json_texts(table: pd.DataFrame, schema: TableSchema) -> list[str]:
-    """Each row of a table as one line of JSON, its columns in the schema's order."""
-    return [to_json(row) for row in table[schema.names].to_dict("records")]
+def json_legal(schema: TableSchema, tokenizer, conditions=None, pieces=None) -> JsonLegal:
+    """The trie of legal rows as JSON, for a tokenizer and conditions."""
+    codec = TextCodec(tokenizer, 2)
+    marks = {"eos": codec.eos, "pad": codec.pad, "pieces": pieces}
+    return JsonLegal(schema, tokenizer, codec.vocab_size, conditions, **marks)
 
 
 def satisfied(schema: TableSchema, table: pd.DataFrame, conditions) -> np.ndarray:
@@ -365,11 +393,16 @@ def make_form(material, lm, preset: DiffLMPreset, target: str | None = None):
         schema = TableSchema.infer(material, target, ranks=preset.ranks, **options)
         return RowForm(schema, preset.piece)
     schema = TableSchema.infer(material, target, **options)
-    return JsonForm(schema, text_codec(lm, json_texts(material, schema), preset))
+    rows = [to_json(row) for row in material[schema.names].to_dict("records")]
+    room = json_legal(schema, lm.tokenizer).length
+    return JsonForm(schema, text_codec(lm, rows, preset, room))
 
 
-def text_codec(lm, texts: Sequence[str], preset: DiffLMPreset) -> TextCodec:
+def text_codec(lm, texts: Sequence[str], preset: DiffLMPreset, room: int = 0) -> TextCodec:
     """The codec of a model's tokenizer, with room for texts a quarter longer than the longest.
+
+    Args:
+        room: tokens that there is room for at least, if the model's context allows it.
 
     Raises:
         ValueError: a text does not fit the model's context behind the soft tokens.
@@ -377,7 +410,7 @@ def text_codec(lm, texts: Sequence[str], preset: DiffLMPreset) -> TextCodec:
     front = preset.autoencoder.tokens + (lm.bos_id is not None)
     longest = 1 + max(map(len, lm.token_ids(texts)))
     lm.check_length(longest + front, "the longest text with its soft tokens")
-    return TextCodec(lm.tokenizer, min(lm.context - front, longest + longest // 4))
+    return TextCodec(lm.tokenizer, min(lm.context - front, max(room, longest + longest // 4)))
 
 # %% ../../nbs/53_difflm.ipynb #8249e145
 class FitLog:
@@ -603,9 +636,9 @@ class Asked:
         self.temperature, self.key = temperature, None
         if form.schema is not None:
             self.key = repr(codes_for(form.schema, conditions))
-        guided = legal and form.kind == "rows"
-        self.free = form.codec.legal() if guided else None
-        self.wanted = form.codec.legal(conditions) if guided else None
+        guided = legal and form.schema is not None
+        self.free = form.legal() if guided else None
+        self.wanted = form.legal(conditions) if guided else None
         self.weighed = guided and bool(conditions)
 
 # %% ../../nbs/53_difflm.ipynb #befd8c87
@@ -665,8 +698,7 @@ class TriesUsedUp(RuntimeError):
         told = ", ".join(f"{count} x {why}" for why, count in reasons.most_common(5))
         super().__init__(
             f"{missing} of {n} rows are missing after {tries} tries each ({told}); allow more by "
-            "max_tries, sample with legal=True where columns have tokens of their own, lower the "
-            "temperature, or fit longer"
+            "max_tries, sample a table with legal=True, lower the temperature, or fit longer"
         )
 
 
@@ -876,8 +908,8 @@ class LatentSampler:
             temperature: 1 is the distribution that was learned, lower values sharpen it.
             conditions: of tables, by column; see `synthkit.difflm.conditions.codes_for`.
             prior: where latents come from; see `draw_latents`.
-            legal: rows of tokens are drawn from the trie of legal rows, so that each is valid;
-                False draws freely and turns away what is not. Texts and JSON are always free.
+            legal: rows are drawn from the trie of legal rows, so that each is valid; False draws
+                freely and turns away what is not. Texts are always free.
             check: a function of a text, or of a row as a dictionary, that says whether to keep it.
             max_tries: how often one row is drawn; None is the preset's.
             checkpoint: a JSONL file of drafts; an interrupted call goes on from it.
