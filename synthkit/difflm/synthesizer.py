@@ -697,7 +697,8 @@ class TriesUsedUp(RuntimeError):
         self.reasons = reasons
         told = ", ".join(f"{count} x {why}" for why, count in reasons.most_common(5))
         super().__init__(
-            f"{missing} of {n} rows are missing after {tries} tries each ({told}); allow more by "
+            f"{missing} of {n} rows are missing after {tries} {'try' if tries == 1 else 'tries'} "
+            f"each ({told}); allow more by "
             "max_tries, sample a table with legal=True, lower the temperature, or fit longer"
         )
 
