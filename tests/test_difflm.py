@@ -1048,4 +1048,8 @@ def test_nothing_is_printed_and_progress_is_shown_only_on_request(capfd):
     method.sample(4)
     assert capfd.readouterr() == ("", "")
     method.sample(4, progress=True)
-    assert "sample" in capfd.readouterr().err
+    told = capfd.readouterr().err
+    assert "latents" in told and "sample" in told
+    quick().fit(two, progress=True)
+    told = capfd.readouterr().err
+    assert all(phase in told for phase in ("format model", "autoencoder", "diffusion"))

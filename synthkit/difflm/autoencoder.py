@@ -468,7 +468,7 @@ def fit_autoencoder(
     name = fit_identity(model, ids, look, seed)
     return train(
         watched, loss_at, model.preset, evaluate=evaluate, identity=name, checkpoint=checkpoint,
-        progress=progress,
+        progress=progress, label="autoencoder",
     )  # fmt: skip
 
 # %% ../../nbs/51_autoencoder.ipynb #bbfc779c

@@ -314,6 +314,7 @@ def fit_denoiser(
     history = train(
         model, loss_at, preset, evaluate=None if held_out is None else evaluate,
         identity=fit_identity(x, held_out, preset, seed), checkpoint=checkpoint, progress=progress,
+        label="diffusion",
     )  # fmt: skip
     return model.average, history
 
@@ -401,7 +402,7 @@ def heun(
     if n < 1 or d < 1:
         raise ValueError(f"samples are (n, d) with n, d >= 1, found n={n}, d={d}")
     path = heun_path(denoise, n, d, steps, churn=churn, seed=seed, **schedule)
-    for step in tqdm(path, total=steps + 1, disable=not progress, unit="level"):
+    for step in tqdm(path, "latents", total=steps + 1, disable=not progress, unit="level"):
         last = step
     return last[1]
 

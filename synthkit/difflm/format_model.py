@@ -108,7 +108,7 @@ def format_model(
 
     train(
         trained, loss_at, preset, checkpoint=checkpoint, progress=progress,
-        identity=_identity(ids, [asdict(preset), seed, shuffle]),
+        identity=_identity(ids, [asdict(preset), seed, shuffle]), label="format model",
     )  # fmt: skip
     return freeze(trained.model)
 
