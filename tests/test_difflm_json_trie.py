@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tiny import tiny_lm, tiny_tokenizer
+from tiny import legal_rows, tiny_lm, tiny_tokenizer
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
@@ -96,19 +96,9 @@ def read(ids, kind="bytes"):
     return tokenizer_of(kind).batch_decode(ids, **options)
 
 
-def draw(legal, n, seed=0):
-    """Rows (n, m) drawn token by token, each legal token equally likely, until all have ended."""
-    generator = torch.Generator().manual_seed(seed)
-    ids = torch.zeros(n, 0, dtype=torch.long)
-    for _ in range(legal.length):
-        weights = legal.allowed(ids).float()
-        ids = torch.cat([ids, torch.multinomial(weights, 1, generator=generator)], 1)
-    return ids
-
-
 def check_walks(schema, legal, kind, conditions=None, n=24, seed=0):
     """Every walk ends, and writes a row that is valid and meets the conditions."""
-    ids = draw(legal, n, seed)
+    ids = legal_rows(legal, n, seed)
     assert legal.holds(ids).all()
     for text in read(ids, kind):
         row, reason = from_json(text, schema)

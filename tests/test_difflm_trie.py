@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import legal_rows
 from transformers import LlamaConfig, LlamaForCausalLM, LogitsProcessor, LogitsProcessorList
 
 from synthkit.difflm.conditions import codes_for
@@ -20,16 +21,6 @@ def tokens_after(trie, *prefix):
     """The legal tokens after one prefix."""
     mask = trie.allowed(torch.tensor([prefix], dtype=torch.long).reshape(1, -1))
     return mask[0].nonzero()[:, 0].tolist()
-
-
-def draw(legal, n, seed=0):
-    """Rows (n, length) drawn token by token, each legal token equally likely."""
-    generator = torch.Generator().manual_seed(seed)
-    ids = torch.zeros(n, 0, dtype=torch.long)
-    for _ in range(legal.length):
-        weights = legal.allowed(ids).float()
-        ids = torch.cat([ids, torch.multinomial(weights, 1, generator=generator)], 1)
-    return ids
 
 
 def every_row(legal):
@@ -179,7 +170,7 @@ def test_the_order_of_a_row_is_kept_and_ends():
 def test_drawn_rows_are_valid_and_what_is_illegal_is_invalid(piece):
     codec = RowCodec(CODEC.schema, piece=piece)
     legal = codec.legal()
-    ids = draw(legal, 400)
+    ids = legal_rows(legal, 400)
     assert codec.why_invalid(ids) == [None] * 400 and legal.holds(ids).all()
     assert (codec.encode(codec.decode(ids)) == ids).all()
     broken = ids.clone()
@@ -232,9 +223,9 @@ CONDITIONS = {
 def test_conditions_hold_in_every_row_and_leave_the_rest_free(name):
     conditions, satisfied = CONDITIONS[name]
     legal = CODEC.legal(conditions)
-    rows = CODEC.decode(draw(legal, 300))
+    rows = CODEC.decode(legal_rows(legal, 300))
     assert satisfied(rows).all()
-    free = CODEC.decode(draw(CODEC.legal(), 300, seed=1))
+    free = CODEC.decode(legal_rows(CODEC.legal(), 300, seed=1))
     holds = legal.holds(CODEC.encode(free))
     assert (holds.numpy() == satisfied(free).to_numpy()).all(), "no legal row was shut out"
 
@@ -242,7 +233,7 @@ def test_conditions_hold_in_every_row_and_leave_the_rest_free(name):
 def test_range_on_a_category_of_numbers():
     frame = pd.DataFrame({"pay": [-2, 0, 1, 8] * 50, "y": [0, 1] * 100})
     codec = RowCodec(TableSchema.infer(frame))
-    assert set(codec.decode(draw(codec.legal({"pay": (-1, 7)}), 50))["pay"]) == {0, 1}
+    assert set(codec.decode(legal_rows(codec.legal({"pay": (-1, 7)}), 50))["pay"]) == {0, 1}
 
 
 def test_rounded_columns_keep_their_conditions():
@@ -250,7 +241,7 @@ def test_rounded_columns_keep_their_conditions():
     codec = RowCodec(TableSchema.infer(frame, digits=2))
     assert codec.schema["x"].step == 1000
     for low, high in [(12_345, 13_000), (67_000, None), (67_891, 67_891), (None, 12_345)]:
-        found = codec.decode(draw(codec.legal({"x": (low, high)}), 60))["x"]
+        found = codec.decode(legal_rows(codec.legal({"x": (low, high)}), 60))["x"]
         assert found.between(low or 0, high or 10**9).all()
 
 
@@ -258,7 +249,7 @@ def test_ranges_are_exact_on_ranks():
     frame = pd.DataFrame({"x": [-7.5, 0.1, 2.0, 2.5, 40.0, 1e6], "y": [0, 1, 0, 1, 0, 1]})
     codec = RowCodec(TableSchema.infer(frame, ranks=6))
     for low, high in [(0.1, 2.5), (None, 0), (2.2, None), (2.0, 2.0), (-100, 1e9)]:
-        found = set(codec.decode(draw(codec.legal({"x": (low, high)}), 80))["x"])
+        found = set(codec.decode(legal_rows(codec.legal({"x": (low, high)}), 80))["x"])
         ends = -np.inf if low is None else low, np.inf if high is None else high
         wanted = frame["x"].between(*ends)
         assert found == set(frame["x"][wanted])
@@ -266,7 +257,7 @@ def test_ranges_are_exact_on_ranks():
         codec.legal({"x": (3, 4)})
     frame = pd.DataFrame({"x": np.arange(41.0), "y": np.arange(41) % 2})
     thin = RowCodec(TableSchema.infer(frame, ranks=5))  # 0, 10, 20, 30, 40
-    assert set(thin.decode(draw(thin.legal({"x": (5, 25)}), 80))["x"]) == {10, 20}
+    assert set(thin.decode(legal_rows(thin.legal({"x": (5, 25)}), 80))["x"]) == {10, 20}
     with pytest.raises(ValueError, match=r"5 values from 0\.0 to 40\.0 and none between them"):
         thin.legal({"x": 7})
 

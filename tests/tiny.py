@@ -114,3 +114,13 @@ def tiny_table(n: int, seed: int = 0) -> pd.DataFrame:
     number = np.where(x < 2, rng.integers(0, 200, n), rng.integers(800, 1000, n))
     names = {"x": list("abcd"[i] for i in x), "y": list("pqrs"[i] for i in x)}
     return pd.DataFrame({**names, "number": number})
+
+
+def legal_rows(legal, n, seed=0):
+    """Rows (n, `legal.length`) drawn token by token, each legal token equally likely."""
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.zeros(n, 0, dtype=torch.long)
+    for _ in range(legal.length):
+        weights = legal.allowed(ids).float()
+        ids = torch.cat([ids, torch.multinomial(weights, 1, generator=generator)], 1)
+    return ids
