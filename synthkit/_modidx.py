@@ -134,6 +134,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                               'synthkit/difflm/synthesizer.py'),
                                              'synthkit.difflm.synthesizer.DiffLM.collapse': ( 'difflm.html#difflm.collapse',
                                                                                               'synthkit/difflm/synthesizer.py'),
+                                             'synthkit.difflm.synthesizer.DiffLM.decoder': ( 'difflm.html#difflm.decoder',
+                                                                                             'synthkit/difflm/synthesizer.py'),
                                              'synthkit.difflm.synthesizer.DiffLM.fit': ( 'difflm.html#difflm.fit',
                                                                                          'synthkit/difflm/synthesizer.py'),
                                              'synthkit.difflm.synthesizer.DiffLM.histories': ( 'difflm.html#difflm.histories',

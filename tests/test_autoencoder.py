@@ -29,6 +29,7 @@ from synthkit.difflm.autoencoder import (
     betas,
     drawn,
     kl_nats,
+    place_weights,
     port_beta,
     probe_auc,
     row_logits,
@@ -124,6 +125,31 @@ def test_the_loss_is_the_sum_of_its_parts(decoder, codec, ids):
 
 
 # --- the encoder ---------------------------------------------------------------------------------
+
+
+def test_columns_count_alike_however_many_tokens_they_take(decoder, codec, ids):
+    assert len({field.width for field in codec.fields}) > 1  # or there is nothing to weigh
+    weights = place_weights(codec)
+    assert weights.mean() == pytest.approx(1)
+    sums = [weights[f.start : f.start + f.width].sum() for f in codec.fields]
+    assert torch.tensor(sums) == pytest.approx(codec.length / len(codec.fields))
+    model = Autoencoder(decoder, codec, TINY)
+    z = drawn(*model.encoder(ids[:5]), torch.Generator().manual_seed(1))
+    logits = row_logits(decoder, model.injector, z, ids[:5], codec.bos)
+    each = functional.cross_entropy(logits.mT, ids[:5], reduction="none").detach()
+    nats = model.parts(ids[:5], torch.Generator().manual_seed(1))[0].detach()
+    torch.testing.assert_close(nats, each @ weights)
+
+
+def test_tokens_count_alike_where_asked_for_and_in_honest_units(decoder, codec, ids):
+    model = Autoencoder(decoder, codec, TINY, alike="tokens")
+    z = drawn(*model.encoder(ids[:5]), torch.Generator().manual_seed(1))
+    nats = model.parts(ids[:5], torch.Generator().manual_seed(1))[0].detach()
+    torch.testing.assert_close(nats, model.reconstruction(ids[:5], z.detach()))
+    same = Autoencoder(decoder, codec, TINY)  # what is reported is not weighed
+    torch.testing.assert_close(
+        same.reconstruction(ids[:5], z.detach()), model.reconstruction(ids[:5], z.detach())
+    )
 
 
 def test_the_encoder_knows_places_and_ignores_padding():
@@ -256,7 +282,8 @@ def test_a_cycle_is_half_nothing_a_quarter_rising_a_quarter_full():
 
 @pytest.mark.parametrize(
     ("wrong", "why"),
-    [({"latent": 0}, "latent"), ({"kind": "prefix"}, "kind"), ({"falls": "up"}, "falls"),
+    [({"alike": "rows"}, "alike"), ({"latent": 0}, "latent"), ({"kind": "prefix"}, "kind"),
+     ({"falls": "up"}, "falls"),
      ({"floor": 1.0}, "floor"), ({"heads": 3}, "heads"), ({"factor": 1.5}, "factor"),
      ({"steps": 0}, "steps"), ({"beta": -1.0}, "beta")],
 )  # fmt: skip

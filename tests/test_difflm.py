@@ -746,6 +746,19 @@ def test_held_out_rows_are_not_learned():
         quick().fit(TABLE, held_out=TABLE[["age"]])
 
 
+def test_another_fit_may_use_the_same_decoder(fitted, monkeypatch):
+    monkeypatch.setattr(module, "format_model", None)  # it is not trained again
+    again = quick().fit(TABLE, target="sex", decoder=fitted.decoder)
+    assert same(again, fitted), "as if it had trained its own"
+    other = quick(kind="memory").fit(TABLE, target="sex", decoder=fitted.decoder)
+    assert other.decoder is fitted.decoder and not same(other, fitted)
+
+
+def test_a_language_model_is_the_decoder_itself(lm, fitted):
+    with pytest.raises(ValueError, match="leave decoder= out"):
+        quick(lm).fit(TEXTS, decoder=fitted.decoder)
+
+
 def test_two_rows_are_enough_and_one_is_not():
     two = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
     assert len(quick(held_out_share=0.0).fit(two).table(3)) == 3

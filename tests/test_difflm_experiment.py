@@ -30,16 +30,19 @@ class StandIn:
 
     made: tuple = ()
     learned = fits = 0
+    last = None
     saved: ClassVar[dict] = {}
 
     def __init__(self, preset="fast", seed=0, **changes):
         self.changes, self.report, self.preset = changes, Counter(), (preset, changes)
         StandIn.made += (changes,)
+        self.decoder = object()
         self.collapse = SimpleNamespace(active=2, latent=4, kl=1.5, collapsed=False, rise=0.75)
 
-    def fit(self, data, **options):
+    def fit(self, data, decoder=None, **options):
         self.data, StandIn.learned = data, len(data)
-        StandIn.fits += 1
+        self.decoder = decoder or self.decoder
+        StandIn.fits, StandIn.last = StandIn.fits + 1, self
         return self
 
     def table(self, n, seed, legal=True, progress=False, max_tries=20, **how):
@@ -113,7 +116,8 @@ def test_the_ablation_forces_a_collapse_and_mixes_add_rows(stand_in, tmp_path, m
     monkeypatch.setattr(E, "utility", utility)
     preset = replace(SMALL, ablations=True, mixes=True, ways=(E.DIFFUSION,), n_free=0)
     E.run_seed(None, preset, 1, log)
-    assert stand_in.made[1] == {"beta": 10, "floor": 10}
+    assert stand_in.made[1] == {"beta": 10, "floor": 10, "diffusion_steps": E.COLLAPSED_STEPS}
+    assert stand_in.last.decoder is next(iter(stand_in.saved.values())).decoder
     assert rows_of(log, E.COLLAPSED)["collapsed"] == 0
     assert sizes == [375, 450, 525, 600]
     assert rows_of(log, "real and 50% synthetic") == {"auc": 0.75}

@@ -25,15 +25,16 @@ from ..storage import read_json, write_bytes, write_json
 from ..training import History, Schedule, batch_at, train
 
 # %% auto #0
-__all__ = ['KINDS', 'FALLS', 'PRESETS', 'CYCLES', 'LOOK_ROWS', 'AutoencoderPreset', 'EncoderBlock', 'RowEncoder', 'drawn',
-           'kl_nats', 'port_beta', 'Injector', 'injected', 'row_logits', 'row_nats', 'beta_at', 'generate_rows',
-           'check_latents', 'only_legal', 'Collapse', 'collapse_report', 'probe_auc', 'fit_autoencoder', 'split_rows',
-           'fit_identity', 'betas', 'encode_rows', 'reconstruction', 'save_autoencoder', 'load_autoencoder', 'Assembly',
-           'Autoencoder']
+__all__ = ['KINDS', 'FALLS', 'ALIKE', 'PRESETS', 'CYCLES', 'LOOK_ROWS', 'AutoencoderPreset', 'EncoderBlock', 'RowEncoder',
+           'drawn', 'kl_nats', 'port_beta', 'Injector', 'injected', 'row_logits', 'row_nats', 'place_weights',
+           'beta_at', 'generate_rows', 'check_latents', 'only_legal', 'Collapse', 'collapse_report', 'probe_auc',
+           'fit_autoencoder', 'split_rows', 'fit_identity', 'betas', 'encode_rows', 'reconstruction',
+           'save_autoencoder', 'load_autoencoder', 'Assembly', 'Autoencoder']
 
 # %% ../../nbs/51_autoencoder.ipynb #d0ba04c0
 KINDS = ("soft", "memory", "embedding")
 FALLS = ("plateau", "cyclical", "constant")
+ALIKE = ("columns", "tokens")
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class AutoencoderPreset(Schedule):
         falls: how it moves, one of `FALLS`.
         factor, waits: "plateau" multiplies it by `factor` after so many looks without a better
             held-out reconstruction.
+        alike: what counts alike in the loss, one of `ALIKE`: "columns", however many tokens each
+            takes, or "tokens", as in the paper. Texts have no columns, and their tokens count.
 
     Raises:
         ValueError: a value that makes no sense.
@@ -72,6 +75,7 @@ class AutoencoderPreset(Schedule):
     falls: str = "plateau"
     factor: float = 0.7
     waits: int = 2
+    alike: str = "columns"
 
     def __post_init__(self):
         Schedule(**{field.name: getattr(self, field.name) for field in fields(Schedule)})
@@ -79,7 +83,7 @@ class AutoencoderPreset(Schedule):
         for name in (*sizes, "beta", "floor", "factor"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, found {getattr(self, name)!r}")
-        for name, choices in (("kind", KINDS), ("falls", FALLS)):
+        for name, choices in (("kind", KINDS), ("falls", FALLS), ("alike", ALIKE)):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is one of {choices}, found {getattr(self, name)!r}")
         if self.width % self.heads or self.floor > self.beta or self.factor > 1:
@@ -96,7 +100,7 @@ PRESETS = {
     "study": AutoencoderPreset(),
     "paper": AutoencoderPreset(
         steps=7700, lr=1e-5, eval_every=100, latent=1024, tokens=32, width=768, layers=12,
-        heads=12, batch_size=256, beta=0.016, floor=1.6e-4,
+        heads=12, batch_size=256, beta=0.016, floor=1.6e-4, alike="tokens",
     ),
 }  # fmt: skip
 
@@ -127,29 +131,41 @@ class RowEncoder(nn.Module):
     Args:
         vocab_size, length: tokens there are, and the most places a row has.
         preset: sizes.
+        fixed: whether all rows have `length` places that mean the same in each of them. If so,
+            every place has its own part in mu and log sigma^2; otherwise they see the mean.
     """
 
-    def __init__(self, vocab_size: int, length: int, preset: AutoencoderPreset):
+    def __init__(
+        self, vocab_size: int, length: int, preset: AutoencoderPreset, *, fixed: bool = False
+    ):
         super().__init__()
-        width = preset.width
+        self.fixed, width = fixed, preset.width
         self.tokens, self.places = nn.Embedding(vocab_size, width), nn.Embedding(length, width)
         nn.init.normal_(self.tokens.weight, std=0.5)
         nn.init.normal_(self.places.weight, std=0.1)
         blocks = [EncoderBlock(width, preset.heads) for _ in range(preset.layers)]
         self.blocks, self.norm = nn.ModuleList(blocks), nn.LayerNorm(width)
-        self.mean, self.log_variance = (nn.Linear(width, preset.latent) for _ in range(2))
+        seen = width * length if fixed else width
+        self.mean, self.log_variance = (nn.Linear(seen, preset.latent) for _ in range(2))
         nn.init.zeros_(self.log_variance.weight)
         nn.init.constant_(self.log_variance.bias, -4.0)  # little noise to begin with
 
     def forward(self, ids: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """mu and log sigma^2; `mask` (n, m) marks the places that belong to the row."""
+        """mu and log sigma^2; `mask` (n, m) marks the places that belong to the row.
+
+        Raises:
+            ValueError: rows of another length where it is fixed.
+        """
+        if self.fixed and ids.shape[1] != len(self.places.weight):
+            raise ValueError(f"rows have {len(self.places.weight)} tokens, found {ids.shape[1]}")
         mask = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask
         x = self.tokens(ids) + self.places.weight[: ids.shape[1]]  # (n, m, w)
         for block in self.blocks:
             x = block(x, mask[:, None, None])
         weight = mask[..., None].to(x)
-        pooled = (self.norm(x) * weight).sum(1) / weight.sum(1)  # (n, w)
-        return self.mean(pooled), self.log_variance(pooled).clamp(-12, 4)
+        x = self.norm(x) * weight
+        seen = x.flatten(1) if self.fixed else x.sum(1) / weight.sum(1)  # (n, m w) or (n, w)
+        return self.mean(seen), self.log_variance(seen).clamp(-12, 4)
 
 # %% ../../nbs/51_autoencoder.ipynb #8c25de28
 def drawn(mu: Tensor, logvar: Tensor, generator: torch.Generator) -> Tensor:
@@ -225,10 +241,21 @@ def row_logits(decoder, injector: Injector, z: Tensor, ids: Tensor, bos: int | N
     return decoder(**given, **more).logits[:, -ids.shape[1] :].float()
 
 # %% ../../nbs/51_autoencoder.ipynb #05e9f6c4
-def row_nats(logits: Tensor, ids: Tensor, mask: Tensor | None = None) -> Tensor:
-    """-ln p(x | z) of each row (n,): the cross-entropy summed over the row's tokens, in nats."""
+def row_nats(logits: Tensor, ids: Tensor, weights: Tensor | None = None) -> Tensor:
+    """-ln p(x | z) of each row (n,): the cross-entropy summed over the row's tokens, in nats.
+
+    Args:
+        logits: (n, m, V). ids: (n, m).
+        weights: what each token counts, (n, m) or (m,), such as the mask of a text; default: 1.
+    """
     nats = functional.cross_entropy(logits.mT, ids, reduction="none")
-    return (nats if mask is None else nats * mask).sum(1)
+    return (nats if weights is None else nats * weights).sum(1)
+
+
+def place_weights(codec) -> Tensor:
+    """What each place of a row counts, (length,), where all columns count alike; 1 on average."""
+    shares = torch.cat([torch.full((field.width,), 1 / field.width) for field in codec.fields])
+    return shares * (len(shares) / len(codec.fields))
 
 # %% ../../nbs/51_autoencoder.ipynb #08a75160
 CYCLES = 10
@@ -578,11 +605,19 @@ class Assembly(nn.Module):
         self.codec, self.seed = codec, seed
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.encoder = RowEncoder(codec.vocab_size, codec.length, self.preset)
+            self.encoder = RowEncoder(
+                codec.vocab_size, codec.length, self.preset, fixed=not self.ends
+            )
             self.injector = Injector(
                 self.preset.kind, self.preset.latent, decoder, self.preset.tokens
             )
+        weights = place_weights(codec) if self._columns_alike else None
+        self.register_buffer("weights", weights, persistent=False)
         self.to(decoder.get_input_embeddings().weight.device)
+
+    @property
+    def _columns_alike(self) -> bool:
+        return self.preset.alike == "columns" and not self.ends
 
     @property
     def device(self) -> torch.device:
@@ -602,6 +637,10 @@ class Assembly(nn.Module):
     def mask(self, ids: Tensor) -> Tensor | None:
         """Which places (n, m) belong to the rows; None where all do."""
         return self.codec.mask(ids) if self.ends else None
+
+    def counts(self, ids: Tensor) -> Tensor | None:
+        """What each place (n, m) counts in the loss; None where all count alike."""
+        return self.mask(ids) if self.weights is None else self.weights
 
     def cut(self, ids: Tensor) -> Tensor:
         """The rows (n, m) without the last places, which none of them has."""
@@ -625,12 +664,12 @@ class Autoencoder(Assembly):
     """
 
     def parts(self, ids: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Reconstruction and KL of each row, (n,) nats each, with a drawn z."""
+        """Reconstruction and KL of each row, (n,) nats each, with a drawn z; see `counts`."""
         ids = self.cut(ids.to(self.device))
         mu, logvar = self.encoder(ids, self.mask(ids))
         z = drawn(mu, logvar, generator)
         logits = row_logits(self.decoder, self.injector, z, ids, self.codec.bos)
-        return row_nats(logits, ids, self.mask(ids)), kl_nats(mu, logvar)
+        return row_nats(logits, ids, self.counts(ids)), kl_nats(mu, logvar)
 
     def loss(self, ids: Tensor, beta: float, generator: torch.Generator) -> Tensor:
         """(reconstruction + beta' KL) / tokens over rows ids (n, m)."""

@@ -42,7 +42,7 @@ WAYS: dict[str, dict[str, Any]] = {
     SHARP: {"temperature": 0.5},
 }
 FREE = "DiffLM, free sampling"
-COLLAPSED = "DiffLM, collapse forced"
+COLLAPSED, COLLAPSED_STEPS = "DiffLM, collapse forced", 200  # steps of its diffusion
 # Arms with the latent let in another way than by soft tokens; see `autoencoder.KINDS`.
 INJECTED = {"DiffLM, memory": "memory", "DiffLM, embedding": "embedding"}
 # Other libraries, each optional; GReaT tunes the embedded model, which is small too.
@@ -149,9 +149,13 @@ class Trial:
     def unfitted(self, **changes) -> DiffLM:
         return DiffLM(preset=self.preset.method, seed=self.seed, **(self.options | changes))
 
-    def fit(self, method: DiffLM, checkpoint: Path | None = None) -> DiffLM:
-        how = {"checkpoint": checkpoint, "progress": self.progress}
+    def fit(self, method: DiffLM, checkpoint: Path | None = None, decoder=None) -> DiffLM:
+        how = {"checkpoint": checkpoint, "decoder": decoder, "progress": self.progress}
         return method.fit(self.train, target=self.target, **how)
+
+    def variant(self, **changes) -> DiffLM:
+        """Another autoencoder and diffusion around the decoder of the method."""
+        return self.fit(self.unfitted(**changes), decoder=self.method.decoder)
 
     def sampled(self, method: DiffLM, n: int | None = None, **how) -> pd.DataFrame:
         return method.table(n or len(self.train), self.seed, progress=self.progress, **how)
@@ -242,12 +246,13 @@ def run_table(trial: Trial) -> None:
     if trial.preset.n_free and not trial.has(FREE, "valid"):
         add_free(trial)
     if trial.preset.ablations and not trial.has(COLLAPSED):
-        forced = trial.fit(trial.unfitted(beta=10.0, floor=10.0))
+        # Its latents say nothing, so there is nothing that a longer diffusion could learn.
+        forced = trial.variant(beta=10.0, floor=10.0, diffusion_steps=COLLAPSED_STEPS)
         add_collapse(trial, COLLAPSED, forced)
         score(trial, COLLAPSED, trial.sampled(forced))
     for arm in trial.preset.injected:
         if not trial.has(arm):
-            made = trial.fit(trial.unfitted(kind=INJECTED[arm]))
+            made = trial.variant(kind=INJECTED[arm])
             add_collapse(trial, arm, made)
             score(trial, arm, trial.sampled(made))
     if trial.preset.mixes:

@@ -51,6 +51,7 @@ from .text_codec import TextCodec
 from .trie import Legal
 from ..fitted import check_model, made_with, read_settings
 from ..journal import Journal
+from ..lm.fingerprint import fingerprint
 from ..presets import choose_preset
 from ..soft_prompts import frozen
 from ..storage import read_json, write_bytes, write_json
@@ -114,14 +115,17 @@ PRESETS = {
         replace(AUTOENCODERS["fast"], steps=400, eval_every=40),
         replace(DIFFUSIONS["fast"], steps=600),
     ),
-    # In equal time a decoder twice as wide learns less: it takes four times as long a step.
+    # In equal time a decoder twice as wide learns less: it takes four times as long a step. The
+    # gradient of the diffusion is mostly noise: a narrow network on large batches learns more.
     "study": DiffLMPreset(
-        replace(FORMATS["fast"], steps=800),
-        replace(AUTOENCODERS["fast"], steps=1500, eval_every=75, latent=32, tokens=8),
-        replace(DIFFUSIONS["study"], steps=2500, batch_size=256),
+        replace(FORMATS["fast"], steps=2000, lr=4e-3, heads=2, hints=16),
+        replace(AUTOENCODERS["fast"], steps=800, eval_every=50, batch_size=128, latent=64,
+                tokens=16, beta=0.1),
+        replace(DIFFUSIONS["study"], steps=3000, lr=4e-3, batch_size=2048, hidden=128,
+                p_mean=-0.8, p_sd=1.0),
     ),
     "paper": DiffLMPreset(FORMATS["paper"], AUTOENCODERS["paper"], DIFFUSIONS["paper"]),
-}
+}  # fmt: skip
 
 
 def with_changes(preset: str | DiffLMPreset, changes: Mapping[str, Any]) -> DiffLMPreset:
@@ -489,11 +493,14 @@ def ids_of(form, material, held_out, share: float, seed: int) -> tuple[Tensor, T
     return ids[train], ids[rest] if len(rest) else None
 
 # %% ../../nbs/53_difflm.ipynb #4a9e8dfd
-def fit_phases(method: DiffLM, form, ids: Tensor, stop: Tensor | None, log: FitLog, progress: bool):
+def fit_phases(
+    method: DiffLM, form, ids: Tensor, stop: Tensor | None, given, log: FitLog, progress: bool
+):
     """Format model, autoencoder and diffusion, each from `log` if an earlier run has made it.
 
     Args:
         ids: rows to learn from. stop: rows that stop the training, or None.
+        given: the decoder; None trains a format model.
     """
     preset, seed, options = method.preset, method.seed, {"progress": progress}
 
@@ -501,7 +508,7 @@ def fit_phases(method: DiffLM, form, ids: Tensor, stop: Tensor | None, log: FitL
         own = {"seed": seed, "checkpoint": log.running("format"), **options}
         return format_model(form.codec, ids, preset.format, **own)
 
-    model = method.lm.model if method.lm else log.phase(
+    model = given if given is not None else log.phase(
         "format", decoder, save_format_model, load_format_model
     )  # fmt: skip
 
@@ -972,7 +979,7 @@ class DiffLM(LatentSampler):
         self._fitted: Fitted | None = None
 
     def fit(
-        self, data, *, target: str | None = None, held_out=None,
+        self, data, *, target: str | None = None, held_out=None, decoder=None,
         checkpoint: str | Path | None = None, progress: bool = False,
     ) -> DiffLM:  # fmt: skip
         """Learn a table or texts: format model (without `lm`), autoencoder, diffusion.
@@ -982,28 +989,39 @@ class DiffLM(LatentSampler):
                 `text` is taken for texts, and other columns are left out.
             target: the column that a model trained on the table would predict.
             held_out: other data that stops the training in time; None sets a share of `data` aside.
+            decoder: the `decoder` of another fit to the same table, which is then not trained
+                again; without `lm` only.
             checkpoint: a folder from which an interrupted fit goes on.
 
         Raises:
             TypeError, ValueError: what is no table, or no list of texts; too few rows; texts
-                without `lm`; what `TableSchema.infer` refuses; a checkpoint of another fit.
+                without `lm`; a decoder with it, or one with too few tokens; what
+                `TableSchema.infer` refuses; a checkpoint of another fit.
             FloatingPointError: a loss stopped being a number.
         """
+        if decoder is not None and self.lm is not None:
+            raise ValueError("the language model is the decoder here; leave decoder= out")
         material = read_material(data, texts=self.lm is not None)
         form = make_form(material, self.lm, self.preset, target)
         rest = None if held_out is None else read_material(held_out, texts=self.lm is not None)
         ids, stop = ids_of(form, material, rest, self.preset.held_out_share, self.seed)
-        model = None if self.lm is None else self.lm.fingerprint
+        given = decoder if self.lm is None else self.lm.model
+        model = self.lm.fingerprint if self.lm else given and fingerprint(given)
         key = key_of(asdict(self.preset), self.seed, model, hash_of(ids, stop))
         log = FitLog(checkpoint, key)
         with nullcontext() if self.lm is None else frozen(self.lm):
-            self._fitted = fit_phases(self, form, ids, stop, log, progress)
+            self._fitted = fit_phases(self, form, ids, stop, given, log, progress)
         log.clear()
         return self
 
     @property
     def schema(self) -> TableSchema | None:
         return self.fitted.form.schema
+
+    @property
+    def decoder(self):
+        """The frozen model that writes the rows."""
+        return self.fitted.autoencoder.decoder
 
     @property
     def latents(self) -> Tensor:
