@@ -506,6 +506,25 @@ def test_no_row_keeps_its_own_latent(decoder, codec, ids):
     assert (mu[distinct] != other[distinct]).any(1).all()
 
 
+def test_columns_cost_together_what_rows_cost_and_one_that_is_not_told_stands_out(fitted, ids):
+    model, _ = fitted
+    costs, report = model.column_nats(ids), model.collapse(ids)
+    assert list(costs) == [field.column.name for field in model.codec.fields]
+    own, other = (sum(cost) for cost in zip(*costs.values()))
+    assert (own, other) == pytest.approx((report.true, report.permuted), rel=1e-4)
+    blind = Autoencoder(model.decoder, model.codec, TINY)
+    with torch.no_grad():
+        blind.injector.map.weight.zero_()  # nothing is told
+    for own, other in blind.column_nats(ids).values():
+        assert own == pytest.approx(other, rel=1e-4)
+
+
+def test_texts_have_no_columns(lm):
+    model = Autoencoder(lm.model, TextCodec(lm.tokenizer, 40), TINY)
+    with pytest.raises(TypeError, match="no columns"):
+        model.column_nats(model.codec.encode(TEXTS))
+
+
 def test_the_probe_reads_what_is_there_and_nothing_else():
     mu, y = normal(400, 3), np.arange(400) % 2
     assert 0.35 < probe_auc(mu, y) < 0.65

@@ -27,9 +27,9 @@ from ..training import History, Schedule, batch_at, train
 # %% auto #0
 __all__ = ['KINDS', 'FALLS', 'ALIKE', 'PRESETS', 'CYCLES', 'LOOK_ROWS', 'AutoencoderPreset', 'EncoderBlock', 'RowEncoder',
            'drawn', 'kl_nats', 'port_beta', 'Injector', 'injected', 'row_logits', 'row_nats', 'place_weights',
-           'beta_at', 'generate_rows', 'check_latents', 'only_legal', 'Collapse', 'collapse_report', 'probe_auc',
-           'fit_autoencoder', 'split_rows', 'fit_identity', 'betas', 'encode_rows', 'reconstruction',
-           'save_autoencoder', 'load_autoencoder', 'Assembly', 'Autoencoder']
+           'beta_at', 'generate_rows', 'check_latents', 'only_legal', 'Collapse', 'collapse_report', 'others_in_ring',
+           'probe_auc', 'column_nats', 'fit_autoencoder', 'split_rows', 'fit_identity', 'betas', 'encode_rows',
+           'reconstruction', 'save_autoencoder', 'load_autoencoder', 'Assembly', 'Autoencoder']
 
 # %% ../../nbs/51_autoencoder.ipynb #d0ba04c0
 KINDS = ("soft", "memory", "embedding")
@@ -403,15 +403,20 @@ def collapse_report(model, ids: Tensor, labels=None, *, seed: int = 0) -> Collap
     """
     ids = check_ids(model.codec, ids)
     mu, logvar = model.encode(ids)
-    ring = np.random.default_rng(seed).permutation(len(ids))
-    other = np.empty_like(ring)
-    other[ring] = np.roll(ring, 1)  # a ring through all rows: none keeps its own
     normal = torch.randn(mu.shape, generator=torch.Generator().manual_seed(seed))
-    latents = (mu, mu[torch.from_numpy(other)], normal)
+    latents = (mu, mu[others_in_ring(len(mu), seed)], normal)
     nats = [float(model.reconstruction(ids, z).mean()) for z in latents]
     active = int((mu.var(0) > 0.01).sum())
     probe = None if labels is None else probe_auc(mu, labels, seed)
     return Collapse(*nats, float(kl_nats(mu, logvar).mean()), active, mu.shape[1], probe)
+
+
+def others_in_ring(n: int, seed: int) -> Tensor:
+    """For each of n rows the number of another one, drawn; each row is named once."""
+    ring = np.random.default_rng(seed).permutation(n)
+    other = np.empty_like(ring)
+    other[ring] = np.roll(ring, 1)  # a ring through all rows: none keeps its own
+    return torch.from_numpy(other)
 
 
 def probe_auc(mu: Tensor, labels, seed: int = 0) -> float:
@@ -431,6 +436,34 @@ def probe_auc(mu: Tensor, labels, seed: int = 0) -> float:
     x = ((mu - mu.mean(0)) / mu.std(0).clamp(min=1e-6)).numpy()
     fitted = LogisticRegression(max_iter=1000).fit(x[halves[0]], y[halves[0]])
     return float(roc_auc_score(y[halves[1]], fitted.decision_function(x[halves[1]])))
+
+# %% ../../nbs/51_autoencoder.ipynb #fd596c29
+@torch.no_grad()
+def column_nats(model, ids: Tensor, *, seed: int = 0) -> dict[str, tuple[float, float]]:
+    """What each column costs, in nats a row, given the row's own mu and that of another row.
+
+    A column for which the two are alike is not told by the latent.
+
+    Args:
+        ids: rows (n, length) of a `RowCodec`.
+
+    Raises:
+        TypeError: a model of texts, which have no columns.
+    """
+    if model.ends:
+        raise TypeError("texts have no columns; ask collapse about whole texts")
+    ids = check_ids(model.codec, ids)
+    mu, _ = model.encode(ids)
+    costs = [
+        torch.cat([model.token_nats(*part) for part in zip(ids.split(256), z.split(256))]).mean(0)
+        for z in (mu, mu[others_in_ring(len(mu), seed)])
+    ]
+    return {
+        field.column.name: tuple(
+            float(cost[field.start : field.start + field.width].sum()) for cost in costs
+        )
+        for field in model.codec.fields
+    }
 
 # %% ../../nbs/51_autoencoder.ipynb #b3d18f50
 LOOK_ROWS = 1024  # held-out rows read at a look, at most
@@ -671,6 +704,12 @@ class Autoencoder(Assembly):
         logits = row_logits(self.decoder, self.injector, z, ids, self.codec.bos)
         return row_nats(logits, ids, self.counts(ids)), kl_nats(mu, logvar)
 
+    def token_nats(self, ids: Tensor, z: Tensor) -> Tensor:
+        """-ln p of each token of ids (n, m) given z (n, d) and the tokens before it, on the CPU."""
+        ids, z = ids.to(self.device), z.to(self.device)
+        logits = row_logits(self.decoder, self.injector, z, ids, self.codec.bos)
+        return functional.cross_entropy(logits.mT, ids, reduction="none").cpu()
+
     def loss(self, ids: Tensor, beta: float, generator: torch.Generator) -> Tensor:
         """(reconstruction + beta' KL) / tokens over rows ids (n, m)."""
         nats, kl = self.parts(ids, generator)
@@ -680,4 +719,5 @@ class Autoencoder(Assembly):
 
     encode, reconstruction, generate = encode_rows, reconstruction, generate_rows
     fit, collapse, save = fit_autoencoder, collapse_report, save_autoencoder
+    column_nats = column_nats
     load = staticmethod(load_autoencoder)

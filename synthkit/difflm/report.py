@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 
     from ..lab.results import Result
 
-AUC_BARS = {"adult": 0.88}  # about what 1,000 real rows teach
+# On Adult about what 1,000 real rows teach. On Default what columns independent within classes
+# taught in a pilot, on MAGIC clearly more than that: there the joint law must have been learned.
+AUC_BARS = {"adult": 0.88, "default": 0.716, "magic": 0.90}
 PAIRS = "pair error, %"  # with the bins of the real table, see above
 OWN_BINS = "pair error, %: own bins of each table"
 BINS_DIFFER = 0.5  # in %: from there on both pair errors are shown
