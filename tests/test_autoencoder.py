@@ -29,14 +29,13 @@ from synthkit.difflm.autoencoder import (
     betas,
     drawn,
     kl_nats,
-    place_weights,
     port_beta,
     probe_auc,
     row_logits,
     row_nats,
     split_rows,
 )
-from synthkit.difflm.format_model import FormatPreset, format_model
+from synthkit.difflm.format_model import FormatPreset, format_model, place_weights
 from synthkit.difflm.rows import RowCodec
 from synthkit.difflm.schema import TableSchema
 from synthkit.difflm.text_codec import TextCodec

@@ -113,6 +113,17 @@ def test_without_the_shuffle_it_knows_the_joint(model, codec, ids):
     assert nats(knowing, codec, mixed) > nats(knowing, codec, ids) + 2
 
 
+def test_columns_count_alike_in_its_training(codec, ids):
+    assert len({field.width for field in codec.fields}) > 1  # or there is nothing to weigh
+    trained = module._HintedModel(codec, ids, TINY, seed=0)
+    begun = torch.cat([torch.full_like(ids[:4, :1], codec.bos), ids[:4, :-1]], 1)
+    logits = trained.model(input_ids=begun).logits
+    each = functional.cross_entropy(logits.mT, ids[:4], reduction="none")
+    weights = module.place_weights(codec)
+    nats = trained.nats(ids[:4], trained.hints(ids[:4], 0, None), weights)
+    torch.testing.assert_close(nats, (each * weights).sum(1))
+
+
 def test_it_is_frozen(model):
     assert not model.training
     assert all(not p.requires_grad and p.grad is None for p in model.parameters())
@@ -122,16 +133,16 @@ def test_it_can_read_hints(codec, ids):
     trained = module._HintedModel(codec, ids, TINY, seed=0)
     mixed = module._Shuffles(ids, spans(codec), 0)
     optimiser = torch.optim.AdamW(trained.parameters(), lr=1e-2)
-    generator = torch.Generator().manual_seed(0)
+    generator, alike = torch.Generator().manual_seed(0), torch.ones(codec.length)
     for step in range(100):
         rows = mixed.at(step, 32)
-        loss = trained.nats(rows, trained.hints(rows, 1 + step % 2, generator)).mean()
+        loss = trained.nats(rows, trained.hints(rows, 1 + step % 2, generator), alike).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     with torch.no_grad():
-        told = trained.nats(ids, trained.hints(ids, 2, generator, told=1.0)).mean()
-        untold = trained.nats(ids, trained.hints(ids, 2, generator, told=0.0)).mean()
+        told = trained.nats(ids, trained.hints(ids, 2, generator, told=1.0), alike).mean()
+        untold = trained.nats(ids, trained.hints(ids, 2, generator, told=0.0), alike).mean()
     assert told < untold - 2
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .format_model import check_ids, freeze
+from .format_model import check_ids, freeze, place_weights
 from ..lm.decoding import Sampling, choose, supported
 from ..lm.fingerprint import fingerprint
 from ..presets import choose_preset
@@ -26,10 +26,10 @@ from ..training import History, Schedule, batch_at, train
 
 # %% auto #0
 __all__ = ['KINDS', 'FALLS', 'ALIKE', 'PRESETS', 'CYCLES', 'LOOK_ROWS', 'AutoencoderPreset', 'EncoderBlock', 'RowEncoder',
-           'drawn', 'kl_nats', 'port_beta', 'Injector', 'injected', 'row_logits', 'row_nats', 'place_weights',
-           'beta_at', 'generate_rows', 'check_latents', 'only_legal', 'Collapse', 'collapse_report', 'others_in_ring',
-           'probe_auc', 'column_nats', 'fit_autoencoder', 'split_rows', 'fit_identity', 'betas', 'encode_rows',
-           'reconstruction', 'save_autoencoder', 'load_autoencoder', 'Assembly', 'Autoencoder']
+           'drawn', 'kl_nats', 'port_beta', 'Injector', 'injected', 'row_logits', 'row_nats', 'beta_at',
+           'generate_rows', 'check_latents', 'only_legal', 'Collapse', 'collapse_report', 'others_in_ring', 'probe_auc',
+           'column_nats', 'fit_autoencoder', 'split_rows', 'fit_identity', 'betas', 'encode_rows', 'reconstruction',
+           'save_autoencoder', 'load_autoencoder', 'Assembly', 'Autoencoder']
 
 # %% ../../nbs/51_autoencoder.ipynb #d0ba04c0
 KINDS = ("soft", "memory", "embedding")
@@ -250,12 +250,6 @@ def row_nats(logits: Tensor, ids: Tensor, weights: Tensor | None = None) -> Tens
     """
     nats = functional.cross_entropy(logits.mT, ids, reduction="none")
     return (nats if weights is None else nats * weights).sum(1)
-
-
-def place_weights(codec) -> Tensor:
-    """What each place of a row counts, (length,), where all columns count alike; 1 on average."""
-    shares = torch.cat([torch.full((field.width,), 1 / field.width) for field in codec.fields])
-    return shares * (len(shares) / len(codec.fields))
 
 # %% ../../nbs/51_autoencoder.ipynb #08a75160
 CYCLES = 10

@@ -1,7 +1,9 @@
 """The offline decoder: a small Llama that knows how rows are written and can read hints.
 
 It is trained on rows whose columns were shuffled independently, so that it knows the syntax and the
-marginals and nothing of how columns go together. In front of some rows stand a few vectors that
+marginals and nothing of how columns go together. All columns count alike, however many tokens each
+takes: otherwise the digits of wide tables drown a column of two values, and hints of it are never
+read. In front of some rows stand a few vectors that
 tell part of the row, as a prompt would. A pretrained language model has long learned to take up
 what its prompt says; a model that saw rows alone has not, and soft tokens do not move it.
 """
@@ -97,18 +99,19 @@ def format_model(
     preset = choose_preset(preset, PRESETS, changes, "format_model")
     ids = check_ids(codec, frame if isinstance(frame, Tensor) else codec.encode(frame))
     spans = [slice(field.start, field.start + field.width) for field in codec.fields]
-    trained = _HintedModel(codec, ids, preset, seed)
+    trained, weights = _HintedModel(codec, ids, preset, seed), place_weights(codec)
     shuffled = _Shuffles(ids, spans if shuffle else [], seed)
 
     def loss_at(step: int) -> Tensor:
         rows = shuffled.at(step, preset.batch_size)
         generator = torch.Generator().manual_seed(_mixed(seed, step))
         m = int(torch.randint(preset.hints + 1, (1,), generator=generator))
-        return trained.nats(rows, trained.hints(rows, m, generator)).mean() / codec.length
+        nats = trained.nats(rows, trained.hints(rows, m, generator), weights)
+        return nats.mean() / codec.length
 
     train(
         trained, loss_at, preset, checkpoint=checkpoint, progress=progress,
-        identity=_identity(ids, [asdict(preset), seed, shuffle]), label="format model",
+        identity=_identity(ids, [asdict(preset), seed, shuffle, "columns alike"]), label="format model",
     )  # fmt: skip
     return freeze(trained.model)
 
@@ -136,6 +139,12 @@ def check_ids(codec, ids: Tensor, least: int = 2) -> Tensor:
             f"token ids run from 0 to {codec.vocab_size - 1} here, found {low} to {high}"
         )
     return ids.long()
+
+
+def place_weights(codec) -> Tensor:
+    """What each place of a row counts, (length,), where all columns count alike; 1 on average."""
+    shares = torch.cat([torch.full((field.width,), 1 / field.width) for field in codec.fields])
+    return shares * (len(shares) / len(codec.fields))
 
 
 def new_llama(vocab_size: int, length: int, preset: FormatPreset, seed: int):
@@ -230,12 +239,12 @@ class _HintedModel(nn.Module):
         weights = functional.one_hot(place, m) * kept[..., None]  # (b, L, m)
         return weights.transpose(1, 2).to(vectors) @ vectors
 
-    def nats(self, ids: Tensor, front: Tensor) -> Tensor:
-        """The cross-entropy of each row (b,), in nats, behind vectors (b, m, H)."""
+    def nats(self, ids: Tensor, front: Tensor, weights: Tensor) -> Tensor:
+        """The cross-entropy of each row (b,) behind vectors (b, m, H), its places weighed (L,)."""
         begun = torch.cat([torch.full_like(ids[:, :1], self.bos), ids[:, :-1]], 1)
         embeds = torch.cat([front, self.model.get_input_embeddings()(begun)], 1)
         logits = self.model(inputs_embeds=embeds, use_cache=False).logits[:, front.shape[1] :]
-        return functional.cross_entropy(logits.mT, ids, reduction="none").sum(1)
+        return functional.cross_entropy(logits.mT, ids, reduction="none") @ weights
 
 
 def save_format_model(model, folder: str | Path) -> Path:
