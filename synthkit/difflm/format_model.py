@@ -111,7 +111,8 @@ def format_model(
 
     train(
         trained, loss_at, preset, checkpoint=checkpoint, progress=progress,
-        identity=_identity(ids, [asdict(preset), seed, shuffle, "columns alike"]), label="format model",
+        identity=_identity(ids, [asdict(preset), seed, shuffle, "columns alike"]),
+        label="format model",
     )  # fmt: skip
     return freeze(trained.model)
 
