@@ -120,7 +120,8 @@ def great_table(
     """A table by GReaT, a language model that is fine-tuned on rows as sentences (`be-great`).
 
     GReaT writes freely and throws away what is no row, so the table can be shorter than `n`: it
-    gives up after some batches without any.
+    gives up after some batches without any, and where `seconds` are given, when sampling has taken
+    as long again.
 
     Args:
         model: folder of a causal language model and its tokenizer.
@@ -157,8 +158,34 @@ def great_table(
         begun = time.process_time()
         great = fitted(steps)
         took = time.process_time() - begun
-    room = great.model.config.max_position_embeddings
-    table = great.sample(n, k=min(n, 200), max_length=room, device=str(great.model.device))
-    table = table.iloc[:n].reset_index(drop=True)
+    table = _sampled(great, frame, n, seconds)
     table.attrs = {"epochs": steps * batch_size / len(frame), "seconds": took}
     return table
+
+
+FEWEST = 50  # rows that GReaT is asked for at a time, at least
+
+
+def _sampled(great, frame: pd.DataFrame, n: int, seconds: float | None) -> pd.DataFrame:
+    """At most `n` rows of a fitted GReaT, and no further call once `seconds` of CPU are spent."""
+    import pandas as pd
+
+    how = {"k": min(n, 200), "max_length": _room(great, frame), "device": str(great.model.device)}
+    parts, begun, part = [], time.process_time(), n if seconds is None else min(n, FEWEST)
+    while True:
+        parts.append(great.sample(part, **how).iloc[:part])
+        have, spent = sum(map(len, parts)), time.process_time() - begun
+        if seconds is None or have >= n or len(parts[-1]) < part or spent >= seconds:
+            return pd.concat(parts).reset_index(drop=True)
+        soon = have * (seconds - spent) / (4 * max(spent, 1e-9))  # a quarter of the time left
+        part = min(n - have, max(FEWEST, int(soon)))
+
+
+def _room(great, frame: pd.DataFrame) -> int:
+    """Tokens for a row as a sentence: a quarter more than the longest training row needs."""
+    rows = (
+        ", ".join(f"{name} is {value}" for name, value in zip(frame.columns, row))
+        for row in frame.itertuples(index=False, name=None)
+    )
+    longest = max(map(len, great.tokenizer(list(rows)).input_ids))
+    return min(great.model.config.max_position_embeddings, longest + longest // 4 + 8)

@@ -3,6 +3,7 @@
 import sys
 import time
 import types
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -101,10 +102,12 @@ def test_great_is_optional_and_needs_a_model(monkeypatch, tmp_path):
 def test_great_writes_rows_and_may_write_too_few(monkeypatch, tmp_path):
     class GReaT:
         more = -5
+        asked: ClassVar[list] = []
 
         def __init__(self, model, max_steps, **how):
             self.steps, config = max_steps, types.SimpleNamespace(max_position_embeddings=64)
             self.model = types.SimpleNamespace(config=config, device="cpu")
+            self.tokenizer = lambda rows: types.SimpleNamespace(input_ids=[r[:40] for r in rows])
 
         def fit(self, frame):
             self.frame, begun = frame, time.process_time()
@@ -112,7 +115,8 @@ def test_great_writes_rows_and_may_write_too_few(monkeypatch, tmp_path):
                 pass
 
         def sample(self, n, k, max_length, device):
-            assert k == 40 and max_length == 64
+            assert k == 40 and max_length == 40 + 10 + 8
+            self.asked.append(n)
             return self.frame[: n + self.more]
 
     monkeypatch.setitem(sys.modules, "be_great", types.SimpleNamespace(GReaT=GReaT))
@@ -121,3 +125,19 @@ def test_great_writes_rows_and_may_write_too_few(monkeypatch, tmp_path):
     GReaT.more = 5
     made = B.great_table(mixed(), 40, model=tmp_path, batch_size=50, seconds=0.2)
     assert len(made) == 40 and 5 <= made.attrs["epochs"] <= 12  # 40 steps of 5 ms, 4 an epoch
+    assert GReaT.asked == [40, 40]
+
+
+def test_great_is_asked_for_more_until_its_time_is_over(monkeypatch):
+    clock = iter(range(0, 1000, 10))  # every call takes 10 seconds
+    monkeypatch.setattr(B.time, "process_time", lambda: next(clock))
+    great = types.SimpleNamespace(
+        model=types.SimpleNamespace(
+            config=types.SimpleNamespace(max_position_embeddings=64), device="cpu"
+        ),
+        tokenizer=lambda rows: types.SimpleNamespace(input_ids=[[0]] * len(rows)),
+        sample=lambda n, **how: mixed().iloc[[0] * n],
+    )
+    assert len(B._sampled(great, mixed(), 1000, None)) == 1000, "at once"
+    assert len(B._sampled(great, mixed(), 1000, 30.0)) == 150, "50 rows in each 10 seconds"
+    assert len(B._sampled(great, mixed(), 1000, 1000.0)) == 1000
