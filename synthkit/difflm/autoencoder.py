@@ -638,13 +638,10 @@ class Assembly(nn.Module):
             self.injector = Injector(
                 self.preset.kind, self.preset.latent, decoder, self.preset.tokens
             )
-        weights = place_weights(codec) if self._columns_alike else None
+        alike = self.preset.alike == "columns" and not self.ends
+        weights = place_weights(codec) if alike else None
         self.register_buffer("weights", weights, persistent=False)
         self.to(decoder.get_input_embeddings().weight.device)
-
-    @property
-    def _columns_alike(self) -> bool:
-        return self.preset.alike == "columns" and not self.ends
 
     @property
     def device(self) -> torch.device:
