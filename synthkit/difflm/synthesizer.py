@@ -27,7 +27,7 @@ __all__ = ['PARTS', 'PRESETS', 'Draft', 'UNMET', 'UNCHECKED', 'CUT_OFF', 'OFF_LA
            'make_form', 'text_codec', 'FitLog', 'key_of', 'hash_of', 'ids_of', 'fit_phases', 'save_trained',
            'load_trained', 'target_labels', 'Fitted', 'mixed', 'draw_latents', 'Asked', 'log_agreement', 'write_rows',
            'TriesUsedUp', 'Kept', 'Choice', 'sample_log', 'batch_of', 'collect', 'check_container', 'as_rows',
-           'draw_rows', 'LatentSampler', 'DiffLM', 'save_difflm', 'form_from', 'load_difflm']
+           'draw_rows', 'LatentSampler', 'Learned', 'DiffLM', 'save_difflm', 'form_from', 'load_difflm']
 
 # %% ../../nbs/53_difflm.ipynb #10f7cb40
 from ..datasets import as_dataset
@@ -127,7 +127,7 @@ PRESETS = {
     "paper": DiffLMPreset(FORMATS["paper"], AUTOENCODERS["paper"], DIFFUSIONS["paper"]),
 }  # fmt: skip
 
-
+# %% ../../nbs/53_difflm.ipynb #5d4afc43
 def with_changes(preset: str | DiffLMPreset, changes: Mapping[str, Any]) -> DiffLMPreset:
     """The preset with single values replaced, in its parts too.
 
@@ -948,7 +948,32 @@ class LatentSampler:
         return draw_rows(self.fitted, self.preset, n, seed, report=self.report, **options)
 
 # %% ../../nbs/53_difflm.ipynb #5168f81c
-class DiffLM(LatentSampler):
+class Learned(LatentSampler):
+    """What a fit has learned; see `DiffLM` for what each of it is."""
+
+    @property
+    def schema(self) -> TableSchema | None:
+        return self.fitted.form.schema
+
+    @property
+    def decoder(self):
+        """The frozen model that writes the rows."""
+        return self.fitted.autoencoder.decoder
+
+    @property
+    def latents(self) -> Tensor:
+        return self.fitted.latents
+
+    @property
+    def collapse(self):
+        return self.fitted.collapse
+
+    @property
+    def histories(self) -> dict[str, History]:
+        return self.fitted.histories
+
+# %% ../../nbs/53_difflm.ipynb #57ada975
+class DiffLM(Learned):
     """Synthetic rows and texts from a frozen decoder and a diffusion of latents (2411.03250).
 
     Args:
@@ -1013,27 +1038,6 @@ class DiffLM(LatentSampler):
             self._fitted = fit_phases(self, form, ids, stop, given, log, progress)
         log.clear()
         return self
-
-    @property
-    def schema(self) -> TableSchema | None:
-        return self.fitted.form.schema
-
-    @property
-    def decoder(self):
-        """The frozen model that writes the rows."""
-        return self.fitted.autoencoder.decoder
-
-    @property
-    def latents(self) -> Tensor:
-        return self.fitted.latents
-
-    @property
-    def collapse(self):
-        return self.fitted.collapse
-
-    @property
-    def histories(self) -> dict[str, History]:
-        return self.fitted.histories
 
     def save(self, folder: str | Path) -> Path:
         """Write what was fitted, and the settings; a model that was given is not written."""
