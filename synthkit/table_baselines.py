@@ -167,17 +167,21 @@ FEWEST = 50  # rows that GReaT is asked for at a time, at least
 
 
 def _sampled(great, frame: pd.DataFrame, n: int, seconds: float | None) -> pd.DataFrame:
-    """At most `n` rows of a fitted GReaT, and no further call once `seconds` of CPU are spent."""
+    """At most `n` rows of a fitted GReaT, and no further call once `seconds` of CPU are spent.
+
+    It writes drafts by batches of `k` and hands out no more rows than a call asks for: few calls
+    for many rows each lose few that took their time to write.
+    """
     import pandas as pd
 
-    how = {"k": min(n, 200), "max_length": _room(great, frame), "device": str(great.model.device)}
+    how = {"max_length": _room(great, frame), "device": str(great.model.device)}
     parts, begun, part = [], time.process_time(), n if seconds is None else min(n, FEWEST)
     while True:
-        parts.append(great.sample(part, **how).iloc[:part])
+        parts.append(great.sample(part, k=min(part, 100), **how).iloc[:part])
         have, spent = sum(map(len, parts)), time.process_time() - begun
         if seconds is None or have >= n or len(parts[-1]) < part or spent >= seconds:
             return pd.concat(parts).reset_index(drop=True)
-        soon = have * (seconds - spent) / (4 * max(spent, 1e-9))  # a quarter of the time left
+        soon = have * (seconds - spent) / (2 * max(spent, 1e-9))  # half of the time left
         part = min(n - have, max(FEWEST, int(soon)))
 
 

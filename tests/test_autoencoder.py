@@ -1,5 +1,6 @@
 """The autoencoder: units, injection, schedule, fit, generation, collapse, files; and texts."""
 
+import copy
 import hashlib
 import itertools
 import math
@@ -378,14 +379,29 @@ def test_a_killed_fit_goes_on_as_if_nothing_had_been(decoder, codec, ids, tmp_pa
     assert prices[7:] == [betas(whole.preset, history)[i] for i in (3, 3, 4, 4)]
 
 
+def test_the_layout_of_rows_is_part_of_a_fit(decoder, codec, ids, tmp_path, monkeypatch):
+    path, model = tmp_path / "fit.ckpt", Autoencoder(decoder, codec, TINY)
+    with monkeypatch.context() as patch:
+        patch.setattr(Autoencoder, "loss", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(ids, checkpoint=path)
+    other = copy.copy(codec)  # the same ids, read as columns of one token each
+    other.fields = [SimpleNamespace(width=1)] * codec.length
+    assert not torch.equal(place_weights(other), place_weights(codec))
+    with pytest.raises(ValueError, match="other data, settings or model"):
+        Autoencoder(decoder, other, TINY).fit(ids, checkpoint=path)
+    with pytest.raises(ValueError, match="fit again"):
+        Autoencoder.load(model.save(tmp_path / "kept"), decoder, other)
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
 def test_a_checkpoint_of_another_fit_is_refused(decoder, codec, ids, tmp_path, monkeypatch):
     path = tmp_path / "fit.ckpt"
-
-    def killed(*_):
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(Autoencoder, "loss", killed)
+        patch.setattr(Autoencoder, "loss", interrupted)
         with pytest.raises(KeyboardInterrupt):
             Autoencoder(decoder, codec, TINY).fit(ids, checkpoint=path)
     for model, rows, seed in [

@@ -754,6 +754,28 @@ def test_another_fit_may_use_the_same_decoder(fitted, monkeypatch):
     assert other.decoder is fitted.decoder and not same(other, fitted)
 
 
+def test_a_fit_with_a_given_decoder_goes_on_and_comes_back(fitted, tmp_path, monkeypatch):
+    asked = {"target": "sex", "checkpoint": tmp_path / "fit"}
+    with monkeypatch.context() as patch:
+        dying(patch, 5)
+        with pytest.raises(Killed):
+            quick().fit(TABLE, decoder=fitted.decoder, **asked)
+    assert "autoencoder" in read_json(tmp_path / "fit" / "fit.json")["done"]
+    with pytest.raises(ValueError, match="fit holds another fit"):
+        quick().fit(TABLE, **asked)
+    again = quick().fit(TABLE, decoder=fitted.decoder, **asked)
+    assert same(again, fitted) and same(DiffLM.load(again.save(tmp_path / "kept")), fitted)
+
+
+def test_a_decoder_of_other_rows_is_refused(lm, fitted):
+    with pytest.raises(ValueError, match=r"belongs to other rows: .* pass the decoder of a fit"):
+        quick().fit(TABLE[["age", "sex"]], decoder=fitted.decoder)
+    with pytest.raises(ValueError, match="belongs to other rows"):
+        quick().fit(TABLE, decoder=lm.model)
+    with pytest.raises(TypeError, match=r"found DiffLM; pass fitted\.decoder"):
+        quick().fit(TABLE, decoder=fitted)
+
+
 def test_a_language_model_is_the_decoder_itself(lm, fitted):
     with pytest.raises(ValueError, match="leave decoder= out"):
         quick(lm).fit(TEXTS, decoder=fitted.decoder)
@@ -867,7 +889,7 @@ def test_a_checkpoint_of_another_fit_is_refused(tmp_path, monkeypatch):
         dying(patch, 5)
         with pytest.raises(Killed):
             quick().fit(TABLE, checkpoint=folder)
-    for other in (quick(seed=1), quick(latent=4)):
+    for other in (quick(seed=1), quick(latent=4), quick(alike="tokens")):
         with pytest.raises(ValueError, match="fit holds another fit"):
             other.fit(TABLE, checkpoint=folder)
     with pytest.raises(ValueError, match="fit holds another fit"):

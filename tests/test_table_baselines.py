@@ -128,16 +128,35 @@ def test_great_writes_rows_and_may_write_too_few(monkeypatch, tmp_path):
     assert GReaT.asked == [40, 40]
 
 
+def writer(sample):
+    """A fitted GReaT, as far as `_sampled` looks at it."""
+    config = types.SimpleNamespace(max_position_embeddings=64)
+    return types.SimpleNamespace(
+        model=types.SimpleNamespace(config=config, device="cpu"),
+        tokenizer=lambda rows: types.SimpleNamespace(input_ids=[[0]] * len(rows)),
+        sample=sample,
+    )
+
+
 def test_great_is_asked_for_more_until_its_time_is_over(monkeypatch):
     clock = iter(range(0, 1000, 10))  # every call takes 10 seconds
     monkeypatch.setattr(B.time, "process_time", lambda: next(clock))
-    great = types.SimpleNamespace(
-        model=types.SimpleNamespace(
-            config=types.SimpleNamespace(max_position_embeddings=64), device="cpu"
-        ),
-        tokenizer=lambda rows: types.SimpleNamespace(input_ids=[[0]] * len(rows)),
-        sample=lambda n, **how: mixed().iloc[[0] * n],
-    )
+    great = writer(lambda n, **how: mixed().iloc[[0] * n])
     assert len(B._sampled(great, mixed(), 1000, None)) == 1000, "at once"
     assert len(B._sampled(great, mixed(), 1000, 30.0)) == 150, "50 rows in each 10 seconds"
     assert len(B._sampled(great, mixed(), 1000, 1000.0)) == 1000
+
+
+def test_few_rows_that_great_wrote_are_lost(monkeypatch):
+    drafts = []  # nine in ten are rows
+
+    def sample(n, k, **how):
+        rows = 0
+        while rows < n:
+            rows += k * 9 // 10
+            drafts.append(k)
+        return mixed().iloc[[0] * n]
+
+    monkeypatch.setattr(B.time, "process_time", lambda: 0.1 * sum(drafts))
+    made = B._sampled(writer(sample), mixed(), 5000, 300.0)
+    assert 3000 <= sum(drafts) < 3200 and len(made) > 0.85 * 0.9 * sum(drafts)

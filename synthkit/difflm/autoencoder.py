@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .format_model import check_ids, freeze, place_weights
+from .format_model import check_ids, freeze, place_weights, widths
 from ..lm.decoding import Sampling, choose, supported
 from ..lm.fingerprint import fingerprint
 from ..presets import choose_preset
@@ -498,7 +498,8 @@ def fit_autoencoder(
         checkpoint, progress: see `synthkit.training.train`.
 
     Returns:
-        The history: training losses per token, and the held-out reconstruction in nats a row.
+        The history: training losses per token (weighed, see `counts`), and the held-out
+        reconstruction in nats a row.
 
     Raises:
         ValueError: ids that are no rows of the codec, or fewer than two of them.
@@ -535,7 +536,7 @@ def split_rows(ids: Tensor, seed: int, share: float = 0.1) -> tuple[Tensor, Tens
 
 def fit_identity(model, ids: Tensor, held_out: Tensor, seed: int) -> str:
     """A name for a fit: decoder, preset, start, data and seed."""
-    facts = [fingerprint(model.decoder), asdict(model.preset), model.seed, seed]
+    facts = [model.made_for, asdict(model.preset), seed]
     digest = hashlib.sha256(json.dumps(facts).encode())
     for rows in (ids, held_out):
         digest.update(json.dumps(list(rows.shape)).encode() + rows.cpu().numpy().tobytes())
@@ -655,8 +656,9 @@ class Assembly(nn.Module):
     @property
     def made_for(self) -> dict:
         """What must be the same when it is loaded."""
-        sizes = {"vocab_size": self.codec.vocab_size, "length": self.codec.length}
-        return {"decoder": fingerprint(self.decoder), "codec": sizes, "seed": self.seed}
+        codec = {"vocab_size": self.codec.vocab_size, "length": self.codec.length}
+        codec["widths"] = widths(self.codec)
+        return {"decoder": fingerprint(self.decoder), "codec": codec, "seed": self.seed}
 
     def mask(self, ids: Tensor) -> Tensor | None:
         """Which places (n, m) belong to the rows; None where all do."""

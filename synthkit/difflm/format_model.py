@@ -111,7 +111,7 @@ def format_model(
 
     train(
         trained, loss_at, preset, checkpoint=checkpoint, progress=progress,
-        identity=_identity(ids, [asdict(preset), seed, shuffle, "columns alike"]),
+        identity=_identity(ids, [asdict(preset), seed, shuffle, "columns alike", widths(codec)]),
         label="format model",
     )  # fmt: skip
     return freeze(trained.model)
@@ -142,10 +142,18 @@ def check_ids(codec, ids: Tensor, least: int = 2) -> Tensor:
     return ids.long()
 
 
+def widths(codec) -> list[int]:
+    """Tokens of each column of a row; none of a text."""
+    return [field.width for field in getattr(codec, "fields", ())]
+
+
 def place_weights(codec) -> Tensor:
     """What each place of a row counts, (length,), where all columns count alike; 1 on average."""
-    shares = torch.cat([torch.full((field.width,), 1 / field.width) for field in codec.fields])
+    shares = torch.cat([torch.full((width,), 1 / width) for width in widths(codec)])
     return shares * (len(shares) / len(codec.fields))
+
+
+OTHER_PLACES = 1 + 128  # of a begin token and a prefix
 
 
 def new_llama(vocab_size: int, length: int, preset: FormatPreset, seed: int):
@@ -160,7 +168,7 @@ def new_llama(vocab_size: int, length: int, preset: FormatPreset, seed: int):
         vocab_size=vocab_size, hidden_size=preset.width, num_hidden_layers=preset.layers,
         num_attention_heads=preset.heads, num_key_value_heads=preset.heads,
         intermediate_size=max(32, preset.width * 8 // 3 // 32 * 32),
-        max_position_embeddings=length + 1 + 128, tie_word_embeddings=True,
+        max_position_embeddings=length + OTHER_PLACES, tie_word_embeddings=True,
         pad_token_id=0, bos_token_id=1, eos_token_id=2,
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]):
@@ -169,6 +177,24 @@ def new_llama(vocab_size: int, length: int, preset: FormatPreset, seed: int):
     with torch.no_grad():
         model.get_input_embeddings().weight.mul_(5)
     return model
+
+
+def check_format_model(model, codec) -> None:
+    """Raises a TypeError for what is no format model, a ValueError for one of other rows."""
+    from transformers import LlamaForCausalLM
+
+    if not isinstance(model, LlamaForCausalLM):
+        raise TypeError(
+            f"decoder= takes the decoder of another fit without a language model, found "
+            f"{type(model).__name__}; pass fitted.decoder, or leave it out"
+        )
+    found = model.config.vocab_size, model.config.max_position_embeddings - OTHER_PLACES
+    if found != (codec.vocab_size, codec.length):
+        raise ValueError(
+            f"decoder= belongs to other rows: {found[0]} tokens and rows of {found[1]}, here "
+            f"{codec.vocab_size} and {codec.length}; pass the decoder of a fit to this table, or "
+            "leave it out"
+        )
 
 
 def freeze(model: nn.Module) -> nn.Module:

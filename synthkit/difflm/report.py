@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
     from ..lab.results import Result
 
-# Written down before the study. Adult: about what 1,000 real rows teach. Default: what columns
-# independent within classes taught in a pilot; what they teach here is a claim of its own. MAGIC:
-# an aim, above what such columns taught.
+# Written down before the study. Adult: about what 1,000 real rows teach. Default: what they taught
+# in a pilot; columns independent within classes are a claim of their own. MAGIC: an aim, above what
+# such columns taught.
 AUC_BARS = {"adult": 0.88, "default": 0.716, "magic": 0.90}
 PAIRS = "pair error, %"  # with the bins of the real table, see above
 OWN_BINS = "pair error, %: own bins of each table"

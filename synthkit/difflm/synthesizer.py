@@ -40,6 +40,7 @@ from .diffusion import DiffusionPreset, LatentDiffusion
 from .format_model import PRESETS as FORMATS
 from synthkit.difflm.format_model import (
     FormatPreset,
+    check_format_model,
     format_model,
     load_format_model,
     save_format_model,
@@ -957,7 +958,7 @@ class Learned(LatentSampler):
 
     @property
     def decoder(self):
-        """The frozen model that writes the rows."""
+        """The model that writes the rows, which no fit changes."""
         return self.fitted.autoencoder.decoder
 
     @property
@@ -1020,14 +1021,16 @@ class DiffLM(Learned):
 
         Raises:
             TypeError, ValueError: what is no table, or no list of texts; too few rows; texts
-                without `lm`; a decoder with it, or one with too few tokens; what
-                `TableSchema.infer` refuses; a checkpoint of another fit.
+                without `lm`; a decoder with it, or one of other rows; what `TableSchema.infer`
+                refuses; a checkpoint of another fit.
             FloatingPointError: a loss stopped being a number.
         """
         if decoder is not None and self.lm is not None:
             raise ValueError("the language model is the decoder here; leave decoder= out")
         material = read_material(data, texts=self.lm is not None)
         form = make_form(material, self.lm, self.preset, target)
+        if decoder is not None:
+            check_format_model(decoder, form.codec)
         rest = None if held_out is None else read_material(held_out, texts=self.lm is not None)
         ids, stop = ids_of(form, material, rest, self.preset.held_out_share, self.seed)
         given = decoder if self.lm is None else self.lm.model
@@ -1040,7 +1043,7 @@ class DiffLM(Learned):
         return self
 
     def save(self, folder: str | Path) -> Path:
-        """Write what was fitted, and the settings; a model that was given is not written."""
+        """Write what was fitted, a format model too, and the settings; `lm` is not written."""
         return save_difflm(self, Path(folder))
 
     @classmethod
