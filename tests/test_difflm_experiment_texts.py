@@ -352,7 +352,8 @@ def test_difflm_itself_is_fitted_sampled_and_measured(tiny, tmp_path):
         found = rows_of(result, arm)
         drafts = found[S.JUDGED] + found[E.TURNED_AWAY]
         assert 6 <= drafts <= 12 and found["valid"] < 0.5
-    assert rows_of(result, E.FROZEN)["valid"] < 0.5  # a random model
+    alone, near = rows_of(result, E.FROZEN), np.log(tiny.model.config.vocab_size)
+    assert alone["valid"] < 0.5 and alone[E.SURPRISE] == pytest.approx(near, rel=0.05)  # random
     assert rows_of(result, E.DIFFUSION)["rise of a wrong latent"] > -1
     assert result.model["fingerprint"] == tiny.fingerprint
     left = ["measurements.jsonl", "result.json", "settings.json"]

@@ -32,9 +32,11 @@ WAYS: dict[str, dict[str, Any]] = {
     ENCODED: {"prior": "encoding"},
 }
 TURNED_AWAY, TOO_LONG = "turned away", "left out, too long"
+# Of the frozen model on held-out texts: what it cannot foresee, no few soft tokens make it write.
+SURPRISE = "nats a token, unguided"
 SHARES = (
     "valid", "runs", "sound", "right", "novel", "distinct", "coverage", "category distance",
-    "rise of a wrong latent", "active dimensions",
+    "rise of a wrong latent", "active dimensions", SURPRISE,
 )  # fmt: skip
 
 
@@ -181,6 +183,8 @@ def run_set(trial: TextTrial) -> None:
         trial.score(REAL, trial.parts[1])
     if not trial.has(FROZEN):
         trial.score(FROZEN, unguided(trial))
+    if not trial.has(FROZEN, SURPRISE):
+        trial.add(FROZEN, {SURPRISE: float(trial.lm.nll(trial.parts[2]).mean())})
     for arm in WAYS:
         if not trial.has(arm):
             texts, turned_away = guided(trial, arm)
