@@ -22,12 +22,18 @@ class Interval:
         """Whether `value` lies outside the interval (an end point counts as inside)."""
         return not self.low <= value <= self.high
 
-    def __str__(self) -> str:
+    @property
+    def digits(self) -> int:
+        """Decimals that the width of the interval justifies, two at least."""
         half = (self.high - self.low) / 2
-        digits = (
-            2 if half <= 0 or math.isinf(half) else min(6, max(2, -math.floor(math.log10(half))))
-        )
+        return 2 if half <= 0 or math.isinf(half) else min(6, max(2, -math.floor(math.log10(half))))
+
+    def text(self, digits: int) -> str:
+        """Mean, ends and n, with so many decimals."""
         return f"{self.mean:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}], n={self.n}"
+
+    def __str__(self) -> str:
+        return self.text(self.digits)
 
 
 def _clean(values: Sequence[float], least: int, name: str = "values") -> np.ndarray:

@@ -240,10 +240,11 @@ def _joint_claims(result: Result, name: str) -> list[Claim]:
         *gap(result, "teaches more than columns independent within classes", measure, DIFFUSION,
              WITHIN, 0.0, strict=True, **at),
         *gap(result, "teaches as much as 1,000 real rows", measure, DIFFUSION, FEW, 0.0, **at),
-        *level_of(result, "minus C2ST", "c2st", DIFFUSION, -0.90, sign=-1, **at),
+        *level_of(result, "C2ST at most .90 (its sign turned)", "c2st", DIFFUSION, -0.90, sign=-1,
+                  **at),
     ]  # fmt: skip
     if name in AUC_BARS:
-        found += level_of(result, "AUC", "auc", DIFFUSION, AUC_BARS[name], **at)
+        found += level_of(result, "AUC reaches its bar", "auc", DIFFUSION, AUC_BARS[name], **at)
     text = "triples nearer to the exact law than columns independent within classes"
     found += gap(result, text, "joint, triples", WITHIN, DIFFUSION, 0.0, strict=True, **at)
     return found

@@ -37,7 +37,18 @@ class Claim:
 
     @property
     def holds(self) -> bool:
-        return self.found.low > self.least if self.strict else self.found.mean >= self.least
+        return self._holds(self.found.low if self.strict else self.found.mean)
+
+    def _holds(self, number: float) -> bool:
+        return number > self.least if self.strict else number >= self.least
+
+    @property
+    def measured(self) -> str:
+        """What was found, with as many decimals as it takes to see whether the claim holds."""
+        number, digits = self.found.low if self.strict else self.found.mean, self.found.digits
+        while digits < 6 and self._holds(round(number, digits)) != self.holds:
+            digits += 1
+        return self.found.text(digits)
 
 
 def gap(
@@ -79,7 +90,7 @@ def verdicts(claims: Iterable[Claim]) -> pd.DataFrame:
         {
             "claim": claim.text,
             "world": claim.world,
-            "measured": str(claim.found),
+            "measured": claim.measured,
             "needed": f"{'>' if claim.strict else '>='} {claim.least:+.2f}",
             "verdict": "holds" if claim.holds else "does not hold",
         }
