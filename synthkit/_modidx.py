@@ -185,6 +185,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                       'synthkit/difflm/synthesizer.py'),
                                              'synthkit.difflm.synthesizer.Learned.collapse': ( 'difflm.html#learned.collapse',
                                                                                                'synthkit/difflm/synthesizer.py'),
+                                             'synthkit.difflm.synthesizer.Learned.column_nats': ( 'difflm.html#learned.column_nats',
+                                                                                                  'synthkit/difflm/synthesizer.py'),
                                              'synthkit.difflm.synthesizer.Learned.decoder': ( 'difflm.html#learned.decoder',
                                                                                               'synthkit/difflm/synthesizer.py'),
                                              'synthkit.difflm.synthesizer.Learned.histories': ( 'difflm.html#learned.histories',

@@ -754,6 +754,21 @@ def test_another_fit_may_use_the_same_decoder(fitted, monkeypatch):
     assert other.decoder is fitted.decoder and not same(other, fitted)
 
 
+def test_columns_cost_what_the_autoencoder_says(lm, fitted):
+    costs = fitted.column_nats(TABLE[::-1])
+    ids = fitted.fitted.form.encode(TABLE[::-1])
+    assert costs.shape == (len(fitted.fitted.form.codec.fields), 2) and (costs > 0).all(None)
+    expected = fitted.fitted.autoencoder.reconstruction(
+        ids, fitted.fitted.autoencoder.encode(ids)[0]
+    )
+    assert costs["own latent"].sum() == pytest.approx(float(expected.mean()), rel=1e-4)
+    assert fitted.column_nats(TABLE[::-1].to_dict("records")).equals(costs)
+    with pytest.raises(ValueError, match="the table lacks"):
+        fitted.column_nats(TABLE[["age"]])
+    with pytest.raises(TypeError, match="have no columns of tokens"):
+        quick(lm).fit(TEXTS).column_nats(TABLE)
+
+
 def test_a_fit_with_a_given_decoder_goes_on_and_comes_back(fitted, tmp_path, monkeypatch):
     asked = {"target": "sex", "checkpoint": tmp_path / "fit"}
     with monkeypatch.context() as patch:

@@ -973,6 +973,25 @@ class Learned(LatentSampler):
     def histories(self) -> dict[str, History]:
         return self.fitted.histories
 
+    def column_nats(self, data) -> pd.DataFrame:
+        """What each column of some rows costs with their own latents and with those of other rows.
+
+        A column for which both are about alike is not told by the latent: in samples it is as good
+        as independent of the others. A lower `beta` or more steps may help.
+
+        Returns:
+            Nats a row, (columns, 2).
+
+        Raises:
+            TypeError: no table, or a fit with a language model, which writes rows as texts.
+            ValueError: a column is missing, or fewer than two rows.
+        """
+        if self.fitted.form.kind != "rows":
+            raise TypeError("with a language model rows are texts, which have no columns of tokens")
+        ids = self.fitted.form.encode(read_material(data, texts=False))
+        costs = self.fitted.autoencoder.column_nats(ids)
+        return pd.DataFrame(costs, index=["own latent", "another row's"]).T
+
 # %% ../../nbs/53_difflm.ipynb #57ada975
 class DiffLM(Learned):
     """Synthetic rows and texts from a frozen decoder and a diffusion of latents (2411.03250).
