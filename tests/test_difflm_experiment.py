@@ -48,8 +48,9 @@ class StandIn:
 
     def table(self, n, seed, legal=True, progress=False, max_tries=20, **how):
         if not legal:
-            self.report = Counter({"kept": n - 4, "unknown token": 4})
-            raise TriesUsedUp(4, n, max_tries, self.report)
+            wrong = int(4 * how["temperature"])
+            self.report = Counter({"kept": n - wrong, "unknown token": wrong})
+            raise TriesUsedUp(wrong, n, max_tries, self.report)
         return independent_columns(self.data, seed).sample(n, replace=True, random_state=seed)
 
     def save(self, folder):
@@ -76,7 +77,7 @@ def test_a_run_measures_reference_tables_and_arms_and_resumes(stand_in, tmp_path
     log = Log(tmp_path / "m.jsonl")
     E.run_seed(None, SMALL, 0, log)
     assert {row["arm"] for row in log.rows} == {
-        E.BAYES, E.REAL, E.WITHIN, E.INDEPENDENT, E.DIFFUSION, E.NORMAL, E.FREE,
+        E.BAYES, E.REAL, E.WITHIN, E.INDEPENDENT, E.DIFFUSION, E.NORMAL, *E.FREELY,
     }  # fmt: skip
     assert {row["table"] for row in log.rows} == {E.CENSUS}
     real, drawn = rows_of(log, E.REAL), rows_of(log, E.DIFFUSION)
@@ -85,7 +86,7 @@ def test_a_run_measures_reference_tables_and_arms_and_resumes(stand_in, tmp_path
     assert drawn["pair_error_real_bins"] > real["pair_error_real_bins"]
     assert drawn["joint, triples"] > 1.2 * drawn["joint, triples, floor"]
     assert drawn["rise of a wrong latent"] == 0.75 and drawn["active dimensions"] == 0.5
-    assert rows_of(log, E.FREE) == {"valid": 0.8}
+    assert (rows_of(log, E.FREE), rows_of(log, E.FREE_SHARP)) == ({"valid": 0.8}, {"valid": 0.9})
     assert drawn["seconds"] >= 0 and drawn["sampling seconds"] >= 0
     assert "sampling seconds" not in rows_of(log, E.NORMAL)
     before = len(log.rows)

@@ -41,7 +41,9 @@ WAYS: dict[str, dict[str, Any]] = {
     ENCODED: {"prior": "encoding"},
     SHARP: {"temperature": 0.5},
 }
-FREE = "DiffLM, free sampling"
+FREE, FREE_SHARP = "DiffLM, free sampling", "DiffLM, free sampling at 0.5"
+# Without the trie, at which temperature; 0.5 is that of the paper's code.
+FREELY = {FREE: 1.0, FREE_SHARP: 0.5}
 COLLAPSED, COLLAPSED_STEPS = "DiffLM, collapse forced", 200  # steps of its diffusion
 # Arms with the latent let in another way than by soft tokens; see `autoencoder.KINDS`.
 INJECTED = {"DiffLM, memory": "memory", "DiffLM, embedding": "embedding"}
@@ -243,7 +245,7 @@ def run_table(trial: Trial) -> None:
             score(trial, arm, timed_sample(trial, arm))
     if not trial.has(DIFFUSION, "rise of a wrong latent"):
         add_collapse(trial, DIFFUSION, trial.method)
-    if trial.preset.n_free and not trial.has(FREE, "valid"):
+    if trial.preset.n_free:
         add_free(trial)
     if trial.preset.ablations and not trial.has(COLLAPSED):
         # Its latents say nothing, so there is nothing that a longer diffusion could learn.
@@ -333,13 +335,17 @@ def add_collapse(trial: Trial, arm: str, method: DiffLM) -> None:
 
 def add_free(trial: Trial) -> None:
     """The share of rows that are valid without the trie, at the first try."""
-    try:
-        trial.sampled(trial.method, trial.preset.n_free, legal=False, max_tries=1)
-        valid = 1.0
-    except TriesUsedUp:
-        wrong = sum(n for reason, n in trial.method.report.items() if reason != "kept")
-        valid = 1 - wrong / trial.preset.n_free
-    trial.add(FREE, {"valid": valid})
+    for arm, temperature in FREELY.items():
+        if trial.has(arm, "valid"):
+            continue
+        how = {"legal": False, "max_tries": 1, "temperature": temperature}
+        try:
+            trial.sampled(trial.method, trial.preset.n_free, **how)
+            valid = 1.0
+        except TriesUsedUp:
+            wrong = sum(n for reason, n in trial.method.report.items() if reason != "kept")
+            valid = 1 - wrong / trial.preset.n_free
+        trial.add(arm, {"valid": valid})
 
 
 def mixed_arm(share: float) -> str:

@@ -23,6 +23,8 @@ from .experiment import (
     DIFFUSION,
     FEW,
     FREE,
+    FREE_SHARP,
+    FREELY,
     INDEPENDENT,
     INJECTED,
     MIXES,
@@ -83,7 +85,7 @@ def table(result: Result, name: str) -> pd.DataFrame:
     import pandas as pd
 
     arms = dict.fromkeys(row["arm"] for row in result.measurements if row["table"] == name)
-    apart = {FREE, *map(mixed_arm, MIXES)}
+    apart = {*FREELY, *map(mixed_arm, MIXES)}
     rows = [
         {"arm": arm, **{k: mean(values(result, m, arm, table=name)) for k, m in COLUMNS.items()}}
         for arm in sorted(arms, key=lambda arm: arm != BAYES)  # the bound first
@@ -135,7 +137,7 @@ def latents(result: Result, name: str) -> pd.DataFrame:
         "valid": "valid",
     }
     rows = []
-    for arm in (DIFFUSION, *INJECTED, COLLAPSED, FREE):
+    for arm in (DIFFUSION, *INJECTED, COLLAPSED, *FREELY):
         found = {k: mean(values(result, m, arm, table=name)) for k, m in wanted.items()}
         if any(value is not None for value in found.values()):
             rows.append({"arm": arm, **found})
@@ -225,6 +227,7 @@ def _latent_claims(result: Result, name: str) -> list[Claim]:
         *level_of(result, "a wrong latent costs half as much again", rise, DIFFUSION, 0.5, **at),
         *level("a forced collapse raises the alarm", alarm, 1.0, where=name),
         *level_of(result, valid, "valid", FREE, 0.95, **at),
+        *level_of(result, f"{valid}, at temperature 0.5", "valid", FREE_SHARP, 0.95, **at),
         *gap(result, "latents from the diffusion teach more than from N(0, I)", measure,
              DIFFUSION, NORMAL, 0.05, **at),
     ]  # fmt: skip
