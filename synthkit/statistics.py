@@ -26,7 +26,9 @@ class Interval:
     def digits(self) -> int:
         """Decimals that the width of the interval justifies, two at least."""
         half = (self.high - self.low) / 2
-        return 2 if half <= 0 or math.isinf(half) else min(6, max(2, -math.floor(math.log10(half))))
+        if half < 1e-9 or math.isinf(half):  # equal values, but for rounding
+            return 2
+        return min(6, max(2, -math.floor(math.log10(half))))
 
     def text(self, digits: int) -> str:
         """Mean, ends and n, with so many decimals."""
