@@ -623,23 +623,19 @@ class Assembly(nn.Module):
 
     def __init__(self, decoder, codec, preset="fast", *, seed: int = 0, **changes):
         super().__init__()
-        self.preset = choose_preset(preset, PRESETS, changes, "Autoencoder")
+        self.preset = own = choose_preset(preset, PRESETS, changes, "Autoencoder")
         known = decoder.get_input_embeddings().num_embeddings
         if known < codec.vocab_size:
             raise ValueError(f"the codec has {codec.vocab_size} tokens, the decoder {known}")
-        if codec.bos is None and self.preset.kind != "soft":
+        if codec.bos is None and own.kind != "soft":
             raise ValueError("there is no begin token to write from; use kind='soft'")
         self.__dict__["decoder"] = freeze(decoder)  # no part of what is trained or saved
         self.codec, self.seed = codec, seed
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.encoder = RowEncoder(
-                codec.vocab_size, codec.length, self.preset, fixed=not self.ends
-            )
-            self.injector = Injector(
-                self.preset.kind, self.preset.latent, decoder, self.preset.tokens
-            )
-        alike = self.preset.alike == "columns" and not self.ends
+            self.encoder = RowEncoder(codec.vocab_size, codec.length, own, fixed=not self.ends)
+            self.injector = Injector(own.kind, own.latent, decoder, own.tokens)
+        alike = own.alike == "columns" and not self.ends
         weights = place_weights(codec) if alike else None
         self.register_buffer("weights", weights, persistent=False)
         self.to(decoder.get_input_embeddings().weight.device)
