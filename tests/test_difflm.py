@@ -756,11 +756,10 @@ def test_another_fit_may_use_the_same_decoder(fitted, monkeypatch):
 
 def test_columns_cost_what_the_autoencoder_says(lm, fitted):
     costs = fitted.column_nats(TABLE[::-1])
-    ids = fitted.fitted.form.encode(TABLE[::-1])
-    assert costs.shape == (len(fitted.fitted.form.codec.fields), 2) and (costs > 0).all(None)
-    expected = fitted.fitted.autoencoder.reconstruction(
-        ids, fitted.fitted.autoencoder.encode(ids)[0]
-    )
+    form, coder = fitted.fitted.form, fitted.fitted.autoencoder
+    ids = form.encode(TABLE[::-1])
+    assert costs.shape == (len(form.codec.fields), 2) and (costs > 0).all(axis=None)
+    expected = coder.reconstruction(ids, coder.encode(ids)[0])
     assert costs["own latent"].sum() == pytest.approx(float(expected.mean()), rel=1e-4)
     assert fitted.column_nats(TABLE[::-1].to_dict("records")).equals(costs)
     with pytest.raises(ValueError, match="the table lacks"):

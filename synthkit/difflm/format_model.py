@@ -3,9 +3,9 @@
 It is trained on rows whose columns were shuffled independently, so that it knows the syntax and the
 marginals and nothing of how columns go together. All columns count alike, however many tokens each
 takes: otherwise the digits of wide tables drown a column of two values, and hints of it may never
-be read. In front of some rows stand a few vectors that
-tell part of the row, as a prompt would. A pretrained language model has long learned to take up
-what its prompt says; a model that saw rows alone has not, and soft tokens do not move it.
+be read. In front of some rows stand a few vectors that tell part of the row, as a prompt would. A
+pretrained language model has long learned to take up what its prompt says; a model that saw rows
+alone has not, and soft tokens do not move it.
 """
 
 from __future__ import annotations
