@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .lm.mixed import share_weights
 from .lm.precision import fast_bfloat16
 
 # %% auto #0
@@ -123,18 +124,11 @@ def collate(encoded: list[tuple[list, list]], indices: list[int], pad: int, devi
 
 # %% ../nbs/03_finetune.ipynb #25a2226f
 def new_student(lm, preset: FinetunePreset, seed: int):
-    """`lm` with a fresh LoRA adapter, or a copy of the student that `lm` already is.
-
-    A quantised model is not copied (it may fill the memory): its adapter is added in place.
-    """
+    """A new `LM` on the base weights of `lm`: with a fresh LoRA adapter, or with a copy of the
+    adapter in use where `lm` is a student already. The weights are shared, whatever the bits."""
     if lm.active_adapter is not None:
-        return lm if lm.bits else lm.clone()
-    if not lm.bits:
-        return lm.with_lora(rank=preset.rank, alpha=preset.alpha, seed=seed)
-    name = f"student-{seed}"
-    lm.add_adapter(name, rank=preset.rank, alpha=preset.alpha, seed=seed)
-    lm.set_adapter(name)
-    return lm
+        return share_weights(lm)
+    return lm.with_lora(rank=preset.rank, alpha=preset.alpha, seed=seed)
 
 
 def learning_rate(update: int, total: int, peak: float) -> float:
@@ -160,7 +154,7 @@ def finetune(
 
     Args:
         lm: a base model (it gets a fresh adapter) or a student (its adapter is trained further).
-            It is copied and stays as it is, unless it is quantised: then base weights are shared.
+            It stays as it is, and shares its frozen weights with the student.
         examples: rows with question/answer, prompt/completion or text.
         autocast: compute in bfloat16 (the adapter's weights stay float32); None: where the
             device does it fast.

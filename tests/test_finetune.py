@@ -182,3 +182,30 @@ def test_training_in_four_bits_learns_too(tmp_path):
     quantised = load_lm(tmp_path, bits=4)
     student = finetune(quantised, ROWS, FinetunePreset(4, 8, 2e-2, 10, 4), autocast=False)
     assert student.losses[-1] < 0.9 * student.losses[0]
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_students_of_a_quantised_base_share_it_and_nothing_else(tmp_path, bits):
+    import gc
+    import weakref
+
+    from synthkit import load_lm
+
+    tiny_lm(tmp_path, "llama")
+    base, asked = load_lm(tmp_path, bits=bits, device="cpu"), [row["question"] for row in ROWS[:4]]
+    before, places = base.nll(asked), {w.data_ptr() for w in base.model.parameters()}
+    students = [finetune(base, ROWS, PRESET, seed=1, autocast=False) for _ in range(3)]
+    answers = [student.nll(asked) for student in students]
+    assert torch.equal(answers[0], answers[1]) and torch.equal(answers[0], answers[2])
+    assert not torch.equal(answers[0], before) and torch.equal(base.nll(asked), before)
+    assert base.active_adapter is None and base.describe()["adapters"] == []
+    further = finetune(students[0], ROWS, PRESET, seed=2, autocast=False)
+    assert not torch.equal(further.nll(asked), answers[0])
+    assert torch.equal(students[0].nll(asked), answers[0]), "a student that is trained on stays"
+    named = further.model.named_parameters()
+    assert all(w.data_ptr() in places for name, w in named if "lora_" not in name)
+    gone = weakref.ref(further.model)
+    del further, named
+    gc.collect()
+    assert gone() is None, "an adapter goes with its student"
+    assert torch.equal(base.nll(asked), before)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .fingerprint import _adapter_of
+from .quantisation import eight_bit_states
 
 if TYPE_CHECKING:
     from .model import LM
@@ -39,11 +40,10 @@ def share_weights(lm: LM) -> LM:
             continue
         if type(weight) is nn.Parameter:  # an own object, since peft freezes it in place
             memo[id(weight)] = nn.Parameter(weight.data, requires_grad=weight.requires_grad)
-        elif type(weight).__name__ == "Params4bit":
+        elif type(weight).__name__ in ("Params4bit", "Int8Params"):
             memo[id(weight)] = weight
-    for buffer in lm.model.buffers():
-        memo[id(buffer)] = buffer
-    return copy.deepcopy(lm, memo)
+    kept = [*lm.model.buffers(), *eight_bit_states(lm.model)]
+    return copy.deepcopy(lm, memo | {id(tensor): tensor for tensor in kept})
 
 
 class Rows:

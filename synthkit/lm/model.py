@@ -17,6 +17,7 @@ from .fingerprint import fingerprint
 from .generation import generate
 from .likelihood import nll, token_losses, training_batch
 from .loading import load_lm
+from .mixed import share_weights
 from .quantisation import bits_of
 from .rows import IGNORED, check_finite, check_prefix, check_texts
 
@@ -228,7 +229,7 @@ class LM:
         self._adapters.load(name, folder)
 
     def clone(self) -> LM:
-        """A copy that shares nothing that can change, adapters included: for training a student."""
+        """A copy that shares nothing that can change, adapters included."""
         return copy.deepcopy(self)
 
     def with_lora(
@@ -238,10 +239,16 @@ class LM:
         targets: str | Sequence[str] = "all-linear",
         seed: int = 0,
     ) -> LM:
-        """A copy with a fresh LoRA adapter, "student", in use; see `add_adapter`."""
-        student = self.clone()
-        student.add_adapter("student", rank=rank, alpha=alpha, targets=targets, seed=seed)
-        student.set_adapter("student")
+        """A new `LM` on the same base weights with a fresh LoRA adapter in use; see `add_adapter`.
+
+        The adapter, "student" (or "student-2", ... beside others), is the new object's alone and
+        goes with it; nothing large is copied, whatever the bits.
+        """
+        student, there = share_weights(self), self._adapters.names
+        names = ("student", *(f"student-{i}" for i in range(2, len(there) + 2)))
+        name = next(name for name in names if name not in there)
+        student.add_adapter(name, rank=rank, alpha=alpha, targets=targets, seed=seed)
+        student.set_adapter(name)
         return student
 
     def merged(self) -> LM:

@@ -76,6 +76,21 @@ def bits_of(model: torch.nn.Module) -> int | None:
     return 8 if getattr(model, "is_loaded_in_8bit", False) else None
 
 
+def eight_bit_states(model: torch.nn.Module) -> list[torch.Tensor]:
+    """The int8 weights and scales that the 8-bit layers of `model` hold beside their parameters.
+
+    bitsandbytes moves them there from the parameter at a layer's first forward; this does it now,
+    so that every layer that shares the parameter finds them.
+    """
+    found = []
+    for module in model.modules() if "bitsandbytes" in sys.modules else ():
+        if type(module).__name__ == "Linear8bitLt" and hasattr(module, "init_8bit_state"):
+            if getattr(module.weight, "CB", None) is not None:
+                module.init_8bit_state()
+            found += [value for value in vars(module.state).values() if torch.is_tensor(value)]
+    return found
+
+
 def disable_packed_cpu_layout(model: torch.nn.Module) -> int:
     """Keep the 4-bit layers of `model` on a CPU in their plain layout; returns how many.
 

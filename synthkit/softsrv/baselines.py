@@ -3,7 +3,6 @@ LoRA on the generator, and peft's own prompt tuning."""
 
 from __future__ import annotations
 
-import copy
 import math
 import warnings
 from collections import Counter
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from ..contamination import HeldOut
 from ..finetune import FinetunePreset, finetune
+from ..lm.mixed import share_weights
 from ..lm.rows import IGNORED, right_pad
 from ..presets import choose_preset
 from ..soft_prompts import frozen, starting_rows, vocabulary
@@ -304,7 +304,7 @@ def lora_generator(
 ) -> Generator:
     """LoRA on the generator at equal data: as many updates and texts an update as SoftSRV's fit.
 
-    It writes from BOS alone. `lm` itself stays as it is, unless it is quantised (see `finetune`).
+    It writes from BOS alone. `lm` itself stays as it is (see `finetune`).
 
     Args:
         rank, lr: of LoRA.
@@ -359,7 +359,7 @@ def peft_prompt_tuning(lm, real, *, seed: int = 0, **options) -> Generator:
 def tune_by_peft(
     lm, texts: Sequence[str], preset: SoftSRVPreset, seed: int
 ) -> tuple[Tensor, list[float]]:
-    """P `(t, N)` as peft trains it on a copy of the model, and the loss of every update."""
+    """P `(t, N)` as peft trains it on a second view of the model, and the loss of every update."""
     from peft import PromptTuningConfig, TaskType, get_peft_model
 
     config = PromptTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=preset.length)
@@ -368,8 +368,7 @@ def tune_by_peft(
     with frozen(lm), warnings.catch_warnings():
         # peft wraps the model and reads a property that transformers has renamed
         warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.*", FutureWarning)
-        base = lm.model if lm.bits else copy.deepcopy(lm.model)
-        model = get_peft_model(base, config).eval()
+        model = get_peft_model(share_weights(lm).model, config).eval()
         (theta,) = [p for p in model.parameters() if p.requires_grad]  # (t, N)
         with torch.no_grad():
             theta.copy_(start)

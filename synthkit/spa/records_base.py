@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from ..finetune import FinetunePreset, finetune
+from ..lm.mixed import share_weights
 from ..paths import data_dir
 from ..storage import read_json, write_json
 from ..worlds import load_world
@@ -35,7 +36,7 @@ def records_base(lm, progress: bool = False):
     made_for = read_json(folder / "made_for.json")["fingerprint"] if folder.is_dir() else None
     if made_for != lm.fingerprint:
         return teach(lm, progress=progress).merged()
-    student = lm.clone()
+    student = share_weights(lm)
     student.load_adapter(NAME, folder)
     student.set_adapter(NAME)
     return student.merged()
