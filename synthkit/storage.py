@@ -6,20 +6,45 @@ import errno
 import hashlib
 import json
 import os
+import re
 import stat
-import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 _CHUNK = 1 << 20  # bytes read at a time
+_HALF = re.compile("[\ud800-\udfff]")  # half a character, which UTF-8 cannot hold
+
+
+@contextmanager
+def locked(path: str | Path) -> Iterator[None]:
+    """Hold `path` for one writer at a time, of all processes and threads; others wait.
+
+    The lock is a hidden file beside `path`; the system frees it when its holder dies.
+    """
+    from filelock import FileLock
+
+    file = lock_file(path)
+    with FileLock(file, poll_interval=0.002):
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # an open file cannot go on every system; it does no harm
+                file.unlink()  # whoever waits for it sees that it went, and makes a new one
+
+
+def lock_file(path: str | Path) -> Path:
+    """Where the lock of `path` lies."""
+    return _beside(Path(path), "lock")
 
 
 def write_bytes(path: str | Path, data: bytes) -> Path:
     """Write `data` to `path` in one step: a reader sees the old file or the new one, never a part.
 
     The bytes go to a temporary file in the same folder (made if it is absent), are flushed to the
-    disk, and take the name of the old file, whose permissions they keep.
+    disk, and take the name of the old file, whose permissions they keep. What a killed call left
+    is overwritten.
 
     Returns:
         The path written.
@@ -29,21 +54,35 @@ def write_bytes(path: str | Path, data: bytes) -> Path:
             old file, if there was one, is untouched and the temporary file is gone.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "xb") as handle:
+        with locked(path):
+            _replace(path, data)
+    except OSError as error:
+        raise _failed(error, path, len(data)) from error
+    return path
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = _beside(path, "tmp")
+    try:
+        with open(temporary, "wb") as handle:
             handle.write(data)
             handle.flush()
             os.fsync(handle.fileno())
         if path.exists():
             os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
         os.replace(temporary, path)
-    except OSError as error:
-        raise _failed(error, path, len(data)) from error
     finally:
         temporary.unlink(missing_ok=True)  # already gone when all went well
-    return path
+
+
+def _beside(path: Path, what: str) -> Path:
+    """A hidden file in the folder of `path` that belongs to it; short enough for any disk."""
+    name = path.name
+    if len(name.encode()) > 200:
+        name = sha256_text(name)
+    return path.with_name(f".{name}.{what}")
 
 
 def write_text(path: str | Path, text: str) -> Path:
@@ -57,7 +96,7 @@ def write_json(path: str | Path, value: Any, *, indent: int | None = 2) -> Path:
     Raises:
         TypeError, ValueError: `value` is not JSON; NaN and infinity are refused.
     """
-    return write_text(path, _dump(value, f"the value for {Path(path).name}", indent) + "\n")
+    return write_text(path, dump_json(value, f"the value for {Path(path).name}", indent) + "\n")
 
 
 def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> Path:
@@ -73,7 +112,7 @@ def append_jsonl(path: str | Path, row: Mapping[str, Any]) -> Path:
     """Add `row` to the end of a JSON Lines file, and return when the disk has it.
 
     A last line that an interrupted run left torn is removed first, so that the new row never sticks
-    to it. Meant for one writer at a time.
+    to it. Several processes and threads may append to one file.
 
     Raises:
         OSError: the row could not be written; the rows before it are as they were.
@@ -83,19 +122,36 @@ def append_jsonl(path: str | Path, row: Mapping[str, Any]) -> Path:
     data = _line(row, "the row").encode("utf-8")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "ab+", buffering=0) as handle:
-            data = _mend(handle) + data
-            size = handle.seek(0, os.SEEK_END)
-            try:
-                if handle.write(data) != len(data):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                os.fsync(handle.fileno())
-            except OSError:
-                handle.truncate(size)
-                raise
+        with locked(path):
+            append_line(path, data)
     except OSError as error:
         raise _failed(error, path, len(data)) from error
     return path
+
+
+def append_line(path: Path, data: bytes) -> None:
+    """Append a whole line to a file that the caller has locked; see `append_jsonl`."""
+    with open(path, "ab+", buffering=0) as handle:
+        data = _mend(handle) + data
+        size = handle.seek(0, os.SEEK_END)
+        try:
+            if handle.write(data) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(handle.fileno())
+        except OSError:
+            handle.truncate(size)
+            raise
+
+
+def dump_json(value: Any, what: str, indent: int | None = None) -> str:
+    """`value` as JSON text that any file holds; an error says `what` it was."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+        if _HALF.search(text):
+            text = json.dumps(value, allow_nan=False, indent=indent)
+        return text
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{what} cannot be written as JSON: {error}") from error
 
 
 def read_json(path: str | Path) -> Any:
@@ -163,18 +219,10 @@ def sha256_text(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def _dump(value: Any, what: str, indent: int | None = None) -> str:
-    """`value` as JSON text; the error says which value it was."""
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{what} cannot be written as JSON: {error}") from error
-
-
 def _line(row: Mapping[str, Any], what: str) -> str:
     if not isinstance(row, Mapping):
         raise TypeError(f"{what} must be a mapping of column to value, got {type(row).__name__}")
-    return _dump(dict(row), what) + "\n"
+    return dump_json(dict(row), what) + "\n"
 
 
 def _parsed(line: bytes) -> tuple[Any, str | None]:

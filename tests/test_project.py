@@ -24,7 +24,9 @@ NOTEBOOKS = sorted((ROOT / "nbs").glob("*.ipynb"))
 LESSONS = [path for path in NOTEBOOKS if path.stem[0].isdigit()]
 METHODS = ("embedsdg", "softsrv", "spa", "synalign", "difflm")
 # Who may import whom: a module imports only from its own layer or a lower one.
-TOOLS = ("paths", "storage", "statistics", "plots", "sandbox", "teacher")
+TOOLS = (
+    "identity", "paths", "plots", "resume", "sandbox", "saved", "statistics", "storage", "teacher",
+)  # fmt: skip
 GROUND = 2  # every module that is not named: lm, finetune, metrics, ...
 LAYERS = {
     **dict.fromkeys(TOOLS, 0),
