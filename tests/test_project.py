@@ -25,7 +25,8 @@ LESSONS = [path for path in NOTEBOOKS if path.stem[0].isdigit()]
 METHODS = ("embedsdg", "softsrv", "spa", "synalign", "difflm")
 # Who may import whom: a module imports only from its own layer or a lower one.
 TOOLS = (
-    "identity", "paths", "plots", "resume", "sandbox", "saved", "statistics", "storage", "teacher",
+    "__version__", "identity", "paths", "plots", "resume", "sandbox", "saved", "statistics",
+    "storage", "teacher",
 )  # fmt: skip
 GROUND = 2  # every module that is not named: lm, finetune, metrics, ...
 LAYERS = {
