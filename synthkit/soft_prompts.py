@@ -54,7 +54,9 @@ class SoftPromptPreset(Schedule):
 PRESETS = {
     "fast": SoftPromptPreset(steps=100, batch_size=16, eval_every=20, patience=None),
     "study": SoftPromptPreset(steps=1500, eval_every=100),
-    "paper": SoftPromptPreset(length=128, steps=20_000, lr=5e-6, eval_every=500),
+    "paper": SoftPromptPreset(
+        length=128, steps=20_000, lr=5e-6, decay_from=1.0, eval_every=500, patience=None
+    ),
 }
 
 # %% ../nbs/20_soft_prompts.ipynb #b672b97c

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .format_model import check_ids, freeze, place_weights, widths
+from .text_encoder import text_encoder
 from ..lm.decoding import Sampling, choose, supported
 from ..lm.fingerprint import fingerprint
 from ..presets import choose_preset
@@ -25,8 +26,8 @@ from ..storage import read_json, write_bytes, write_json
 from ..training import History, Schedule, batch_at, train
 
 # %% auto #0
-__all__ = ['KINDS', 'FALLS', 'ALIKE', 'PRESETS', 'CYCLES', 'LOOK_ROWS', 'AutoencoderPreset', 'EncoderBlock', 'RowEncoder',
-           'drawn', 'kl_nats', 'port_beta', 'Injector', 'injected', 'row_logits', 'row_nats', 'beta_at',
+__all__ = ['KINDS', 'FALLS', 'ALIKE', 'READS', 'PRESETS', 'CYCLES', 'LOOK_ROWS', 'AutoencoderPreset', 'EncoderBlock',
+           'RowEncoder', 'drawn', 'kl_nats', 'port_beta', 'Injector', 'injected', 'row_logits', 'row_nats', 'beta_at',
            'generate_rows', 'check_latents', 'only_legal', 'Collapse', 'collapse_report', 'others_in_ring', 'probe_auc',
            'column_nats', 'fit_autoencoder', 'split_rows', 'fit_identity', 'betas', 'encode_rows', 'reconstruction',
            'save_autoencoder', 'load_autoencoder', 'Assembly', 'Autoencoder']
@@ -35,6 +36,7 @@ __all__ = ['KINDS', 'FALLS', 'ALIKE', 'PRESETS', 'CYCLES', 'LOOK_ROWS', 'Autoenc
 KINDS = ("soft", "memory", "embedding")
 FALLS = ("plateau", "cyclical", "constant")
 ALIKE = ("columns", "tokens")
+READS = ("tokens", "text")
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,9 @@ class AutoencoderPreset(Schedule):
         latent: d, the numbers in a latent.
         tokens: k, the soft tokens.
         kind: of the injection, one of `KINDS`.
-        width, layers, heads: of the encoder.
+        reads: what the encoder reads, one of `READS`: the codec's "tokens", trained from nothing;
+            or "text", by a pretrained encoder that is given (see `text_encoder`).
+        width, layers, heads: of an encoder of tokens.
         batch_size: rows in a step.
         beta: beta', what a nat of KL costs in nats of reconstruction, at the start.
         floor: the least that it falls to.
@@ -54,6 +58,11 @@ class AutoencoderPreset(Schedule):
             held-out reconstruction.
         alike: what counts alike in the loss, one of `ALIKE`: "columns", however many tokens each
             takes, or "tokens", as in the paper. Texts have no columns, and their tokens count.
+
+    The preset "paper" holds the released code of arXiv 2411.03250: d = 1024, k = 32, a pretrained
+    encoder at a rate of 1e-5, and beta' as it is there in sums of nats. Two things differ: the
+    rate falls in a straight line (`decay_from`), there as a cosine after a warm-up of .5%; and
+    `patience` is 10, since 2, as there, would stop at the look that first lowers beta'.
 
     Raises:
         ValueError: a value that makes no sense.
@@ -76,6 +85,7 @@ class AutoencoderPreset(Schedule):
     factor: float = 0.7
     waits: int = 2
     alike: str = "columns"
+    reads: str = "tokens"
 
     def __post_init__(self):
         Schedule(**{field.name: getattr(self, field.name) for field in fields(Schedule)})
@@ -83,7 +93,8 @@ class AutoencoderPreset(Schedule):
         for name in (*sizes, "beta", "floor", "factor"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, found {getattr(self, name)!r}")
-        for name, choices in (("kind", KINDS), ("falls", FALLS), ("alike", ALIKE)):
+        chosen = {"kind": KINDS, "falls": FALLS, "alike": ALIKE, "reads": READS}
+        for name, choices in chosen.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is one of {choices}, found {getattr(self, name)!r}")
         if self.width % self.heads or self.floor > self.beta or self.factor > 1:
@@ -99,8 +110,8 @@ PRESETS = {
     ),
     "study": AutoencoderPreset(),
     "paper": AutoencoderPreset(
-        steps=7700, lr=1e-5, eval_every=100, latent=1024, tokens=32, width=768, layers=12,
-        heads=12, batch_size=256, beta=0.016, floor=1.6e-4, alike="tokens",
+        steps=7700, lr=1e-5, eval_every=100, decay_from=0.0, latent=1024, tokens=32,
+        batch_size=256, beta=0.016, floor=1.6e-4, alike="tokens", reads="text",
     ),
 }  # fmt: skip
 
@@ -513,7 +524,9 @@ def fit_autoencoder(
     def loss_at(step: int) -> Tensor:
         rows = ids[batch_at(step, len(ids), model.preset.batch_size, seed)]
         own = int(np.random.SeedSequence((seed, step)).generate_state(1)[0])
-        return model.loss(rows, watched.beta(step), torch.Generator().manual_seed(own))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(own)  # for the dropout of a pretrained encoder
+            return model.loss(rows, watched.beta(step), torch.Generator().manual_seed(own))
 
     def evaluate() -> float:
         loss = float(model.reconstruction(look, model.encode(look)[0]).mean())
@@ -587,8 +600,13 @@ def save_autoencoder(model, folder: str | Path) -> Path:
     return folder
 
 
-def load_autoencoder(folder: str | Path, decoder: nn.Module, codec) -> Autoencoder:
+def load_autoencoder(
+    folder: str | Path, decoder: nn.Module, codec, encoder=None
+) -> Autoencoder:
     """The autoencoder that `save` wrote, around the same decoder and codec.
+
+    Args:
+        encoder: the pretrained one that it began with, if it began with one.
 
     Raises:
         FileNotFoundError: the folder holds none.
@@ -601,7 +619,8 @@ def load_autoencoder(folder: str | Path, decoder: nn.Module, codec) -> Autoencod
         if not (folder / name).is_file():
             raise FileNotFoundError(f"{folder} holds no {name}; give a folder made by save")
     about = read_json(folder / "autoencoder.json")
-    model = Autoencoder(decoder, codec, AutoencoderPreset(**about.pop("preset")))
+    preset = AutoencoderPreset(**about.pop("preset"))
+    model = Autoencoder(decoder, codec, preset, encoder=encoder)
     if about != {**model.made_for, "seed": about.get("seed")}:
         raise ValueError(f"trained for {about}, but what is given is {model.made_for}; fit again")
     try:
@@ -621,7 +640,9 @@ class Assembly(nn.Module):
         decoder: frozen, and no submodule.
     """
 
-    def __init__(self, decoder, codec, preset="fast", *, seed: int = 0, **changes):
+    def __init__(
+        self, decoder, codec, preset="fast", *, seed: int = 0, encoder=None, **changes
+    ):  # fmt: skip
         super().__init__()
         self.preset = own = choose_preset(preset, PRESETS, changes, "Autoencoder")
         known = decoder.get_input_embeddings().num_embeddings
@@ -633,8 +654,11 @@ class Assembly(nn.Module):
         self.codec, self.seed = codec, seed
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.encoder = RowEncoder(codec.vocab_size, codec.length, own, fixed=not self.ends)
+            text = text_encoder(encoder, own.reads, codec, own.latent)
+            sizes = codec.vocab_size, codec.length, own
+            self.encoder = text or RowEncoder(*sizes, fixed=not self.ends)
             self.injector = Injector(own.kind, own.latent, decoder, own.tokens)
+        self.began = None if text is None else fingerprint(text.model)
         alike = own.alike == "columns" and not self.ends
         weights = place_weights(codec) if alike else None
         self.register_buffer("weights", weights, persistent=False)
@@ -654,7 +678,8 @@ class Assembly(nn.Module):
         """What must be the same when it is loaded."""
         codec = {"vocab_size": self.codec.vocab_size, "length": self.codec.length}
         codec["widths"] = widths(self.codec)
-        return {"decoder": fingerprint(self.decoder), "codec": codec, "seed": self.seed}
+        facts = {"decoder": fingerprint(self.decoder), "codec": codec, "seed": self.seed}
+        return facts if self.began is None else {**facts, "encoder": self.began}
 
     def mask(self, ids: Tensor) -> Tensor | None:
         """Which places (n, m) belong to the rows; None where all do."""
@@ -679,6 +704,7 @@ class Autoencoder(Assembly):
         codec: a `RowCodec`, whose rows have all `length` tokens, or a `TextCodec`, whose rows end.
         preset: a name in `PRESETS` or a preset; `changes` replace some of its values.
         seed: of the start.
+        encoder: the pretrained one of `reads="text"`, see `text_encoder.load_text_encoder`.
 
     Raises:
         ValueError: an option or a preset that is not known, a decoder with fewer tokens than

@@ -78,6 +78,12 @@ class DiffLMPreset:
         held_out_share: of the data, kept out of training to stop it in time.
         batch: rows that are decoded at a time.
         max_tries: how often one row is drawn, the first time included.
+        temperature: of the sampling, where none is given.
+
+    The preset "paper" holds the released code of arXiv 2411.03250, in its parts as well; it needs
+    a language model and a pretrained `encoder`. `max_tries` differs, which has no limit there. The
+    released code draws freely and turns away what is no row, which is `sample(legal=False)`; and
+    it has no format model, whose preset of that name is the kit's own.
 
     Raises:
         ValueError: a value that makes no sense.
@@ -94,6 +100,7 @@ class DiffLMPreset:
     held_out_share: float = 0.1
     batch: int = 256
     max_tries: int = 20
+    temperature: float = 1.0
 
     def __post_init__(self):
         for name, kind in PARTS.items():
@@ -125,7 +132,9 @@ PRESETS = {
         replace(DIFFUSIONS["study"], steps=3000, lr=4e-3, batch_size=2048, hidden=128,
                 p_mean=-0.8, p_sd=1.0),
     ),
-    "paper": DiffLMPreset(FORMATS["paper"], AUTOENCODERS["paper"], DIFFUSIONS["paper"]),
+    "paper": DiffLMPreset(
+        FORMATS["paper"], AUTOENCODERS["paper"], DIFFUSIONS["paper"], digits=None, temperature=0.5
+    ),
 }  # fmt: skip
 
 # %% ../../nbs/53_difflm.ipynb #5d4afc43
@@ -514,13 +523,16 @@ def fit_phases(
     )  # fmt: skip
 
     def autoencoder():
-        made = Autoencoder(model, form.codec, preset.autoencoder, seed=seed)
+        made = Autoencoder(
+            model, form.codec, preset.autoencoder, seed=seed, encoder=method._encoder
+        )
         own = {"seed": seed, "checkpoint": log.running("autoencoder"), **options}
         return made, made.fit(ids, stop, **own)
 
     made, history = log.phase(
-        "autoencoder", autoencoder, save_trained, lambda at: load_trained(at, model, form.codec)
-    )
+        "autoencoder", autoencoder, save_trained,
+        lambda at: load_trained(at, model, form.codec, method._encoder),
+    )  # fmt: skip
     latents = made.encode(ids)[0]
     diffusion = LatentDiffusion(
         preset.autoencoder.latent, preset.diffusion, seed=seed, device=made.device
@@ -541,11 +553,11 @@ def save_trained(trained: tuple[Autoencoder, History], folder: Path) -> None:
     write_json(folder / "history.json", asdict(history))
 
 
-def load_trained(folder: Path, decoder, codec) -> tuple[Autoencoder, History]:
+def load_trained(folder: Path, decoder, codec, encoder=None) -> tuple[Autoencoder, History]:
     """What `save_trained` wrote."""
     history = read_json(folder / "history.json")
     history["held_out"] = [tuple(look) for look in history["held_out"]]
-    return Autoencoder.load(folder, decoder, codec), History(**history)
+    return Autoencoder.load(folder, decoder, codec, encoder), History(**history)
 
 
 def target_labels(form, ids: Tensor) -> list | None:
@@ -902,7 +914,7 @@ class LatentSampler:
         return self._fitted
 
     def sample(
-        self, n: int, seed: int | None = None, *, temperature: float = 1.0, conditions=None,
+        self, n: int, seed: int | None = None, *, temperature: float | None = None, conditions=None,
         prior: str = "diffusion", legal: bool = True, check: Callable | None = None,
         max_tries: int | None = None, provenance: bool = True,
         checkpoint: str | Path | None = None, progress: bool = False,
@@ -914,7 +926,8 @@ class LatentSampler:
 
         Args:
             seed: None is the constructor's; the same seed gives the same rows.
-            temperature: 1 is the distribution that was learned, lower values sharpen it.
+            temperature: 1 is the distribution that was learned, lower values sharpen it; None is
+                the preset's.
             conditions: of tables, by column; see `synthkit.difflm.conditions.codes_for`.
             prior: where latents come from; see `draw_latents`.
             legal: rows are drawn from the trie of legal rows, so that each is valid; False draws
@@ -928,6 +941,7 @@ class LatentSampler:
             TriesUsedUp: rows are missing after `max_tries` tries; `report` counts the reasons.
         """
         check_container(self.schema)
+        temperature = self.preset.temperature if temperature is None else temperature
         options = {"temperature": temperature, "prior": prior}
         kept = self._kept(
             n, seed, **options, conditions=conditions, legal=legal, check=check,
@@ -946,6 +960,7 @@ class LatentSampler:
 
     def _kept(self, n: int, seed: int | None, **options) -> list[Kept]:
         seed, self.report = self.seed if seed is None else seed, Counter()
+        options = {"temperature": self.preset.temperature, **options}
         return draw_rows(self.fitted, self.preset, n, seed, report=self.report, **options)
 
 # %% ../../nbs/53_difflm.ipynb #5168f81c
@@ -1001,6 +1016,8 @@ class DiffLM(Learned):
             None: a small format model is trained on the table's columns, shuffled independently.
         preset: "fast", "study", "paper" or a `DiffLMPreset`.
         seed: of every training and of the split, and the default of `sample`.
+        encoder: a pretrained encoder that is trained further (`reads="text"`): a folder, or the
+            pair of a transformers model and its tokenizer.
         changes: single values that replace those of the preset, see `with_changes`: `latent=32,
             diffusion_steps=500`.
 
@@ -1015,11 +1032,11 @@ class DiffLM(Learned):
         ValueError: an unknown preset or option, or an impossible value.
     """
 
-    def __init__(self, lm=None, *, preset="fast", seed: int = 0, **changes):
+    def __init__(self, lm=None, *, preset="fast", seed: int = 0, encoder=None, **changes):
         if seed != int(seed) or not 0 <= seed < 2**31:
             raise ValueError(f"seed must be a whole number from 0 to 2^31 - 1, got {seed!r}")
         self.lm, self.seed = lm, int(seed)
-        self.preset = with_changes(preset, changes)
+        self.preset, self._encoder = with_changes(preset, changes), encoder
         self.report: Counter[str] = Counter()
         self._fitted: Fitted | None = None
 
@@ -1066,14 +1083,17 @@ class DiffLM(Learned):
         return save_difflm(self, Path(folder))
 
     @classmethod
-    def load(cls, folder: str | Path, lm=None) -> DiffLM:
+    def load(cls, folder: str | Path, lm=None, encoder=None) -> DiffLM:
         """A fitted DiffLM from `folder`.
+
+        Args:
+            encoder: the pretrained one that the fit began with, if it began with one.
 
         Raises:
             FileNotFoundError: the folder holds no DiffLM.
             ValueError: it was fitted with another model, or with none (what is known is named).
         """
-        return load_difflm(cls, Path(folder), lm)
+        return load_difflm(cls, Path(folder), lm, encoder)
 
 # %% ../../nbs/53_difflm.ipynb #f8b42d8f
 def save_difflm(method: DiffLM, folder: Path) -> Path:
@@ -1108,7 +1128,7 @@ def form_from(settings: Mapping[str, Any], lm):
     return TextForm(codec) if schema is None else JsonForm(schema, codec)
 
 
-def load_difflm(kind: type[DiffLM], folder: Path, lm) -> DiffLM:
+def load_difflm(kind: type[DiffLM], folder: Path, lm, encoder=None) -> DiffLM:
     """See `DiffLM.load`."""
     import safetensors.torch
 
@@ -1120,11 +1140,12 @@ def load_difflm(kind: type[DiffLM], folder: Path, lm) -> DiffLM:
         raise ValueError(f"this DiffLM was fitted {told}")
     if known:
         check_model(made_with(lm), known, "this DiffLM was fitted")
-    method = kind(lm, preset=DiffLMPreset(**settings["preset"]), seed=settings["seed"])
+    preset = DiffLMPreset(**settings["preset"])
+    method = kind(lm, preset=preset, seed=settings["seed"], encoder=encoder)
     form = form_from(settings, lm)
     with nullcontext() if lm is None else frozen(lm):
         decoder = load_format_model(folder / "format") if lm is None else lm.model
-        made, history = load_trained(folder / "autoencoder", decoder, form.codec)
+        made, history = load_trained(folder / "autoencoder", decoder, form.codec, encoder)
     late = settings["diffusion_history"]
     late["held_out"] = [tuple(look) for look in late["held_out"]]
     latents = safetensors.torch.load((folder / "latents.safetensors").read_bytes())["latents"]

@@ -74,6 +74,11 @@ class EmbedSDGPreset:
         seeds: questions shown to the teacher, 2 (P_g) or 1 (P_b, the baseline's prompt).
         sketch: "decode" (the method), "nearest" (nearest tokens, no decoding) or "skip".
         max_rounds: how often rejected rows are asked for anew.
+
+    The preset "paper" holds what arXiv 2603.22294 states: t-SNE with K = 2, T = 10, and equation 4
+    as printed (`rescale="none"`). Many models cannot read such small columns: `decode` warns then,
+    and "mean1" mends it. What "attention weight of a token" means is not defined there, so
+    `weights` is our reading. The paper does not state `windows`, `max_uses` or `max_rounds`.
     """
 
     weights: str = "received_corrected"
@@ -105,7 +110,7 @@ PRESETS = {
     "fast": EmbedSDGPreset(windows=16),
     "study": EmbedSDGPreset(windows=16),
     "paper": EmbedSDGPreset(
-        weights="received", reducer="tsne", k=2, threshold=10, windows=60, rescale="mean1"
+        weights="received", reducer="tsne", k=2, threshold=10, windows=60, rescale="none"
     ),
 }
 

@@ -77,6 +77,11 @@ class SoftSRVPreset:
         min_words, near_copy, drop: of the filter, see `synthkit.softsrv.filters.Filter`.
         max_rounds: how often a rejected text is drawn anew.
         answer_prompt: how a question is put to a teacher.
+
+    The preset "paper" holds what is known of arXiv 2410.16534, from the public record of its
+    reviews: t = 128, 20,000 steps at 5e-6, and k = 2 for "ssmp", one of its three kinds. `context`
+    differs: the paper averages the embeddings of a small model of its own, which can be given as
+    `encoder=` with `context="encoder"`. Batch, schedule, temperature and filters are not known.
     """
 
     kind: str = "ssmc"
@@ -136,7 +141,8 @@ PRESETS = {
     "fast": SoftSRVPreset(steps=90, batch_size=16, lr_ssmc=5e-3, eval_every=30, patience=None),
     "study": SoftSRVPreset(),
     "paper": SoftSRVPreset(
-        kind="ssmp", k=2, length=128, steps=20_000, eval_every=1000, decay_from=1.0, lr=5e-6
+        kind="ssmp", k=2, length=128, steps=20_000, lr=5e-6, decay_from=1.0, eval_every=1000,
+        patience=None, held_out_share=0.0,
     ),
 }
 
