@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from .format_model import check_ids, freeze, place_weights, widths
 from .text_encoder import text_encoder
-from ..lm.decoding import Sampling, choose, supported
+from ..lm.decoding import Sampling, cache_of, choose, supported, with_cache
 from ..lm.fingerprint import fingerprint
 from ..presets import choose_preset
 from ..storage import read_json, write_bytes, write_json
@@ -228,7 +228,7 @@ class Injector(nn.Module):
         return self.map(z).view(len(z), *self.shape)
 
 # %% ../../nbs/51_autoencoder.ipynb #893560c4
-def injected(injector: Injector, vectors: Tensor, embeds: Tensor) -> dict:
+def injected(decoder, injector: Injector, vectors: Tensor, embeds: Tensor) -> dict:
     """The decoder's arguments for embeddings (n, m, H) that carry what the injector made of z."""
     vectors = vectors.to(embeds)
     if injector.kind == "soft":
@@ -240,14 +240,14 @@ def injected(injector: Injector, vectors: Tensor, embeds: Tensor) -> dict:
     cache = DynamicCache()
     for layer, slot in enumerate(vectors.unbind(1)):
         cache.update(slot, slot, layer)
-    return {"inputs_embeds": embeds, "past_key_values": cache}
+    return {"inputs_embeds": embeds, **with_cache(decoder, cache)}
 
 
 def row_logits(decoder, injector: Injector, z: Tensor, ids: Tensor, bos: int | None) -> Tensor:
     """Logits (n, m, V) of each token of ids (n, m), given z (n, d) and the tokens before it."""
     front = [] if bos is None else [torch.full_like(ids[:, :1], bos)]
     embeds = decoder.get_input_embeddings()(torch.cat([*front, ids[:, :-1]], 1))
-    given = injected(injector, injector(z), embeds)
+    given = injected(decoder, injector, injector(z), embeds)
     more = supported(decoder, logits_to_keep=ids.shape[1])
     return decoder(**given, **more).logits[:, -ids.shape[1] :].float()
 
@@ -333,7 +333,7 @@ def _decoded(model, z: Tensor, first: int, sampling: Sampling, legal) -> Tensor:
     noise = noise.astype(np.float32) if z.device.type == "mps" else noise  # it knows no float64
     ids = torch.zeros(b, 0, dtype=torch.long, device=z.device)
     going = torch.ones(b, dtype=torch.bool, device=z.device)
-    given = injected(injector, vectors, table(front))
+    given = injected(decoder, injector, vectors, table(front))
     fixed = supported(decoder, logits_to_keep=1)
     for t in range(codec.length):
         out = decoder(**given, **fixed, use_cache=True)
@@ -348,7 +348,7 @@ def _decoded(model, z: Tensor, first: int, sampling: Sampling, legal) -> Tensor:
                 break
         embeds = table(ids[:, -1:])
         embeds = embeds + vectors.to(embeds) if injector.kind == "embedding" else embeds
-        given = {"inputs_embeds": embeds, "past_key_values": out.past_key_values}
+        given = {"inputs_embeds": embeds, **with_cache(decoder, cache_of(out))}
     return ids
 
 

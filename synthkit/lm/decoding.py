@@ -89,6 +89,19 @@ def supported(model: nn.Module, **arguments) -> dict:
     return {name: value for name, value in arguments.items() if name in known}
 
 
+def with_cache(model: nn.Module, cache) -> dict:
+    """The argument that hands `model` its key-value cache.
+
+    It is `cache` where the model takes that (transformers 5.24 and later), else `past_key_values`.
+    """
+    return supported(model, cache=cache) or {"past_key_values": cache}
+
+
+def cache_of(output):
+    """The key-value cache that a model returned; see `with_cache`."""
+    return output["cache"] if "cache" in output else output.get("past_key_values")
+
+
 @torch.no_grad()
 def decode(
     model: nn.Module,
@@ -127,8 +140,8 @@ def decode(
         if positioned:
             new = 1 if cache is not None else mask.shape[1]
             inputs["position_ids"] = positions(mask)[:, -new:]
-        out = model(**inputs, **fixed, attention_mask=mask, past_key_values=cache)
-        cache = out.past_key_values
+        out = model(**inputs, **fixed, attention_mask=mask, **with_cache(model, cache))
+        cache = cache_of(out)
         tokens = choose(out.logits[:, -1], batch.noise(), sampling)
         batch.take(tokens.tolist())
         if not batch.running:

@@ -9,7 +9,15 @@ import torch
 from torch import Tensor
 
 from ..datasets import as_dataset
-from ..lm.decoding import end_tokens, left_pad, new_text, positions, supported
+from ..lm.decoding import (
+    cache_of,
+    end_tokens,
+    left_pad,
+    new_text,
+    positions,
+    supported,
+    with_cache,
+)
 from ..lm.rows import batches
 from .synthesizer import SPA, check_base
 
@@ -155,8 +163,8 @@ def beams(lm, rows: Sequence[Tensor], n: int, strength: float, limit: int) -> li
     while len(made) < limit and running.any():
         if positioned:
             inputs["position_ids"] = positions(mask)[:, -(1 if made else mask.shape[1]) :]
-        out = lm.model(**inputs, **fixed, attention_mask=mask, past_key_values=cache)
-        cache = out.past_key_values
+        out = lm.model(**inputs, **fixed, attention_mask=mask, **with_cache(lm.model, cache))
+        cache = cache_of(out)
         tokens = take_turns(out.logits[:, -1].view(p, n, -1), running.view(p, n), strength)
         made.append(torch.where(running, tokens, -1))
         running = running & ~torch.isin(tokens, ends)
