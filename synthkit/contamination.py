@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .metrics import shingles, words
+from .texts import same_key
 
 
 def question_key(question: str) -> str:
     """A question without letter case and white space: equal keys are the same question."""
-    return " ".join(question.lower().split())
+    return same_key(question)
 
 
 class HeldOut:

@@ -9,6 +9,7 @@ space at both ends apart. The measures of diversity say nothing about truth: rea
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -186,9 +187,12 @@ def _trimmed(groups: Sequence[Sequence[str]], least: int) -> list[list[str]]:
     """The groups without white space at both ends of the answers, after checks."""
     trimmed = []
     for i, group in enumerate(groups):
-        if isinstance(group, str) or not all(isinstance(text, str) for text in group):
+        if isinstance(group, str):
             raise TypeError(f"group {i} must be a list of texts, found {group!r:.100}")
-        trimmed.append([text.strip() for text in group])
+        for j, text in enumerate(group):
+            if not isinstance(text, str):
+                raise TypeError(f"answer {j} of group {i} is no text: {text!r:.100}")
+        trimmed.append([unicodedata.normalize("NFC", text.strip()) for text in group])
     if not trimmed:
         raise ValueError("there are no groups of answers to measure")
     sizes = sorted({len(group) for group in trimmed})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -85,7 +86,7 @@ class Embedder(ABC):
 
 
 def checked_texts(texts: Any) -> list[str]:
-    """`texts` as a list of str, none of them blank.
+    """`texts` as a list of str, none of them blank, all with composed characters (NFC).
 
     Raises:
         ValueError: there are no texts, or one is blank. TypeError: an entry is not a str.
@@ -97,7 +98,7 @@ def checked_texts(texts: Any) -> list[str]:
             f"{len(blank)} of {len(texts)} texts are empty, the first is text {blank[0]} "
             f"({texts[blank[0]]!r}): an empty text has no direction; drop it first"
         )
-    return texts
+    return [unicodedata.normalize("NFC", text) for text in texts]
 
 
 def unit_rows(vectors: Any, n: int, name: str = "the encoder") -> np.ndarray:

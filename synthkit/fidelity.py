@@ -244,7 +244,8 @@ def masked(text: str, names: Collection[str] = ()) -> str:
     """A text in lower case with every number as "#" and, where given, every name as "@"."""
     form = " ".join(words(text, mask_digits=True))
     if names:
-        listed = "|".join(re.escape(name.lower()) for name in sorted(names, key=len, reverse=True))
+        parts = (" ".join(words(name)) for name in sorted(names, key=len, reverse=True))
+        listed = "|".join(map(re.escape, parts))
         form = re.sub(rf"\b(?:{listed})\b", "@", form)
     return form
 

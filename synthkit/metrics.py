@@ -68,13 +68,15 @@ def _checked(values: list[Any], where: str) -> list[str]:
     return values
 
 # %% ../nbs/04_metrics.ipynb #1c2d66c1
-_WORD = re.compile(r"\w+|[^\w\s]")
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+from .texts import normal, same_key, split_words
 
 
 def words(text: str, mask_digits: bool = False) -> list[str]:
-    """The words and punctuation marks of a text, in lower case; `mask_digits`: numbers as '#'."""
-    return _WORD.findall((_NUMBER.sub("#", text) if mask_digits else text).lower())
+    """The words and punctuation marks of a text, in lower case; `mask_digits`: numbers as '#'.
+
+    In scripts without spaces (Chinese, Japanese, Thai, ...) each character is a word.
+    """
+    return split_words(text, mask_digits)
 
 # %% ../nbs/04_metrics.ipynb #c0a3819a
 def ngrams(tokens: Sequence[str], n: int) -> list[tuple[str, ...]]:
@@ -164,9 +166,9 @@ def exact_duplicates(
         against: other texts, for example the real ones; None: `texts` among themselves.
         keep_first: among themselves, leave the first of each group unflagged.
     """
-    plain = [" ".join(text.lower().split()) for text in texts]
+    plain = [same_key(text) for text in texts]
     if against is not None:
-        known = {" ".join(text.lower().split()) for text in against}
+        known = {same_key(text) for text in against}
         return np.array([text in known for text in plain], dtype=bool)
     first: dict[str, int] = {}
     places = [first.setdefault(text, i) for i, text in enumerate(plain)]
@@ -252,7 +254,7 @@ def _tfidf(*groups: Sequence[str], unit: str = "word") -> list[Any]:
     if unit == "word":
         options = {"tokenizer": words, "token_pattern": None, "ngram_range": (1, 2)}
     else:
-        options = {"analyzer": "char_wb", "ngram_range": (3, 5)}
+        options = {"analyzer": "char_wb", "ngram_range": (3, 5), "preprocessor": normal}
     rows = TfidfVectorizer(**options).fit_transform([text for group in groups for text in group])
     ends = np.cumsum([0, *map(len, groups)])
     return [rows[start:end] for start, end in itertools.pairwise(ends)]

@@ -68,7 +68,7 @@ def test_groups_that_cannot_be_measured_are_refused(measure):
         measure([["a"], ["b"]])
     with pytest.raises(TypeError, match="group 1 must be a list of texts"):
         measure([["a", "b"], "ab"])
-    with pytest.raises(TypeError, match="group 0 must be a list of texts"):
+    with pytest.raises(TypeError, match="answer 1 of group 0 is no text"):
         measure([["a", None]])
 
 

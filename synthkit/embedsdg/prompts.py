@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from ..contamination import HeldOut, question_key
 from ..metrics import shingles, words
+from ..texts import same_key
 
 FORMS = ("paper", "embedded")
 MISSING = ("missing question", "missing answer", "no final")  # the ways a reply can be unusable
@@ -304,7 +305,7 @@ def same_final(a: str, b: str) -> bool:
     numbers = [_fraction(text) for text in (a, b)]
     if None not in numbers:
         return numbers[0] == numbers[1]
-    return " ".join(a.casefold().split()) == " ".join(b.casefold().split())
+    return same_key(a) == same_key(b)
 
 
 def _fraction(text: str) -> Fraction | None:

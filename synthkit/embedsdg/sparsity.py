@@ -14,6 +14,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from ..texts import same_key
+
 # %% ../../nbs/10_sparsity.ipynb #f25ba39e
 _log = logging.getLogger(__name__)
 
@@ -395,7 +397,7 @@ def _text_codes(texts: Sequence[str] | None, n: int) -> np.ndarray:
     if len(texts) != n:
         raise ValueError(f"there are {n} points and {len(texts)} texts: give one text a point")
     known: dict[str, int] = {}
-    return np.array([known.setdefault(" ".join(t.split()).casefold(), len(known)) for t in texts])
+    return np.array([known.setdefault(same_key(t), len(known)) for t in texts])
 
 
 def _members(points: np.ndarray, regions: Sequence[Region]) -> Iterator[np.ndarray]:

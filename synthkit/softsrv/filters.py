@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..contamination import HeldOut, question_key
 from ..fidelity import masked
+from ..texts import count_words
 
 KEPT = "kept"
 EMPTY = "empty"
@@ -59,7 +60,7 @@ class Filter:
     Args:
         train: the training texts, which no sampled text may repeat.
         held_out: test texts that must not be repeated.
-        min_words: a text of fewer words, as white space parts them, counts as empty.
+        min_words: a text of fewer words (see `synthkit.texts.count_words`) counts as empty.
         near_copy: which near copies get a status of their own: those of the text they were
             conditioned on ("own") or of any training text ("train"). Both are always noted.
         drop: the statuses that are turned away; `()` keeps everything, with its status.
@@ -107,7 +108,7 @@ class Filter:
         near = copies_own if self.near_copy == "own" else copies_train
         key = question_key(text)
         status = KEPT
-        if len(key.split()) < self.min_words:
+        if count_words(text) < self.min_words:
             status = EMPTY
         elif not ended:
             status = UNTERMINATED

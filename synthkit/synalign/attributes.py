@@ -24,6 +24,7 @@ from ..statistics import Interval
 from ..storage import sha256_text
 from ..teacher.base import FunctionTeacher, LMTeacher, RecordedTeacher, Teacher, TeacherError
 from ..teacher.http import HTTPTeacher
+from ..texts import same_key
 from ..worlds.reviews import read_attributes
 from ..worlds.reviews_forms import VALUES
 
@@ -43,7 +44,7 @@ __all__ = ['Record', 'REASONS', 'REVIEWS', 'BANDS', 'SURFACE', 'PORTION', 'OTHER
 # %% ../../nbs/41_attributes.ipynb #7a6ceee1
 def plain(value: Any) -> str:
     """A name or value for comparison: no case, no quotes or marks around it, single spaces."""
-    return " ".join(re.sub(r"[\s_-]+", " ", str(value)).strip(" \"'`*.,;:").casefold().split())
+    return same_key(re.sub(r"[\s_-]+", " ", str(value)).strip(" \"'`*.,;:"))
 
 # %% ../../nbs/41_attributes.ipynb #f2c82dd0
 @dataclass(frozen=True)

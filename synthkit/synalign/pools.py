@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..texts import same_key
+
 
 @dataclass(frozen=True)
 class Labelled:
@@ -177,7 +179,7 @@ def _first_of_each(texts: Sequence[str]) -> list[int]:
     """The index of the first of equal texts, by case and blanks."""
     first: dict[str, int] = {}
     for i, each in enumerate(texts):
-        first.setdefault(" ".join(each.casefold().split()), i)
+        first.setdefault(same_key(each), i)
     return list(first.values())
 
 
