@@ -22,6 +22,10 @@ class Interval:
         """Whether `value` lies outside the interval (an end point counts as inside)."""
         return not self.low <= value <= self.high
 
+    def __neg__(self) -> Interval:
+        """The interval of minus the estimate: that of b - a, from that of a - b."""
+        return Interval(-self.mean, -self.high, -self.low, self.n)
+
     @property
     def digits(self) -> int:
         """Decimals that the width of the interval justifies, two at least."""

@@ -1,4 +1,4 @@
-"""What the EmbedSDG experiment shows: its table, its verdict and its figures."""
+"""What the EmbedSDG experiment shows: its table, its claims with verdicts, and its figures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..lab import claims as claims_lab
 from ..lab import measurements
+from ..lab.claims import Claim, gap, level_of
 from ..lab.measurements import caveats, mean, print_table, save_figure, values
 from ..statistics import Interval
 from .experiment import ARMS, BASELINE, CEILING, METHOD, NO_DATA
@@ -29,11 +31,33 @@ def difference(
     return measurements.difference(result, measure, arm, against)
 
 
-def verdict(interval: Interval) -> str:
-    """What an interval of a difference says of "better than the baseline"."""
-    if interval.low > 0:
-        return "reproduced"
-    return "not reproduced: worse" if interval.high < 0 else "not decided: the interval covers 0"
+def claims(result: Result) -> list[Claim]:
+    """What the paper says of accuracy and of density, and what its comparison leaves open."""
+    accuracy, seeds, where = "accuracy (retrain)", "rare share of seeds", "math"
+    pairs, sparse = "random, pair", "sparse, pair"
+    compared = [
+        ("EmbedSDG teaches more than random single seeds", accuracy, METHOD, BASELINE, True),
+        ("EmbedSDG teaches more than random pairs", accuracy, METHOD, pairs, False),
+        ("sparse pairs teach more than random pairs", accuracy, sparse, pairs, False),
+        ("the sketch adds to sparse pairs", accuracy, METHOD, sparse, False),
+        ("rows even over families teach more than random", accuracy, CEILING, BASELINE, False),
+        ("EmbedSDG's seeds have more rare families", seeds, METHOD, pairs, False),
+    ]
+    found = [
+        gap(result, text, measure, arm, against, 0.0, where=where, strict=True, in_paper=paper)
+        for text, measure, arm, against, paper in compared
+    ]
+    related = {"per-example Spearman": False, "within-family Spearman": False,
+               "45-bin Pearson": True}  # fmt: skip
+    for measure, paper in related.items():
+        text, how = f"accuracy rises with density ({measure})", {"strict": True, "where": where}
+        found.append(level_of(result, text, measure, "student", 0.0, in_paper=paper, **how))
+    return found
+
+
+def verdicts(result: Result) -> pd.DataFrame:
+    """The claims as a table; see `lab.claims.verdicts`."""
+    return claims_lab.verdicts(claims(result))
 
 
 def table(result: Result) -> pd.DataFrame:
@@ -78,6 +102,7 @@ def show(result: Result, shown: dict[str, Any] | None, out: Path) -> None:
     ]
     title = f"EmbedSDG in the math world: {result.scale} scale, seeds {result.seeds}"
     print_table(table(result), title, (*notes, *caveats(result)))
+    claims_lab.print_claims(claims(result))
     save_figure(out / "accuracy.png", partial(plot_arms, result), (6.5, 3.4))
     if shown:
         drawn = partial(plot_map, shown["method"], shown["data"])

@@ -84,17 +84,16 @@ def fidelity_table(result: Result) -> pd.DataFrame:
 
 
 def claims(result: Result) -> list[Claim]:
-    """Every claim on every ground that has the numbers for it, from at least three seeds."""
+    """Every claim on every ground; LDS and removal on the first, where retraining is run."""
     found = []
     for ground in grounds(result):
-        found += _diversity_claims(result, ground)
-        found += _quality_claims(result, ground)
-        found += _partition_claims(result, ground)
+        for make in (_diversity_claims, _quality_claims, _partition_claims):
+            found += make(result, ground)
     return found + _fidelity_claims(result, grounds(result)[0])
 
 
 def verdicts(result: Result) -> pd.DataFrame:
-    """The claims as a table: what, where, measured, needed, verdict."""
+    """The claims as a table; see `lab.claims.verdicts`."""
     return claims_lab.verdicts(claims(result))
 
 
@@ -103,42 +102,44 @@ def _diversity_claims(result: Result, ground: dict[str, str]) -> list[Claim]:
     words = 0.5 if ground["world"] == "records" and ground["skew"] == "strong" else 0.0
     alone = values(result, "diversity", GREEDY, **ground)
     return [
-        *gap(result, "more diverse than random parts", "diversity", INFLUENCE, RANDOM, least, **at),
-        *gap(result, "more diverse than BM25+ parts", "diversity", INFLUENCE, BM25, words, **at),
-        *gap(result, "more diverse than temperature 1", "diversity", INFLUENCE, HOT, 0.0, **at),
-        *level("one adapter, greedy, is never diverse", -alone, 0.0, where=where(ground)),
-    ]
+        gap(result, "more diverse than random parts", "diversity", INFLUENCE, RANDOM, least,
+            in_paper=True, **at),
+        gap(result, "more diverse than BM25+ parts", "diversity", INFLUENCE, BM25, words,
+            in_paper=True, **at),
+        gap(result, "more diverse than temperature 1", "diversity", INFLUENCE, HOT, 0.0, **at),
+        level("one adapter, greedy, is never diverse", -alone, 0.0, where=where(ground)),
+    ]  # fmt: skip
 
 
 def _quality_claims(result: Result, ground: dict[str, str]) -> list[Claim]:
-    at = {"where": where(ground), **ground}
-    found = [
-        *gap(result, "as right as one adapter, greedy", "pass@1", INFLUENCE, GREEDY, -0.02, **at),
-        *gap(result, "at least as right as temperature 1", "pass@1", INFLUENCE, HOT, 0.0, **at),
-    ]
-    text = "more working answers than temperature 1"
-    return found + gap(result, text, "working answers", INFLUENCE, HOT, 0.0, strict=True, **at)
+    at, more = {"where": where(ground), **ground}, "more working answers than temperature 1"
+    return [
+        gap(result, "as right as one adapter, greedy", "pass@1", INFLUENCE, GREEDY, -0.02,
+            in_paper=True, **at),
+        gap(result, "at least as right as temperature 1", "pass@1", INFLUENCE, HOT, 0.0, **at),
+        gap(result, more, "working answers", INFLUENCE, HOT, 0.0, strict=True, **at),
+    ]  # fmt: skip
 
 
 def _partition_claims(result: Result, ground: dict[str, str]) -> list[Claim]:
     measure, at = "adjusted Rand index, mode", {"where": where(ground), **ground}
     by_chance = -np.abs(values(result, measure, RANDOM, **ground))
     return [
-        *level_of(result, "influence finds the modes (ARI)", measure, INFLUENCE, 0.5, **at),
-        *level("random parts do not (|ARI|)", by_chance, -0.02, where=where(ground)),
-        *gap(result, "the right sign finds more than the wrong one (ARI)", measure, INFLUENCE,
-             WRONG, 0.2, **at),
+        level_of(result, "influence finds the modes (ARI)", measure, INFLUENCE, 0.5, **at),
+        level("random parts do not (|ARI|)", by_chance, -0.02, where=where(ground)),
+        gap(result, "the right sign finds more than the wrong one (ARI)", measure, INFLUENCE,
+            WRONG, 0.2, **at),
     ]  # fmt: skip
 
 
 def _fidelity_claims(result: Result, ground: dict[str, str]) -> list[Claim]:
     at, found = {"where": where(ground), **ground}, []
-    for name in ("datainf", "ekfac"):
-        found += level_of(result, f"LDS of {name}", "LDS", name, 0.3, **at)
-        found += gap(
-            result, f"loss rises more without the best tenth of {name} than of random rows",
-            "rise without", name, "random tenth", 0.0, **at,
-        )  # fmt: skip
+    for name in METHODS:
+        text = f"loss rises more without the best tenth of {name} than of random rows"
+        found += [
+            level_of(result, f"LDS of {name}", "LDS", name, 0.3, **at),
+            gap(result, text, "rise without", name, "random tenth", 0.0, **at),
+        ]
     return found
 
 
@@ -148,8 +149,7 @@ def show(result: Result, out: Path) -> None:
     for ground in grounds(result):
         title = f"SPA, {where(ground)}: {result.scale} scale, seeds {result.seeds}"
         print_table(table(result, ground), title, (*notes, *caveats(result)))
-    if len(result.seeds) >= 3:
-        print_table(verdicts(result).set_index("claim"), "Claims")
+    claims_lab.print_claims(claims(result))
     for ground in grounds(result):
         path = out / f"diversity-{ground['world']}-{ground['skew']}.png"
         save_figure(path, partial(plot_modes, result, ground), (6.5, 4))

@@ -106,7 +106,7 @@ def parts(result: Result) -> list[str]:
 
 
 def claims(result: Result) -> list[Claim]:
-    """Every claim that the run has the numbers for, from at least three seeds."""
+    """Every claim, part by part; those marked as the paper's are what its abstract promises."""
     return [
         *_exploration_claims(result),
         *_distance_claims(result),
@@ -117,27 +117,29 @@ def claims(result: Result) -> list[Claim]:
 
 
 def verdicts(result: Result) -> pd.DataFrame:
-    """The claims as a table: what, where, measured, needed, verdict."""
+    """The claims as a table; see `lab.claims.verdicts`."""
     return claims_lab.verdicts(claims(result))
 
 
 def _exploration_claims(result: Result) -> list[Claim]:
-    text, at = "picks lie nearer to new texts than random ones", {"part": EXPLORATION}
-    nearer = gap(result, text, "distance", RANDOM, GP, 0.0, where=EXPLORATION, strict=True, **at)
-    text = "the farthest new text is nearer than with random ones"
-    return nearer + gap(
-        result, text, "farthest", RANDOM, GP, 0.0, where=EXPLORATION, strict=True, **at
-    )
+    at = {"where": EXPLORATION, "part": EXPLORATION, "strict": True}
+    nearer = "picks lie nearer to new texts than random ones"
+    farthest = "the farthest new text is nearer than with random ones"
+    return [
+        gap(result, nearer, "distance", RANDOM, GP, 0.0, **at),
+        gap(result, farthest, "farthest", RANDOM, GP, 0.0, **at),
+    ]
 
 
 def _distance_claims(result: Result) -> list[Claim]:
     """The bars on the skewed pool, with the default weights; small is good unless said."""
     at = {"where": SKEWED, "part": SKEWED}
     most = {"MMD2 ratio": 0.06, "MMD2 floors": 1.5, "TV tone": 0.06, "TV style": 0.10}
-    found = []
-    for measure, bar in {**most, "largest weight": 0.02}.items():
-        found += level_of(result, f"minus {measure}", measure, TILTING, -bar, sign=-1, **at)
-    return found + level_of(result, "effective size", "effective size", TILTING, 300, **at)
+    found = [
+        level_of(result, f"minus {measure}", measure, TILTING, -bar, sign=-1, **at)
+        for measure, bar in {**most, "largest weight": 0.02}.items()
+    ]
+    return [*found, level_of(result, "effective size", "effective size", TILTING, 300, **at)]
 
 
 def _use_claims(result: Result) -> list[Claim]:
@@ -145,16 +147,18 @@ def _use_claims(result: Result) -> list[Claim]:
     found, pair = [], (TILTING, UNWEIGHTED)
     for task in TASKS:
         measure, text = f"accuracy, {task}", f"weights help a student of the {task}"
-        found += gap(result, text, measure, *pair, 0.06, part=SKEWED, where=SKEWED)
-        text, at = f"weights do not help a student of the {task}", {"where": BALANCED}
-        found += gap(result, text, measure, *reversed(pair), -0.02, part=BALANCED, **at)
-        text, at = f"weights help a student of the {task}", {"where": WRITTEN, "strict": True}
-        found += gap(result, text, measure, ALIGNED, SYNALIGN, 0.0, part=WRITTEN, **at)
-    at = {"where": SKEWED, "strict": True}
-    text = "weights help a fine-tuned model name the sentiment"
-    found += gap(result, text, "accuracy", *pair, 0.0, part=STUDENT, **at)
+        no_help = f"weights do not help a student of the {task}"
+        found += [
+            gap(result, text, measure, *pair, 0.06, where=SKEWED, in_paper=True, part=SKEWED),
+            gap(result, no_help, measure, *reversed(pair), -0.02, where=BALANCED, part=BALANCED),
+            gap(result, text, measure, ALIGNED, SYNALIGN, 0.0, where=WRITTEN, strict=True,
+                in_paper=True, part=WRITTEN),
+        ]  # fmt: skip
+    at = {"where": SKEWED, "strict": True, "in_paper": True}
+    text, more = "weights help a fine-tuned model name the sentiment", "accuracy"
+    found.append(gap(result, text, more, *pair, 0.0, part=STUDENT, **at))
     text = "weights help a retriever (nDCG@10)"
-    return found + gap(result, text, "nDCG@10", *pair, 0.0, part=RETRIEVER, **at)
+    return [*found, gap(result, text, "nDCG@10", *pair, 0.0, part=RETRIEVER, **at)]
 
 
 def _failure_claims(result: Result) -> list[Claim]:
@@ -162,28 +166,36 @@ def _failure_claims(result: Result) -> list[Claim]:
     found = []
     for task in TASKS:
         text, measure = f"a ridge beats exact weights ({task})", f"accuracy, {task}"
-        found += gap(result, text, measure, TILTING, EXACT, 0.04, part=FEW, where=FEW)
-    at = {"part": SKEWED, "where": SKEWED}
-    text = "a kernel too narrow is farther from the real texts"
-    found += gap(result, text, "MMD2 ratio", NARROW, EXACT, 0.0, strict=True, **at)
-    text = "without classes the labels' shares drift"
-    return found + gap(result, text, "TV sentiment", POOLED, TILTING, 0.0, strict=True, **at)
+        found.append(gap(result, text, measure, TILTING, EXACT, 0.04, where=FEW, part=FEW))
+    at = {"part": SKEWED, "where": SKEWED, "strict": True}
+    narrow = "a kernel too narrow is farther from the real texts"
+    drift = "without classes the labels' shares drift"
+    return [
+        *found,
+        gap(result, narrow, "MMD2 ratio", NARROW, EXACT, 0.0, **at),
+        gap(result, drift, "TV sentiment", POOLED, TILTING, 0.0, **at),
+    ]
 
 
 def _writing_claims(result: Result) -> list[Claim]:
     """Two calls with attributes against one call with a label, and exploration against chance."""
-    at, found = {"part": WRITTEN, "where": WRITTEN}, []
-    text = "attributes make more combinations than a label alone"
-    found += gap(result, text, "combinations", SYNALIGN, SIMPLE, 0.0, strict=True, **at)
+    at = {"part": WRITTEN, "where": WRITTEN, "strict": True}
+    more = "attributes make more combinations than a label alone"
+    found = [gap(result, more, "combinations", SYNALIGN, SIMPLE, 0.0, **at)]
     for name in ("tone", "style"):
-        text, measure = f"attributes bring the {name} nearer than a label alone", f"TV {name}"
-        found += gap(result, text, measure, SIMPLE, SYNALIGN, 0.0, strict=True, **at)
-        text = f"weights bring the {name} nearer still"
-        found += gap(result, text, measure, SYNALIGN, ALIGNED, 0.0, strict=True, **at)
-    text = "explored demonstrations give more combinations than random ones"
-    found += gap(result, text, "combinations", SYNALIGN, ANY_DEMONSTRATION, 0.0, strict=True, **at)
+        near, measure = f"attributes bring the {name} nearer than a label alone", f"TV {name}"
+        still = f"weights bring the {name} nearer still"
+        found += [
+            gap(result, near, measure, SIMPLE, SYNALIGN, 0.0, in_paper=True, **at),
+            gap(result, still, measure, SYNALIGN, ALIGNED, 0.0, in_paper=True, **at),
+        ]
+    more = "explored demonstrations give more combinations than random ones"
     distance = -values(result, "MMD2 floors", ALIGNED, part=WRITTEN)
-    return found + level("minus MMD2 floors of the aligned texts", distance, -1.5, where=WRITTEN)
+    return [
+        *found,
+        gap(result, more, "combinations", SYNALIGN, ANY_DEMONSTRATION, 0.0, **at),
+        level("minus MMD2 floors of the aligned texts", distance, -1.5, where=WRITTEN),
+    ]
 
 
 def show(result: Result, out: Path) -> None:
@@ -192,8 +204,7 @@ def show(result: Result, out: Path) -> None:
     for part in parts(result):
         title = f"SynAlign, {part}: {result.scale} scale, seeds {result.seeds}"
         print_table(table(result, part), title, (*notes, *caveats(result)))
-    if len(result.seeds) >= 3:
-        print_table(verdicts(result).set_index("claim"), "Claims")
+    claims_lab.print_claims(claims(result))
     for part in (SKEWED, WRITTEN):
         if part in parts(result):
             path = out / f"attributes-{part.split()[0]}.png"
