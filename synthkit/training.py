@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -12,7 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .storage import write_bytes
+from .checkpoints import (
+    load_optimiser,
+    optimiser_groups,
+    read_checkpoint,
+    remove_checkpoint,
+    write_checkpoint,
+)
+from .identity import run_key
 
 
 @dataclass(frozen=True)
@@ -110,15 +116,18 @@ def train(
         lr: learning rate; default: the schedule's.
         evaluate: the held-out loss. The state that does best on it is kept, the first one
             included; without it the last state is.
-        identity: names the training; a checkpoint with another name is refused.
+        identity: says what `loss_at` and `evaluate` depend on: data, frozen model, seed (see
+            `synthkit.resume.run_key`). Schedule and start are added to it; a checkpoint of
+            another training is refused.
         checkpoint: a file written at each look. A call with the same arguments goes on from it,
-            and ends as if it had never been cut off. It is removed at the end.
+            and ends as if it had never been cut off. It stays, with the end of the training in
+            it, until the caller has the result on disk and calls `remove_checkpoint`.
         progress: show a bar.
         label: what stands before the bar.
 
     Raises:
-        ValueError: no learning rate, nothing to train, a parameter that is not float32, or a
-            checkpoint of another training.
+        ValueError: no learning rate, nothing to train, a parameter that is not float32, a
+            checkpoint of another training or a damaged one, or one without an identity.
         FloatingPointError: a loss or a gradient was not finite. The module is in its last good
             state: the best one so far, or without `evaluate` that of the last look.
     """
@@ -128,7 +137,11 @@ def train(
     if lr is None:
         raise ValueError(f"there is no learning rate for {type(module).__name__}; set lr")
     check_trainable(module)
-    run = Run(module, lr, identity)
+    if checkpoint and not identity:
+        raise ValueError("a checkpoint needs an identity: the hash of data, model and seed")
+    run = Run(module, lr)
+    if checkpoint:
+        run.key = run_key(identity=identity, schedule=schedule, lr=lr, start=run.parameters)
     if checkpoint and Path(checkpoint).exists():
         run.resume(checkpoint)
     bar = tqdm(
@@ -140,14 +153,13 @@ def train(
             _steps(run, loss_at, schedule, lr, evaluate, checkpoint, bar)
     except FloatingPointError as error:
         module.load_state_dict(run.best)
-        _remove(checkpoint)  # going on from it would end here again
+        remove_checkpoint(checkpoint)  # going on from it would end here again
         raise FloatingPointError(
             f"{error} after step {run.history.steps}, at learning rate {lr:g}; what is trained is "
             f"back in its state after step {run.history.best_step}. Lower the learning rate"
         ) from error
     finally:
         module.eval()
-    _remove(checkpoint)
     module.load_state_dict(run.best)
     return run.history
 
@@ -174,16 +186,11 @@ def _steps(run: Run, loss_at, schedule: Schedule, lr: float, evaluate, checkpoin
             bar.update()
 
 
-def _remove(checkpoint: str | Path | None) -> None:
-    if checkpoint:
-        Path(checkpoint).unlink(missing_ok=True)
-
-
 class Run:
     """A training under way: module, optimiser, history and best state, all kept in one file."""
 
-    def __init__(self, module: nn.Module, lr: float, identity: str = ""):
-        self.module, self.identity, self.history = module, identity, History()
+    def __init__(self, module: nn.Module, lr: float, key: str = ""):
+        self.module, self.key, self.history = module, key, History()
         self.parameters = [p for p in module.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(self.parameters, lr=lr, weight_decay=0.0)
         self.best = self.state()
@@ -226,17 +233,9 @@ class Run:
 
     def save(self, path: str | Path) -> None:
         """Write everything to `path`, whole or not at all."""
-        import safetensors.torch
-
-        adam = self.optimiser.state_dict()["state"]
-        groups = {"module": self.state(), "best": self.best, **{f"adam.{i}": adam[i] for i in adam}}
-        tensors = {
-            f"{group}/{name}": value.detach().cpu().contiguous().clone()
-            for group, values in groups.items()
-            for name, value in values.items()
-        }
-        facts = {"identity": self.identity, "looked": self.looked, **asdict(self.history)}
-        write_bytes(path, safetensors.torch.save(tensors, {"run": json.dumps(facts)}))
+        facts = {"looked": self.looked, **asdict(self.history)}
+        groups = {"module": self.state(), "best": self.best, **optimiser_groups(self.optimiser)}
+        write_checkpoint(path, self.key, facts, groups)
 
     def resume(self, path: str | Path) -> None:
         """Take the state in `path` up.
@@ -244,36 +243,11 @@ class Run:
         Raises:
             ValueError: the file is no checkpoint, or that of another training.
         """
-        facts, groups = _read(Path(path))
-        if facts.pop("identity") != self.identity:
-            raise ValueError(
-                f"{Path(path).name} belongs to a training with other data, settings or model; "
-                "remove it or name another file"
-            )
+        facts, groups = read_checkpoint(path, self.key)
         self.looked = facts.pop("looked")
         facts["held_out"] = [(step, loss) for step, loss in facts["held_out"]]
         self.history = History(**facts)
         self.module.load_state_dict(groups.pop("module"))
         device = self.parameters[0].device
         self.best = {name: value.to(device) for name, value in groups.pop("best").items()}
-        adam = {int(name.removeprefix("adam.")): values for name, values in groups.items()}
-        settings = self.optimiser.state_dict()["param_groups"]
-        self.optimiser.load_state_dict({"state": adam, "param_groups": settings})
-
-
-def _read(path: Path) -> tuple[dict, dict[str, dict[str, Tensor]]]:
-    """The facts and the tensors, by group, that `Run.save` wrote to `path`."""
-    from safetensors import SafetensorError, safe_open
-
-    groups: dict[str, dict[str, Tensor]] = {}
-    try:
-        with safe_open(path, "pt") as file:
-            facts = json.loads(file.metadata()["run"])
-            for key in file.keys():
-                group, name = key.split("/", 1)
-                groups.setdefault(group, {})[name] = file.get_tensor(key)
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path.name} is no checkpoint of a training ({error}); remove it or name another file"
-        ) from error
-    return facts, groups
+        load_optimiser(self.optimiser, groups)

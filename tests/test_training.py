@@ -1,6 +1,7 @@
 """The loop that trains: best state, patience, exact resumption, and the way back from NaN."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -116,6 +117,10 @@ def test_without_held_out_data_the_last_state_is_kept():
     assert point.distance() < 13
 
 
+def dies_at_once(step):
+    raise AssertionError("there is nothing left to train")
+
+
 @pytest.mark.parametrize("held_out", [True, False])
 @pytest.mark.parametrize("cut", [0, 3, 10, 17, 39])
 def test_an_interrupted_training_ends_the_same(tmp_path, cut, held_out):
@@ -144,33 +149,55 @@ def test_an_interrupted_training_ends_the_same(tmp_path, cut, held_out):
 
     history = train(again, counted, SCHEDULE, checkpoint=file, identity="a", **evaluate(again))
     assert history == wanted and torch.equal(again.place, whole.place)
-    assert calls == list(range(cut // 5 * 5, 40)) and not file.exists()
-    assert [entry.name for entry in file.parent.iterdir()] == []
+    assert calls == list(range(cut // 5 * 5, 40))
+    assert list(file.parent.iterdir()) == [file]  # the result may not be on disk yet
+    third = Point()
+    assert train(third, dies_at_once, SCHEDULE, checkpoint=file, identity="a", **evaluate(third))
+    assert torch.equal(third.place, whole.place)
 
 
-def test_a_checkpoint_of_another_training_is_refused(tmp_path):
-    file, point = tmp_path / "run", Point()
+def unfinished(file):
+    """A checkpoint of a training of `Point` that was cut off at step 7."""
 
     def dies(step):
         if step == 7:
             raise KeyboardInterrupt
-        return point.loss(step)
+        return Point.loss(point, step)
 
+    point = Point()
     with pytest.raises(KeyboardInterrupt):
         train(point, dies, SCHEDULE, checkpoint=file, identity="a")
-    kept = file.read_bytes()
-    with pytest.raises(ValueError, match="run belongs to a training with other data"):
-        train(Point(), point.loss, SCHEDULE, checkpoint=file, identity="b")
+    return file.read_bytes()
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path):
+    file, moved = tmp_path / "run", Point()
+    moved.place.data += 1
+    kept = unfinished(file)
+    for point, schedule, name in [
+        (Point(), SCHEDULE, "b"),
+        (Point(), replace(SCHEDULE, steps=50), "a"),
+        (moved, SCHEDULE, "a"),
+    ]:
+        with pytest.raises(ValueError, match="run belongs to a training with other data"):
+            train(point, point.loss, schedule, checkpoint=file, identity=name)
+    with pytest.raises(ValueError, match="needs an identity"):
+        train(point, point.loss, SCHEDULE, checkpoint=file)
     assert file.read_bytes() == kept
 
 
-@pytest.mark.parametrize("content", [b"", b"torn", b"\x02\x00\x00\x00\x00\x00\x00\x00{}"])
-def test_a_file_that_is_no_checkpoint_is_named(tmp_path, content):
+def test_a_damaged_checkpoint_is_named_in_one_sentence_and_stays(tmp_path):
     file, point = tmp_path / "notes.txt", Point()
-    file.write_bytes(content)
-    with pytest.raises(ValueError, match=r"notes\.txt is no checkpoint"):
-        train(point, point.loss, SCHEDULE, checkpoint=file)
-    assert file.read_bytes() == content
+    whole = unfinished(file)
+    flips = [
+        whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in range(0, len(whole), 97)
+    ]
+    others = [b"", b"torn", b"\x02\x00\x00\x00\x00\x00\x00\x00{}", bytes(5000), whole[:-30]]
+    for content in [*others, *flips]:
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=r"notes\.txt is no checkpoint, or a damaged one"):
+            train(point, point.loss, SCHEDULE, checkpoint=file, identity="a")
+        assert file.read_bytes() == content
 
 
 @pytest.mark.parametrize("how", ["loss", "gradient", "raised"])
@@ -188,7 +215,14 @@ def test_nan_brings_the_last_good_state_back(tmp_path, how):
         return (point.place * 0).abs().sqrt().sum()  # 0, with a slope of infinity
 
     with pytest.raises(FloatingPointError, match=r"after step 13, at learning rate 0.05.*step 10"):
-        train(point, loss_at, SCHEDULE, evaluate=point.distance, checkpoint=tmp_path / "run")
+        train(
+            point,
+            loss_at,
+            SCHEDULE,
+            evaluate=point.distance,
+            checkpoint=tmp_path / "run",
+            identity="a",
+        )
     assert torch.equal(point.place, places[10]) and not (tmp_path / "run").exists()
     assert not point.training
 
