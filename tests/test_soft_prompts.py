@@ -623,7 +623,7 @@ def test_an_interrupted_fit_ends_the_same(lm, tmp_path, monkeypatch, kind):
     assert file.exists() and next(lm.model.parameters()).requires_grad
     monkeypatch.setattr(module, "reconstruction_loss", real)
     resumed, history = fit(file)
-    assert history == wanted and not file.exists()
+    assert history == wanted
     state = resumed.state_dict()
     assert all(torch.equal(value, state[name]) for name, value in whole.state_dict().items())
 
@@ -657,7 +657,6 @@ def test_a_checkpoint_belongs_to_model_texts_contexts_and_settings(lm, folders, 
         with pytest.raises(ValueError, match="belongs to a training with other data"):
             fit(**change)
     fit()
-    assert not file.exists()
 
 
 def test_nan_stops_and_keeps_the_last_good_state(lm, monkeypatch):

@@ -309,8 +309,11 @@ def test_an_interrupted_fit_goes_on_where_it_was(lm, tmp_path, monkeypatch):
         make(lm, steps=6).fit(REAL, checkpoint=file)
     monkeypatch.setattr(lm, "token_losses", real_loss)
     assert file.exists()
-    again = make(lm, steps=6).fit(REAL, checkpoint=file).fitted
-    assert again.history == whole.history and not file.exists()
+    method = make(lm, steps=6).fit(REAL, checkpoint=file)
+    again = method.fitted
+    assert again.history == whole.history and file.exists()
+    method.save(tmp_path / "saved")
+    assert not file.exists()
     for name, tensor in again.prompt.state_dict().items():
         assert torch.equal(tensor, whole.prompt.state_dict()[name]), name
 

@@ -370,6 +370,7 @@ def test_an_interrupted_fit_goes_on_where_it_was(lm, fitted, tmp_path, monkeypat
     for name in ("reference", *spa.adapters):
         assert same_weights(weights(spa.adapted, name), weights(fitted.adapted, name))
         assert spa.histories[name] == fitted.histories[name]
+    spa.save(tmp_path / "saved")
     assert not folder.exists()
 
 
@@ -398,7 +399,8 @@ def test_the_checkpoint_of_another_fit_is_refused_and_kept(lm, tmp_path, monkeyp
 def test_what_others_keep_in_the_folder_stays(lm, tmp_path):
     for name in ("README.md", "notes.txt"):
         (tmp_path / name).write_text("mine")
-    make(lm, 2, "random").fit(ROWS, checkpoint=tmp_path)
+    spa = make(lm, 2, "random").fit(ROWS, checkpoint=tmp_path)
+    spa.save(tmp_path.parent / "saved")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["README.md", "notes.txt"]
     assert (tmp_path / "README.md").read_text() == "mine", "peft would write its own over it"
 

@@ -30,6 +30,7 @@ __all__ = ['PARTS', 'PRESETS', 'Draft', 'UNMET', 'UNCHECKED', 'CUT_OFF', 'OFF_LA
            'draw_rows', 'LatentSampler', 'Learned', 'DiffLM', 'save_difflm', 'form_from', 'load_difflm']
 
 # %% ../../nbs/53_difflm.ipynb #10f7cb40
+from ..checkpoints import remove_checkpoint
 from ..datasets import as_dataset
 from .autoencoder import PRESETS as AUTOENCODERS
 from .autoencoder import Autoencoder, AutoencoderPreset, Collapse, row_logits
@@ -467,6 +468,7 @@ class FitLog:
             write(made, self.folder / name)
             self.done.append(name)
             write_json(self.folder / "fit.json", {"key": self.key, "done": self.done})
+            remove_checkpoint(self.running(name))
         return made
 
     def clear(self) -> None:
@@ -474,6 +476,7 @@ class FitLog:
         if self.folder is None or not self.done:
             return
         (self.folder / "fit.json").unlink()  # first: it must not tell of what is gone
+        remove_checkpoint(self.running("diffusion"))
         for name in self.done:
             shutil.rmtree(self.folder / name, ignore_errors=True)
         if not any(self.folder.iterdir()):
@@ -1039,6 +1042,7 @@ class DiffLM(Learned):
         self.preset, self._encoder = with_changes(preset, changes), encoder
         self.report: Counter[str] = Counter()
         self._fitted: Fitted | None = None
+        self._log = FitLog(None)
 
     def fit(
         self, data, *, target: str | None = None, held_out=None, decoder=None,
@@ -1053,7 +1057,7 @@ class DiffLM(Learned):
             held_out: other data that stops the training in time; None sets a share of `data` aside.
             decoder: the `decoder` of another fit to the same table, which is then not trained
                 again; without `lm` only.
-            checkpoint: a folder from which an interrupted fit goes on.
+            checkpoint: a folder from which an interrupted fit goes on; `save` empties it.
 
         Raises:
             TypeError, ValueError: what is no table, or no list of texts; too few rows; texts
@@ -1075,12 +1079,14 @@ class DiffLM(Learned):
         log = FitLog(checkpoint, key)
         with nullcontext() if self.lm is None else frozen(self.lm):
             self._fitted = fit_phases(self, form, ids, stop, given, log, progress)
-        log.clear()
+        self._log = log
         return self
 
     def save(self, folder: str | Path) -> Path:
         """Write what was fitted, a format model too, and the settings; `lm` is not written."""
-        return save_difflm(self, Path(folder))
+        save_difflm(self, Path(folder))
+        self._log.clear()
+        return Path(folder)
 
     @classmethod
     def load(cls, folder: str | Path, lm=None, encoder=None) -> DiffLM:

@@ -24,6 +24,7 @@ __all__ = ['PRESETS', 'QUESTION_LINE', 'SoftSRVPreset', 'check_preset', 'target_
            'check_contexts', 'make_plan', 'sample_key', 'TargetSampler', 'Target', 'prepare', 'untrained', 'SoftSRV']
 
 # %% ../../nbs/21_softsrv.ipynb #9e5d4849
+from ..checkpoints import remove_checkpoint
 from ..contamination import HeldOut
 from ..datasets import as_dataset
 from ..finetune import PROMPT
@@ -654,6 +655,7 @@ class SoftSRV(TargetSampler):
         self.kind = self.preset.kind
         self.answerer = Answerer(teacher, answer, self.preset.answer_prompt)
         self.report: Counter[str] = Counter()
+        self._checkpoint: str | Path | None = None
 
     def fit(
         self, real, held_out=None, *, checkpoint: str | Path | None = None,
@@ -665,7 +667,7 @@ class SoftSRV(TargetSampler):
             real: a Dataset, a DataFrame, a list of dictionaries or of str (see `target_texts`).
             held_out: other texts that stop the training in time; None sets a share of `real`
                 aside.
-            checkpoint: a file from which an interrupted fit goes on.
+            checkpoint: a file from which an interrupted fit goes on; `save` removes it.
             too_long: "skip" leaves out texts that do not fit the context, and logs how many.
 
         Raises:
@@ -676,6 +678,7 @@ class SoftSRV(TargetSampler):
         fitted = untrained(self.lm, target, self.preset, self.seed, self._encoder)
         stop = (fitted.encoder(target.held_out), target.held_out) if target.held_out else None
         self._fitted = fitted  # a loss of NaN leaves the last good state here
+        self._checkpoint = checkpoint
         fitted.history = fit_soft_prompt(
             self.lm, fitted.prompt, fitted.contexts, fitted.texts, held_out=stop,
             preset=self.preset.training(), seed=self.seed, checkpoint=checkpoint,
@@ -686,7 +689,9 @@ class SoftSRV(TargetSampler):
     def save(self, folder: str | Path) -> Path:
         """Write what was fitted and the settings to `folder`; the frozen model is not written."""
         save_fitted(self.fitted, Path(folder), self.lm)
-        return write_settings(Path(folder), self.lm, self.preset, self.seed)
+        write_settings(Path(folder), self.lm, self.preset, self.seed)
+        remove_checkpoint(self._checkpoint)
+        return Path(folder)
 
     @classmethod
     def load(cls, folder: str | Path, lm, *, teacher=None, answer=None, encoder=None) -> SoftSRV:

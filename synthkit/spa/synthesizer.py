@@ -22,6 +22,7 @@ __all__ = ['CHOICES', 'PRESETS', 'QUESTION', 'SPAPreset', 'check_preset', 'Form'
            'weights_of', 'check_base', 'check_rule', 'needs', 'prepare', 'score', 'SPA', 'save_spa', 'load_spa']
 
 # %% ../../nbs/32_spa.ipynb #4e7fcf4c
+from ..checkpoints import remove_checkpoint
 from ..datasets import as_dataset
 from ..finetune import PROMPT
 from ..fitted import check_model
@@ -306,6 +307,7 @@ def adapter_on_file(
         save_adapter(lm, name, log.folder)
         write_json(log.folder / name / "history.json", asdict(history))
         log.mark(name, key)
+        remove_checkpoint(file)
     return history
 
 # %% ../../nbs/32_spa.ipynb #c35ae0e8
@@ -608,6 +610,7 @@ class SPA(AdapterSampler):
         self.rule = partition
         self.scores: np.ndarray | None = None
         self.histories: dict[str, History] = {}
+        self._log = FitLog(None)
 
     def fit(
         self, synthetic, queries=None, *, factor=None, vectors=None,
@@ -621,8 +624,8 @@ class SPA(AdapterSampler):
             queries: rows of the same shape, for "influence", "kmeans" and "bm25".
             factor: for "oracle": a column of `synthetic`, or a level for each row.
             vectors: for "embedding": (n, d); None takes mean input embeddings.
-            checkpoint: a folder; an interrupted call goes on at the adapter that was running. It
-                is emptied at the end.
+            checkpoint: a folder; an interrupted call goes on at the adapter that was running.
+                `save` empties it.
 
         Raises:
             ValueError: no rows or queries, more parts than rows, a part that is too small, a row
@@ -644,13 +647,14 @@ class SPA(AdapterSampler):
             self.histories[name] = adapter_on_file(
                 lm, name, pairs, self.preset.part_updates, self.preset, seed, log, progress
             )
-        self.form, self._adapted, self._base = form, lm, base
-        log.clear()
+        self.form, self._adapted, self._base, self._log = form, lm, base, log
         return self
 
     def save(self, folder: str | Path) -> Path:
         """Write the adapters, in peft's own format, and what else was fitted; not the base."""
-        return save_spa(self, Path(folder))
+        save_spa(self, Path(folder))
+        self._log.clear()
+        return Path(folder)
 
     @classmethod
     def load(cls, folder: str | Path, lm) -> SPA:
