@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 import random
 import re
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from synthkit.checkpoints import (
+    load_optimiser,
+    optimiser_groups,
+    read_checkpoint,
+    write_checkpoint,
+)
+from .identity import run_key
 from .lm.mixed import share_weights
 from .lm.precision import fast_bfloat16
 
@@ -158,15 +164,17 @@ def finetune(
         examples: rows with question/answer, prompt/completion or text.
         autocast: compute in bfloat16 (the adapter's weights stay float32); None: where the
             device does it fast.
-        checkpoint: a file that holds the state of an interrupted training; a call with the same
-            arguments goes on from it, and it is removed at the end.
+        checkpoint: a file for the state of the training; a call with the same arguments goes on
+            from it. It stays, with the finished student in it, until you have saved that one and
+            call `synthkit.checkpoints.remove_checkpoint`.
 
     Returns:
         A new `LM` with its adapter in use; `student.losses` holds the loss of every update, in
         nats per answer token.
 
     Raises:
-        ValueError: no examples, or one longer than the context.
+        ValueError: no examples, or one longer than the context; a checkpoint that is damaged, or
+            of another training.
         FloatingPointError: the loss stopped being a number (the learning rate is too high).
     """
     from tqdm import tqdm
@@ -179,18 +187,18 @@ def finetune(
     plan = [batch for epoch in epochs for batch in epoch][: preset.max_updates]
     adapter = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(adapter, lr=preset.lr, weight_decay=0.0)
-    losses = _resume(checkpoint, adapter, optimiser, (seed, len(plan), len(encoded)))
+    parts = {"model": lm, "start": adapter, "data": encoded, "preset": preset, "seed": seed}
+    key = run_key(**parts, autocast=autocast) if checkpoint else ""
+    losses = _resume(checkpoint, key, adapter, optimiser)
     model.train()
     for update in tqdm(range(len(losses), len(plan)), disable=not progress, desc="fine-tuning"):
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(update, len(plan), preset.lr)
         batch = collate(encoded, plan[update], lm.tokenizer.pad_token_id or 0, lm.device)
         losses.append(_update(model, optimiser, batch, autocast))
-        if checkpoint and (update + 1) % checkpoint_every == 0:
-            _save(checkpoint, adapter, optimiser, losses, (seed, len(plan), len(encoded)))
+        if checkpoint and ((update + 1) % checkpoint_every == 0 or update + 1 == len(plan)):
+            _save(checkpoint, key, adapter, optimiser, losses)
     model.eval()
-    if checkpoint:
-        Path(checkpoint).unlink(missing_ok=True)
     student.losses = losses
     return student
 
@@ -211,24 +219,21 @@ def _update(model, optimiser, batch, autocast: bool) -> float:
     return loss.item()
 
 
-def _save(path, adapter, optimiser, losses, plan) -> None:
-    temporary = Path(f"{path}.partial")
-    state = {"adapter": [p.detach() for p in adapter], "optimiser": optimiser.state_dict()}
-    torch.save({**state, "losses": losses, "plan": list(plan)}, temporary)
-    os.replace(temporary, path)
+def _save(path, key: str, adapter, optimiser, losses) -> None:
+    weights = {str(number): weight for number, weight in enumerate(adapter)}
+    groups = {"adapter": weights, **optimiser_groups(optimiser)}
+    write_checkpoint(path, key, {"losses": losses}, groups)
 
 
-def _resume(path, adapter, optimiser, plan) -> list[float]:
+def _resume(path, key: str, adapter, optimiser) -> list[float]:
     if path is None or not Path(path).exists():
         return []
-    state = torch.load(path, weights_only=True)
-    if state["plan"] != list(plan):
-        raise ValueError(f"{path} belongs to another training; remove it or name another file")
+    facts, groups = read_checkpoint(path, key)
     with torch.no_grad():
-        for parameter, saved in zip(adapter, state["adapter"]):
-            parameter.copy_(saved)
-    optimiser.load_state_dict(state["optimiser"])
-    return state["losses"]
+        for number, weight in enumerate(adapter):
+            weight.copy_(groups["adapter"][str(number)])
+    load_optimiser(optimiser, groups)
+    return facts["losses"]
 
 # %% ../nbs/03_finetune.ipynb #30e440ab
 _FINAL = re.compile(r"####\s*(-?[\d,]*\.?\d+)")

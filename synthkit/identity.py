@@ -70,7 +70,11 @@ def _feed_object(put: Put, value: Any, where: str) -> None:
     elif hasattr(value, "tobytes") and hasattr(value, "dtype") and value.dtype.kind not in "OSUTMm":
         _piece(put, f"array {value.dtype.str} {value.shape}", value.tobytes())
     elif isinstance(value, Iterable) and not isinstance(value, Iterator):
-        _many(put, "sequence", value, where)
+        values = list(value)
+        if set(map(type, values)) == {int}:  # token ids, of which there are many
+            _piece(put, "numbers", repr(values).encode())
+        else:
+            _many(put, "sequence", values, where)
     elif " at 0x" not in (shown := repr(value)):  # dates, types of numbers, devices, ...
         _piece(put, type(value).__name__, shown.encode("utf-8", "surrogatepass"))
     else:

@@ -8,12 +8,21 @@ from __future__ import annotations
 import math
 import os
 import random
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
+from synthkit.checkpoints import (
+    load_optimiser,
+    optimiser_groups,
+    read_checkpoint,
+    remove_checkpoint,
+    write_checkpoint,
+)
+from .identity import run_key
 from .lm.loading import quiet_bars
 from .lm.precision import fast_bfloat16
 from .storage import write_json
@@ -414,10 +423,9 @@ def training_step(model, optimiser, ids: torch.Tensor, lr: float, autocast: bool
     return loss.item()
 
 # %% ../nbs/01_lm.ipynb #5afde275
-def _save_state(path: Path, **state) -> None:
-    temporary = path.with_suffix(".partial")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
+def _save_state(path: Path, key: str, losses: list[float], model, optimiser) -> None:
+    groups = {"model": model.state_dict(), **optimiser_groups(optimiser)}
+    write_checkpoint(path, key, {"losses": losses}, groups)
 
 # %% ../nbs/01_lm.ipynb #b310b72a
 def new_optimiser(model):
@@ -434,76 +442,76 @@ def pretrain(
     seed: int = 0,
     device: str = "cpu",
     autocast: bool | None = None,
-    checkpoint_every: int = 500,
+    checkpoint_every: int | None = None,
     progress: bool = True,
 ) -> list[float]:
     """Train an embedded model from nothing and write it to `folder` in Hugging Face format.
 
     An interrupted training continues from `folder/checkpoint.pt` when it is called again with the
-    same preset and seed; the file is removed at the end.
+    same preset and seed; the file is removed when the model is written.
 
     Args:
         folder: where the model, tokenizer and `training.json` (preset, seed, losses) are written.
         preset: shape and length; `PRESETS["study"]` made the committed model.
         autocast: compute in bfloat16 (weights stay float32); None: where the machine does it fast.
-        checkpoint_every: steps between two saved states.
+        checkpoint_every: steps between two saved states; None: a tenth of them, at most 500.
 
     Returns:
         The training loss of every step, in nats per token.
 
     Raises:
-        ValueError: the folder holds a checkpoint of another preset or seed.
+        ValueError: the folder holds a damaged checkpoint, or one of another preset or seed.
     """
     from tqdm import tqdm
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    corpus = Corpus()
-    texts = corpus.documents(preset.tokenizer_documents, "tokenizer")
-    tokenizer = train_tokenizer(texts, preset.vocab, preset.context)
-    model = new_model(preset, seed).to(device)
+    corpus, model = Corpus(), new_model(preset, seed).to(device)
     optimiser = new_optimiser(model)
     made_by = {"preset": asdict(preset), "seed": seed, "mixture": corpus.mixture}
     made_by["writing"] = WRITING
-    checkpoint, losses = folder / "checkpoint.pt", []
-    if checkpoint.exists():
-        losses = _resume(checkpoint, made_by, model, optimiser)
-    model.train()
     autocast = fast_bfloat16(device) if autocast is None else autocast
+    key = run_key(made_by=made_by, start=list(model.parameters()), exact=not autocast)
+    checkpoint = folder / "checkpoint.pt"
+    losses = _resume(checkpoint, key, model, optimiser) if checkpoint.exists() else []
+    texts = corpus.documents(preset.tokenizer_documents, "tokenizer")
+    tokenizer = train_tokenizer(texts, preset.vocab, preset.context)
+    model.train()
     total = preset.steps + preset.drill_steps + preset.writing_steps
+    every = checkpoint_every or max(1, min(500, total // 10))
     steps = range(len(losses), total)
     for step in tqdm(steps, initial=len(losses), total=total, disable=not progress):
         if step and stage_of(step, preset)[1] == 0:
             optimiser = new_optimiser(model)  # a stage starts with a clean memory
         ids = step_batch(corpus, tokenizer, preset, seed, step).to(device)
         losses.append(training_step(model, optimiser, ids, learning_rate(step, preset), autocast))
-        if (step + 1) % checkpoint_every == 0 and step + 1 < total:
-            _save_state(checkpoint, made_by=made_by, losses=losses, model=model.state_dict(),
-                        optimiser=optimiser.state_dict())  # fmt: skip
+        if (step + 1) % every == 0 or step + 1 == total:
+            _save_state(checkpoint, key, losses, model, optimiser)
     _write_model(folder, model, tokenizer, {**made_by, "final_loss": _last(losses)})
-    checkpoint.unlink(missing_ok=True)
+    remove_checkpoint(checkpoint)
     return losses
 
 # %% ../nbs/01_lm.ipynb #c5ac5046
-def _resume(checkpoint: Path, made_by: dict, model, optimiser) -> list[float]:
+def _resume(checkpoint: Path, key: str, model, optimiser) -> list[float]:
     """Load the saved state into model and optimiser; the losses so far."""
-    state = torch.load(checkpoint, weights_only=True)
-    if state["made_by"] != made_by:
-        raise ValueError(
-            f"{checkpoint.name} belongs to another preset, mixture or seed "
-            f"(seed {state['made_by']['seed']}); remove it or choose another folder"
-        )
-    model.load_state_dict(state["model"])
-    optimiser.load_state_dict(state["optimiser"])
-    return state["losses"]
+    facts, groups = read_checkpoint(checkpoint, key)
+    model.load_state_dict(groups["model"])
+    load_optimiser(optimiser, groups)
+    return facts["losses"]
 
 
 def _write_model(folder: Path, model, tokenizer, summary: dict) -> None:
-    """An ordinary Hugging Face folder, and `training.json` beside it."""
+    """An ordinary Hugging Face folder, and `training.json` beside it: whole, or not loadable."""
+    new, config = folder / "new", folder / "config.json"
+    shutil.rmtree(new, ignore_errors=True)
     with quiet_bars():
-        model.eval().save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    write_json(folder / "training.json", summary)
+        model.eval().save_pretrained(new)
+    tokenizer.save_pretrained(new)
+    write_json(new / "training.json", summary)
+    config.unlink(missing_ok=True)  # without it the folder holds no model
+    for file in sorted(new.iterdir(), key=lambda file: file.name == config.name):
+        os.replace(file, folder / file.name)
+    new.rmdir()
 
 
 def _last(losses: list[float]) -> float:

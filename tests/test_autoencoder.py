@@ -388,7 +388,7 @@ def test_the_layout_of_rows_is_part_of_a_fit(decoder, codec, ids, tmp_path, monk
     other = copy.copy(codec)  # the same ids, read as columns of one token each
     other.fields = [SimpleNamespace(width=1)] * codec.length
     assert not torch.equal(place_weights(other), place_weights(codec))
-    with pytest.raises(ValueError, match="other data, settings or model"):
+    with pytest.raises(ValueError, match="other data, options, model or seed"):
         Autoencoder(decoder, other, TINY).fit(ids, checkpoint=path)
     with pytest.raises(ValueError, match="fit again"):
         Autoencoder.load(model.save(tmp_path / "kept"), decoder, other)
@@ -409,7 +409,7 @@ def test_a_checkpoint_of_another_fit_is_refused(decoder, codec, ids, tmp_path, m
         (Autoencoder(decoder, codec, TINY), ids[:200], 0),
         (Autoencoder(decoder, codec, TINY), ids, 1),
     ]:
-        with pytest.raises(ValueError, match="other data, settings or model"):
+        with pytest.raises(ValueError, match="other data, options, model or seed"):
             model.fit(rows, seed=seed, checkpoint=path)
 
 

@@ -1,6 +1,7 @@
 """Fine-tuning: masking, batches, adapters, resuming, scores."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -121,24 +122,29 @@ def test_an_interrupted_training_ends_the_same(lm, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_update", dies)
     with pytest.raises(KeyboardInterrupt):
         finetune(lm, ROWS, PRESET, seed=2, checkpoint=file, checkpoint_every=2)
-    assert file.exists()
     monkeypatch.setattr(module, "_update", real)
+    kept = file.read_bytes()
+    for examples, options in (
+        ([*ROWS[:-1], ROWS[0]], {"seed": 2}),  # as many examples, and as many updates
+        (ROWS, {"seed": 2, "preset": replace(PRESET, lr=1e-3)}),
+        (ROWS, {"seed": 3}),
+    ):
+        with pytest.raises(ValueError, match="belongs to a training with other data"):
+            finetune(lm, examples, **{"preset": PRESET, **options}, checkpoint=file)
+    for damaged in (b"", b"text", bytes(999), kept[:-5], kept[:50] + b"?" + kept[51:]):
+        file.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"state\.pt is no checkpoint, or a damaged one"):
+            finetune(lm, ROWS, PRESET, seed=2, checkpoint=file)
+    file.write_bytes(kept)
     resumed = finetune(lm, ROWS, PRESET, seed=2, checkpoint=file, checkpoint_every=2)
-    assert resumed.losses == whole.losses and not file.exists()
+    assert resumed.losses == whole.losses and file.exists(), "it goes when the student is saved"
+    monkeypatch.setattr(module, "_update", None)  # nothing is trained again
+    again = finetune(lm, ROWS, PRESET, seed=2, checkpoint=file)
+    assert all(torch.equal(a, b) for a, b in zip(adapters(again), adapters(whole)))
 
 
-def test_a_state_of_another_training_is_refused(lm, tmp_path):
-    file = tmp_path / "state.pt"
-    preset = FinetunePreset(rank=4, alpha=8, lr=1e-2, epochs=2, batch_size=4, max_updates=2)
-    import sys
-
-    module = sys.modules["synthkit.finetune"]
-    student = finetune(lm, ROWS, preset)
-    adapter = [p for n, p in student.model.named_parameters() if "lora_" in n]
-    optimiser = torch.optim.AdamW(adapter)
-    module._save(file, adapter, optimiser, [1.0], (9, 9, 9))
-    with pytest.raises(ValueError, match="another training"):
-        finetune(lm, ROWS, preset, checkpoint=file)
+def adapters(student):
+    return [weight for name, weight in student.model.named_parameters() if "lora_" in name]
 
 
 def test_a_rate_that_explodes_is_named(lm):

@@ -227,7 +227,7 @@ def test_a_checkpoint_of_another_training_is_refused(codec, ids, tmp_path, monke
         with pytest.raises(KeyboardInterrupt):
             format_model(codec, ids, SHORT, seed=1, checkpoint=path)
     for changed in ({"seed": 2}, {"shuffle": False, "seed": 1}, {"seed": 1, "hints": 1}):
-        with pytest.raises(ValueError, match="other data, settings or model"):
+        with pytest.raises(ValueError, match="other data, options, model or seed"):
             format_model(codec, ids, SHORT, checkpoint=path, **changed)
 
 

@@ -151,13 +151,32 @@ def test_a_stopped_training_ends_exactly_like_a_whole_one(tmp_path, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         P.pretrain(tmp_path / "cut", TINY, progress=False, checkpoint_every=2)
     monkeypatch.setattr(P, "training_step", real)
-    with pytest.raises(ValueError, match="another preset"):
+    state = tmp_path / "cut" / "checkpoint.pt"
+    with pytest.raises(ValueError, match=r"checkpoint\.pt belongs to a training with other"):
         P.pretrain(tmp_path / "cut", TINY, seed=1, progress=False)
+    whole_state = state.read_bytes()
+    for damaged in (b"", b"hello", bytes(5000), whole_state[:-9], whole_state[:99]):
+        state.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"checkpoint\.pt is no checkpoint, or a damaged one"):
+            P.pretrain(tmp_path / "cut", TINY, progress=False)
+    state.write_bytes(whole_state)
     resumed = P.pretrain(tmp_path / "cut", TINY, progress=False, checkpoint_every=2)
     assert resumed == whole
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut")]
     assert weights[0] == weights[1]
-    assert not (tmp_path / "cut" / "checkpoint.pt").exists()
+    names = [{file.name for file in (tmp_path / name).iterdir()} for name in ("whole", "cut")]
+    assert names[0] == names[1] and "checkpoint.pt" not in names[0]
+
+
+def test_a_short_training_too_is_on_disk_as_it_goes(tmp_path, monkeypatch):
+    monkeypatch.setattr(P, "_write_model", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        P.pretrain(tmp_path, TINY, progress=False)
+    monkeypatch.undo()
+    monkeypatch.setattr(P, "training_step", None)  # nothing is trained again
+    assert len(P.pretrain(tmp_path, TINY, progress=False)) == TINY.steps + TINY.drill_steps + (
+        TINY.writing_steps
+    )
 
 
 def test_what_it_writes_is_an_ordinary_model(tmp_path):
