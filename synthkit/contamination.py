@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import Any
 
+from .datasets import columns_of, is_table, texts_of
 from .metrics import shingles, words
 from .texts import same_key
 
@@ -28,13 +29,12 @@ class HeldOut:
     Source: the usual n-gram check (Brown et al., 2020, App. C).
     """
 
-    def __init__(self, questions: Iterable[str], n: int | None = 8):
+    def __init__(self, questions: Any, n: int | None = 8):
         if n is not None and n < 1:
             raise ValueError(f"n counts the words of a run and must be positive or None, got {n}")
-        if isinstance(questions, str):
-            raise TypeError("give a list of test questions, not one string: write [question]")
         self.n = n
-        questions = list(questions)
+        alone = is_table(questions) and "question" in columns_of(questions)
+        questions = texts_of(questions, "question" if alone else None, least=0)
         self._keys = {question_key(question) for question in questions}
         self._runs = {run for question in questions for run in self._shingles(question)}
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .metrics import texts_of, words
+from .datasets import texts_of
+from .metrics import words
 from .storage import read_json, sha256_file, write_bytes, write_json
 
 _log = logging.getLogger(__name__)

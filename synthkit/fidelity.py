@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from .datasets import texts_of, values_of
 from .metrics import _tfidf, rate, words
 from .statistics import Interval
 
@@ -47,6 +48,7 @@ def text_features(*sets: Sequence[str], dims: int = 48, seed: int = 0) -> list[n
 
     if not sets or dims < 1 or any(isinstance(texts, str) for texts in sets):
         raise ValueError(f"give one or more lists of texts and dims >= 1, got dims={dims}")
+    sets = tuple(texts_of(texts, least=0) for texts in sets)
     sizes = [len(texts) for texts in sets]
     if min(sizes) == 0:
         raise ValueError(f"every set needs texts, got sets of {sizes}")
@@ -276,12 +278,14 @@ def near_copy_rates(
     Raises:
         ValueError: no text, no training text, or `own` of another length or all None.
     """
+    texts, train = texts_of(texts, least=0), texts_of(train, least=0)
     if not len(texts) or not len(train):
         raise ValueError(f"rates need texts on both sides, got {len(texts)} and {len(train)}")
     known = {masked(text, names) for text in train}
     forms = [masked(text, names) for text in texts]
     rates = {"train": rate([form in known for form in forms])}
     if own is not None:
+        own = values_of(own, "own")
         if len(own) != len(texts):
             raise ValueError(f"own holds {len(own)} texts for {len(texts)} texts; give one each")
         pairs = [(form, real) for form, real in zip(forms, own) if real is not None]

@@ -22,6 +22,7 @@ from synthkit.checkpoints import (
     read_checkpoint,
     write_checkpoint,
 )
+from .datasets import rows_of, texts_of
 from .identity import run_key
 from .lm.mixed import share_weights
 from .lm.precision import fast_bfloat16
@@ -161,7 +162,8 @@ def finetune(
     Args:
         lm: a base model (it gets a fresh adapter) or a student (its adapter is trained further).
             It stays as it is, and shares its frozen weights with the student.
-        examples: rows with question/answer, prompt/completion or text.
+        examples: a table of any kind (see `synthkit.datasets.rows_of`) with question/answer,
+            prompt/completion or text.
         autocast: compute in bfloat16 (the adapter's weights stay float32); None: where the
             device does it fast.
         checkpoint: a file for the state of the training; a call with the same arguments goes on
@@ -179,7 +181,7 @@ def finetune(
     """
     from tqdm import tqdm
 
-    encoded = encode(lm.tokenizer, list(examples), lm.context)
+    encoded = encode(lm.tokenizer, rows_of(examples), lm.context)
     student, rng = new_student(lm, preset, seed), random.Random(f"finetune-{seed}")
     model = student.model
     autocast = fast_bfloat16(lm.device) if autocast is None else autocast
@@ -247,7 +249,7 @@ def final_answer(text: str) -> str | None:
 
 def answer(lm, questions: Sequence[str], *, max_new_tokens: int = 64, **options) -> list[str]:
     """The model's answers to `questions`, greedy unless `options` say otherwise."""
-    prompts = [PROMPT.format(question=question) for question in questions]
+    prompts = [PROMPT.format(question=question) for question in texts_of(questions, least=0)]
     return [text.strip() for text in lm.generate(prompts, max_new_tokens=max_new_tokens, **options)]
 
 
@@ -257,5 +259,6 @@ def accuracy(lm, rows: Sequence[Mapping], **options) -> np.ndarray:
     Raises:
         KeyError: a row has no `question` or `final`.
     """
+    rows = rows_of(rows)
     answers = answer(lm, [row["question"] for row in rows], **options)
     return np.array([final_answer(a) == str(row["final"]) for a, row in zip(answers, rows)])

@@ -42,7 +42,7 @@ def shape_error(
     Raises:
         TypeError, ValueError: see `table_probes.check_tables`.
     """
-    check_tables(real, synthetic)
+    real, synthetic = check_tables(real, synthetic)
     errors = []
     for name, kind in column_kinds(real, categories).items():
         a, b = (table[name].dropna() for table in (real, synthetic))
@@ -82,7 +82,7 @@ def pair_error(
     Raises:
         TypeError, ValueError: see `table_probes.check_tables`; another `edges`.
     """
-    check_tables(real, synthetic)
+    real, synthetic = check_tables(real, synthetic)
     if edges not in ("own", "real"):
         raise ValueError(f"edges is 'own' (as SDMetrics) or 'real', got {edges!r}")
     kinds = column_kinds(real, categories)
@@ -179,7 +179,7 @@ def invalid_values(
     """
     import pandas as pd
 
-    check_tables(real, synthetic)
+    real, synthetic = check_tables(real, synthetic)
     bad = {}
     for name, kind in column_kinds(real, categories).items():
         missing = synthetic[name].isna().to_numpy()
@@ -220,7 +220,7 @@ def rare_coverage(
     Raises:
         TypeError, ValueError: see `table_probes.check_tables`; `rare` outside 0 to 1.
     """
-    check_tables(real, synthetic)
+    real, synthetic = check_tables(real, synthetic)
     if not 0 < rare <= 1:
         raise ValueError(f"rare is a share of the rows, above 0 and at most 1; got {rare}")
     found = []

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .datasets.containers import as_frame, values_of
 from .statistics import Interval, mean_interval
 from .table_baselines import tvae_table
 from .table_fidelity import invalid_rate, invalid_values, pair_error, rare_coverage, shape_error
@@ -108,7 +109,8 @@ def closest_record(
     """
     import pandas as pd
 
-    check_tables(train, holdout, synthetic)
+    train, holdout, synthetic = check_tables(train, holdout, synthetic)
+    without = values_of(without, "without")
     unknown = [name for name in without if name not in train.columns]
     if unknown or len(synthetic) < 2 or len(set(without)) == train.shape[1]:
         raise ValueError(
@@ -191,7 +193,7 @@ def _nearest(rows: np.ndarray, others: np.ndarray, scales: Sequence[float]) -> n
 
 def independent_columns(frame: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Each column shuffled on its own: the real columns, and nothing of what ties them together."""
-    rng = np.random.default_rng(seed)
+    frame, rng = as_frame(frame), np.random.default_rng(seed)
     shuffled = {name: frame[name].take(rng.permutation(len(frame))).array for name in frame}
     return type(frame)(shuffled, columns=frame.columns)
 
@@ -206,6 +208,7 @@ def class_conditional(frame: pd.DataFrame, target: str, seed: int = 0) -> pd.Dat
     """
     import pandas as pd
 
+    frame = as_frame(frame)
     if target not in frame.columns:
         raise ValueError(f"no column {target!r}; found {list(frame.columns)}")
     values, kind = frame[target], column_kinds(frame)[target]
@@ -232,7 +235,7 @@ def reference_tables(
         "1,000 real rows" (where there are more), "independent within classes", "independent
         columns" and, with `tvae_epochs`, "TVAE".
     """
-    tables = {}
+    tables, train = {}, as_frame(train)
     if len(train) > 1000:
         tables["1,000 real rows"] = train.sample(1000, random_state=seed).reset_index(drop=True)
     tables["independent within classes"] = class_conditional(train, target, seed)
@@ -256,9 +259,10 @@ def evaluate_table(
     """All measures of one synthetic table, or of several with their names.
 
     Args:
-        train: the real rows that the generator learned from.
-        test: real rows that it has not seen.
-        synthetic: one table, or tables by name.
+        train: the real rows that the generator learned from: a table of any kind, as all of them
+            (see `synthkit.datasets.as_frame`).
+        test: real rows that it has not seen; values of another type than in `train` are cast.
+        synthetic: one table, such as a method's `sample` returns, or a dictionary of tables.
         target: the column to predict.
         seeds: of `utility`.
         categories: columns of numbers that are codes of categories.
@@ -277,10 +281,11 @@ def evaluate_table(
     import pandas as pd
 
     tables = synthetic if isinstance(synthetic, Mapping) else {"synthetic": synthetic}
+    train, test, *made = check_tables(train, test, *tables.values())
     options = {"seeds": seeds, "categories": categories, "without": without, "grid": grid}
     rows = {
         name: _measures(train, test, table, target, table, table, test, **options)
-        for name, table in tables.items()
+        for name, table in zip(tables, made)
     }
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -343,7 +348,7 @@ def reference_rows(
     """
     import pandas as pd
 
-    check_tables(train, test)
+    train, test = check_tables(train, test)
     test, seed = test.reset_index(drop=True), seeds[0] if len(seeds) else 0
     half = test.sample(frac=0.5, random_state=seed)
     options = {"seeds": seeds, "categories": categories, "without": without, "grid": grid}

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .datasets.containers import as_frame, plain_types, values_of
+from .datasets.dates import date_form
+
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST_CATEGORIES = 250  # the trees take 255; what is rarer counts as missing
-FORMS = (  # dates that a text column may hold
-    "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M",
-    "%Y-%m-%dT%H:%M:%SZ", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y",
-)  # fmt: skip
+TRUTH = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
 EXACT = 2**53  # whole numbers below it are floats without loss
 FEW_VALUES = 20  # a numeric target of so few values is a class
 
@@ -55,6 +55,7 @@ def column_kinds(real: pd.DataFrame, categories: Sequence[str] = ()) -> dict[str
     """
     from pandas.api import types
 
+    categories = values_of(categories, "categories")
     unknown = [name for name in categories if name not in real.columns]
     if unknown:
         raise ValueError(f"categories= names {unknown}; the columns are {list(real.columns)}")
@@ -84,32 +85,18 @@ def _kind_of_words(values: pd.Series) -> str:
     return "category" if form is None else f"date {form}"
 
 
-def date_form(texts: pd.Series) -> str | None:
-    """The form in which all texts (n,) are dates and from which they come back, or None."""
-    import pandas as pd
+def check_tables(real: Any, *others: Any) -> list[pd.DataFrame]:
+    """All tables as DataFrames, the columns of the others in the types of the first.
 
-    sample = str(texts.iloc[0])
-    for form in FORMS if sample[:1].isdigit() else ():
-        if pd.isna(pd.to_datetime(sample, format=form, errors="coerce")):
-            continue
-        found = pd.to_datetime(texts.astype(object), format=form, errors="coerce")
-        if found.notna().all() and (found.dt.strftime(form) == texts.astype(object)).all():
-            return form
-    return None
-
-
-def check_tables(real: pd.DataFrame, *others: pd.DataFrame) -> None:
-    """Raise unless all are DataFrames with rows and hold the columns of the first.
+    A number that another table writes as text ("1" for 1) becomes a number again, and so on.
 
     Raises:
-        TypeError: one of them is no DataFrame.
+        TypeError: one of them is no table (see `synthkit.datasets.as_frame`).
         ValueError: no rows or no columns, a column named twice, or a column that is missing.
     """
-    import pandas as pd
-
-    for table in (real, *others):
-        if not isinstance(table, pd.DataFrame):
-            raise TypeError(f"needs pandas DataFrames, found {type(table).__name__}")
+    frames = [plain_types(as_frame(table)) for table in (real, *others)]
+    real, *others = frames
+    for table in frames:
         if table.empty:
             raise ValueError(f"a table has {len(table)} rows and {table.shape[1]} columns")
         if not table.columns.is_unique:
@@ -117,6 +104,44 @@ def check_tables(real: pd.DataFrame, *others: pd.DataFrame) -> None:
         lacking = [name for name in real.columns if name not in table.columns]
         if lacking:
             raise ValueError(f"no column {lacking} in a table with {list(table.columns)}")
+    return [real, *(_in_types_of(table, real) for table in others)]
+
+
+def _in_types_of(table: pd.DataFrame, real: pd.DataFrame) -> pd.DataFrame:
+    cast = {name: as_type_of(table[name], real[name]) for name in real.columns}
+    changed = {name: values for name, values in cast.items() if values is not table[name]}
+    return table.assign(**changed) if changed else table
+
+
+def as_type_of(values: pd.Series, real: pd.Series) -> pd.Series:
+    """A column with numbers, truth values and words written as in the real column.
+
+    What cannot be written so stays as it is; two columns of one type come back unchanged.
+    """
+    import pandas as pd
+    from pandas.api import types
+
+    if isinstance(real.dtype, types.CategoricalDtype):
+        real = pd.Series(real.cat.categories)
+    if values.dtype == real.dtype and values.dtype != object:
+        return values
+    if isinstance(values.dtype, types.CategoricalDtype):
+        values = values.astype(object)
+    kind = types.infer_dtype(real, skipna=True)
+    if kind == "boolean" and not types.is_bool_dtype(values):
+        return values.astype(object).map(lambda each: TRUTH.get(str(each).strip().lower(), each))
+    if types.is_numeric_dtype(real) and not types.is_numeric_dtype(values):
+        numbers = pd.to_numeric(values, errors="coerce")
+        return numbers.astype(object).where(numbers.notna() | values.isna(), values)
+    if kind == "string" and types.is_numeric_dtype(values):
+        return values.astype(object).map(_written, na_action="ignore")
+    return values
+
+
+def _written(number: Any) -> str:
+    """A number as text, whole ones without a decimal point."""
+    whole = isinstance(number, float) and number.is_integer()
+    return str(int(number) if whole else number)
 
 
 def numbers_of(values: pd.Series, kind: str = "number", origin: int = 0) -> np.ndarray:
@@ -131,7 +156,8 @@ def numbers_of(values: pd.Series, kind: str = "number", origin: int = 0) -> np.n
 
     if kind != "number":
         _, _, form = kind.partition(" ")
-        dates = pd.to_datetime(values, format=form or None, errors="coerce", utc=True)
+        form = form.replace("%-", "%") or None
+        dates = pd.to_datetime(values, format=form, errors="coerce", utc=True)
         return ((dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)).to_numpy(float)
     found = pd.to_numeric(values, errors="coerce")
     if origin:  # Python's own whole numbers have all their digits
@@ -239,9 +265,10 @@ def utility(
     """
     import pandas as pd
 
-    if not len(seeds):
+    if not values_of(seeds, "seeds"):
         raise ValueError("seeds names at least one seed, for example (0, 1, 2)")
-    kinds, task = _task_of(train, test, target, task, categories)
+    test, train = check_tables(test, train)
+    kinds, task = _task_of(test, target, task, categories)
     y_train, y_test = _targets(train[target], test[target], task)
     train, test = train[np.isfinite(y_train)], test[np.isfinite(y_test)]
     y_train, y_test = y_train[np.isfinite(y_train)], y_test[np.isfinite(y_test)]
@@ -262,14 +289,12 @@ def utility(
 
 
 def _task_of(
-    train: pd.DataFrame,
     test: pd.DataFrame,
     target: str,
     task: str | None,
     categories: Sequence[str],
 ) -> tuple[dict[str, str], str]:
     """The kinds of the columns and the task, after checks."""
-    check_tables(test, train)
     if target not in test.columns or test.shape[1] < 2:
         raise ValueError(f"no target {target!r} beside other columns in {list(test.columns)}")
     kinds, n_values = column_kinds(test, categories), test[target].nunique()
@@ -389,7 +414,7 @@ def c2st(
     from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import StratifiedKFold
 
-    check_tables(real, synthetic)
+    real, synthetic = check_tables(real, synthetic)
     n = min(len(real), len(synthetic), most)
     if folds < 2 or n < folds:
         raise ValueError(

@@ -1,8 +1,11 @@
 """Real sets are read as they are, and data that cannot be used is named with what was found."""
 
+import gzip
 import json
 import pickle
+import zipfile
 from fractions import Fraction
+from importlib.util import find_spec
 
 import datasets
 import numpy as np
@@ -308,13 +311,143 @@ def test_table_types_and_missing_entries(tmp_path):
 
 @pytest.mark.parametrize(
     "content, message",
-    [("a,a\n1,2\n", "more than one column is called a"), ("a,b\n", "0 rows and 2 columns")],
+    [("a,a\n1,2\n", "a column name occurs twice: a"), ("a,b\n", "0 rows and 2 columns")],
 )
 def test_a_bad_table_is_refused(tmp_path, content, message):
     path = tmp_path / "a.csv"
     path.write_text(content)
     with pytest.raises(ValueError, match=message):
         sets.load_table(path)
+
+
+def table_of(folder, content, name="a.csv", **options):
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return sets.load_table(path, **options)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_any_separator_is_found_and_quotation_marks_hide_it(tmp_path, separator):
+    header = separator.join(['"Age, years; or |"', "id", '"In\tcome"'])
+    rows = [separator.join(["30", '"a\nb"', '"x, ""y"""']), separator.join(["41", "c", "z"])]
+    found = table_of(tmp_path, "\n".join([header, *rows]))
+    assert list(found.columns) == ["Age, years; or |", "id", "In\tcome"]
+    assert found.values.tolist() == [[30, "a\nb", 'x, "y"'], [41, "c", "z"]]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("pack", [lambda content: content, gzip.compress])
+def test_byte_order_marks_and_gzip_are_read(tmp_path, encoding, pack):
+    name = "a.csv.gz" if pack is gzip.compress else "a.csv"
+    found = table_of(tmp_path, pack("naïve,2020\nä,1\n".encode(encoding)), name)
+    assert found.to_dict("list") == {"naïve": ["ä"], "2020": [1]}
+
+
+@pytest.mark.parametrize(
+    ("words", "values", "dtype"),
+    [
+        (["00123", "01234", "99999"], ["00123", "01234", "99999"], "str"),
+        (["9007199254740993", "", "12"], [2**53 + 1, None, 12], "Int64"),
+        (["9007199254740993", "1.5"], ["9007199254740993", "1.5"], "str"),
+        (["12345678901234567890", "5"], ["12345678901234567890", "5"], "str"),
+        (["1", "", "3"], [1, None, 3], "float64"),
+        (["1.234,56", "12,5"], [1234.56, 12.5], "float64"),
+        (["1,234.56", "12.5"], [1234.56, 12.5], "float64"),
+        (["1’234.50", "0.5"], [1234.5, 0.5], "float64"),
+        (["1e-05", "2E+3", "−4"], [1e-5, 2000, -4], "float64"),
+        (["12E4", "3E2"], ["12E4", "3E2"], "str"),
+        (["+4917012345678", "+4917012345679"], ["+4917012345678", "+4917012345679"], "str"),
+        (["True", "", "false"], [True, None, False], "boolean"),
+        (["True", "false"], [True, False], "bool"),
+        (["", "NA"], [None, None], "float64"),
+        (["1/3/2020", "2/3/2020"], ["1/3/2020", "2/3/2020"], "str"),
+    ],
+)
+def test_a_column_has_the_type_that_holds_its_words(tmp_path, words, values, dtype):
+    rows = "\n".join(f'"{word}";x' for word in words)
+    column = table_of(tmp_path, f"a;b\n{rows}\n")["a"]
+    assert [None if pd.isna(value) else value for value in column] == values
+    assert dtype in (str(column.dtype), "str")
+
+
+def test_decimal_marks_are_found_by_file_asked_for_or_told(tmp_path):
+    found = table_of(tmp_path, "a;b\n1,5;1.234\n2,25;12.500\n")
+    assert found.values.tolist() == [[1.5, 1234], [2.25, 12500]]
+    with pytest.warns(UserWarning, match=r"'1,234' is read as 1.234; decimal='.' reads it as 1234"):
+        assert table_of(tmp_path, "a;b\n1,234;x\n")["a"].tolist() == [1.234]
+    assert table_of(tmp_path, "a;b\n1,234;x\n", decimal=".")["a"].tolist() == [1234]
+    assert table_of(tmp_path, "a;b\n1,5;x\n", decimal=".")["a"].tolist() == ["1,5"]
+
+
+def test_amounts_are_told_and_read_on_request(tmp_path):
+    content = 'p,q\n12%,"$1,200.50"\n13%,$7\n'
+    with pytest.warns(UserWarning, match=r"'p' holds amounts such as '12%'.*dtype="):
+        assert table_of(tmp_path, content)["p"].tolist() == ["12%", "13%"]
+    found = table_of(tmp_path, content, dtype={"p": float, "q": float})
+    assert found.values.tolist() == [[12, 1200.5], [13, 7]]
+
+
+def test_types_are_taken_as_asked(tmp_path):
+    content = "zip,day,n\n00123,1/3/2020,1\n01234,12/31/2020,\n"
+    found = table_of(tmp_path, content, dtype={"zip": str, "day": "datetime64[us]", "n": "Int8"})
+    assert found["zip"].tolist() == ["00123", "01234"] and str(found["n"].dtype) == "Int8"
+    assert found["day"].dt.month.tolist() == [1, 12]
+    assert table_of(tmp_path, content, dtype={"zip": int})["zip"].tolist() == [123, 1234]
+    assert table_of(tmp_path, content, dtype=str)["n"][0] == "1"
+    assert sets.load_table(pd.DataFrame({"a": [1]}), dtype={"a": float})["a"].dtype == "float64"
+    for dtype, message in [
+        ({"n": int}, "column 'n' is not of the type int64"),
+        ({"day": float}, r"column 'day': '1/3/2020' \(row 0\) is no number"),
+        ({"zip": "datetime64[us]"}, r"'00123' \(row 0\) is no date"),
+        ({"x": int}, r"names \['x'\]; the columns are \['zip', 'day', 'n'\]"),
+        ({"n": "number"}, "is no type"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            table_of(tmp_path, content, dtype=dtype)
+
+
+def test_parquet_and_json_bring_their_types(tmp_path):
+    frame = pd.DataFrame({"id": pd.array([2**60 + 1, None], dtype="Int64"), "zip": ["00", "01"]})
+    frame.to_parquet(tmp_path / "a.parquet")
+    frame.to_json(tmp_path / "a.jsonl", orient="records", lines=True)
+    for name in ("a.parquet", "a.jsonl"):
+        pd.testing.assert_frame_equal(sets.load_table(tmp_path / name), frame)
+    with pytest.raises(ValueError, match="is damaged, or no parquet file"):
+        table_of(tmp_path, b"no", "b.parquet")
+
+
+def test_excel_needs_openpyxl_and_says_so(tmp_path):
+    if find_spec("openpyxl"):
+        frame = pd.DataFrame({"zip": ["00123", "x"], "n": [1, 2]})
+        frame.to_excel(tmp_path / "a.xlsx", index=False)
+        assert sets.load_table(tmp_path / "a.xlsx").to_dict("list") == frame.to_dict("list")
+    else:
+        with zipfile.ZipFile(tmp_path / "a.xlsx", "w") as file:
+            file.writestr("xl/workbook.xml", "")
+        with pytest.raises(ImportError, match="pip install openpyxl; or save the sheet as CSV"):
+            sets.load_table(tmp_path / "a.xlsx")
+
+
+def test_short_lines_are_told(tmp_path):
+    with pytest.warns(UserWarning, match=r"1 of 2 rows have fewer fields .* row 1 \(from 0\)"):
+        assert table_of(tmp_path, "a,b\n1,2\n3\n")["b"].isna().tolist() == [False, True]
+
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1, max_size=6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=5),
+    separator=st.sampled_from(",;\t|"),
+)
+def test_a_written_table_keeps_its_words(tmp_path_factory, rows, separator):
+    path = tmp_path_factory.mktemp("words") / "a.csv"
+    frame = pd.DataFrame(rows, columns=["one", "two"])
+    frame.to_csv(path, index=False, sep=separator)
+    found = sets.load_table(path, sep=separator, dtype=str, missing=())
+    kept = frame.map(lambda word: word if word.strip() else None)
+    assert found.astype(object).where(found.notna(), None).equals(kept.astype(object))
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,15 @@ def weights(lm):
     return {n: p.detach().clone() for n, p in lm.model.named_parameters() if "lora_" not in n}
 
 
+def test_rows_come_in_any_table(lm):
+    import pandas as pd
+
+    options = {"preset": replace(PRESET, max_updates=2), "seed": 1}
+    assert (
+        finetune(lm, pd.DataFrame(ROWS), **options).losses == finetune(lm, ROWS, **options).losses
+    )
+
+
 def test_the_prompt_carries_no_loss_and_the_end_does(lm):
     (ids, labels), *_ = encode(lm.tokenizer, ROWS, lm.context)
     kept = [i for i in labels if i >= 0]

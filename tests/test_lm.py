@@ -206,7 +206,7 @@ def test_bad_texts(lm, call):
     method = getattr(lm, call)
     with pytest.raises(TypeError, match="not one string"):
         method("one string")
-    with pytest.raises(TypeError, match="text 1 must be a string"):
+    with pytest.raises(TypeError, match="must hold texts; row 1 is int"):
         method(["A", 3])
     with pytest.raises(ValueError, match="text 1 is empty"):
         method(["A", ""])

@@ -4,8 +4,10 @@ import json
 from dataclasses import asdict
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import tiny_lm
@@ -292,6 +294,9 @@ def test_loss_is_that_of_each_text_behind_its_own_context(lm, fitted):
         total += float(lm.token_losses(embeds, labels, mask).sum().detach())
         tokens += int((labels != -100).sum())
     assert fitted.loss(texts) == pytest.approx(total / tokens, abs=1e-5)
+    rows = pd.DataFrame({"text": texts})
+    for data in (tuple(texts), rows, rows["text"], Dataset.from_pandas(rows)):
+        assert fitted.loss(data) == fitted.loss(texts)
 
 
 def test_an_interrupted_fit_goes_on_where_it_was(lm, tmp_path, monkeypatch):

@@ -176,8 +176,8 @@ def test_texts_and_rows_ask_the_same():
         ("one", TypeError, "not one string"),
         ([], ValueError, "no prompt was given"),
         ([{"prompt": "p"}], ValueError, "question"),
-        ([3], TypeError, "needs a datasets.Dataset"),
-        ({"question": ["q"]}, TypeError, "needs a datasets.Dataset"),
+        ([3], TypeError, "must hold texts; row 0 is int"),
+        ({"question": ["q"]}, TypeError, "found dict"),
     ],
 )
 def test_wrong_prompts_are_refused(asked, error, message):
@@ -476,7 +476,7 @@ def test_fewer_queries_than_parts_before_anything_is_trained(lm, monkeypatch):
     [
         ([], ValueError, "row"),
         ([{"title": "x"}] * 3, KeyError, "found title"),
-        ("text", TypeError, "needs a datasets.Dataset"),
+        ("text", TypeError, "found str: text"),
         ([*ROWS, {"question": "A " * 300, "answer": "x"}], ValueError, "row 18 takes"),
         ([*ROWS, {"prompt": "p", "completion": ""}][-1:], ValueError, "empty"),
     ],

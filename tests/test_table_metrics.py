@@ -66,7 +66,7 @@ def test_numbers_of_a_column():
 @pytest.mark.parametrize(
     ("bad", "error", "words"),
     [
-        ([1, 2], TypeError, "needs pandas DataFrames, found list"),
+        ([1, 2], TypeError, "a table must be a pandas.DataFrame.*found list"),
         (pd.DataFrame(), ValueError, "a table has 0 rows and 0 columns"),
         (mixed()[:0], ValueError, "a table has 0 rows and 5 columns"),
         (mixed().drop(columns="day"), ValueError, r"no column \['day'\] in a table with"),

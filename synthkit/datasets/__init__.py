@@ -1,5 +1,14 @@
 """Real sets by path or by hub name, read, checked and brought into one form."""
 
+from .containers import (
+    as_frame,
+    columns_of,
+    is_list_of_texts,
+    is_table,
+    rows_of,
+    texts_of,
+    values_of,
+)
 from .loaders import (
     KNOWN_SETS,
     MISSING,
@@ -24,6 +33,10 @@ __all__ = [
     "PICKLES",
     "KnownSet",
     "as_dataset",
+    "as_frame",
+    "columns_of",
+    "is_list_of_texts",
+    "is_table",
     "load_clinc150",
     "load_mbpp",
     "load_questions",
@@ -33,4 +46,7 @@ __all__ = [
     "load_texts",
     "load_tool_schemas",
     "normalise_number",
+    "rows_of",
+    "texts_of",
+    "values_of",
 ]

@@ -14,19 +14,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..storage import read_json, read_jsonl
+from .containers import as_frame, check_names, columns_of, values_of
 from .normalise import normalise_number
-from .reading import FORMATS, lines, local_file, read_rows, read_table
+from .reading import (
+    FORMATS,
+    format_of,
+    lines,
+    local_file,
+    read_rows,
+    read_typed,
+    read_words,
+)
 from .tool_schemas import tools_in
 from .validation import (
     as_dataset,
     bad_rows,
     check_texts,
-    columns_of,
     is_blank,
     need_columns,
     need_rows,
     to_dataset,
 )
+from .words import typed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,16 +99,9 @@ def load_texts(
         ValueError: a file that cannot be read, no rows, a column that is not there, or (without
             `drop_missing`) rows without text: how many, and the first one's number, from 0.
     """
-    from datasets import Dataset
-
     if isinstance(source, (str, Path)):
         source = read_rows(local_file(source))
-    if isinstance(source, Dataset):
-        table: Mapping[str, Any] = dict(source.with_format(None).to_dict())
-    elif isinstance(source, Sequence) and source and all(isinstance(s, str) for s in source):
-        table = {"text": list(source)}
-    else:
-        table = columns_of(source)
+    table = columns_of(source)
     wanted = {"text": text} | ({"label": label} if label is not None else {})
     need_columns(list(table), wanted.values())
     picked = {name: list(table[column]) for name, column in wanted.items()}
@@ -275,36 +277,63 @@ def load_tool_schemas(path: str | Path) -> Dataset:
 
 
 def load_table(
-    source: str | Path | pd.DataFrame, *, missing: Sequence[str] = MISSING
+    source: str | Path | pd.DataFrame | Dataset | Sequence[Mapping],
+    *,
+    sep: str | None = None,
+    decimal: str | None = None,
+    dtype: Any = None,
+    missing: Sequence[str] = MISSING,
 ) -> pd.DataFrame:
-    """A table with a type inferred for each column.
+    """A table with a type for each column.
+
+    Of words in a file, whole numbers become int64 (where some are missing float64, or Int64 where
+    that would round), other numbers float64, True and False bool (with gaps boolean). Everything
+    else stays as it is written: words, dates, numbers with leading zeros, amounts of money.
 
     Args:
-        source: a csv or tsv file with a header (separated by commas, semicolons or tabs), or a
-            DataFrame, which is copied and renumbered.
+        source: a file, packed with gzip or not: csv or tsv with a header and any of the separators
+            comma, semicolon, tab and bar, in UTF-8 or with a byte-order mark; parquet, feather,
+            json, jsonl; Excel, which needs openpyxl. Or a table in memory, which is copied and
+            renumbered (see `containers.as_frame`).
+        sep: the separator; None finds the one that cuts all lines into as many fields.
+        decimal: the decimal mark, "." or ","; None finds it out.
+        dtype: a type, or a dictionary of types by column, instead of those found: `{"zip": str}`.
+            Numeric types drop currency and per cent signs.
         missing: the entries of a file that stand for a missing value.
 
-    Returns:
-        DataFrame: whole numbers int64 (float64 where some are missing), other numbers float64,
-            True and False bool, words str.
-
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: no rows, no columns, a column named twice, or a line of too many fields.
-    """
-    import pandas as pd
+        FileNotFoundError: there is no such file. TypeError: `source` is no path and no table.
+        ImportError: see `source`.
+        ValueError: no rows, no columns, a column named twice, a line of too many fields, or a word
+            that is nothing of the type asked for.
 
-    if isinstance(source, pd.DataFrame):
-        frame = source.reset_index(drop=True)
-        frame.columns = [str(name) for name in frame.columns]
-    else:
-        frame = read_table(local_file(source), na_values=list(missing))
-    twice = sorted(set(frame.columns[frame.columns.duplicated()]))
-    if twice:
-        raise ValueError(f"more than one column is called {', '.join(twice)}; rename them")
+    Warns:
+        UserWarning: lines with too few fields, numbers that can be read in two ways, amounts.
+    """
+    if decimal not in (None, ".", ","):
+        raise ValueError(f"decimal is '.' or ',', or None to find it out; found {decimal!r}")
+    if sep is not None and (not isinstance(sep, str) or len(sep) != 1):
+        raise ValueError(f"sep is one character, or None to find it out; found {sep!r}")
+    if not isinstance(source, (str, Path)):
+        frame = as_frame(source, "the table").reset_index(drop=True)
+    elif (frame := read_typed(path := local_file(source))) is None:
+        words, sep = read_words(path, sep or ("\t" if format_of(path) == ".tsv" else None))
+        check_names(words.columns)
+        how = {"decimal": decimal, "dtype": dtype, "missing": values_of(missing, "missing")}
+        frame, dtype = typed(words, separator=sep, **how), None
+    frame.columns = [str(name) for name in frame.columns]
+    check_names(frame.columns)
     if frame.empty:
         raise ValueError(f"the table has {len(frame)} rows and {frame.shape[1]} columns; give some")
-    return frame
+    return frame if dtype is None else _as_types(frame, dtype)
+
+
+def _as_types(frame: pd.DataFrame, dtype: Any) -> pd.DataFrame:
+    """A table that had types already, in others."""
+    try:
+        return frame.astype(dtype)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"the table does not take dtype={dtype!r}: {error}") from error
 
 
 def _rows(path_or_name: str | Path, split: str) -> list[dict[str, Any]]:

@@ -2,59 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .containers import columns_of
+
 if TYPE_CHECKING:
-    import pandas as pd
     from datasets import Dataset
 
 
-def as_dataset(data: Dataset | pd.DataFrame | Sequence[Mapping], *columns: str) -> Dataset:
+def as_dataset(data: Any, *columns: str) -> Dataset:
     """`data` as a `datasets.Dataset` whose `columns` are there and hold text in every row.
 
     Args:
-        data: a Dataset, a DataFrame (its index is dropped) or a list of dictionaries.
+        data: a table (see `containers.as_frame`; its index is dropped), or a list of texts, which
+            is a table with one column, `text`.
         columns: names of the columns that must hold non-blank strings.
 
     Returns:
         A Dataset with all the columns of `data`; `data` itself where it is one already.
 
     Raises:
-        TypeError: `data` is none of the three.
+        TypeError: `data` is nothing of that kind.
         ValueError: no rows, a column is missing (the message names those found), or a row holds
             something else than text (the message gives its number, from 0).
     """
     from datasets import Dataset
 
-    table = data.with_format(None) if isinstance(data, Dataset) else columns_of(data)
-    is_dataset = isinstance(table, Dataset)
+    is_dataset = isinstance(data, Dataset)
+    table = data.with_format(None) if is_dataset else columns_of(data)
     need_rows(len(table) if is_dataset else len(next(iter(table.values()), [])))
     need_columns(table.column_names if is_dataset else table, columns)
     for name in columns:
         check_texts(list(table[name]), name)
     return data if is_dataset else to_dataset(table)
-
-
-def columns_of(data: Any) -> dict[str, list]:
-    """The columns of a DataFrame or of a list of dictionaries; what a row lacks is None."""
-    import pandas as pd
-
-    if isinstance(data, pd.DataFrame):
-        if not data.columns.is_unique:
-            raise ValueError(f"a column name occurs twice: {', '.join(map(str, data.columns))}")
-        plain = {name for name, kind in data.dtypes.items() if kind in ("int64", "float64", "bool")}
-        frame = data.astype(object).where(data.notna(), None)
-        return {str(k): (data if k in plain else frame)[k].tolist() for k in data.columns}
-    if not isinstance(data, (list, tuple)) or not all(isinstance(row, Mapping) for row in data):
-        found = f"keys {', '.join(map(str, data))}" if isinstance(data, Mapping) else str(data)[:80]
-        raise TypeError(
-            "needs a datasets.Dataset (one split), a pandas.DataFrame or a list of dictionaries; "
-            f"found {type(data).__name__}: {found}"
-        )
-    need_rows(len(data))
-    names = dict.fromkeys(name for row in data for name in row)
-    return {name: [row.get(name) for row in data] for name in names}
 
 
 def to_dataset(table: Mapping[str, list]) -> Dataset:

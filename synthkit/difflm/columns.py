@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..datasets.dates import write_dates
 from .values import (
     MICROSECOND,
     ends_of,
@@ -273,8 +274,8 @@ class Date:
         start: midnight of the first day, ISO 8601, UTC.
         unit: microseconds a step: a day, hour, minute, second, millisecond or microsecond.
         low, high: the first and the last code.
-        form: how a text column writes its dates (`strftime`); "date" or "datetime" for objects of
-            Python's own types; None for a column of a datetime type.
+        form: how a text column writes its dates (see `synthkit.datasets.dates`); "date" or
+            "datetime" for objects of Python's own types; None for a column of a datetime type.
         missing: whether entries were missing.
         dtype: the pandas type that comes back.
         ends: the first and the last time in microseconds after the start, which no date that comes
@@ -329,7 +330,7 @@ class Date:
         if self.form == "datetime":
             return series.astype(object).where(~gone, None)
         if self.form is not None:
-            return to_dtype(series.dt.strftime(self.form).to_numpy(object), self.dtype, gone)
+            return to_dtype(write_dates(series, self.form).to_numpy(object), self.dtype, gone)
         zone = getattr(pd.api.types.pandas_dtype(self.dtype), "tz", None)
         return (series if zone is None else series.dt.tz_localize("UTC")).astype(self.dtype)
 
@@ -352,7 +353,8 @@ class Date:
         """
         written = isinstance(value, str) and self.form not in (None, "date", "datetime")
         try:
-            time = pd.to_datetime(value, format=self.form) if written else pd.Timestamp(value)
+            form = self.form and self.form.replace("%-", "%")
+            time = pd.to_datetime(value, format=form) if written else pd.Timestamp(value)
         except (TypeError, ValueError) as error:
             raise ValueError(f"column {self.name!r} holds dates, found {value!r}") from error
         if time is pd.NaT:

@@ -9,13 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from ..table_probes import date_form
+from ..datasets.dates import date_forms, looks_like_dates, other_form
 from .columns import Category, Column, Constant, Date, Number, Ranked
 from .values import ends_of, numbers_of, plain, times_of
 
 UNITS = (86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000, 1_000, 1)  # microseconds
 TYPICAL = 0.95  # a number's size: this quantile of the distances from the median
 ROWS_A_VALUE = 20  # a number with fewer rows than this a value is written in digits
+IDENTIFIERS = 20  # so many rows, all different, name rows
 FLOAT_DIGITS, INT_DIGITS = 15, 18  # the most a float64 and a code can carry
 
 
@@ -42,6 +43,9 @@ def infer_column(
     if kind in ("integer", "floating", "mixed-integer-float") and levels is None:
         numbers, _ = numbers_of(there)
         distinct = np.unique(numbers)
+        span = int(distinct[-1]) - int(distinct[0]) if numbers.dtype.kind == "i" else math.inf
+        if span < 2 * len(distinct):  # a running number
+            _tell_of_identifiers(there, len(distinct), "drawn anew, so that they may repeat")
         if len(distinct) > min(few, max(2, len(series) // ROWS_A_VALUE)):
             if ranks is not None:
                 return _ranked(numbers, distinct, ranks, common)
@@ -50,14 +54,18 @@ def infer_column(
         form = None if kind == "datetime64" else kind
         return _date(there, form, digits, common)
     elif kind == "string" and levels is None and varies:
-        form = date_form(there)
-        if form is not None:
-            return _date(there, form, digits, common)
+        forms = date_forms(there)
+        if forms:
+            _tell_of_order(there, forms)
+            return _date(there, forms[0], digits, common)
+        _check_dates(there)
     values = _values(there, levels)
     if len(values) == 1 and not common["missing"]:
         value = values[0].isoformat() if hasattr(values[0], "isoformat") else values[0]
         form = kind if kind in ("date", "datetime") and dtype == "object" else None
         return Constant(value=value, **common, **marks, form=form)
+    if levels is None and all(isinstance(value, str) for value in values):
+        _tell_of_identifiers(there, len(values), "copied")
     if len(values) > max_categories:
         raise ValueError(
             f"column {series.name!r} holds {len(values):,} different values in {len(series):,} "
@@ -65,6 +73,41 @@ def infer_column(
             f"or raise max_categories (now {max_categories:,})"
         )
     return Category(values=values, **common, **marks)
+
+
+def _tell_of_identifiers(there: pd.Series, different: int, fate: str) -> None:
+    """Warn of a column whose values name the rows."""
+    if different == len(there) >= IDENTIFIERS:
+        warnings.warn(
+            f"column {there.name!r} holds {different:,} values, all of them different, as "
+            f"identifiers are: they would be {fate}; leave the column out unless that is meant",
+            stacklevel=5,
+        )
+
+
+def _tell_of_order(there: pd.Series, forms: list[str]) -> None:
+    """Warn of dates such as 3/4/2020, which can be read with the day or the month first."""
+    other = other_form(there, forms)
+    if other is not None:
+        warnings.warn(
+            f"column {there.name!r}: dates such as {there.iloc[0]!r} are read as {forms[0]!r} and "
+            f"could be {other!r}; if they are, make them dates by pd.to_datetime(..., "
+            f"format={other.replace('%-', '%')!r})",
+            stacklevel=5,
+        )
+
+
+def _check_dates(there: pd.Series) -> None:
+    """Refuse words that are nearly all dates, but not in one form."""
+    found = looks_like_dates(list(there))
+    if found is not None:
+        date, odd = found
+        raise ValueError(
+            f"column {there.name!r} holds dates such as {date!r}, and not all in one form from "
+            f"which they come back ({odd!r}, say): make them dates by pd.to_datetime(..., "
+            "errors='coerce', or utc=True for time zones), name the odd ones in "
+            "load_table(missing=), or keep them as words by astype('category')"
+        )
 
 
 def _check_kind(name: str, there: pd.Series, kind: str, levels: tuple | None) -> None:

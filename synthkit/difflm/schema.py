@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..datasets.containers import as_frame
 from .columns import Category, Column, Constant, Date, Number, Ranked
 from .inference import UNITS, infer_column
 from .values import is_number
@@ -62,10 +63,12 @@ class TableSchema:
         Raises:
             TypeError: `frame` is not a table, or a column's name is no text.
             ValueError: no rows or only one, a name twice or blank, infinite numbers, values that
-                are no entries of a table, too many different words, or no column that varies.
+                are no entries of a table, too many different words, dates in several forms, or no
+                column that varies.
 
         Warns:
-            UserWarning: a column misses every entry.
+            UserWarning: a column misses every entry; its values are all different, as identifiers
+                are; or its dates can be read with the day or the month first.
         """
         frame = check_table(frame)
         if len(frame) < 2:
@@ -161,12 +164,7 @@ def check_table(frame: Any) -> pd.DataFrame:
         TypeError: it is no table, or a name is no text.
         ValueError: it has no column, or a name is blank or there twice.
     """
-    frame = frame.to_pandas() if hasattr(frame, "to_pandas") else frame
-    if not isinstance(frame, pd.DataFrame):
-        raise TypeError(
-            f"a table is a pandas.DataFrame, found {type(frame).__name__}; load_table(path) reads "
-            "one from a file"
-        )
+    frame = as_frame(frame)
     if frame.shape[1] == 0:
         raise ValueError("the table has no columns")
     for name in frame.columns:

@@ -31,7 +31,7 @@ __all__ = ['PARTS', 'PRESETS', 'Draft', 'UNMET', 'UNCHECKED', 'CUT_OFF', 'OFF_LA
 
 # %% ../../nbs/53_difflm.ipynb #10f7cb40
 from ..checkpoints import remove_checkpoint
-from ..datasets import as_dataset
+from ..datasets import as_dataset, as_frame, is_list_of_texts
 from .autoencoder import PRESETS as AUTOENCODERS
 from .autoencoder import Autoencoder, AutoencoderPreset, Collapse, row_logits
 from .columns import MISSING
@@ -182,24 +182,21 @@ def read_material(data, *, texts: bool):
     """What a fit learns from: a DataFrame, or a list of texts.
 
     Args:
-        data: a DataFrame, a Dataset, a list of dictionaries, or a list of texts.
+        data: a table of any kind that `synthkit.datasets.as_frame` reads, or texts.
         texts: whether texts can be learned; then a column `text` is taken for them.
 
     Raises:
         TypeError: none of these. ValueError: nothing in it, an empty text, or texts where a table
             is needed.
     """
-    if isinstance(data, (list, tuple)) and data and all(isinstance(row, str) for row in data):
+    if is_list_of_texts(data):
         if not texts:
             raise ValueError(
                 "texts need a language model to write them: DiffLM(lm); without one DiffLM learns "
                 "tables"
             )
-        return list(as_dataset([{"text": text} for text in data], "text")["text"])
-    rows = isinstance(data, (list, tuple)) and all(isinstance(row, Mapping) for row in data)
-    frame = pd.DataFrame(list(data)) if rows and data else data
-    if not isinstance(frame, pd.DataFrame):
-        frame = as_dataset(frame).to_pandas()
+        return list(as_dataset(data, "text")["text"])
+    frame = as_frame(data, "DiffLM's data")
     if texts and "text" in frame.columns:
         return list(as_dataset(frame[["text"]], "text")["text"])
     return frame

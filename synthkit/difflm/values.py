@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..datasets.dates import read_dates
+
 MICROSECOND = "datetime64[us]"
 
 
@@ -44,8 +46,7 @@ def numbers_of(series: pd.Series) -> tuple[np.ndarray, np.ndarray]:
 def times_of(series: pd.Series, form: str | None) -> tuple[np.ndarray, np.ndarray]:
     """Microseconds since 1970 in UTC (n,), 0 where missing or unreadable, and which those are."""
     if form is not None:
-        pattern = None if form in ("date", "datetime") else form
-        series = pd.to_datetime(series.astype(object), format=pattern, errors="coerce")
+        series = read_dates(series, None if form in ("date", "datetime") else form)
     elif not pd.api.types.is_datetime64_any_dtype(series.dtype):
         series = pd.to_datetime(series, errors="coerce")
     if getattr(series.dtype, "tz", None) is not None:

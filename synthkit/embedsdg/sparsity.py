@@ -14,6 +14,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from ..datasets import is_table, texts_of, values_of
 from ..texts import same_key
 
 # %% ../../nbs/10_sparsity.ipynb #f25ba39e
@@ -31,7 +32,8 @@ def embed_texts(
 
     Raises ValueError for an empty list, an empty text, or a weight that has no token.
     """
-    texts = [texts] if isinstance(texts, str) else list(texts)
+    texts = [texts] if isinstance(texts, str) else texts
+    texts = texts_of(texts) if is_table(texts) else values_of(texts, "texts")
     bad = [i for i, text in enumerate(texts) if not isinstance(text, str) or not text.strip()]
     if not texts or bad:
         found = (

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from ..datasets.containers import texts_of
 
 IGNORED = -100  # a label that carries no loss
 
@@ -14,19 +17,13 @@ IGNORED = -100  # a label that carries no loss
 # --- checks --------------------------------------------------------------------------------------
 
 
-def check_texts(texts: Sequence[str]) -> list[str]:
-    """`texts` as a list.
+def check_texts(texts: Any) -> list[str]:
+    """`texts` as a list: a list, a column, or a table (see `synthkit.datasets.texts_of`).
 
     Raises:
         TypeError: `texts` is one string, or holds something that is no string.
     """
-    if isinstance(texts, str):
-        raise TypeError("give a list of texts, not one string: write [text]")
-    texts = list(texts)
-    for i, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise TypeError(f"text {i} must be a string, found {type(text).__name__}: {text!r}")
-    return texts
+    return texts_of(texts, least=0)
 
 
 def check_finite(values: Tensor, what: str) -> None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..contamination import HeldOut
+from ..datasets import values_of
 from ..finetune import FinetunePreset, finetune
 from ..lm.mixed import share_weights
 from ..lm.rows import IGNORED, right_pad
@@ -68,8 +69,8 @@ class Generator(TextSampler):
         self.report: Counter[str] = Counter()
         self._choose, self._extract, self._nats = choose or self.drafts, extract, nats
 
-    def loss(self, texts: Sequence[str]) -> float:
-        """Nats per token, EOS included, over all tokens of `texts`.
+    def loss(self, texts) -> float:
+        """Nats per token, EOS included, over all tokens of `texts` (see `target_texts`).
 
         Raises:
             ValueError: a generator with several starts gives no text one likelihood.
@@ -79,6 +80,7 @@ class Generator(TextSampler):
                 f"{self.kind!r} writes from {len(self.starts)} prompts, so that a text has no one "
                 "likelihood; ask a generator with one prompt"
             )
+        texts = target_texts(texts)
         sizes = torch.tensor([len(ids) + 1.0 for ids in self.lm.token_ids(texts)])
         return float((self._nats(texts) * sizes).sum() / sizes.sum())
 
@@ -117,7 +119,7 @@ def check_prompts(prompts: Sequence[str]) -> list[str]:
     """`prompts` as a list of non-blank texts, or an error that says which is none."""
     if isinstance(prompts, str):
         raise TypeError("give a list of prompts, not one string: write [prompt]")
-    prompts = list(prompts)
+    prompts = values_of(prompts, "prompts")
     if not prompts:
         raise ValueError("no prompt was given; one is the least")
     for i, prompt in enumerate(prompts):

@@ -155,14 +155,12 @@ def target_texts(real) -> list[str]:
     """The texts x_i of a target: column `text`, `question` (`passage` above it) or `prompt`.
 
     Args:
-        real: a `datasets.Dataset`, a `pandas.DataFrame`, a list of dictionaries or of str.
+        real: texts, or a table of any kind that `synthkit.datasets.as_frame` reads.
 
     Raises:
-        TypeError: none of these. ValueError: no such column (the message lists those found), no
+        TypeError: neither of these. ValueError: no such column (the message lists those found), no
             rows, or a row without text.
     """
-    if isinstance(real, (list, tuple)) and real and all(isinstance(row, str) for row in real):
-        real = [{"text": text} for text in real]
     rows = as_dataset(real)
     there = rows.column_names
     if "text" in there:
@@ -541,10 +539,15 @@ class TargetSampler(TextSampler):
         """The training texts."""
         return self.fitted.texts
 
-    def loss(self, texts: Sequence[str]) -> float:
-        """Nats per token, EOS included, of texts given their own contexts; no gradients."""
-        z = self.fitted.encoder(list(texts))
-        return held_out_loss(self.lm, self.fitted.prompt, z, list(texts))
+    def loss(self, texts) -> float:
+        """Nats per token, EOS included, of texts given their own contexts; no gradients.
+
+        Args:
+            texts: as `fit` takes them; what `sample` returned, too.
+        """
+        texts = target_texts(texts)
+        z = self.fitted.encoder(texts)
+        return held_out_loss(self.lm, self.fitted.prompt, z, texts)
 
     def sample(
         self, n: int, *, temperature: float | None = None, contexts=None,

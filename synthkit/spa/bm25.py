@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from ..datasets import as_dataset
+from ..datasets import is_list_of_texts, rows_of, values_of
 from ..finetune import as_prompt_and_completion
 from ..metrics import words
 
@@ -81,7 +81,8 @@ def _texts(rows, what: str) -> list[str]:
     """The texts of `rows`: themselves, or prompt and completion of each row."""
     if isinstance(rows, str):
         raise TypeError(f"{what} must be a list of texts or rows, found one text: {rows[:40]!r}")
-    rows = rows if isinstance(rows, (list, tuple)) else as_dataset(rows)
+    if not isinstance(rows, (list, tuple)):
+        rows = values_of(rows, what) if is_list_of_texts(rows) else rows_of(rows)
     if not len(rows):
         raise ValueError(f"there are no {what}: give at least one")
     return [row if isinstance(row, str) else "".join(_pair(row, what)) for row in rows]

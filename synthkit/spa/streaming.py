@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..datasets import as_dataset
+from ..datasets import rows_of
 from ..finetune import as_prompt_and_completion
 from ..lm.rows import batches
 
@@ -18,13 +18,12 @@ Blocks = dict[str, Tensor]  # by matrix l: (n, P_l), one flat gradient a row
 
 
 def as_pairs(rows) -> list[Pair]:
-    """Prompt and completion of each row: of a Dataset, a DataFrame or a list of dictionaries.
+    """Prompt and completion of each row of a table (see `synthkit.datasets.rows_of`).
 
     Raises:
-        TypeError: none of these. ValueError: no rows. KeyError: no columns that can be used.
+        TypeError: it is no table. ValueError: no rows. KeyError: no columns that can be used.
     """
-    plain = isinstance(rows, (list, tuple)) and all(isinstance(row, Mapping) for row in rows)
-    rows = rows if plain else as_dataset(rows)
+    rows = rows_of(rows)
     if not len(rows):
         raise ValueError("there are no rows to take gradients of: give at least one")
     return [as_prompt_and_completion(row) for row in rows]

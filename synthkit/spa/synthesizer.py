@@ -23,7 +23,7 @@ __all__ = ['CHOICES', 'PRESETS', 'QUESTION', 'SPAPreset', 'check_preset', 'Form'
 
 # %% ../../nbs/32_spa.ipynb #4e7fcf4c
 from ..checkpoints import remove_checkpoint
-from ..datasets import as_dataset
+from ..datasets import as_dataset, is_table
 from ..finetune import PROMPT
 from ..fitted import check_model
 from ..lm.fingerprint import fingerprint
@@ -150,11 +150,10 @@ class Form:
             TypeError: one string, or neither texts nor rows.
             ValueError: nothing is asked, or there is no such column.
         """
-        table = any(hasattr(asked, name) for name in ("columns", "column_names", "keys"))
-        if not table and not isinstance(asked, str):
-            asked = list(asked)  # a column of a Dataset is no list
-        plain = not table and all(isinstance(each, str) for each in asked)
-        texts = check_texts(asked) if plain else list(as_dataset(asked, self.column)[self.column])
+        if is_table(asked) or isinstance(asked, Mapping):
+            texts = list(as_dataset(asked, self.column)[self.column])
+        else:
+            texts = check_texts(asked)
         if not texts:
             raise ValueError("no prompt was given; one is the least")
         return texts, [self.template.replace("{}", text) for text in texts]

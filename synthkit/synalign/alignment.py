@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..metrics import texts_of
+from ..datasets import columns_of, is_list_of_texts, is_table, texts_of, values_of
 from .exploration import checked_vectors, median_distance
 
 # %% auto #0
@@ -88,12 +88,10 @@ def as_points(
 
 # %% ../../nbs/42_alignment.ipynb #026397d2
 def _holds_text(data: Any) -> bool:
-    """Whether `data` is texts (a list of str, a Dataset, a DataFrame) and not numbers."""
-    if hasattr(data, "column_names") or hasattr(data, "columns") or isinstance(data, str):
-        return True
-    if hasattr(data, "dtype"):
-        return getattr(data.dtype, "kind", "f") in "OUS"
-    return any(isinstance(entry, str) for entry in data)
+    """Whether `data` is texts (a list or a column of str, or a table) and not numbers."""
+    if data is None or isinstance(data, (int, float)):
+        raise TypeError(f"needs texts or an (n, d) array of numbers, found {data!r}")
+    return isinstance(data, str) or is_table(data) or is_list_of_texts(data)
 
 
 def _embedded(synthetic: list[str], real: list[str], embedder: Callable | str | None):
@@ -536,14 +534,15 @@ def _tell_of_classes(real: Counter, synthetic: Counter, least: int) -> None:
 def _label_lists(synthetic: Any, real: Any, labels: Any) -> tuple[list, list]:
     """(labels of the synthetic texts, of the real ones) from a column's name or a pair of lists."""
     if isinstance(labels, str):
-        for name, table in (("synthetic", synthetic), ("real", real)):
-            found = getattr(table, "column_names", None) or list(getattr(table, "columns", ()))
-            if labels not in found:
+        sides = [columns_of(table) if is_table(table) else {} for table in (synthetic, real)]
+        for name, columns in zip(("synthetic", "real"), sides):
+            if labels not in columns:
+                found = list(columns)
                 raise ValueError(f"{name} has no column {labels!r} for the labels; found {found}")
-        return list(synthetic[labels]), list(real[labels])
-    if len(labels) != 2:
+        return sides[0][labels], sides[1][labels]
+    if not isinstance(labels, (tuple, list)) or len(labels) != 2:
         raise ValueError("labels is a column's name, or the pair (synthetic labels, real labels)")
-    own, other = (side.tolist() if hasattr(side, "tolist") else list(side) for side in labels)
+    own, other = (values_of(side, "labels") for side in labels)
     if len(own) != len(synthetic) or len(other) != len(real):
         raise ValueError(
             f"{len(own)} and {len(other)} labels for {len(synthetic)} synthetic and {len(real)} "
@@ -619,7 +618,8 @@ def _solver(method, x, y, sigma, ridge, features, seed) -> Callable:
 def _tell_of_collapse(w: np.ndarray, x: np.ndarray, y: np.ndarray, sigma: float) -> None:
     """Warn when few texts carry the weight, or when the kernel is too narrow to see anything."""
     size, n = effective_size(w), len(w)
-    if size < 0.02 * n or w.max() > max(0.05, 20 / n):
+    most = max(0.05, min(20 / n, (1 + 1 / n) / 2))  # among few texts: half-way from 1 / n to 1
+    if size < 0.02 * n or w.max() > most:
         warnings.warn(
             f"the weights have collapsed: effective size {size:.0f} of {n}, largest weight "
             f"{w.max():.2f}. Use tilting with a larger ridge, or write texts of the kinds that are "

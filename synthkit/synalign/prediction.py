@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..datasets import values_of
 from ..embedders import load_embedder
 from ..presets import choose_preset
 from ..statistics import Interval, bootstrap_interval
@@ -136,6 +137,7 @@ def linear_score(
 
     x = checked_vectors(vectors, "training vectors")
     z = checked_vectors(test_vectors, "test vectors", width=x.shape[1])
+    labels, test_labels = values_of(labels, "labels"), values_of(test_labels, "test_labels")
     if len(x) != len(labels) or len(z) != len(test_labels):
         raise ValueError(
             f"{len(x)} training vectors with {len(labels)} labels and {len(z)} test vectors with "
