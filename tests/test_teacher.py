@@ -1,7 +1,9 @@
 """Teachers: nothing lost, nothing paid twice, and an error that says what to do."""
 
+import gzip
 import json
 import threading
+import time
 
 import httpx
 import pytest
@@ -16,6 +18,7 @@ from synthkit.teacher import (
     TeacherError,
     export_prompts,
     import_answers,
+    judge,
 )
 
 PROMPTS = [f"prompt {i}" for i in range(6)]
@@ -60,8 +63,8 @@ def test_every_teacher_follows_the_protocol():
     class LM:
         name = "tiny"
 
-        def generate(self, prompts, *, progress, **options):
-            assert options == {"temperature": 0.5}
+        def generate(self, prompts, *, progress, row_ids, temperature):
+            assert temperature == 0.5 and len(set(row_ids)) == len(prompts)
             return [prompt.upper() for prompt in prompts]
 
     for teacher in (FunctionTeacher(str.upper, "upper"), LMTeacher(LM(), temperature=0.5)):
@@ -204,7 +207,8 @@ def test_a_dead_server_stops_the_whole_run_early():
 
 
 def test_a_refusal_is_not_retried_and_shows_no_key():
-    server = Server(httpx.Response(400, json={"error": "max_tokens is too large"}))
+    refused = {"error": "max_tokens is too large for key secret"}
+    server = Server(httpx.Response(400, json=refused))
     with pytest.raises(TeacherError, match=r"'small' with HTTP 400: .*too large") as failure:
         server.teacher(api_key="secret").complete(["a"])
     assert len(server.asked) == 1 and "secret" not in str(failure.value)
@@ -212,6 +216,117 @@ def test_a_refusal_is_not_retried_and_shows_no_key():
         Server(httpx.Response(401)).teacher().complete(["a"])
     with pytest.raises(TeacherError, match="ends in /v1"):
         Server(httpx.Response(404)).teacher().complete(["a"])
+
+
+ODD = {
+    "HTTP 400": httpx.Response(400, text="content policy"),
+    "HTTP 413": httpx.Response(413),
+    "not json": httpx.Response(200, text="<html>"),
+    "nested": httpx.Response(200, text="[" * 100_000),
+    "parts of no kind": httpx.Response(200, json={"choices": [{"message": {"content": [3]}}]}),
+    "too large": httpx.Response(200, content=gzip.compress(b" " * (40 << 20))),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_is_wrong_with_one_prompt_fails_that_prompt_alone(odd, tmp_path):
+    packed = {"Content-Encoding": "gzip"} if odd == "too large" else {}
+
+    def answer(request):
+        prompt = json.loads(request.content)["messages"][0]["content"]
+        if prompt != "p3":
+            return reply(f"re: {prompt}")
+        given = ODD[odd]
+        body = httpx.ByteStream(given.content)
+        stream = type("S", (httpx.SyncByteStream,), {"__iter__": lambda self: iter(body)})()
+        return httpx.Response(given.status_code, headers=packed, stream=stream)
+
+    cache = tmp_path / "c.jsonl"
+    teacher = HTTPTeacher(
+        "m", cache=cache, retries=1, backoff=0, transport=httpx.MockTransport(answer)
+    )
+    with pytest.warns(UserWarning, match="1 of 20 prompts got no answer"):
+        answers = teacher.complete([f"p{i}" for i in range(20)])
+    assert answers == [f"re: p{i}" if i != 3 else "" for i in range(20)]
+    assert judge(answers[3]) == "failed" and teacher.usage.failed == 1
+    assert len(lines(cache)) == 19
+
+
+def test_many_failures_in_a_row_end_the_run():
+    server = Server(*[reply("x")] * 3, *[httpx.Response(400, text="no credit")] * 99)
+    with pytest.raises(TeacherError, match=r"8 prompts in a row failed.*3 of 50 answers are held"):
+        server.teacher().complete([f"p{i}" for i in range(50)])
+    assert len(server.asked) < 25
+
+
+@pytest.mark.parametrize(
+    ("body", "answer", "tokens"),
+    [
+        ('{"choices":[{"message":{"content":"fine \\ud83d"}}]}', "fine \ufffd", (0, 0)),
+        ('{"choices":[{"message":{"content":"x"}}],"usage":[1]}', "x", (0, 0)),
+        (
+            '{"choices":[{"message":{"content":"x"},"finish_reason":NaN}],'
+            '"usage":{"prompt_tokens":"3","completion_tokens":2}}',
+            "x",
+            (0, 2),
+        ),
+        ('{"choices":[{"message":{"content":[{"type":"text","text":"x"}]}}]}', "x", (0, 0)),
+    ],
+)
+def test_odd_but_readable_replies_are_read(body, answer, tokens, tmp_path):
+    teacher = Server(httpx.Response(200, text=body)).teacher(cache=tmp_path / "c.jsonl")
+    assert teacher.complete(["a"]) == [answer]
+    assert (teacher.usage.prompt_tokens, teacher.usage.completion_tokens) == tokens
+    assert lines(tmp_path / "c.jsonl")[0]["answer"] == answer
+
+
+def test_empty_answers_are_never_kept(tmp_path):
+    cache = tmp_path / "c.jsonl"
+    first = Server(reply(None), reply(" ")).teacher(cache=cache)
+    assert first.complete(["a", "b"]) == ["", " "] and first.usage.empty == 2
+    row = {"key": first._jobs(["b"], [0])[0][0], "answer": ""}  # by an older release
+    write(cache, [row])
+    assert Server().teacher(cache=cache).complete(["a", "b"]) == ["re: a", "re: b"]
+
+
+def test_a_server_that_refuses_max_tokens_is_told_the_newer_name():
+    told = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+    server = Server(httpx.Response(400, json={"error": {"message": told}}))
+    assert server.teacher(max_tokens=9, retries=0).complete(PROMPTS) == [
+        f"re: {prompt}" for prompt in PROMPTS
+    ]
+    names = [[name for name in body if "tokens" in name] for body in server.bodies]
+    assert names == [["max_tokens"], *[["max_completion_tokens"]] * 6]
+
+
+@pytest.mark.parametrize("key", ["sk-SECRET\n", " sk-SECRET\t"])
+def test_a_key_is_stripped_and_never_shown(key):
+    server = Server(httpx.ConnectError("cannot send sk-SECRET"))
+    teacher = server.teacher(api_key=key, retries=0)
+    with pytest.raises(TeacherError) as failure:
+        teacher.complete(["a"])
+    shown = [str(failure.value), repr(teacher), repr(vars(teacher)), repr(failure.value.__cause__)]
+    assert not any("SECRET" in text for text in shown)
+    teacher.complete(["b"])
+    assert server.headers[-1]["authorization"] == "Bearer sk-SECRET"
+    with pytest.raises(ValueError, match="place 9") as failure:
+        HTTPTeacher("m", api_key="sk-SECRET\nX-Other: 1")
+    assert "SECRET" not in str(failure.value)
+
+
+def test_the_timeout_is_that_of_the_whole_request():
+    class Drips(httpx.SyncByteStream):
+        def __iter__(self):
+            while True:
+                time.sleep(0.02)
+                yield b" "
+
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, stream=Drips()))
+    teacher = HTTPTeacher("m", transport=transport, timeout=0.2, retries=0)
+    started = time.monotonic()
+    with pytest.raises(TeacherError, match="within 0.2 seconds"):
+        teacher.complete(["a"])
+    assert time.monotonic() - started < 2
 
 
 def test_malformed_replies_end_in_an_error_that_shows_them():
@@ -306,6 +421,11 @@ def test_missing_answers_are_none_and_counted(tmp_path):
     path = write(tmp_path / "a.jsonl", [{"id": "x1", "answer": "yes"}])
     with pytest.warns(UserWarning, match=r"lacks 1 of 2 answers \(ids x0\)"):
         assert import_answers(path, ["a", "b"], ids=["x0", "x1"]) == [None, "yes"]
+    rows = [{"id": "0", "answer": None}, {"id": "1", "answer": "<think>a</think>\n"}]
+    rows += [{"id": "2", "answer": "<THINK>a</think>b", "finish_reason": "length"}]
+    with pytest.warns(UserWarning, match=r"lacks 2 of 3 answers \(ids 0, 1\)"):
+        found = import_answers(write(path, rows), ["a", "b", "c"])
+    assert found == [None, None, "b"] and judge(found[2]) == "cut"
 
 
 @pytest.mark.parametrize(
@@ -314,7 +434,7 @@ def test_missing_answers_are_none_and_counted(tmp_path):
         ({"id": "9", "answer": "x"}, r"unknown id or prompt_sha: 1 \(9\)"),
         ({"prompt_sha": "f00", "answer": "x"}, r"unknown id or prompt_sha: 1 \(f00\)"),
         ({"id": "0", "answer": "x"}, r"second answer to the same prompt: 1 \(0\)"),
-        ({"id": "1", "answer": None}, r"no text under `answer`: 1 \(1\)"),
+        ({"id": "1", "answer": 3}, r"no text under `answer`: 1 \(1\)"),
         ({"id": "1", "prompt_sha": "f00", "answer": "x"}, r"changed since the export: 1 \(1\)"),
         ({"answer": "x"}, r"unknown id or prompt_sha: 1 \(row 2\)"),
     ],

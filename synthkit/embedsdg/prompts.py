@@ -1,18 +1,22 @@
-"""EmbedSDG's three prompts in the kit's own words, and a tolerant reader of the replies."""
+"""EmbedSDG's three prompts, in the kit's own words or the user's, and a reader of the replies."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 from ..contamination import HeldOut, question_key
 from ..metrics import shingles, words
+from ..teacher.cleaning import clean, judge
+from ..templates import fill, read_templates
 from ..texts import same_key
 
 FORMS = ("paper", "embedded")
-MISSING = ("missing question", "missing answer", "no final")  # the ways a reply can be unusable
+UNUSABLE = ("failed", "cut", "empty", "refused")  # what `synthkit.teacher.judge` says
+MISSING = (*UNUSABLE, "missing question", "missing answer", "no final")
 STOPS = ("\nInput:", "\n\nExample ")  # where a decoded copy has ended and a new example begins
 
 # What the copying is shown on. Any four texts of the domain will do.
@@ -63,18 +67,93 @@ def decode_prompt(shots: Sequence[str] = SHOTS, *, form: str = "paper") -> tuple
     return before, "\nOutput:\n"
 
 
+_SEEDS = """You write training data: word problems in mathematics with worked answers.
+
+Example 1
+Question: {question_1}
+Answer: {answer_1}
+
+Example 2
+Question: {question_2}
+Answer: {answer_2}
+"""
+_MIDWAY = """
+Write a new problem.
+- It lies midway between the two examples in what it asks for, and takes something from each of \
+them.
+"""
+_RULES = """- It shares no name and no number with what is shown above.
+- It is challenging, clearly worded, and can be solved from its text alone.
+- Write one problem only.
+
+Reply in this form, the final answer alone after its tag:
+### Question
+(the problem)
+### Answer
+(the steps of its solution)
+### <final_answer>
+(the result)"""
+_PLACEHOLDER = "(the problem)"  # a reply that holds no more than this echoes the prompt
+
+TEMPLATES = {
+    "decode": "".join([decode_prompt()[0], "{text}", decode_prompt()[1]]),
+    "generate": f"""{_SEEDS}
+Partial Example
+Question: {{sketch}}
+{_MIDWAY}\
+- It follows the outline of the partial example, which may be broken in places: mend what makes no \
+sense.
+{_RULES}""",
+    "generate without sketch": _SEEDS + _MIDWAY + _RULES,
+    "baseline": f"""You write training data: word problems in mathematics with worked answers.
+
+Example
+Question: {{question}}
+Answer: {{answer}}
+
+Write a new problem.
+- It is similar to the example in what it asks for.
+{_RULES}""",
+}
+_PAIRS = ("question_1", "answer_1", "question_2", "answer_2")
+FIELDS = {
+    "decode": ("text",),
+    "generate": (*_PAIRS, "sketch"),
+    "generate without sketch": _PAIRS,
+    "baseline": ("question", "answer"),
+}
+
+
+def user_prompts(given: Mapping[str, str] | str | Path | None) -> dict[str, str]:
+    """The prompts that a user gives for those in `TEMPLATES`, checked.
+
+    Args:
+        given: a mapping from names to texts, or a folder of text files (`generate.txt`). Each holds
+            the fields of `FIELDS`, such as {question_1}: "decode" is P_d, the student's; "generate"
+            and "generate without sketch" are P_g; "baseline" is P_b.
+
+    Raises:
+        FileNotFoundError, TypeError, ValueError: see `synthkit.templates.read_templates`; "decode"
+            with {text} more than once.
+    """
+    found = read_templates(given, FIELDS)
+    if found.get("decode", "{text}").count("{text}") != 1:
+        raise ValueError("prompt 'decode' must hold {text} once: the block's embeddings go there")
+    return found
+
+
 def generation_prompt(
     seeds: Sequence[tuple[str, str]],
     sketch: str | None = None,
     *,
-    subject: str = "word problems in mathematics",
+    prompts: Mapping[str, str] = TEMPLATES,
 ) -> str:
     """P_g: two seeds and the decoded sketch, from which the teacher writes one new problem.
 
     Args:
         seeds: two (question, answer) pairs, in the order of their selection.
-        sketch: the decoded text between them; None (or blank) leaves the section and its rule out.
-        subject: what the data set is about.
+        sketch: the decoded text between them; None (or blank) takes "generate without sketch".
+        prompts: templates by name (see `user_prompts`); those that are missing are the kit's.
 
     Raises:
         ValueError: not two pairs, or an empty question or answer.
@@ -83,24 +162,15 @@ def generation_prompt(
     """
     if len(seeds) != 2:
         raise ValueError(f"the prompt joins two seeds, got {len(seeds)}")
-    parts = [_role(subject)]
-    parts += [f"Example {i}\n{_pair(*seed)}" for i, seed in enumerate(seeds, 1)]
-    rules = [
-        "It lies midway between the two examples in what it asks for, and takes something from "
-        "each of them."
-    ]
-    if sketch and sketch.strip():
-        parts.append(f"Partial Example\nQuestion: {' '.join(sketch.split())}")
-        rules.append(
-            "It follows the outline of the partial example, which may be broken in places: mend "
-            "what makes no sense."
-        )
-    return "\n\n".join([*parts, _rules(rules), _FORMAT])
+    values = [text for seed in seeds for text in _pair(*seed)]
+    fields = dict(zip(_PAIRS, values))
+    outline = " ".join((sketch or "").split())
+    if not outline:
+        return fill({**TEMPLATES, **prompts}["generate without sketch"], **fields)
+    return fill({**TEMPLATES, **prompts}["generate"], **fields, sketch=outline)
 
 
-def baseline_prompt(
-    question: str, answer: str, *, subject: str = "word problems in mathematics"
-) -> str:
+def baseline_prompt(question: str, answer: str, *, prompts: Mapping[str, str] = TEMPLATES) -> str:
     """P_b: one seed, from which the teacher writes a similar problem; the baseline's prompt.
 
     Raises:
@@ -108,39 +178,14 @@ def baseline_prompt(
 
     Source: arXiv 2603.22294, the listing of P_b (structure only).
     """
-    rules = ["It is similar to the example in what it asks for."]
-    return "\n\n".join(
-        [_role(subject), f"Example\n{_pair(question, answer)}", _rules(rules), _FORMAT]
-    )
+    question, answer = _pair(question, answer)
+    return fill({**TEMPLATES, **prompts}["baseline"], question=question, answer=answer)
 
 
-def _role(subject: str) -> str:
-    return f"You write training data: {subject} with worked answers."
-
-
-def _pair(question: str, answer: str) -> str:
+def _pair(question: str, answer: str) -> tuple[str, str]:
     if not question.strip() or not answer.strip():
         raise ValueError(f"a seed needs a question and an answer, got {question!r} and {answer!r}")
-    return f"Question: {question.strip()}\nAnswer: {answer.strip()}"
-
-
-def _rules(own: Iterable[str]) -> str:
-    shared = (
-        "It shares no name and no number with what is shown above.",
-        "It is challenging, clearly worded, and can be solved from its text alone.",
-        "Write one problem only.",
-    )
-    return "\n".join(["Write a new problem.", *(f"- {rule}" for rule in (*own, *shared))])
-
-
-_FORMAT = """Reply in this form, the final answer alone after its tag:
-### Question
-(the problem)
-### Answer
-(the steps of its solution)
-### <final_answer>
-(the result)"""
-_PLACEHOLDER = "(the problem)"  # a reply that holds no more than this echoes the prompt
+    return question.strip(), answer.strip()
 
 
 # --- reading a reply -----------------------------------------------------------------------------
@@ -185,7 +230,6 @@ _PHRASE = re.compile(
 )
 _THREE = re.compile(r"^[ \t]*###(?!#)(.*)$", re.M)
 _FOUR = re.compile(r"^[ \t]*####(?!#)(.*)$", re.M)
-_THINKING = re.compile(r"<think>.*?</think>", re.I | re.S)
 _NUMBER = re.compile(r"(?<![\w.])-?\$?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?|\.\d+)%?")
 # A number and a unit in words, such as "42 apples", "3 cents each"; not "2 pi" or "3 x".
 _WITH_UNIT = re.compile(rf"(?P<n>{_NUMBER.pattern})[ \t]*[A-Za-z]{{2,}}(?:[ \t-]+[A-Za-z]+)*")
@@ -195,11 +239,14 @@ def parse_generation(text: str) -> Parsed:
     """Question, worked answer and final answer of a teacher's reply; nothing in it is executed.
 
     The last question that has an answer below it counts, so that an echo of the prompt does no
-    harm. Case, the number of `#`, `**` and colons do not matter. The final is looked for after the
-    tag, after "final answer", on the last `###` line, on the last `#### n` line, in the last
+    harm. Case, the number of `#`, `**` and colons do not matter. A reply that was cut off, refused
+    or failed counts for nothing. The final is looked for after the tag, after "final answer", on the last `###` line, on the last `#### n` line, in the last
     `\\boxed{}`, and last it is the last number.
     """
-    text = _THINKING.sub("", text.replace("\r\n", "\n")).replace("```", "")
+    reason = judge(text)
+    if reason:
+        return Parsed("", "", "", reason)
+    text = clean(text).replace("```", "")
     questions = list(_QUESTION.finditer(text))
     if not questions:
         return Parsed("", "", "", "missing question")
@@ -344,8 +391,7 @@ def reject_reason(
             seed with other numbers stays below it in short texts, and is a problem of its own.
 
     Returns:
-        One of "missing question", "missing answer", "no final", "near-copy of a seed",
-        "duplicate", "contamination".
+        One of `MISSING`, "near-copy of a seed", "duplicate", "contamination".
     """
     if not parsed.complete:
         return parsed.status

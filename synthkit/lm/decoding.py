@@ -206,6 +206,18 @@ class _Batch:
 # --- from tokens back to text --------------------------------------------------------------------
 
 
+class Written(str):
+    """A text that a model wrote; `finish_reason` is "stop" (it ended) or "length" (it was cut)."""
+
+    finish_reason: str
+
+    def __new__(cls, text: str = "", finish_reason: str = "stop") -> Written:
+        """The text with its reason."""
+        written = super().__new__(cls, text)
+        written.finish_reason = finish_reason
+        return written
+
+
 def end_tokens(model: nn.Module, eos_id: int | None) -> set[int]:
     """Every token that ends a text: the tokenizer's and those of the generation config."""
     configured = getattr(model.generation_config, "eos_token_id", None)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from .decoding import Sampling, check_stops, cut, decode, end_tokens, new_text, stopper
+from .chat import prompt_ids
+from .decoding import Sampling, Written, check_stops, cut, decode, end_tokens, new_text, stopper
 from .mixed import mixed_adapters
 from .rows import PromptRows, batches, check_embeds
 
@@ -29,11 +30,16 @@ def generate(
     top_k: int = 0,
     stop: str | Sequence[str] = (),
     bos: bool = True,
+    chat: bool = False,
     seed: int = 0,
+    row_ids: Sequence[int] | None = None,
     batch_size: int = 64,
     progress: bool = False,
-) -> list[str]:
+) -> list[Written]:
     """The new text for each prompt, as [prefix][BOS][prompt] goes on.
+
+    A text whose row ran into `max_new_tokens` or the end of the context has the `finish_reason`
+    "length", any other one "stop".
 
     Args:
         prompts: texts to continue.
@@ -49,7 +55,10 @@ def generate(
         top_k: most tokens sampled from; 0 is all of them.
         stop: strings that end a text; the text is cut before the first one.
         bos: put BOS in front of the prompt if the tokenizer does so.
+        chat: put each prompt into the model's chat template, as a user's message. A prompt that is
+            in the template already is taken as it is, with `chat` or without.
         seed: with the row's number, seeds that row's noise; the batch size plays no part.
+        row_ids: other numbers for the rows than 0, 1, ...
         batch_size: most rows that run at a time.
         progress: show a bar.
 
@@ -65,43 +74,54 @@ def generate(
 
     sampling = Sampling(temperature, top_p, top_k, seed)
     stops = check_stops(stop)
-    rows = _prompt_rows(lm, prompts, inputs_embeds, prefix_embeds, bos)
+    rows = _prompt_rows(lm, prompts, inputs_embeds, prefix_embeds, bos, chat)
     lengths = rows.lengths()
     for i, length in enumerate(lengths):
         if length == 0:
             raise ValueError(f"prompt {i} is empty and has no BOS or prefix to start from")
         lm.check_length(length + 1, f"prompt {i} with one new token")
-    texts = [""] * len(lengths)
+    texts = [Written()] * len(lengths)
+    numbers = range(len(lengths)) if row_ids is None else row_ids
+    if len(numbers) != len(lengths):
+        raise ValueError(f"{len(numbers)} row_ids for {len(lengths)} rows; give one per row")
     bar = tqdm(total=len(lengths), desc="generate", unit="text", disable=not progress)
     mixed = mixed_adapters(lm, adapters, len(lengths))
     with lm.evaluating(), torch.no_grad(), mixed as mix, bar:
         for batch in batches(lengths, batch_size):
             mix.take(batch)
+            limits = [min(max_new_tokens, lm.context - lengths[i]) for i in batch]
             new = decode(
                 lm.model,
                 [rows.embeds(i) for i in batch],
-                batch,
-                [min(max_new_tokens, lm.context - lengths[i]) for i in batch],
+                [numbers[i] for i in batch],
+                limits,
                 eos=end_tokens(lm.model, lm.eos_id),
                 sampling=sampling,
                 stopped=stopper(lm.tokenizer, stops),
                 compacted=mix.keep,
             )
-            for i, ids in zip(batch, new):
-                texts[i] = cut(new_text(lm.tokenizer, ids, rows.last_id(i)), stops)
+            for i, ids, limit in zip(batch, new, limits):
+                whole = new_text(lm.tokenizer, ids, rows.last_id(i))
+                text = cut(whole, stops)
+                torn = len(ids) >= limit and len(text) == len(whole)
+                texts[i] = Written(text, "length" if torn else "stop")
             bar.update(len(batch))
     return texts
 
 
-def _prompt_rows(lm: LM, prompts, inputs_embeds, prefix_embeds, bos: bool) -> PromptRows:
+def _prompt_rows(
+    lm: LM, prompts, inputs_embeds, prefix_embeds, bos: bool, chat: bool
+) -> PromptRows:
     if prompts is not None and inputs_embeds is not None:
         raise ValueError("give prompts or inputs_embeds, not both")
     if prompts is None and inputs_embeds is None:
         if prefix_embeds is None:
             raise ValueError("nothing to continue: give prompts, inputs_embeds or a prefix")
         prompts = [""] * (len(prefix_embeds) if prefix_embeds.dim() == 3 else 1)
+    if chat and inputs_embeds is not None:
+        raise ValueError("chat=True is for prompts in words, not for inputs_embeds")
     if inputs_embeds is None:
-        given, ids = None, [lm.with_bos(ids, bos) for ids in lm.token_ids(prompts)]
+        given, ids = None, prompt_ids(lm, prompts, bos, chat)
     else:
         given = check_embeds(inputs_embeds, lm.hidden_size)
         ids = [lm.with_bos([], bos)] * len(given)

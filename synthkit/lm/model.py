@@ -34,6 +34,9 @@ class LM:
         context: most positions the model takes (`sys.maxsize` if its config sets no limit).
         is_embedded: whether this is the kit's own model.
         bits: 4, 8, or None when the weights are not quantised.
+        chat: whether teachers, students and the answers of both take the model's chat template:
+            True where there is one, and False to switch it off. `generate` has a `chat=` of its
+            own, since a raw continuation is no answer.
 
     A sequence is laid out as [prefix][BOS][prompt][text][EOS]. BOS is there only where the model's
     tokenizer puts one in front of a text, and `bos=False` leaves it out.
@@ -53,6 +56,7 @@ class LM:
         if first != [self.bos_id]:  # GPT-2 names a BOS token and never uses it
             self.bos_id = None
         self.eos_id: int | None = tokenizer.eos_token_id
+        self.chat: bool = self.has_chat_template
 
     def __repr__(self) -> str:
         facts = ", ".join(f"{key}={value!r}" for key, value in self.describe().items())
@@ -63,8 +67,13 @@ class LM:
         """Where inputs go: the device of the embedding table."""
         return self.model.get_input_embeddings().weight.device
 
+    @property
+    def has_chat_template(self) -> bool:
+        """Whether the tokenizer says how a user's message is put to the model."""
+        return bool(getattr(self.tokenizer, "chat_template", None))
+
     def describe(self) -> dict:
-        """Name, architecture, parameters, bits, dtype, device, context and adapters."""
+        """Name, architecture, parameters, bits, dtype, device, context, chat and adapters."""
         return {
             "name": self.name,
             "architecture": type(self.model).__name__,
@@ -73,6 +82,7 @@ class LM:
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "device": str(self.device),
             "context": self.context,
+            "chat": self.chat,
             "adapters": self._adapters.names,
         }
 
@@ -263,7 +273,9 @@ class LM:
             raise ValueError(f"nothing to merge into {self.name!r}: {why}")
         whole = self.clone()
         model = whole._adapters.handle.merge_and_unload(adapter_names=[whole.active_adapter])
-        return LM(model, self.tokenizer, f"{self.name}+{self.active_adapter}")
+        merged = LM(model, self.tokenizer, f"{self.name}+{self.active_adapter}")
+        merged.chat = self.chat
+        return merged
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:

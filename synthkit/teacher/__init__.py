@@ -7,8 +7,11 @@ from .base import (
     Teacher,
     TeacherError,
 )
+from .chat_protocol import LONGEST_WAIT, RETRIED
+from .cleaning import Reply, clean, judge
 from .files import export_prompts, import_answers
-from .http import LONGEST_WAIT, RETRIED, HTTPTeacher, Usage
+from .http import HTTPTeacher, Usage
+from .replies import answer_log, as_teacher, ask, teacher_identity, teacher_name
 
 __all__ = [
     "LONGEST_WAIT",
@@ -17,9 +20,17 @@ __all__ = [
     "HTTPTeacher",
     "LMTeacher",
     "RecordedTeacher",
+    "Reply",
     "Teacher",
     "TeacherError",
     "Usage",
+    "answer_log",
+    "as_teacher",
+    "ask",
+    "clean",
     "export_prompts",
     "import_answers",
+    "judge",
+    "teacher_identity",
+    "teacher_name",
 ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..storage import read_jsonl, sha256_text, write_jsonl
+from .cleaning import Reply, whole_characters
 
 if TYPE_CHECKING:
     from ..lm import LM
@@ -15,12 +16,15 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Teacher(Protocol):
-    """Answers text prompts."""
+    """Answers text prompts: `complete` is all that it needs.
 
-    name: str
+    `synthkit.teacher.replies.ask` passes more to a teacher whose `complete` names it: `progress`,
+    `repeats` (how often each prompt was asked before, so that it gets an answer of its own) and
+    `on_answer` (called with a prompt's place and its answer as soon as that is there).
+    """
 
-    def complete(self, prompts: list[str], *, progress: bool = False) -> list[str]:
-        """One answer a prompt, in the order of the prompts."""
+    def complete(self, prompts: list[str]) -> list[str]:
+        """One answer per prompt, in the order of the prompts."""
         ...
 
 
@@ -28,14 +32,28 @@ class TeacherError(RuntimeError):
     """A teacher could not answer; the message says what failed and what is already safe."""
 
 
+class PromptsFailed(TeacherError):
+    """All prompts of a call failed, each by itself: the teacher refused them or replied oddly."""
+
+
 def checked(prompts: Sequence[str]) -> list[str]:
-    """`prompts` as a list; TypeError when it is one text, or one of them is no text."""
+    """`prompts` as a list of whole characters; TypeError when it is one text, or one is no text."""
     if isinstance(prompts, str):
         raise TypeError("prompts must be a list of texts, got one text; write [prompt]")
     for i, prompt in enumerate(prompts):
         if not isinstance(prompt, str):
             raise TypeError(f"prompt {i} must be a text, got {type(prompt).__name__}")
-    return list(prompts)
+    return [whole_characters(prompt) for prompt in prompts]
+
+
+def repeat_numbers(prompts: Sequence[str]) -> list[int]:
+    """How often each prompt came before in the list."""
+    asked: Counter[str] = Counter()
+    numbers = []
+    for prompt in prompts:
+        numbers.append(asked[prompt])
+        asked[prompt] += 1
+    return numbers
 
 
 def watched(items, *, progress: bool, total: int):
@@ -58,28 +76,66 @@ class FunctionTeacher:
     def __init__(self, fn: Callable[[str], str], name: str):
         self.fn, self.name = fn, name
 
-    def complete(self, prompts: list[str], *, progress: bool = False) -> list[str]:
+    def complete(
+        self,
+        prompts: list[str],
+        *,
+        progress: bool = False,
+        on_answer: Callable[[int, str], None] | None = None,
+    ) -> list[str]:
         """`fn(prompt)` for every prompt."""
+        answers = []
         prompts = checked(prompts)
-        return [
-            self.fn(prompt) for prompt in watched(prompts, progress=progress, total=len(prompts))
-        ]
+        for prompt in watched(prompts, progress=progress, total=len(prompts)):
+            answers.append(self.fn(prompt))
+            if on_answer is not None:
+                on_answer(len(answers) - 1, answers[-1])
+        return answers
 
 
 class LMTeacher:
-    """Answers by a local language model.
+    """Answers by a local language model, one that follows instructions in its own chat template.
+
+    An answer depends on the seed, the prompt and how often the prompt was asked before, and not on
+    the prompts beside it.
 
     Args:
         lm: a loaded model (`load_lm`).
+        chat: whether prompts are put into the model's chat template; None: if it has one and
+            `lm.chat` is not switched off. The attribute of that name says what is in force.
         **options: passed on to `lm.generate`, for example `max_new_tokens`, `temperature`, `seed`.
+
+    Raises:
+        ValueError: `chat=True` for a model without a template.
     """
 
-    def __init__(self, lm: LM, **options: Any):
-        self.lm, self.options, self.name = lm, options, lm.name
+    group = 64  # prompts that `ask` gives it at a time, always the same ones together
 
-    def complete(self, prompts: list[str], *, progress: bool = False) -> list[str]:
-        """The model's continuation of every prompt."""
-        return self.lm.generate(checked(prompts), progress=progress, **self.options)
+    def __init__(self, lm: LM, *, chat: bool | None = None, **options: Any):
+        self.lm, self.options, self.name = lm, options, lm.name
+        self.chat: bool = getattr(lm, "chat", False) if chat is None else chat
+        if self.chat and not getattr(lm, "has_chat_template", True):
+            raise ValueError(f"{lm.name!r} has no chat template: leave chat=True out")
+
+    def __repr__(self) -> str:
+        options = "".join(f", {name}={value!r}" for name, value in self.options.items())
+        return f"LMTeacher({self.name!r}, chat={self.chat}{options})"
+
+    def complete(
+        self, prompts: list[str], *, progress: bool = False, repeats: Sequence[int] | None = None
+    ) -> list[Reply]:
+        """The model's answer to every prompt; one that ran into its limit has the reason "length".
+
+        Args:
+            repeats: how often each prompt was asked before; None counts within `prompts`.
+        """
+        prompts = checked(prompts)
+        options = dict(self.options) | ({"chat": True} if self.chat else {})
+        if options.get("temperature"):
+            numbers = repeat_numbers(prompts) if repeats is None else repeats
+            names = [f"{number} {prompt}" for number, prompt in zip(numbers, prompts, strict=True)]
+            options["row_ids"] = [int(sha256_text(name)[:15], 16) for name in names]
+        return [Reply(text) for text in self.lm.generate(prompts, progress=progress, **options)]
 
 
 class RecordedTeacher:
@@ -96,7 +152,7 @@ class RecordedTeacher:
     def __init__(self, path: str | Path, name: str | None = None):
         self.path = Path(path)
         self.name = name or f"recorded:{self.path.stem}"
-        self._answers: dict[str, list[str]] = {}
+        self._answers: dict[str, list[Reply]] = {}
         rows = read_jsonl(self.path)
         for number, row in enumerate(sorted(rows, key=lambda row: row.get("repeat", 0))):
             sha = row.get("prompt_sha") or ("prompt" in row and sha256_text(row["prompt"]))
@@ -105,26 +161,39 @@ class RecordedTeacher:
                     f"{self.path.name}: a row needs `answer` (text) and `prompt_sha` or `prompt`; "
                     f"row {number + 1} has {', '.join(row)}"
                 )
-            self._answers.setdefault(sha, []).append(row["answer"])
+            reply = Reply(row["answer"], row.get("finish_reason"))
+            self._answers.setdefault(sha, []).append(reply)
 
     @classmethod
     def record(cls, teacher: Teacher, prompts: list[str], path: str | Path) -> RecordedTeacher:
-        """Ask `teacher` once and write a recording; returns the teacher that replays it."""
-        answers = teacher.complete(prompts)
+        """Ask `teacher` once and write a recording; returns the teacher that replays it.
+
+        Raises:
+            TeacherError: the teacher failed, or gave another number of answers than of prompts.
+        """
+        from .replies import gather, teacher_name
+
         rows = [
-            {"prompt_sha": sha256_text(prompt), "prompt": prompt, "answer": answer}
-            for prompt, answer in zip(prompts, answers)
+            {"prompt_sha": sha256_text(prompt), "prompt": prompt, "answer": whole_characters(reply)}
+            | ({"finish_reason": reply.finish_reason} if reply.finish_reason else {})
+            for prompt, reply in zip(prompts, gather(teacher, prompts))
         ]
         write_jsonl(path, rows)
-        return cls(path, name=teacher.name)
+        return cls(path, name=teacher_name(teacher))
 
-    def complete(self, prompts: list[str], *, progress: bool = False) -> list[str]:
+    def complete(
+        self, prompts: list[str], *, progress: bool = False, repeats: Sequence[int] | None = None
+    ) -> list[Reply]:
         """The recorded answers.
+
+        Args:
+            repeats: which answer of each prompt, from 0; None counts within `prompts`.
 
         Raises:
             TeacherError: a prompt was never recorded (the message counts and shows one).
         """
-        keys = [sha256_text(prompt) for prompt in checked(prompts)]
+        prompts = checked(prompts)
+        keys = [sha256_text(prompt) for prompt in prompts]
         unknown = [i for i, key in enumerate(keys) if key not in self._answers]
         if unknown:
             raise TeacherError(
@@ -132,10 +201,6 @@ class RecordedTeacher:
                 f"the first is prompt {unknown[0]}: {prompts[unknown[0]][:120]!r}. "
                 "Record it again with the teacher that made it."
             )
-        asked: Counter[str] = Counter()
-        answers = []
-        for key in keys:
-            known = self._answers[key]
-            answers.append(known[min(asked[key], len(known) - 1)])
-            asked[key] += 1
-        return answers
+        numbers = repeat_numbers(prompts) if repeats is None else repeats
+        known = [self._answers[key] for key in keys]
+        return [given[min(number, len(given) - 1)] for given, number in zip(known, numbers)]

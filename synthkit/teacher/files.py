@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..storage import read_jsonl, sha256_text, write_jsonl
 from .base import checked
+from .cleaning import Reply, clean
 
 
 def export_prompts(prompts: list[str], path: str | Path, ids: Sequence[str] | None = None) -> None:
@@ -31,11 +32,12 @@ def export_prompts(prompts: list[str], path: str | Path, ids: Sequence[str] | No
 
 def import_answers(
     path: str | Path, prompts: list[str], ids: Sequence[str] | None = None
-) -> list[str | None]:
+) -> list[Reply | None]:
     """Read answers to exported prompts: JSONL rows with `answer` and `id`, `prompt_sha` or both.
 
     Rows may stand in any order. A row without `id` answers the next prompt with its sha that has
-    no answer yet. A prompt without an answer gives None, and a warning counts those.
+    no answer yet. Answers are cleaned (see `clean`) and keep a `finish_reason` that their row has.
+    A prompt without an answer, or with an empty one, gives None, and a warning counts those.
 
     Args:
         path: the file of answers.
@@ -46,7 +48,7 @@ def import_answers(
         One answer (or None) a prompt, in the order of `prompts`.
 
     Raises:
-        ValueError: a row without an answer, an id or sha that was never exported, two answers to
+        ValueError: a row without `answer`, an id or sha that was never exported, two answers to
             one prompt, or an answer to a prompt that has changed since; each is named.
     """
     shas = [sha256_text(prompt) for prompt in checked(prompts)]
@@ -54,7 +56,7 @@ def import_answers(
     open_places: dict[str, list[int]] = {}
     for i in reversed(range(len(shas))):
         open_places.setdefault(shas[i], []).append(i)
-    answers: list[str | None] = [None] * len(prompts)
+    answers: list[Reply | None] = [None] * len(prompts)
     wrong: dict[str, list[str]] = {}
     for number, row in enumerate(read_jsonl(path), start=1):
         name, sha = row.get("id"), row.get("prompt_sha")
@@ -63,7 +65,8 @@ def import_answers(
         if name is None and sha in open_places:
             free = [i for i in open_places[sha] if answers[i] is None]
             place = free[-1] if free else open_places[sha][0]
-        if not isinstance(row.get("answer"), str):
+        answer = row.get("answer", 0)
+        if answer is not None and not isinstance(answer, str):
             wrong.setdefault("no text under `answer`", []).append(label)
         elif place is None:
             wrong.setdefault("unknown id or prompt_sha", []).append(label)
@@ -72,13 +75,14 @@ def import_answers(
         elif answers[place] is not None:
             wrong.setdefault("a second answer to the same prompt", []).append(label)
         else:
-            answers[place] = row["answer"]
+            answers[place] = Reply(clean(answer or ""), row.get("finish_reason"))
     if wrong:
         found = "; ".join(
             f"{what}: {len(labels)} ({', '.join(labels[:5])}{', ...' * (len(labels) > 5)})"
             for what, labels in wrong.items()
         )
         raise ValueError(f"{Path(path).name} cannot be matched with the prompts: {found}")
+    answers = [answer or None for answer in answers]
     missing = [name for name, i in places.items() if answers[i] is None]
     if missing:
         shown = ", ".join(missing[:5]) + ", ..." * (len(missing) > 5)

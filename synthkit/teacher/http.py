@@ -6,22 +6,32 @@ import json
 import os
 import random
 import threading
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor, as_completed
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from pathlib import Path
-from time import time
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ..storage import append_jsonl, read_jsonl, sha256_text
-from .base import TeacherError, checked, watched
+from .base import PromptsFailed, TeacherError, checked, repeat_numbers, watched
+from .chat_protocol import (
+    LONGEST_WAIT,
+    RETRIED,
+    Odd,
+    Secret,
+    excerpt,
+    read_body,
+    read_reply,
+    wait_of,
+)
+from .cleaning import FAILED, Reply
 
 if TYPE_CHECKING:
     import httpx
 
-RETRIED = {408, 409, 425, 429}  # and every 5xx: what may pass if asked again later
-LONGEST_WAIT = 600.0  # seconds; a server that asks for more is treated as if it asked for this
+IN_A_ROW = 8  # so many prompts that fail one after another (or `concurrency`) end a run
 
 
 @dataclass
@@ -31,7 +41,9 @@ class Usage:
     requests: int = 0
     cached: int = 0
     retries: int = 0
+    failed: int = 0  # prompts without an answer: refused by the server, or odd replies only
     empty: int = 0  # answers without text, for example cut off while the model was still thinking
+    cut: int = 0  # answers that ran into max_tokens
     prompt_tokens: int = 0
     completion_tokens: int = 0
     unreported: int = 0  # answers for which the server gave no token counts
@@ -43,11 +55,14 @@ class Usage:
 
 
 class _Retry(Exception):
-    """A failure that may pass; `wait` is the number of seconds the server asked for, if any."""
+    """A failure that may pass; `wait` is the number of seconds the server asked for, if any.
 
-    def __init__(self, reason: str, wait: float | None = None):
+    When it does not pass, it fails this `prompt` alone, or else the run.
+    """
+
+    def __init__(self, reason: str, wait: float | None = None, prompt: bool = False):
         super().__init__(reason)
-        self.wait = wait
+        self.wait, self.prompt = wait, prompt
 
 
 class HTTPTeacher:
@@ -57,18 +72,23 @@ class HTTPTeacher:
     answers that cannot be read are tried again `retries` times with exponential back-off and
     jitter; a `Retry-After` header is honoured. Every answer is kept under a sha256 of (model,
     prompt, options) and, when `cache` names a JSONL file, appended to it at once, so a run that was
-    stopped continues where it stood. A prompt asked k times in one call gets k answers of its own,
-    unless the temperature is 0.
+    stopped continues where it stood; empty answers are not kept. A prompt asked k times in one call
+    gets k answers of its own, unless the temperature is 0.
+
+    A request that the server refuses (HTTP 400 and such) and replies that stay odd fail their own
+    prompt: its answer is empty, with the finish reason "error", and is counted in `usage.failed`. A
+    wrong key or address, a server that is down, and many failures in a row end the call.
 
     Args:
         model: the model's name on the server.
         base_url: the part of the address before `/chat/completions`.
-        api_key: sent as a bearer token; default: the environment variable SYNTHKIT_API_KEY.
+        api_key: sent as a bearer token, without white space around it, and never shown; default:
+            the environment variable SYNTHKIT_API_KEY.
         temperature: of sampling.
         max_tokens: the longest answer, in tokens.
         concurrency: requests in flight.
         retries: further attempts after a failure that may pass.
-        timeout: seconds that one request may take.
+        timeout: seconds that one request may take, from the connection to the last byte.
         cache: a JSONL file for the answers (made when missing), or None to keep them in memory.
         backoff: seconds before the first retry; doubled each time, at most 60.
         transport: an `httpx` transport, for tests.
@@ -105,71 +125,138 @@ class HTTPTeacher:
         self.backoff = backoff
         self.cache = Path(cache) if cache is not None else None
         self.usage = Usage()
-        self._key = api_key if api_key is not None else os.environ.get("SYNTHKIT_API_KEY")
+        self._key = Secret(os.environ.get("SYNTHKIT_API_KEY") if api_key is None else api_key)
+        self._limit = "max_tokens"  # or max_completion_tokens, where a server refuses that
         self._transport = transport
         self._lock = threading.Lock()
         self._jitter = random.Random()  # its own: a retry must not move anybody's seeded draws
         self._answers = self._load()
 
-    def complete(self, prompts: list[str], *, progress: bool = False) -> list[str]:
+    def __repr__(self) -> str:
+        return f"HTTPTeacher({self.model!r}, {self._key.hide(self.url)!r})"
+
+    def complete(
+        self,
+        prompts: list[str],
+        *,
+        progress: bool = False,
+        repeats: Sequence[int] | None = None,
+        on_answer: Callable[[int, Reply], None] | None = None,
+    ) -> list[Reply]:
         """The server's answers, in the order of the prompts; known ones are not asked again.
 
+        Args:
+            repeats: how often each prompt was asked before; None counts within `prompts`.
+            on_answer: called with a prompt's place and its answer as soon as that is there.
+
         Raises:
-            TeacherError: a prompt failed for good. Answers that came before are kept, and the
-                message says how many and where.
+            TeacherError: the server is down or refuses everything, or no prompt got an answer.
+                Answers that came before are kept, and the message says how many and where.
         """
-        jobs = self._jobs(checked(prompts))
+        prompts = checked(prompts)
+        jobs = self._jobs(prompts, repeat_numbers(prompts) if repeats is None else repeats)
         todo = {job[0]: job for job in jobs if job[0] not in self._answers}
         self.usage.cached += len(jobs) - len(todo)
-        if todo:
-            self._ask_all(list(todo.values()), len(jobs), progress)
-        return [self._answers[key] for key, _, _ in jobs]
+        places: dict[str, list[int]] = {}
+        for i, (key, _, _) in enumerate(jobs):
+            places.setdefault(key, []).append(i)
+        given: dict[str, Reply] = {}
 
-    def _jobs(self, prompts: list[str]) -> list[tuple[str, str, int]]:
-        """(key, prompt, repeat) of each prompt; `repeat` tells apart equal prompts of one call."""
-        asked: Counter[str] = Counter()
+        def keep(key: str, reply: Reply) -> None:
+            given[key] = reply
+            for i in places[key] if on_answer is not None else ():
+                on_answer(i, reply)
+
+        for key in places:
+            if key in self._answers:
+                keep(key, self._answers[key])
+        if todo:
+            self._ask_all(list(todo.values()), len(jobs), progress, keep)
+        return [given[key] for key, _, _ in jobs]
+
+    def _jobs(self, prompts: list[str], repeats: Sequence[int]) -> list[tuple[str, str, int]]:
+        """(key, prompt, repeat) of each prompt; `repeat` tells equal prompts apart."""
         jobs = []
-        for prompt in prompts:
-            repeat = asked[prompt] if self.options["temperature"] else 0
-            asked[prompt] += 1
+        for prompt, number in zip(prompts, repeats, strict=True):
+            repeat = number if self.options["temperature"] else 0
             identity: list[Any] = [self.model, prompt, self.options]
             key = sha256_text(json.dumps(identity + [repeat] * bool(repeat), sort_keys=True))
             jobs.append((key, prompt, repeat))
         return jobs
 
-    def _load(self) -> dict[str, str]:
-        """The cache's answers; a last line that a crash cut short is asked again."""
+    def _load(self) -> dict[str, Reply]:
+        """The cache's answers; a last line that a crash cut short is asked again, as empty ones."""
         if self.cache is None or not self.cache.exists():
             return {}
         rows = read_jsonl(self.cache, tolerate_torn=True)
         try:
-            return {row["key"]: row["answer"] for row in rows}
+            answers = {row["key"]: Reply(row["answer"], row.get("finish_reason")) for row in rows}
         except KeyError as lost:
             raise ValueError(
                 f"{self.cache.name} is not an answer cache: a row lacks {lost}; name another file"
             ) from None
+        return {key: answer for key, answer in answers.items() if answer.strip()}
 
-    def _ask_all(self, jobs: list[tuple[str, str, int]], total: int, progress: bool) -> None:
+    def _ask_all(
+        self,
+        jobs: list[tuple[str, str, int]],
+        total: int,
+        progress: bool,
+        keep: Callable[[str, Reply], None],
+    ) -> None:
         import httpx
 
         stop = threading.Event()
-        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        headers = {"Accept-Encoding": "gzip", **self._key.header()}
         with httpx.Client(
             headers=headers, timeout=self.timeout, transport=self._transport
         ) as client:
             pool = ThreadPoolExecutor(self.concurrency)
-            futures = [pool.submit(self._ask, client, job, stop) for job in jobs]
+            futures = {pool.submit(self._ask, client, job, stop): job[0] for job in jobs}
             try:
-                for future in watched(as_completed(futures), progress=progress, total=len(jobs)):
-                    future.result()
-            except TeacherError as failure:
+                self._collect(futures, total, progress, keep)
+            except BaseException as failure:  # also when the user interrupts
                 stop.set()
                 pool.shutdown(cancel_futures=True)
+                for future, key in futures.items():  # what was in flight is kept too
+                    if not future.cancelled() and key in self._answers:
+                        keep(key, self._answers[key])
+                if not isinstance(failure, TeacherError):
+                    raise
                 missing = sum(key not in self._answers for key, _, _ in jobs)
-                raise TeacherError(f"{failure} {self._kept(total - missing, total)}") from None
-            finally:  # also when the user interrupts: what is in flight is still kept
-                stop.set()
-                pool.shutdown(cancel_futures=True)
+                raise type(failure)(f"{failure} {self._kept(total - missing, total)}") from None
+            finally:
+                pool.shutdown()
+
+    def _collect(
+        self,
+        futures: dict[Future, str],
+        total: int,
+        progress: bool,
+        keep: Callable[[str, Reply], None],
+    ) -> None:
+        """Hand on each reply as it comes; TeacherError when the run is not worth going on with."""
+        row, failed, reasons = 0, 0, []
+        for future in watched(as_completed(futures), progress=progress, total=len(futures)):
+            reply = future.result()
+            if isinstance(reply, _Retry):
+                row, failed = row + 1, failed + 1
+                reasons.append(str(reply))
+                if row >= max(IN_A_ROW, self.concurrency):
+                    raise TeacherError(f"{row} prompts in a row failed, the last one: {reply}")
+                keep(futures[future], Reply("", FAILED))
+            else:
+                row = 0
+                keep(futures[future], reply)
+        self.usage.failed += failed
+        if failed == total:
+            raise PromptsFailed(reasons[0])
+        if failed:
+            warnings.warn(
+                f"{failed} of {len(futures)} prompts got no answer (finish reason 'error'); the "
+                f"first: {reasons[0]}",
+                stacklevel=4,
+            )
 
     def _kept(self, done: int, total: int) -> str:
         if self.cache is None:
@@ -182,31 +269,57 @@ class HTTPTeacher:
             "call again to ask for the rest."
         )
 
-    def _ask(self, client: httpx.Client, job: tuple[str, str, int], stop: threading.Event) -> None:
-        """Ask until there is an answer, and keep it; TeacherError when there will be none."""
-        key, prompt, repeat = job
+    def _ask(
+        self, client: httpx.Client, job: tuple[str, str, int], stop: threading.Event
+    ) -> Reply | _Retry:
+        """Ask until there is an answer, and keep it.
+
+        Returns:
+            The answer, or the failure of this prompt alone.
+
+        Raises:
+            TeacherError: the run has failed.
+        """
+        reason = _Retry("not asked")
         for attempt in range(self.retries + 1):
             if stop.is_set():
-                return
+                return reason
             try:
-                row = self._request(client, prompt)
-                break
+                return self._store(job, self._request(client, job[1]))
             except _Retry as failure:
                 reason = failure
+            except Odd as failure:
+                reason = _Retry(str(failure), prompt=True)
             if attempt < self.retries:
                 with self._lock:
                     self.usage.retries += 1
                 self._pause(self._wait(attempt, reason.wait), stop)
-        else:
-            tries = f"{attempt + 1} attempt" + "s" * (attempt > 0)
-            raise TeacherError(f"no answer from {self.url} after {tries}: {reason}.")
+        tries = f"{attempt + 1} attempt" + "s" * (attempt > 0)
+        told = self._key.hide(f"no answer from {self.url} after {tries}: {reason}.")
+        if reason.prompt:
+            return _Retry(told)
+        raise TeacherError(told)
+
+    def _store(self, job: tuple[str, str, int], row: dict[str, Any] | _Retry) -> Reply | _Retry:
+        """Keep an answer in memory and in the cache, unless it is empty, and count it."""
+        if isinstance(row, _Retry):
+            return row
+        key, prompt, repeat = job
+        reply = Reply(row["answer"], row["finish_reason"])
         with self._lock:
-            if self.cache is not None:
-                known = {"key": key, "model": self.model, "prompt_sha": sha256_text(prompt)}
-                asked = {"prompt": prompt, "options": self.options, "repeat": repeat}
-                append_jsonl(self.cache, known | asked | row)
-            self._answers[key] = row["answer"]
-            self._count(row)
+            if reply.strip():
+                if self.cache is not None:
+                    known = {"key": key, "model": self.model, "prompt_sha": sha256_text(prompt)}
+                    asked = {"prompt": prompt, "options": self.options, "repeat": repeat}
+                    append_jsonl(self.cache, known | asked | row)
+                self._answers[key] = reply
+            self.usage.requests += 1
+            self.usage.empty += not reply.strip()
+            self.usage.cut += row["finish_reason"] == "length"
+            self.usage.unreported += row["prompt_tokens"] is None
+            self.usage.prompt_tokens += row["prompt_tokens"] or 0
+            self.usage.completion_tokens += row["completion_tokens"] or 0
+        return reply
 
     def _wait(self, attempt: int, asked: float | None) -> float:
         """Seconds before the next attempt: never less than the server asked for."""
@@ -216,68 +329,52 @@ class HTTPTeacher:
     def _pause(self, seconds: float, stop: threading.Event) -> None:
         stop.wait(seconds)
 
-    def _count(self, row: dict[str, Any]) -> None:
-        self.usage.requests += 1
-        self.usage.empty += not row["answer"]
-        self.usage.unreported += row["prompt_tokens"] is None
-        self.usage.prompt_tokens += row["prompt_tokens"] or 0
-        self.usage.completion_tokens += row["completion_tokens"] or 0
+    def _request(self, client: httpx.Client, prompt: str) -> dict[str, Any] | _Retry:
+        """One attempt: the answer, why it ended and its tokens, or this prompt's failure.
 
-    def _request(self, client: httpx.Client, prompt: str) -> dict[str, Any]:
-        """One attempt: the answer, why it ended and its tokens, or _Retry, or TeacherError."""
+        Raises:
+            _Retry, Odd: a failure that may pass. TeacherError: one that will not.
+        """
+        limit = self._limit
+        status, headers, body = self._post(client, prompt, limit)
+        told = f"HTTP {status}: {excerpt(body)}"
+        if status in RETRIED or status >= 500:
+            raise _Retry(told, wait_of(headers))
+        if 200 <= status < 300:
+            return read_reply(body)
+        if status in (400, 422) and limit == "max_tokens" and b"max_completion_tokens" in body:
+            self._limit = "max_completion_tokens"  # OpenAI's newer models refuse the older name
+            return self._request(client, prompt)
+        refused = self._key.hide(
+            f"{self.url} refused the request for model {self.model!r} with {told}."
+            f"{_HINTS.get(status, '')}"
+        )
+        if status in _HINTS:
+            raise TeacherError(refused)
+        return _Retry(refused)
+
+    def _post(self, client: httpx.Client, prompt: str, limit: str) -> tuple[int, Any, bytes]:
+        """Status, headers and body of the server's response, within `timeout` seconds."""
         import httpx
 
         messages = [{"role": "user", "content": prompt}]
-        body = {"model": self.model, "messages": messages, **self.options}
+        options = {limit if k == "max_tokens" else k: v for k, v in self.options.items()}
+        until = monotonic() + self.timeout
+        asked = {"model": self.model, "messages": messages, **options}
         try:
-            response = client.post(self.url, json=body)
+            with client.stream("POST", self.url, json=asked) as response:
+                return response.status_code, response.headers, read_body(response, until)
+        except httpx.TimeoutException as error:
+            slow = f"{type(error).__name__}: no answer within {self.timeout:g} seconds"
+            raise _Retry(slow, prompt=not isinstance(error, httpx.ConnectTimeout)) from error
         except httpx.RequestError as error:
             raise _Retry(f"{type(error).__name__}: {error}") from error
-        if response.status_code in RETRIED or response.status_code >= 500:
-            wait = _seconds(response.headers.get("Retry-After"))
-            raise _Retry(f"HTTP {response.status_code}: {_excerpt(response.text)}", wait)
-        if not response.is_success:
-            status = response.status_code
-            raise TeacherError(
-                f"{self.url} refused the request for model {self.model!r} with HTTP {status}: "
-                f"{_excerpt(response.text)}.{_HINTS.get(status, '')}"
-            )
-        try:
-            reply = response.json()
-            choice = reply["choices"][0]
-            answer = choice["message"]["content"] or ""
-            if not isinstance(answer, str):
-                raise TypeError
-        except (ValueError, KeyError, IndexError, TypeError):
-            raise _Retry(
-                f"the server's reply is not a chat completion: {_excerpt(response.text)}"
-            ) from None
-        usage = reply.get("usage") or {}
-        tokens = {name: usage.get(name) for name in ("prompt_tokens", "completion_tokens")}
-        return {"answer": answer, "finish_reason": choice.get("finish_reason"), **tokens}
 
 
 _HINTS = {
     401: " Check api_key, or the environment variable SYNTHKIT_API_KEY.",
+    402: " The account has no credit left.",
     403: " Check api_key, or the environment variable SYNTHKIT_API_KEY.",
     404: " Check base_url (it usually ends in /v1) and the model's name on that server.",
+    405: " Check base_url (it usually ends in /v1).",
 }
-
-
-def _excerpt(text: str, length: int = 200) -> str:
-    text = " ".join(text.split())
-    return repr(text if len(text) <= length else text[:length] + "...")
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """A Retry-After header (seconds or an HTTP date) in seconds from now."""
-    if retry_after is None:
-        return None
-    try:
-        return max(0.0, float(retry_after))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time())
-    except ValueError:
-        return None

@@ -1,0 +1,59 @@
+"""Chat templates: what a model that follows instructions has around a user's message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .model import LM
+
+_MARK = "\N{LEFT WHITE LENTICULAR BRACKET}message\N{RIGHT WHITE LENTICULAR BRACKET}"
+
+
+def around_message(lm: LM) -> tuple[str, str]:
+    """What the chat template writes before and after a user's message, up to the reply.
+
+    Raises:
+        ValueError: the model has no chat template, or one that does not hold the message once.
+    """
+    if not lm.has_chat_template:
+        raise ValueError(f"{lm.name!r} has no chat template: use chat=False")
+    written = lm.tokenizer.apply_chat_template(
+        [{"role": "user", "content": _MARK}], tokenize=False, add_generation_prompt=True
+    )
+    before, found, after = written.partition(_MARK)
+    if not found or _MARK in after:
+        raise ValueError(f"the chat template of {lm.name!r} does not write the message once")
+    return before, after
+
+
+def prompt_ids(
+    lm: LM, prompts: Sequence[str], bos: bool = True, chat: bool = False
+) -> list[list[int]]:
+    """The token ids of prompts: in the chat template, or behind BOS.
+
+    The template's special tokens are tokens; whatever looks like one inside a message is text. A
+    prompt that was written into the template by hand (`tokenizer.apply_chat_template`), as one that
+    begins and ends like it, is taken as it is.
+
+    Raises:
+        ValueError: `chat` and no template; see `around_message`.
+    """
+    if not lm.has_chat_template and not chat:
+        return [lm.with_bos(ids, bos) for ids in lm.token_ids(prompts)]
+    before, after = around_message(lm)
+    marks = (mark for mark in lm.tokenizer.all_special_tokens if before.startswith(mark))
+    first = next(marks, before)
+    front, back = _ids(lm, before), _ids(lm, after)
+    rows = []
+    for prompt, ids in zip(prompts, lm.token_ids(prompts)):
+        if first and prompt.startswith(first) and prompt.endswith(after or first):
+            rows.append(lm.with_bos(_ids(lm, prompt), bos))
+        else:
+            rows.append([*front, *ids, *back] if chat else lm.with_bos(ids, bos))
+    return rows
+
+
+def _ids(lm: LM, part: str) -> list[int]:
+    return lm.tokenizer(part, add_special_tokens=False).input_ids

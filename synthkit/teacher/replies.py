@@ -1,0 +1,228 @@
+"""The one place that asks a teacher: it checks, keeps and cleans the replies for every method."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..storage import sha256_file, sha256_text
+from .base import (
+    FunctionTeacher,
+    LMTeacher,
+    PromptsFailed,
+    RecordedTeacher,
+    Teacher,
+    TeacherError,
+    checked,
+    repeat_numbers,
+)
+from .cleaning import FAILED, Reply, clean, judge, whole_characters
+
+if TYPE_CHECKING:
+    from ..resume import ResumeLog
+
+__all__ = [
+    "Reply", "answer_log", "as_teacher", "ask", "clean", "gather", "judge", "teacher_identity",
+    "teacher_name",
+]  # fmt: skip
+
+GROUP = 8  # prompts that a teacher gets at a time when its answers come back all together
+PLACE = ("teacher", "prompt_sha", "repeat")
+
+
+def as_teacher(x: Any, **options: Any) -> Teacher:
+    """Anything that can answer, as a teacher.
+
+    Args:
+        x: an object with `complete(prompts)`, a function of one prompt, or an `LM`.
+        options: of the `LMTeacher` that an `LM` becomes.
+
+    Raises:
+        TypeError: none of these.
+    """
+    if callable(getattr(x, "complete", None)) and not inspect.isclass(x):
+        return x
+    if callable(getattr(x, "generate", None)) and not inspect.isclass(x):
+        return LMTeacher(x, **options)
+    if callable(x) and not inspect.isclass(x):
+        return FunctionTeacher(x, teacher_name(x))
+    raise TypeError(
+        "a teacher is an object with complete(prompts) -> list of str, a function from a prompt to "
+        f"its answer, or an LM; got {x!r:.80}"
+    )
+
+
+def teacher_name(teacher: Any) -> str:
+    """How reports call a teacher: its `name`, or that of its function or class."""
+    name = getattr(teacher, "name", None) or getattr(teacher, "__name__", type(teacher).__name__)
+    return "function" if name == "<lambda>" else str(name)
+
+
+def teacher_identity(teacher: Any) -> str:
+    """What makes a teacher's answers its own: name, class, options, and a model's fingerprint.
+
+    Two teachers of one identity are taken for the same one by files of answers.
+    """
+    teacher = as_teacher(teacher)
+    facts = {
+        "class": type(teacher).__qualname__,
+        "options": getattr(teacher, "options", None),
+        "model": getattr(teacher, "model", None),
+        "chat": getattr(teacher, "chat", None),
+        "fingerprint": getattr(getattr(teacher, "lm", None), "fingerprint", None),
+        "function": getattr(getattr(teacher, "fn", None), "__qualname__", None),
+    }
+    if isinstance(teacher, RecordedTeacher):
+        facts["file"] = sha256_file(teacher.path)
+    digest = sha256_text(json.dumps(facts, sort_keys=True, default=lambda x: type(x).__qualname__))
+    return f"{teacher_name(teacher)} {digest[:16]}"
+
+
+def answer_log(path: str | Path | None) -> ResumeLog:
+    """A file of answers for `ask`, to be used in a `with` block; None keeps nothing.
+
+    Each answer belongs to a teacher, a prompt and a repeat, so that one file serves any number of
+    runs, and no run takes over the answers of another teacher.
+    """
+    from ..resume import ResumeLog, run_key
+
+    return ResumeLog(path, run_key(what="answers"), place=PLACE, what="answers of teachers")
+
+
+def ask(
+    teacher: Any,
+    prompts: Sequence[str],
+    *,
+    log: ResumeLog | None = None,
+    progress: bool = False,
+    repeats: Sequence[int] | None = None,
+) -> list[Reply]:
+    """One clean reply per prompt (see `clean`); `judge` says which of them must not be used.
+
+    Args:
+        teacher: see `as_teacher`.
+        log: an `answer_log`. Answers in it are not asked for again, and new ones are on disk as
+            soon as they come; empty and failed ones are never kept.
+        progress: show a bar.
+        repeats: how often each prompt was asked before; None counts within `prompts`.
+
+    Raises:
+        TypeError: no teacher, or prompts that are no list of texts.
+        TeacherError: the teacher stopped, gave another number of answers than of prompts, or gave
+            something that is no text; the message says what is safe.
+    """
+    return [clean(reply) for reply in gather(teacher, prompts, log, progress, repeats)]
+
+
+def gather(
+    teacher: Any,
+    prompts: Sequence[str],
+    log: ResumeLog | None = None,
+    progress: bool = False,
+    repeats: Sequence[int] | None = None,
+) -> list[Reply]:
+    """The replies of `ask` as they came; arguments and errors are the same."""
+    from tqdm.auto import tqdm
+
+    teacher, prompts = as_teacher(teacher), checked(prompts)
+    repeats = repeat_numbers(prompts) if repeats is None else list(repeats)
+    known = {} if log is None else log.entries
+    who = "" if log is None else teacher_identity(teacher)
+    places = [(who, sha256_text(prompt), n) for prompt, n in zip(prompts, repeats, strict=True)]
+    found: dict[int, Reply] = {
+        i: Reply(known[at]["answer"], known[at].get("finish_reason"))
+        for i, at in enumerate(places)
+        if at in known
+    }
+    bar = tqdm(total=len(prompts), initial=len(found), disable=not progress, desc="teacher")
+
+    def keep(i: int, answer: Any) -> None:
+        if i in found:  # asked again only to make up its group
+            return
+        found[i] = reply = _as_reply(answer, teacher, i)
+        bar.update()
+        if log is not None and reply.strip() and judge(reply) != "failed":
+            entry = dict(zip(PLACE, places[i])) | {"answer": whole_characters(reply)}
+            log.add(entry | {"finish_reason": reply.finish_reason})
+
+    with bar:
+        for group in _groups(teacher, len(prompts), set(found)):
+            try:
+                _complete(teacher, prompts, repeats, group, keep)
+            except PromptsFailed as failure:
+                if all(judge(reply) == "failed" for reply in found.values()) and not known:
+                    raise TeacherError(_stopped(teacher, failure, found, log)) from failure
+                for i in group:
+                    keep(i, Reply("", FAILED))
+            except Exception as failure:
+                raise TeacherError(_stopped(teacher, failure, found, log)) from failure
+    return [found[i] for i in range(len(prompts))]
+
+
+def _groups(teacher: Teacher, n: int, found: set[int]) -> Iterator[list[int]]:
+    """The prompts to ask for together, by place.
+
+    A local model gets the same prompts together whatever is known of their answers, since the
+    rounding of a batch depends on all of its rows.
+    """
+    size = getattr(teacher, "group", None)
+    if size:
+        for start in range(0, n, size):
+            group = list(range(start, min(start + size, n)))
+            if not found.issuperset(group):
+                yield group
+        return
+    todo = [i for i in range(n) if i not in found]
+    size = max(1, len(todo)) if "on_answer" in _named(teacher) else GROUP
+    yield from (todo[start : start + size] for start in range(0, len(todo), size))
+
+
+def _named(teacher: Teacher) -> set[str]:
+    """The arguments that the teacher's `complete` names."""
+    try:
+        return set(inspect.signature(teacher.complete).parameters)
+    except (TypeError, ValueError):
+        return set()
+
+
+def _complete(
+    teacher: Teacher,
+    prompts: list[str],
+    repeats: list[int],
+    group: list[int],
+    keep: Callable[[int, Any], None],
+) -> None:
+    more: dict[str, Any] = {
+        "repeats": [repeats[i] for i in group],
+        "on_answer": lambda i, answer: keep(group[i], answer),
+    }
+    more = {name: value for name, value in more.items() if name in _named(teacher)}
+    answers = teacher.complete([prompts[i] for i in group], **more)
+    if isinstance(answers, str) or not isinstance(answers, Sequence):
+        raise TypeError(f"complete must return a list of texts, got {type(answers).__name__}")
+    if len(answers) != len(group):
+        raise ValueError(
+            f"{len(answers)} answers to {len(group)} prompts; a prompt without an answer needs an "
+            "empty one in its place"
+        )
+    for i, answer in zip(group, answers):
+        keep(i, answer)
+
+
+def _as_reply(answer: Any, teacher: Teacher, i: int) -> Reply:
+    if answer is not None and not isinstance(answer, str):
+        raise TypeError(f"the answer to prompt {i} is no text but {type(answer).__name__}")
+    return Reply(answer or "", getattr(answer, "finish_reason", None))
+
+
+def _stopped(teacher: Teacher, failure: Exception, found: dict, log: ResumeLog | None) -> str:
+    if log is not None and log.path is not None:
+        safe = f"{len(log.entries)} answers are safe in {log.path.name}; call again to go on"
+    else:
+        safe = f"{len(found)} answers are lost; name a checkpoint= to keep them"
+    what = str(failure) if isinstance(failure, TeacherError) else f"{type(failure).__name__}: "
+    what += "" if isinstance(failure, TeacherError) else str(failure)
+    return f"{teacher_name(teacher)} stopped ({what}); {safe}"
