@@ -134,8 +134,8 @@ def test_final_and_its_path(text, final, status):
 @pytest.mark.parametrize(
     ("text", "status"),
     [
-        ("", "missing question"),
-        ("I cannot help with that.", "missing question"),
+        ("", "empty"),
+        ("I cannot help with that.", "refused"),
         ("### Answer\n12", "missing question"),
         ("### Question\n### Answer\n12", "missing question"),
         ("### Question\nHow many?", "missing answer"),

@@ -11,7 +11,7 @@ from synthkit.embedsdg import EmbedSDG, import_answers
 from synthkit.embedsdg.prompts import HeldOut
 from synthkit.embedsdg.synthesizer import COLUMNS, PRESETS, finish, make_plan
 from synthkit.storage import read_jsonl, write_jsonl
-from synthkit.teacher import FunctionTeacher
+from synthkit.teacher import FunctionTeacher, Reply, TeacherError
 from synthkit.worlds import load_world
 
 WORLD = load_world("math")
@@ -119,20 +119,68 @@ def test_an_interrupted_sample_resumes_without_asking_twice(tmp_path):
 
     file = tmp_path / "answers.jsonl"
     whole = method(max_uses=9).sample(130, seed=0)
-    with pytest.raises(ConnectionError):
+    with pytest.raises(TeacherError, match=r"the server is gone\); 99 answers are safe in answers"):
         method(FunctionTeacher(dies, "math-oracle"), max_uses=9).sample(
             130, seed=0, checkpoint=file
         )
-    safe = len(read_jsonl(file))
-    assert safe == 64  # one whole group is on disk
     with file.open("a") as torn:
         torn.write('{"prompt_sha": "ab')  # the power went off in the middle of a line
-    before = len(asked)
     rows = method(FunctionTeacher(dies, "math-oracle"), max_uses=9).sample(
         130, seed=0, checkpoint=file
     )
     assert rows.to_list() == whole.to_list()
-    assert len(asked) - before <= 130 - safe + 40
+    assert len(asked) == len(set(asked)) + 1  # the one that failed
+
+
+def test_answers_on_file_stay_with_their_teacher(tmp_path):
+    file, asked = tmp_path / "answers.jsonl", []
+    first = method(FunctionTeacher(WORLD.teacher().fn, "A")).sample(5, checkpoint=file)
+    spy = FunctionTeacher(lambda p: asked.append(p) or WORLD.teacher().fn(p), "B")
+    assert set(method(spy).sample(5, checkpoint=file)["teacher"]) == {"B"} and len(asked) >= 5
+    again = method(FunctionTeacher(WORLD.teacher().fn, "A")).sample(5, checkpoint=file)
+    assert again.to_list() == first.to_list()
+
+
+def test_unusable_replies_are_counted_by_what_is_wrong():
+    said = [Reply("### Question\nq?\n### Answer\n3 * 12 = 36 eggs. Then", "length")]
+    said += ["I'm sorry, but I can't help with that.", "<think>### Question\nq?\n### Answer\n1"]
+    said += [None]
+    made = method(FunctionTeacher(lambda p: said.pop(0), "odd"), max_rounds=1)
+    assert len(made.sample(4)) == 0
+    assert made.report == {"cut": 1, "refused": 1, "empty": 2}
+
+
+def test_prompts_can_be_given(tmp_path):
+    words = {
+        "generate without sketch": "{question_1}|{answer_1}|{question_2}|{answer_2}|{{note}}",
+        "baseline": "like {question} {answer}",
+    }
+    seeds = method(prompts=words).plan(3, 1)
+    for entry in seeds:
+        first, second = (REAL[i] for i in entry["seeds"])
+        parts = [first["question"], first["answer"], second["question"], second["answer"]]
+        assert entry["prompt"] == "|".join([*parts, "{note}"])
+    for name, text in words.items():
+        (tmp_path / f"{name}.txt").write_text(text + "\n")
+    assert method(prompts=tmp_path).plan(3, 1) == seeds
+    loaded = EmbedSDG.load(method(prompts=words).save(tmp_path / "m"), StubLM())
+    assert loaded.plan(3, 1) == seeds
+    assert method(prompts=words, seeds=1).plan(1, 1)[0]["prompt"].startswith("like ")
+
+
+@pytest.mark.parametrize(
+    ("prompts", "words"),
+    [
+        ({"generat": "x"}, "the prompts are decode, generate, generate without sketch, baseline"),
+        ({"baseline": "{question} {answer} {topic}"}, r"unknown field \{topic\}.*\{question\}, "),
+        ({"baseline": "{question}"}, r"lacks \{answer\}; its fields are \{question\}, \{answer\}"),
+        ({"decode": "{text} {text}"}, "once"),
+        ("nowhere", "no folder of prompts"),
+    ],
+)
+def test_prompts_with_wrong_names_or_fields_are_refused(prompts, words):
+    with pytest.raises((ValueError, FileNotFoundError), match=words):
+        EmbedSDG(StubLM(), prompts=prompts)
 
 
 def test_save_and_load_keep_the_map(tmp_path):
@@ -227,5 +275,5 @@ def test_status_of_every_reply_is_counted():
     )  # fmt: skip
     good = "### Question\nHow many?\n### Answer\n2 + 2 = 4\n### <final_answer>\n4"
     rows, counts = finish(plan, [good, good, None, ""], teacher="t")
-    assert counts == {"kept": 1, "duplicate": 1, "not answered": 1, "missing question": 1}
+    assert counts == {"kept": 1, "duplicate": 1, "not answered": 1, "empty": 1}
     assert rows[0]["final"] == "4" and rows[0]["answer"].endswith("#### 4")

@@ -324,7 +324,7 @@ def test_the_timeout_is_that_of_the_whole_request():
     transport = httpx.MockTransport(lambda request: httpx.Response(200, stream=Drips()))
     teacher = HTTPTeacher("m", transport=transport, timeout=0.2, retries=0)
     started = time.monotonic()
-    with pytest.raises(TeacherError, match="within 0.2 seconds"):
+    with pytest.raises(TeacherError, match=r"within 0\.2 seconds"):
         teacher.complete(["a"])
     assert time.monotonic() - started < 2
 

@@ -240,8 +240,9 @@ def parse_generation(text: str) -> Parsed:
 
     The last question that has an answer below it counts, so that an echo of the prompt does no
     harm. Case, the number of `#`, `**` and colons do not matter. A reply that was cut off, refused
-    or failed counts for nothing. The final is looked for after the tag, after "final answer", on the last `###` line, on the last `#### n` line, in the last
-    `\\boxed{}`, and last it is the last number.
+    or failed counts for nothing. The final is looked for after the tag, after "final answer", on
+    the last `###` line, on the last `#### n` line, in the last `\\boxed{}`, and last it is the last
+    number.
     """
     reason = judge(text)
     if reason:

@@ -17,6 +17,7 @@ from ..datasets import as_dataset
 from .interpolation import decode, interpolate, nearest_tokens
 from synthkit.embedsdg.prompts import (
     SHOTS,
+    TEMPLATES,
     HeldOut,
     baseline_prompt,
     decode_prompt,
@@ -24,6 +25,7 @@ from synthkit.embedsdg.prompts import (
     parse_generation,
     question_key,
     reject_reason,
+    user_prompts,
 )
 from synthkit.embedsdg.sparsity import (
     Grid,
@@ -47,13 +49,14 @@ from ..fitted import made_with, read_settings
 from ..presets import choose_preset
 from ..reduction import Reducer
 from synthkit.storage import (
-    append_jsonl,
     read_json,
     read_jsonl,
     sha256_text,
     write_json,
     write_jsonl,
 )
+from ..teacher import replies as teachers
+from ..templates import fill
 
 _log = logging.getLogger(__name__)
 
@@ -79,6 +82,12 @@ class EmbedSDGPreset:
     as printed (`rescale="none"`). Many models cannot read such small columns: `decode` warns then,
     and "mean1" mends it. What "attention weight of a token" means is not defined there, so
     `weights` is our reading. The paper does not state `windows`, `max_uses` or `max_rounds`.
+
+    The prompts are no part of a preset: they are in our own words, with the structure of the
+    paper's listings, unless `EmbedSDG(prompts=)` gives others. Ours differ in that P_d ends with
+    "Output:" (the paper's stops at the input), shows fewer than four copies where the context is
+    short, and is the embedded model's own format for that model; P_g leaves the sketch and its rule
+    out where there is none; and a teacher with a chat template gets it as a user's message.
     """
 
     weights: str = "received_corrected"
@@ -115,11 +124,16 @@ PRESETS = {
 }
 
 # %% ../../nbs/12_synthesizer.ipynb #edce50b9
-def make_prompt(questions: Sequence[str], answers: Sequence[str], sketch: str | None) -> str:
-    """P_g for two seeds, P_b for one (EmbedSDG equations 1 and 7)."""
+def make_prompt(
+    questions: Sequence[str],
+    answers: Sequence[str],
+    sketch: str | None,
+    prompts: Mapping[str, str] = TEMPLATES,
+) -> str:
+    """P_g for two seeds, P_b for one (EmbedSDG equations 1 and 7), in the words of `prompts`."""
     if len(questions) == 1:
-        return baseline_prompt(questions[0], answers[0])
-    return generation_prompt(list(zip(questions, answers)), sketch)
+        return baseline_prompt(questions[0], answers[0], prompts=prompts)
+    return generation_prompt(list(zip(questions, answers)), sketch, prompts=prompts)
 
 
 def make_plan(
@@ -128,18 +142,20 @@ def make_plan(
     answers: Sequence[str],
     sketches: Sequence[str | None],
     seeds: int,
+    prompts: Mapping[str, str] = TEMPLATES,
 ) -> list[dict]:
-    """One dictionary a prompt: its text and sha, the seeds and where they came from."""
+    """One dictionary per prompt: its text and sha, the seeds and where they came from."""
     plan = []
     for pair, sketch in zip(pairs, sketches):
         ids = [pair.a, pair.b][:seeds]
-        prompt = make_prompt([questions[i] for i in ids], [answers[i] for i in ids], sketch)
+        shown = [questions[i] for i in ids], [answers[i] for i in ids]
+        prompt = make_prompt(*shown, sketch, prompts)
         plan.append(
             {
                 "prompt_sha": sha256_text(prompt),
                 "prompt": prompt,
                 "seeds": ids,
-                "seed_questions": [questions[i] for i in ids],
+                "seed_questions": shown[0],
                 "region": list(pair.region) if pair.region else None,
                 "axis": pair.axis,
                 "density": pair.count,
@@ -280,16 +296,19 @@ def load_map(folder: Path, lm, preset: EmbedSDGPreset) -> SeedMap:
     return seed_map
 
 # %% ../../nbs/12_synthesizer.ipynb #2a6855bc
-def decode_what_fits(lm, blocks: Sequence) -> list[str | None]:
+def decode_what_fits(lm, blocks: Sequence, template: str | None = None) -> list[str | None]:
     """A sketch of every block that fits the context with its prompt and its copy, else None.
 
-    Of the paper's four example copies, as many are shown as the context has room for.
+    Of the paper's four example copies, as many are shown as the context has room for. A `template`
+    of the user's, with `{text}`, stands as it is.
     """
-    form = "embedded" if lm.is_embedded else "paper"
+    kit = "embedded" if lm.is_embedded else "paper"
+    forms = [decode_prompt(SHOTS[:count], form=kit) for count in range(len(SHOTS), 0, -1)]
+    if template is not None:
+        forms = [tuple(fill(part) for part in template.split("{text}"))]
     longest = max(len(block) for block in blocks)
-    for count in range(len(SHOTS), 0, -1):
-        shots = SHOTS[:count]
-        prompt = sum(map(len, lm.token_ids(list(decode_prompt(shots, form=form)))))
+    for form in forms:
+        prompt = sum(map(len, lm.token_ids(list(form))))
         if prompt + 2 * longest < lm.context:
             break
     fits = [i for i, block in enumerate(blocks) if prompt + 2 * len(block) < lm.context]
@@ -297,14 +316,16 @@ def decode_what_fits(lm, blocks: Sequence) -> list[str | None]:
     if len(fits) < len(blocks):
         _log.warning("%d of %d blocks are too long to decode", len(blocks) - len(fits), len(blocks))
     if fits:
-        decoded = decode(lm, [blocks[i] for i in fits], form=form, shots=shots)
+        decoded = decode(lm, [blocks[i] for i in fits], form=form)
         for i, sketch in zip(fits, decoded):
             found[i] = sketch.text
     return found
 
 
-def sketches(seed_map: SeedMap, pairs: Sequence[SeedPair]) -> list[str | None]:
-    """One sketch a pair as the preset says: decoded, nearest tokens, or None."""
+def sketches(
+    seed_map: SeedMap, pairs: Sequence[SeedPair], template: str | None = None
+) -> list[str | None]:
+    """One sketch per pair as the preset says: decoded, nearest tokens, or None."""
     preset = seed_map.preset
     if preset.sketch == "skip" or preset.seeds == 1:
         return [None] * len(pairs)
@@ -314,26 +335,14 @@ def sketches(seed_map: SeedMap, pairs: Sequence[SeedPair]) -> list[str | None]:
     blocks = interpolate(seed_map.lm, firsts, seconds, **scales)
     if preset.sketch == "nearest":
         return [nearest_tokens(seed_map.lm, block) for block in blocks]
-    return decode_what_fits(seed_map.lm, blocks)
+    return decode_what_fits(seed_map.lm, blocks, template)
 
 # %% ../../nbs/12_synthesizer.ipynb #a10fc502
-def ask(teacher, plan: Sequence[Mapping], checkpoint, progress: bool, group: int = 64) -> list[str]:
-    """Replies to the plan's prompts; with a checkpoint, those on file are not asked for again."""
-    prompts = [entry["prompt"] for entry in plan]
-    if checkpoint is None:
-        return teacher.complete(prompts, progress=progress)
-    known: dict[str, str] = {}
-    if Path(checkpoint).exists():
-        rows = read_jsonl(checkpoint, tolerate_torn=True)
-        known = {row["prompt_sha"]: row["answer"] for row in rows}
-    todo = [entry for entry in plan if entry["prompt_sha"] not in known]
-    for start in range(0, len(todo), group):
-        part = todo[start : start + group]
-        replies = teacher.complete([entry["prompt"] for entry in part], progress=progress)
-        for entry, reply in zip(part, replies):
-            append_jsonl(checkpoint, {"prompt_sha": entry["prompt_sha"], "answer": reply})
-            known[entry["prompt_sha"]] = reply
-    return [known[entry["prompt_sha"]] for entry in plan]
+def ask(teacher, plan: Sequence[Mapping], checkpoint, progress: bool) -> list[teachers.Reply]:
+    """Clean replies to the plan's prompts; those on file are not asked for again."""
+    with teachers.answer_log(checkpoint) as log:
+        prompts = [entry["prompt"] for entry in plan]
+        return teachers.ask(teacher, prompts, log=log, progress=progress)
 
 # %% ../../nbs/12_synthesizer.ipynb #2afd592a
 def as_rows(rows: Sequence[Mapping]):
@@ -382,12 +391,13 @@ class PlannedMethod:
 
         Raises:
             ValueError: not fitted, no teacher, or n < 1.
+            TypeError, TeacherError: see `synthkit.teacher.replies.ask`.
         """
         if self.teacher is None:
             raise ValueError("no teacher: give one, or use export_prompts and import_answers")
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")
-        threshold, name = self.map.threshold(n), self.teacher.name
+        threshold, name = self.map.threshold(n), teachers.teacher_name(self.teacher)
         previous = {question_key(question) for question in self.map.questions}
         rows, self.report, asked = [], Counter(), 0
         for _ in range(self.preset.max_rounds):
@@ -414,9 +424,10 @@ class EmbedSDG(PlannedMethod):
     Args:
         lm: the student model SM (a `synthkit.LM`); its embeddings and attention draw the map, and
             it decodes the sketches.
-        teacher: TM, anything with `complete(prompts) -> list[str]` and a `name`.
+        teacher: TM, anything with `complete(prompts) -> list[str]`, a function of a prompt, an LM.
         preset: "fast", "study", "paper" or an `EmbedSDGPreset`.
         seed: of the map (t-SNE) and the default of `sample`.
+        prompts: a mapping or a folder of prompts in the user's words, see `user_prompts`.
         changes: single values that replace those of the preset, for example `where="random"`.
 
     Attributes:
@@ -424,11 +435,15 @@ class EmbedSDG(PlannedMethod):
         report: how the replies of the last `sample` ended, counted.
 
     Raises:
-        ValueError: an unknown preset or option, or an impossible value.
+        TypeError: no teacher. ValueError: an unknown preset, option, prompt or field of a prompt,
+            or an impossible value.
     """
 
-    def __init__(self, lm, teacher=None, *, preset="fast", seed: int = 0, **changes):
-        self.lm, self.teacher, self.seed = lm, teacher, seed
+    def __init__(
+        self, lm, teacher=None, *, preset="fast", seed: int = 0, prompts=None, **changes
+    ):  # fmt: skip
+        self.lm, self.seed, self.prompts = lm, seed, user_prompts(prompts)
+        self.teacher = None if teacher is None else teachers.as_teacher(teacher)
         self.preset = choose_preset(preset, PRESETS, changes, "EmbedSDG")
         self.report: Counter[str] = Counter()
 
@@ -465,8 +480,8 @@ class EmbedSDG(PlannedMethod):
         seed = self.seed if seed is None else seed
         pairs = self.map.pairs(n + skip, seed, threshold)[skip:]
         return make_plan(
-            pairs, self.map.questions, self.map.answers, sketches(self.map, pairs),
-            self.preset.seeds,
+            pairs, self.map.questions, self.map.answers,
+            sketches(self.map, pairs, self.prompts.get("decode")), self.preset.seeds, self.prompts,
         )  # fmt: skip
 
     def save(self, folder: str | Path) -> Path:
@@ -474,7 +489,8 @@ class EmbedSDG(PlannedMethod):
         folder = Path(folder)
         save_map(self.map, folder)
         settings = {"method": "embedsdg", "preset": asdict(self.preset), "seed": self.seed}
-        write_json(folder / "embedsdg.json", {**settings, "lm": made_with(self.lm)})
+        settings |= {"lm": made_with(self.lm), "prompts": self.prompts}
+        write_json(folder / "embedsdg.json", settings)
         return folder
 
     @classmethod
@@ -487,7 +503,8 @@ class EmbedSDG(PlannedMethod):
         """
         settings = read_settings(folder, "embedsdg.json", lm)
         preset = EmbedSDGPreset(**settings["preset"])
-        method = cls(lm, teacher, preset=preset, seed=settings["seed"])
+        words = settings.get("prompts")
+        method = cls(lm, teacher, preset=preset, seed=settings["seed"], prompts=words)
         method._map = load_map(Path(folder), lm, preset)
         return method
 
@@ -513,10 +530,10 @@ def import_answers(
     Raises:
         ValueError: an answer to a prompt that is not in the file, or two answers to one.
     """
-    from synthkit import teacher as teachers
+    from synthkit.teacher import import_answers as read_answers
 
     plan = read_jsonl(prompts)
-    replies = teachers.import_answers(
+    replies = read_answers(
         answers, [entry["prompt"] for entry in plan], ids=[entry["id"] for entry in plan]
     )
     rows, counts = finish(plan, replies, teacher=teacher, held_out=held_out)
