@@ -439,9 +439,7 @@ class EmbedSDG(PlannedMethod):
             or an impossible value.
     """
 
-    def __init__(
-        self, lm, teacher=None, *, preset="fast", seed: int = 0, prompts=None, **changes
-    ):  # fmt: skip
+    def __init__(self, lm, teacher=None, *, preset="fast", seed=0, prompts=None, **changes):
         self.lm, self.seed, self.prompts = lm, seed, user_prompts(prompts)
         self.teacher = None if teacher is None else teachers.as_teacher(teacher)
         self.preset = choose_preset(preset, PRESETS, changes, "EmbedSDG")
@@ -489,8 +487,8 @@ class EmbedSDG(PlannedMethod):
         folder = Path(folder)
         save_map(self.map, folder)
         settings = {"method": "embedsdg", "preset": asdict(self.preset), "seed": self.seed}
-        settings |= {"lm": made_with(self.lm), "prompts": self.prompts}
-        write_json(folder / "embedsdg.json", settings)
+        made = {"lm": made_with(self.lm), "prompts": self.prompts}
+        write_json(folder / "embedsdg.json", settings | made)
         return folder
 
     @classmethod
@@ -503,8 +501,8 @@ class EmbedSDG(PlannedMethod):
         """
         settings = read_settings(folder, "embedsdg.json", lm)
         preset = EmbedSDGPreset(**settings["preset"])
-        words = settings.get("prompts")
-        method = cls(lm, teacher, preset=preset, seed=settings["seed"], prompts=words)
+        same = {"seed": settings["seed"], "prompts": settings.get("prompts")}
+        method = cls(lm, teacher, preset=preset, **same)
         method._map = load_map(Path(folder), lm, preset)
         return method
 

@@ -65,6 +65,12 @@ class _Retry(Exception):
         self.wait, self.prompt = wait, prompt
 
 
+class _Run(threading.Event):
+    """One call's requests; set when no further one is to be made."""
+
+    in_a_row = 0  # prompts that failed since the last answer
+
+
 class HTTPTeacher:
     """Answers by any server of the OpenAI chat protocol (vLLM, Ollama, llama.cpp, a proxy).
 
@@ -206,7 +212,7 @@ class HTTPTeacher:
     ) -> None:
         import httpx
 
-        stop = threading.Event()
+        stop = _Run()
         headers = {"Accept-Encoding": "gzip", **self._key.header()}
         with httpx.Client(
             headers=headers, timeout=self.timeout, transport=self._transport
@@ -214,7 +220,7 @@ class HTTPTeacher:
             pool = ThreadPoolExecutor(self.concurrency)
             futures = {pool.submit(self._ask, client, job, stop): job[0] for job in jobs}
             try:
-                self._collect(futures, total, progress, keep)
+                self._collect(futures, stop, total, progress, keep)
             except BaseException as failure:  # also when the user interrupts
                 stop.set()
                 pool.shutdown(cancel_futures=True)
@@ -231,30 +237,30 @@ class HTTPTeacher:
     def _collect(
         self,
         futures: dict[Future, str],
+        stop: _Run,
         total: int,
         progress: bool,
         keep: Callable[[str, Reply], None],
     ) -> None:
         """Hand on each reply as it comes; TeacherError when the run is not worth going on with."""
-        row, failed, reasons = 0, 0, []
+        failures = []
         for future in watched(as_completed(futures), progress=progress, total=len(futures)):
             reply = future.result()
             if isinstance(reply, _Retry):
-                row, failed = row + 1, failed + 1
-                reasons.append(str(reply))
-                if row >= max(IN_A_ROW, self.concurrency):
-                    raise TeacherError(f"{row} prompts in a row failed, the last one: {reply}")
+                failures.append(str(reply))
                 keep(futures[future], Reply("", FAILED))
-            else:
-                row = 0
+            elif reply is not None:
                 keep(futures[future], reply)
+            if stop.is_set() and failures:
+                raise TeacherError(f"{stop.in_a_row} prompts in a row failed: {failures[-1]}")
+        failed = len(failures)
         self.usage.failed += failed
         if failed == total:
-            raise PromptsFailed(reasons[0])
+            raise PromptsFailed(failures[0])
         if failed:
             warnings.warn(
                 f"{failed} of {len(futures)} prompts got no answer (finish reason 'error'); the "
-                f"first: {reasons[0]}",
+                f"first: {failures[0]}",
                 stacklevel=4,
             )
 
@@ -270,20 +276,31 @@ class HTTPTeacher:
         )
 
     def _ask(
-        self, client: httpx.Client, job: tuple[str, str, int], stop: threading.Event
-    ) -> Reply | _Retry:
+        self, client: httpx.Client, job: tuple[str, str, int], stop: _Run
+    ) -> Reply | _Retry | None:
         """Ask until there is an answer, and keep it.
 
         Returns:
-            The answer, or the failure of this prompt alone.
+            The answer, the failure of this prompt alone, or None where the run has stopped.
 
         Raises:
             TeacherError: the run has failed.
         """
-        reason = _Retry("not asked")
+        found = self._try(client, job, stop)
+        with self._lock:
+            if found is not None:
+                stop.in_a_row = stop.in_a_row + 1 if isinstance(found, _Retry) else 0
+            if stop.in_a_row >= max(IN_A_ROW, self.concurrency):
+                stop.set()
+        return found
+
+    def _try(
+        self, client: httpx.Client, job: tuple[str, str, int], stop: _Run
+    ) -> Reply | _Retry | None:
+        reason = None
         for attempt in range(self.retries + 1):
             if stop.is_set():
-                return reason
+                return None
             try:
                 return self._store(job, self._request(client, job[1]))
             except _Retry as failure:
@@ -326,7 +343,7 @@ class HTTPTeacher:
         own = min(60.0, self.backoff * 2**attempt) * self._jitter.uniform(0.5, 1.0)
         return own if asked is None else min(LONGEST_WAIT, max(asked, own))
 
-    def _pause(self, seconds: float, stop: threading.Event) -> None:
+    def _pause(self, seconds: float, stop: _Run) -> None:
         stop.wait(seconds)
 
     def _request(self, client: httpx.Client, prompt: str) -> dict[str, Any] | _Retry:
