@@ -127,3 +127,15 @@ def test_what_is_not_json_is_refused_and_nothing_is_written(tmp_path):
         storage.read_json(broken)
     with pytest.raises(json.JSONDecodeError):
         json.loads(broken.read_text())
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_what_a_killed_write_left_goes_with_the_next_one(tmp_path, call):
+    path = tmp_path / "a.txt"
+    if (child := os.fork()) == 0:
+        setattr(os, call, lambda *_: os.kill(os.getpid(), 9))
+        storage.write_text(path, "first")
+    os.waitpid(child, 0)
+    assert list(tmp_path.iterdir()), "the kill has left a temporary file"
+    storage.write_text(path, "second")
+    assert list(tmp_path.iterdir()) == [path] and path.read_text() == "second"

@@ -1,0 +1,364 @@
+"""Kill the kit's long runs at many moments, run them again, and compare what they leave.
+
+    python tests/tools/kill_runs.py [--random 100] [--aimed 20] [--runs NAME ...] [--seed 0]
+
+Each run makes its result in a folder of its own. Uninterrupted, it says how much CPU time it takes
+and at which moments it touches the disk. Then it is begun anew and killed: at a random share of
+that time, or right before, in or after a write (a file that takes its name, an appended line, half
+an appended line, a removed file). A second call has to end it, with the same files, to the byte.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import pandas as pd
+import torch
+from tiny import tiny_lm
+
+from synthkit import SPA, DiffLM, EmbedSDG, SoftSRV, SynAlign, load_lm, load_world, storage
+from synthkit import pretrain as pretraining
+from synthkit.checkpoints import remove_checkpoint
+from synthkit.finetune import FinetunePreset, finetune
+from synthkit.saved import save_folder
+from synthkit.synalign.attributes import oracle
+
+CALLS = ("replace", "unlink", "rmdir", "rename")  # of os, each with a moment before and after it
+QUICK = {  # of DiffLM
+    "format_steps": 6, "format_eval_every": 3, "format_width": 32, "format_hints": 2,
+    "steps": 6, "eval_every": 3, "latent": 3, "tokens": 2, "width": 32, "layers": 1,
+    "diffusion_steps": 6, "diffusion_eval_every": 3, "diffusion_hidden": 16,
+    "diffusion_sample_steps": 4, "batch": 16,
+}  # fmt: skip
+
+
+class Runs:
+    """The long runs of the kit at their smallest; each goes on from what is in its folder."""
+
+    def __init__(self, work: Path):
+        torch.set_num_threads(1)
+        small = {"num_hidden_layers": 2, "hidden_size": 32, "intermediate_size": 64}
+        self.lm = load_lm(tiny_lm(work / "lm", **small), device="cpu")
+        self.pairs = [
+            {"question": f"{a} or {b}?", "answer": f"{b} it is" if b < "z" else f"take {a}"}
+            for a in "ABCDEF" for b in "xyz"
+        ]  # fmt: skip
+        self.texts = [f"Anna has {i} apples and buys {j}." for i in range(2, 8) for j in (3, 5, 9)]
+        self.table = pd.DataFrame(
+            {"age": [20, 35, 41, 59, 20, 33] * 10, "sex": ["f", "m", None, "f", "m", "m"] * 10}
+        )
+
+    def finetune(self, folder: Path) -> None:
+        state, preset = folder / "state", FinetunePreset(rank=2, alpha=4, epochs=3, batch_size=4)
+        student = finetune(self.lm, self.pairs, preset, checkpoint=state, checkpoint_every=3)
+        weights = {
+            name: value.detach().numpy().tobytes()
+            for name, value in student.model.named_parameters()
+            if "lora_" in name
+        }
+        save_folder(folder / "saved", "student", weights, {"losses": student.losses})
+        remove_checkpoint(state)
+
+    def pretrain(self, folder: Path) -> None:
+        preset = replace(
+            pretraining.PRESETS["fast"], steps=6, drill_steps=2, writing_steps=2,
+            tokenizer_documents=100, tokens_per_step=512, warmup=2,
+        )  # fmt: skip
+        pretraining.pretrain(folder, preset, progress=False)
+
+    def softsrv_fit(self, folder: Path) -> None:
+        self.softsrv().fit(self.texts, checkpoint=folder / "state").save(folder / "saved")
+
+    def softsrv_sample(self, folder: Path) -> None:
+        rows = self.fitted_softsrv.sample(12, batch=4, checkpoint=folder / "log.jsonl")
+        storage.write_jsonl(folder / "rows.jsonl", rows)
+
+    def embedsdg_sample(self, folder: Path) -> None:
+        rows = self.fitted_embedsdg.sample(40, seed=0, checkpoint=folder / "log.jsonl")
+        storage.write_jsonl(folder / "rows.jsonl", rows)
+
+    def spa_fit(self, folder: Path) -> None:
+        options = {
+            "reference_updates": 4, "part_updates": 3, "batch_size": 6, "rank": 2, "alpha": 4.0,
+            "min_size": 1, "save_every": 2, "on_small": "fill",
+        }  # fmt: skip
+        spa = SPA(self.lm, 3, **options)
+        spa.fit(self.pairs, self.pairs[:3], checkpoint=folder / "fit").save(folder / "saved")
+
+    def synalign_sample(self, folder: Path) -> None:
+        world = load_world("reviews")
+        method = SynAlign(teacher=oracle(world), picks=10, pool=3.0)
+        method.fit(world.rows(40, seed=0), checkpoint=folder / "fit")
+        storage.write_jsonl(folder / "rows.jsonl", method.sample(8, checkpoint=folder / "sample"))
+
+    def difflm_fit(self, folder: Path) -> None:
+        method = DiffLM(**QUICK).fit(self.table, target="sex", checkpoint=folder / "fit")
+        method.save(folder / "saved")
+
+    def difflm_sample(self, folder: Path) -> None:
+        rows = self.fitted_difflm.sample(20, seed=1, checkpoint=folder / "log.jsonl")
+        storage.write_jsonl(folder / "rows.jsonl", rows)
+
+    def study(self, folder: Path) -> None:
+        from synthkit.spa import experiment
+        from synthkit.spa.synthesizer import SPAPreset
+
+        method = SPAPreset(
+            rank=2, reference_updates=2, part_updates=1, batch_size=4, min_size=1,
+            on_small="fill", max_new_tokens=4,
+        )  # fmt: skip
+        preset = replace(experiment.PRESETS["fast"], n_rows=24, n_asked=2, method=method)
+        experiment.PRESETS["fast"] = preset
+        result = experiment.reproduce("fast", seeds=[0], out=folder / "out")
+        rows = [row for row in result.measurements if row["measure"] != "seconds"]
+        storage.write_jsonl(folder / "rows.jsonl", rows)
+
+    def softsrv(self) -> SoftSRV:
+        options = {"steps": 8, "batch_size": 8, "eval_every": 2, "length": 3, "hidden": 8, "k": 2}
+        return SoftSRV(self.lm, "ssmc", **options, max_new_tokens=12, drop=())
+
+    @cached_property
+    def fitted_softsrv(self) -> SoftSRV:
+        return self.softsrv().fit(self.texts)
+
+    @cached_property
+    def fitted_embedsdg(self) -> EmbedSDG:
+        world = load_world("math")
+        return EmbedSDG(load_lm(), world.teacher(), reducer="pca", max_uses=9).fit(
+            world.sample(60, seed=0)
+        )
+
+    @cached_property
+    def fitted_difflm(self) -> DiffLM:
+        return DiffLM(**QUICK).fit(self.table, target="sex")
+
+
+NAMES = (
+    "finetune", "pretrain", "softsrv_fit", "softsrv_sample", "embedsdg_sample", "spa_fit",
+    "synalign_sample", "difflm_fit", "difflm_sample", "study",
+)  # fmt: skip
+COMPARED = {"study": ("rows.jsonl",)}  # its other files hold times and dates
+
+
+# --- moments --------------------------------------------------------------------------------------
+
+
+class Moments:
+    """Counts the moments at which a process touches the disk, and may end it at one of them.
+
+    Attributes:
+        seen: the kinds of the moments so far.
+    """
+
+    def __init__(self, last: int | None = None):
+        self.last, self.seen = last, []
+        for name in CALLS:
+            setattr(os, name, self._around(name, getattr(os, name)))
+        append = storage.append_line
+        for module in list(sys.modules.values()):
+            if getattr(module, "append_line", None) is append:
+                module.append_line = self._appending(append)
+
+    def come(self, kind: str) -> None:
+        """One moment more; at the last one the process is killed."""
+        self.seen.append(kind)
+        if len(self.seen) - 1 == self.last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _around(self, name: str, call: Callable) -> Callable:
+        def wrapped(path, *rest, **options):
+            if str(path).endswith((".lock", ".tmp")) and name == "unlink":
+                return call(path, *rest, **options)
+            self.come(f"before {name}")
+            done = call(path, *rest, **options)
+            self.come(f"after {name}")
+            return done
+
+        return wrapped
+
+    def _appending(self, append: Callable) -> Callable:
+        def wrapped(path, data):
+            if data:
+                what = "mark" if b'"finished"' in data[:40] else "line"
+                self.come(f"before a {what}")
+                if len(self.seen) == self.last:  # the next moment is the torn line
+                    with open(path, "ab") as file:
+                        file.write(data[: len(data) // 2])
+                self.come(f"in a {what}")
+            append(path, data)
+            if data:
+                self.come(f"after a {what}")
+
+        return wrapped
+
+
+@dataclass
+class Whole:
+    """An uninterrupted run: its files, its CPU seconds, the kinds of its moments."""
+
+    files: dict[str, bytes]
+    seconds: float
+    moments: list[str]
+
+
+def in_child(work: Path, action: Callable[[], None]) -> int:
+    """The exit status of `action` in a process of its own: 0, 1 with a traceback, or -signal."""
+    sys.stdout.flush()
+    if (pid := os.fork()) == 0:
+        output = os.open(work / "output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        try:
+            action()
+        except BaseException:
+            traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def files_of(folder: Path, name: str) -> dict[str, bytes]:
+    """What a run has left, leftovers of a kill included; locks hold nothing."""
+    found = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    wanted = COMPARED.get(name, [each for each in sorted(found) if not each.endswith(".lock")])
+    return {each: found[each].read_bytes() if each in found else b"" for each in wanted}
+
+
+class Trials:
+    """Kills runs and ends them again; `report` says how many were equal."""
+
+    def __init__(self, work: Path, names: list[str], seed: int):
+        self.work, self.rng = work, random.Random(seed)
+        self.runs, self.whole, self.faults = Runs(work), {}, []
+        self.kinds: Counter[str] = Counter()
+        for name in names:
+            self.whole[name] = self._uninterrupted(name)
+            print(
+                f"{name}: {self.whole[name].seconds:.2f} CPU seconds, "
+                f"{len(self.whole[name].moments)} moments, {len(self.whole[name].files)} files"
+            )
+
+    def _uninterrupted(self, name: str) -> Whole:
+        facts = self.work / "facts.json"
+
+        def action():
+            moments, start = Moments(), time.process_time()
+            run(folder)
+            seconds = time.process_time() - start
+            facts.write_text(json.dumps([seconds, moments.seen]))
+
+        run = getattr(self.runs, name)
+        for shared in (each for each in ("softsrv", "embedsdg", "difflm") if f"{each}_s" in name):
+            getattr(self.runs, f"fitted_{shared}")
+        folder = self._new_folder()
+        if in_child(self.work, action):
+            raise RuntimeError(f"{name} fails:\n{(self.work / 'output.txt').read_text()}")
+        seconds, moments = json.loads(facts.read_text())
+        return Whole(files_of(folder, name), seconds, moments)
+
+    def _new_folder(self) -> Path:
+        shutil.rmtree(self.work / "run", ignore_errors=True)
+        (self.work / "run").mkdir()
+        return self.work / "run"
+
+    def aimed(self, count: int) -> None:
+        """Kill at so many moments, spread over the runs and the kinds of moments."""
+        left = [
+            (name, at) for name, whole in self.whole.items() for at in range(len(whole.moments))
+        ]
+        self.rng.shuffle(left)
+        per_run: Counter[str] = Counter()
+        for _ in range(min(count, len(left))):
+            name, at = min(left, key=lambda each: (per_run[each[0]], self.kinds[self.kind(*each)]))
+            left.remove((name, at))
+            per_run[name] += 1
+            self.kinds[self.kind(name, at)] += 1
+            self.trial(name, f"{self.kind(name, at)} (moment {at})", partial(Moments, at))
+
+    def kind(self, name: str, at: int) -> str:
+        return self.whole[name].moments[at]
+
+    def at_random(self, count: int) -> None:
+        """Kill after so many random shares of the runs' CPU time, in turn."""
+        names = list(self.whole)
+        for number in range(count):
+            name = names[number % len(names)]
+            seconds = self.rng.random() * self.whole[name].seconds
+            self.trial(
+                name,
+                f"after {seconds:.3f} CPU seconds",
+                # Nobody catches SIGPROF, so the system ends the process at once, as SIGKILL does.
+                partial(signal.setitimer, signal.ITIMER_PROF, max(seconds, 1e-3)),
+            )
+
+    def trial(self, name: str, where: str, arm: Callable[[], object]) -> None:
+        """Kill one run, run it again, and compare."""
+        folder, run = self._new_folder(), getattr(self.runs, name)
+
+        def dies():
+            arm()
+            run(folder)
+
+        killed = in_child(self.work, dies)
+        fault = None
+        if killed == 1:
+            fault = f"the first call fails:\n{(self.work / 'output.txt').read_text()}"
+        elif in_child(self.work, lambda: run(folder)):
+            fault = f"the second call fails:\n{(self.work / 'output.txt').read_text()}"
+        else:
+            fault = differences(self.whole[name].files, files_of(folder, name))
+        self.kinds["killed" if killed < 0 else "ended before"] += 1
+        self.faults.append(fault)
+        if fault:
+            print(f"{name}, killed {where}: {fault}", flush=True)
+
+    def report(self) -> int:
+        """Print how many were equal; the exit status."""
+        equal = self.faults.count(None)
+        print(", ".join(f"{kind}: {n}" for kind, n in sorted(self.kinds.items())))
+        print(f"{equal} of {len(self.faults)} equal")
+        return int(equal < len(self.faults))
+
+
+def differences(wanted: dict[str, bytes], found: dict[str, bytes]) -> str | None:
+    """Which files differ, are missing or are too many; None if none."""
+    parts = [f"{name} is missing" for name in wanted if name not in found]
+    parts += [f"{name} is left over" for name in found if name not in wanted]
+    parts += [f"{name} differs" for name in wanted if found.get(name, wanted[name]) != wanted[name]]
+    return "; ".join(parts) or None
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--random", type=int, default=100)
+    parser.add_argument("--aimed", type=int, default=20)
+    parser.add_argument("--runs", nargs="*", choices=NAMES, default=NAMES)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as work:
+        trials = Trials(Path(work), list(options.runs), options.seed)
+        trials.aimed(options.aimed)
+        trials.at_random(options.random)
+        return trials.report()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
