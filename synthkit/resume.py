@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .identity import run_key
-from .storage import append_line, dump_json, lock_file
+from .storage import append_line, drop_lock, dump_json, lock_file
 
 __all__ = ["ResumeLog", "run_key"]
 
@@ -180,5 +180,5 @@ def _hold(path: Path, what: str):
 
 def _release(lock, path: Path) -> None:
     if lock.lock_counter == 1:
-        lock_file(path).unlink(missing_ok=True)
+        drop_lock(lock_file(path))
     lock.release()

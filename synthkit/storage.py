@@ -30,8 +30,19 @@ def locked(path: str | Path) -> Iterator[None]:
         try:
             yield
         finally:
-            with suppress(OSError):  # an open file cannot go on every system; it does no harm
-                file.unlink()  # whoever waits for it sees that it went, and makes a new one
+            drop_lock(file)
+
+
+def drop_lock(file: Path) -> None:
+    """Remove a lock file that is held; whoever waits for it sees that it went, and makes another.
+
+    Older releases of filelock do that themselves, and then it must not be done twice.
+    """
+    from filelock import __version__
+
+    if int(__version__.split(".")[0]) >= 4:
+        with suppress(OSError):  # an open file cannot go on every system; it does no harm there
+            file.unlink()
 
 
 def lock_file(path: str | Path) -> Path:
