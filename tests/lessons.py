@@ -27,7 +27,6 @@ from typing import NamedTuple
 PENDING = {
     "00_orientation", "01_lm", "02_worlds", "03_finetune", "04_metrics", "10_sparsity",
     "11_interpolation", "12_synthesizer",
-    "50_rows", "51_autoencoder", "52_diffusion",
     "53_difflm",
 }  # fmt: skip
 HEADING = re.compile(r"## (?:\d+\. )?Exercises\s*$", re.M)
