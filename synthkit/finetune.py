@@ -26,6 +26,8 @@ from .datasets import rows_of, texts_of
 from .identity import run_key
 from .lm.mixed import share_weights
 from .lm.precision import fast_bfloat16
+from .lm.tokens import plain_ids
+from .texts import text_in
 
 # %% auto #0
 __all__ = ['PRESETS', 'PROMPT', 'FinetunePreset', 'as_prompt_and_completion', 'encode', 'batches', 'collate', 'new_student',
@@ -61,19 +63,22 @@ PRESETS = {
 PROMPT = "Question: {question}\nAnswer:"
 
 
-def as_prompt_and_completion(example: Mapping) -> tuple[str, str]:
+def as_prompt_and_completion(example: Mapping, row: int | None = None) -> tuple[str, str]:
     """What is given and what must be written: from `question`/`answer`, `prompt`/`completion`
     or `text` (nothing given).
 
     Raises:
         KeyError: none of these columns is there; the message names those found.
+        ValueError: a text is missing; the message names the column, and the `row` if it is given.
     """
     if "question" in example and "answer" in example:
-        return PROMPT.format(question=example["question"]), f" {example['answer']}"
+        question, reply = (text_in(example, name, row) for name in ("question", "answer"))
+        return PROMPT.format(question=question), f" {reply}"
     if "prompt" in example and "completion" in example:
-        return str(example["prompt"]), str(example["completion"])
+        prompt = "" if example["prompt"] == "" else text_in(example, "prompt", row)
+        return prompt, text_in(example, "completion", row)
     if "text" in example:
-        return "", str(example["text"])
+        return "", text_in(example, "text", row)
     raise KeyError(
         "a student learns from question/answer, prompt/completion or text columns; "
         f"found {', '.join(example)}"
@@ -84,19 +89,20 @@ def encode(tokenizer, examples: Sequence[Mapping], context: int) -> list[tuple[l
     """Token ids and labels of every example, the prompt's labels masked with -100.
 
     Raises:
-        ValueError: there are no examples, or one has more tokens than the context.
+        ValueError: there are no examples, or one has more tokens than the context or lacks a text.
     """
     if not len(examples):
         raise ValueError("there is nothing to learn from: no examples were given")
+    pairs = [as_prompt_and_completion(example, i) for i, example in enumerate(examples)]
+    prompts, completions = zip(*pairs)
     encoded = []
-    for index, example in enumerate(examples):
-        prompt, completion = as_prompt_and_completion(example)
-        given = tokenizer(prompt)["input_ids"]
-        wanted = tokenizer(completion, add_special_tokens=False)["input_ids"]
+    for given, wanted in zip(
+        plain_ids(tokenizer, prompts, special=True), plain_ids(tokenizer, completions)
+    ):
         wanted = [*wanted, tokenizer.eos_token_id]
         if len(given) + len(wanted) > context:
             raise ValueError(
-                f"example {index} has {len(given) + len(wanted)} tokens, "
+                f"example {len(encoded)} has {len(given) + len(wanted)} tokens, "
                 f"and the context holds {context}; shorten it or leave it out"
             )
         encoded.append(([*given, *wanted], [-100] * len(given) + wanted))
@@ -248,7 +254,11 @@ def final_answer(text: str) -> str | None:
 
 
 def answer(lm, questions: Sequence[str], *, max_new_tokens: int = 64, **options) -> list[str]:
-    """The model's answers to `questions`, greedy unless `options` say otherwise."""
+    """The model's answers to `questions`, greedy unless `options` say otherwise.
+
+    Raises:
+        TypeError: a question is no text; the message gives its number.
+    """
     prompts = [PROMPT.format(question=question) for question in texts_of(questions, least=0)]
     return [text.strip() for text in lm.generate(prompts, max_new_tokens=max_new_tokens, **options)]
 
@@ -257,8 +267,11 @@ def accuracy(lm, rows: Sequence[Mapping], **options) -> np.ndarray:
     """Whether each row's final number was found, `(n,)` of bool.
 
     Raises:
-        KeyError: a row has no `question` or `final`.
+        KeyError: a row has no `question` or `final`. ValueError: one of them is missing.
     """
     rows = rows_of(rows)
-    answers = answer(lm, [row["question"] for row in rows], **options)
-    return np.array([final_answer(a) == str(row["final"]) for a, row in zip(answers, rows)])
+    questions, finals = (
+        [text_in(row, name, i) for i, row in enumerate(rows)] for name in ("question", "final")
+    )
+    answers = answer(lm, questions, **options)
+    return np.array([final_answer(a) == final for a, final in zip(answers, finals)])

@@ -25,6 +25,7 @@ from synthkit.checkpoints import (
 from .identity import run_key
 from .lm.loading import quiet_bars
 from .lm.precision import fast_bfloat16
+from .lm.tokens import plain_ids
 from .storage import write_json
 from .worlds import WORLDS, World, load_world
 from .worlds.math import solve
@@ -354,7 +355,10 @@ def step_document(corpus: Corpus, rng: random.Random, stage: str, done: float) -
 
 
 def step_batch(corpus: Corpus, tokenizer, preset: PretrainPreset, seed: int, step: int):
-    """The token ids of one step, `(blocks, length)` with `blocks * length = tokens_per_step`."""
+    """The token ids of one step, `(blocks, length)` with `blocks * length = tokens_per_step`.
+
+    A document that is longer than a block is cut to it.
+    """
     rng = random.Random(f"step-{seed}-{step}")
     length = preset.context if step % 4 == 3 else preset.context // 2
     rows = preset.tokens_per_step // length
@@ -362,8 +366,8 @@ def step_batch(corpus: Corpus, tokenizer, preset: PretrainPreset, seed: int, ste
     needed, ids = rows * length, []
     while len(ids) < needed:
         texts = [step_document(corpus, rng, stage, done) for _ in range(32)]
-        for piece in tokenizer(texts, truncation=True, max_length=length - 1)["input_ids"]:
-            ids.extend([*piece, tokenizer.eos_token_id])
+        for piece in plain_ids(tokenizer, texts, special=True):
+            ids.extend([*piece[: length - 1], tokenizer.eos_token_id])
     return torch.tensor(ids[:needed]).view(rows, length)
 
 # %% ../nbs/01_lm.ipynb #e8b7a015

@@ -1,10 +1,13 @@
-"""When two texts are the same, and what a word is, in every script: the package's one rule."""
+"""What a text is, what its words are, and when two are the same, in every script."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from functools import lru_cache
+from numbers import Number
+from typing import Any
 
 # Scripts that put no space between words: Thai and Lao, Burmese, Khmer, kana, Han.
 _UNSPACED = (
@@ -64,3 +67,24 @@ def _pattern(marks: str) -> re.Pattern[str]:
     behind = f"[{marks}]*" if marks else ""
     spaced = rf"(?:(?![{_UNSPACED}])[\w{marks}])+"
     return re.compile(rf"[{_UNSPACED}]{behind}|{spaced}|[^\w\s]{behind}")
+
+
+def text_in(row: Mapping[str, Any], column: str, number: int | None = None) -> str:
+    """The text of a row's column; a number is written out.
+
+    Args:
+        number: of the row, for the error.
+
+    Raises:
+        ValueError: there is none (None, NaN, blank), or what is there is neither text nor number.
+    """
+    value = row[column]
+    nan = isinstance(value, float) and value != value
+    missing = value is None or nan or not str(value).strip()
+    if not missing and isinstance(value, (str, Number)):
+        return str(value)
+    where = "a row" if number is None else f"row {number} (from 0)"
+    found = "no text" if missing else f"a {type(value).__name__} where text is needed"
+    raise ValueError(
+        f"column {column!r} of {where} holds {found}: {value!r:.60}; mend or leave out this row"
+    )

@@ -654,7 +654,7 @@ def test_bad_input(base, lm):
         ({"queries": []}, ValueError, "no rows"),
         ({"train": "text"}, TypeError, "DataFrame"),
         ({"train": [{"words": "a"}]}, KeyError, "found words"),
-        ({"train": [{"prompt": "a", "completion": ""}]}, ValueError, "text 0 is empty"),
+        ({"train": [{"prompt": "a", "completion": ""}]}, ValueError, "row 0 .* no text"),
         ({"train": [ROWS[0], {"text": "long " * 200}]}, ValueError, "text 1 takes"),
         (
             {"train": [ROWS[0], {"prompt": "long " * 200, "completion": "a"}]},

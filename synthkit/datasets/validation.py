@@ -42,15 +42,27 @@ def to_dataset(table: Mapping[str, list]) -> Dataset:
     """The columns as a Dataset; a column of nothing but None is a column of text."""
     from datasets import Dataset, Features, Value
 
+    table = {name: _without_nan(values) for name, values in table.items()}
     try:
-        dataset = Dataset.from_dict(dict(table))
+        dataset = Dataset.from_dict(table)
     except (TypeError, ValueError, OverflowError) as error:  # Arrow's errors are among these
+        for name, values in table.items():
+            bad = [i for i, value in enumerate(values) if not isinstance(value, (str, type(None)))]
+            if 0 < 2 * len(bad) < len(values):
+                raise ValueError(bad_rows(name, bad, values, "text as the others do")) from error
         raise ValueError(f"a column holds values that do not go together: {error}") from error
     features = {
         name: Value("string") if getattr(kind, "dtype", "") == "null" else kind
         for name, kind in dataset.features.items()
     }
     return dataset if features == dict(dataset.features) else dataset.cast(Features(features))
+
+
+def _without_nan(values: list) -> list:
+    """A column of texts with None where it has NaN, as a table read by pandas does."""
+    if not any(isinstance(value, str) for value in values):
+        return values
+    return [None if isinstance(value, float) and value != value else value for value in values]
 
 
 def need_columns(found: Iterable[str], wanted: Iterable[str]) -> None:

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from ..lm.rows import right_pad
+from ..lm.tokens import plain_ids
 from .columns import MISSING, Column, Date, Number, Ranked
 from .conditions import Codes, codes_for
 from .rows import to_json
@@ -107,9 +108,7 @@ class JsonPieces:
         return right_pad(rows, filler=pad)[0]
 
     def _tokens(self, texts) -> list[list[int]]:
-        # A value may hold the name of a special token, and means its letters.
-        options = {"add_special_tokens": False, "split_special_tokens": True}
-        return self.tokenizer(list(texts), return_attention_mask=False, **options).input_ids
+        return plain_ids(self.tokenizer, texts)
 
     def _read(self, rows: list[list[int]]) -> list[str]:
         options = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ..lm.rows import check_texts, right_pad
+from ..lm.tokens import plain_ids
 
 
 class TextCodec:
@@ -53,7 +54,7 @@ class TextCodec:
         texts = check_texts(texts)
         if not texts:
             raise ValueError("there are no texts to encode")
-        rows = self.tokenizer(texts, add_special_tokens=False).input_ids
+        rows = plain_ids(self.tokenizer, texts)
         for i, ids in enumerate(rows):
             if not ids:
                 raise ValueError(f"text {i} is empty ({texts[i]!r}); drop it first")

@@ -12,6 +12,7 @@ from torch import nn
 
 from ..paths import embedded_lm_dir
 from .quantisation import disable_packed_cpu_layout, quantisation_config
+from .tokens import special_tokens
 
 if TYPE_CHECKING:
     from .model import LM
@@ -41,7 +42,8 @@ def load_lm(
 
     Raises:
         FileNotFoundError: the folder, or its config.json, is missing.
-        ValueError: not a causal LM, weights that cannot be read or are incomplete, or bad `bits`.
+        ValueError: not a causal LM, weights that cannot be read or are incomplete, a tokenizer with
+            more tokens than the weights have embeddings, or bad `bits`.
         ConnectionError: the hub did not give the model.
         RuntimeError: no such device, or bitsandbytes is needed and cannot work.
     """
@@ -67,6 +69,7 @@ def load_lm(
         options["device_map"] = "auto" if device == "auto" else {"": str(device)}
     model = _model(source, config, fetch | options)
     tokenizer = _tokenizer(source, fetch)
+    _check_vocabulary(source, model, tokenizer)
     return LM(model, tokenizer, name=_name(name_or_path))
 
 
@@ -202,6 +205,25 @@ def _tokenizer(source: str, fetch: dict):
             f"no usable tokenizer in {source!r} ({type(error).__name__}: {reason}); "
             "save the tokenizer into the model's folder"
         ) from error
+
+
+def _check_vocabulary(source: str, model: nn.Module, tokenizer) -> None:
+    """Refuse a tokenizer that writes tokens for which the model has no embedding."""
+    rows = model.get_input_embeddings().num_embeddings
+    used = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}
+    idle = set(special_tokens(tokenizer)) | {tokenizer.unk_token_id}  # no text reaches these
+    beyond = {
+        token: name
+        for name, token in tokenizer.get_vocab().items()
+        if token >= rows and (token in used or token not in idle)
+    }
+    if beyond:
+        shown = ", ".join(repr(beyond[token]) for token in sorted(beyond)[:3])
+        raise ValueError(
+            f"the tokenizer of {source!r} has tokens up to {max(beyond)}, but the weights hold "
+            f"{rows} embeddings; without one are {shown}. Save the tokenizer that the model was "
+            "trained with, or call model.resize_token_embeddings and save both"
+        )
 
 
 @contextmanager

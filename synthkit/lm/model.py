@@ -20,6 +20,7 @@ from .loading import load_lm
 from .mixed import share_weights
 from .quantisation import bits_of
 from .rows import IGNORED, check_finite, check_prefix, check_texts
+from .tokens import plain_ids
 
 __all__ = ["IGNORED", "LM", "READINGS", "load_lm"]
 
@@ -100,11 +101,12 @@ class LM:
     def token_ids(self, texts: Sequence[str], special: bool = False) -> list[list[int]]:
         """The token ids of each text; with the tokenizer's BOS and such if `special`.
 
+        The name of a special token inside a text is plain characters; see `plain_ids`.
+
         Raises:
             TypeError: `texts` is one string, or holds something that is no string.
         """
-        texts = check_texts(texts)
-        return self.tokenizer(texts, add_special_tokens=special).input_ids if texts else []
+        return plain_ids(self.tokenizer, check_texts(texts), special=special)
 
     def text_ids(self, texts: Sequence[str], extra: int = 0) -> list[list[int]]:
         """Token ids of non-empty texts that fit the context together with `extra` positions."""

@@ -85,10 +85,12 @@ def _texts(rows, what: str) -> list[str]:
         rows = values_of(rows, what) if is_list_of_texts(rows) else rows_of(rows)
     if not len(rows):
         raise ValueError(f"there are no {what}: give at least one")
-    return [row if isinstance(row, str) else "".join(_pair(row, what)) for row in rows]
+    pairs = enumerate(rows)
+    return [row if isinstance(row, str) else "".join(_pair(row, what, i)) for i, row in pairs]
 
 
-def _pair(row, what: str) -> tuple[str, str]:
+def _pair(row, what: str, number: int) -> tuple[str, str]:
     if not isinstance(row, Mapping):
-        raise TypeError(f"{what} must be texts or rows, found {type(row).__name__}")
-    return as_prompt_and_completion(row)
+        found = f"{type(row).__name__} at {number}"
+        raise TypeError(f"{what} must be texts or rows, found {found}")
+    return as_prompt_and_completion(row, number)

@@ -21,12 +21,13 @@ def as_pairs(rows) -> list[Pair]:
     """Prompt and completion of each row of a table (see `synthkit.datasets.rows_of`).
 
     Raises:
-        TypeError: it is no table. ValueError: no rows. KeyError: no columns that can be used.
+        TypeError: it is no table. KeyError: no columns that can be used.
+        ValueError: no rows, or a text that is missing.
     """
     rows = rows_of(rows)
     if not len(rows):
         raise ValueError("there are no rows to take gradients of: give at least one")
-    return [as_prompt_and_completion(row) for row in rows]
+    return [as_prompt_and_completion(row, i) for i, row in enumerate(rows)]
 
 
 def plan_blocks(lm, pairs: Sequence[Pair], block_size: int) -> list[list[int]]:
