@@ -316,7 +316,7 @@ def load_table(
         raise ValueError(f"sep is one character, or None to find it out; found {sep!r}")
     if not isinstance(source, (str, Path)):
         frame = as_frame(source, "the table").reset_index(drop=True)
-    elif (frame := read_typed(path := local_file(source))) is None:
+    elif (frame := read_typed(path := local_file(source), missing)) is None:
         words, sep = read_words(path, sep or ("\t" if format_of(path) == ".tsv" else None))
         check_names(words.columns)
         how = {"decimal": decimal, "dtype": dtype, "missing": values_of(missing, "missing")}

@@ -12,6 +12,7 @@ import lzma
 import re
 import warnings
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -215,8 +216,12 @@ def read_words(path: Path, separator: str | None = None) -> tuple[pd.DataFrame, 
 # --- tables that bring their types --------------------------------------------------------------
 
 
-def read_typed(path: Path) -> pd.DataFrame | None:
+def read_typed(path: Path, missing: Sequence[str] = ()) -> pd.DataFrame | None:
     """A Parquet, Feather, Excel or JSON file as a DataFrame; None for another ending.
+
+    Args:
+        path: the file.
+        missing: words in the cells of Excel that stand for a missing value, as an empty cell does.
 
     Raises:
         ImportError: Excel needs the package openpyxl.
@@ -226,7 +231,7 @@ def read_typed(path: Path) -> pd.DataFrame | None:
     if kind in (".json", ".jsonl"):
         return as_frame(read_rows(path))
     if kind in (".xlsx", ".xlsm", ".xls", ".ods"):
-        return _read_excel(path)
+        return _read_excel(path, missing)
     if kind not in (".parquet", ".pq", ".feather", ".arrow"):
         return None
     import pyarrow as pa
@@ -239,7 +244,7 @@ def read_typed(path: Path) -> pd.DataFrame | None:
         raise ValueError(f"{path.name} is damaged, or no {kind[1:]} file: {error}") from error
 
 
-def _read_excel(path: Path) -> pd.DataFrame:
+def _read_excel(path: Path, missing: Sequence[str]) -> pd.DataFrame:
     """The first sheet of an Excel file, cells as they are."""
     import pandas as pd
 
@@ -252,5 +257,10 @@ def _read_excel(path: Path) -> pd.DataFrame:
         ) from error
     except Exception as error:  # zipfile's, openpyxl's or xlrd's own
         raise ValueError(f"{path.name} cannot be read as an Excel file: {error}") from error
-    series = [with_gaps(frame.iloc[:, i].tolist()) for i in range(frame.shape[1])]
+    gone = {"", *missing}
+    cells = (frame.iloc[:, i].tolist() for i in range(frame.shape[1]))
+    series = [
+        with_gaps([None if isinstance(v, str) and v.strip() in gone else v for v in column])
+        for column in cells
+    ]
     return pd.DataFrame(dict(enumerate(series))).set_axis(frame.columns, axis=1)
