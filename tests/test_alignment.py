@@ -604,3 +604,13 @@ def test_collapse_and_a_narrow_kernel_are_told(sets):
 def test_good_weights_are_silent(sets, recwarn):
     al.align(*sets)
     assert not [w for w in recwarn if issubclass(w.category, UserWarning)]
+
+
+@pytest.mark.parametrize("n", [3, 10, 20, 40])
+def test_collapse_among_few_texts_is_told_and_two_kinds_of_text_are_none(n, recwarn):
+    texts = [f"word{i} thing{i % 7} kind{i % 5}" for i in range(n)]
+    with pytest.warns(UserWarning, match="the weights have collapsed"):
+        assert al.align(texts, [texts[0]] * 10).max() > 0.9
+    recwarn.clear()
+    al.align(texts, texts, ridge=1.0)
+    assert not [each for each in recwarn if "collapsed" in str(each.message)]

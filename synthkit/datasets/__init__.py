@@ -9,21 +9,20 @@ from .containers import (
     texts_of,
     values_of,
 )
+from .files import FORMATS, PICKLES
 from .loaders import (
     KNOWN_SETS,
-    MISSING,
     KnownSet,
     load_clinc150,
     load_mbpp,
     load_questions,
     load_self_instruct,
     load_sentiment,
-    load_table,
     load_texts,
     load_tool_schemas,
 )
 from .normalise import normalise_number
-from .reading import FORMATS, PICKLES
+from .tables import MISSING, load_table
 from .validation import as_dataset
 
 __all__ = [
