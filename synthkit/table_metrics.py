@@ -281,6 +281,8 @@ def evaluate_table(
     import pandas as pd
 
     tables = synthetic if isinstance(synthetic, Mapping) else {"synthetic": synthetic}
+    if not tables:
+        raise ValueError("synthetic names no table: give one, or a dictionary of tables by name")
     train, test, *made = check_tables(train, test, *tables.values())
     options = {"seeds": seeds, "categories": categories, "without": without, "grid": grid}
     rows = {

@@ -178,6 +178,12 @@ def test_the_order_of_day_and_month_is_told_where_both_fit():
         assert TableSchema.infer(frame)["when"].form == "%d/%m/%Y"
 
 
+def test_days_and_months_in_both_orders_are_named():
+    texts = [f"{i}/{1 + i % 12}/2020" for i in range(1, 29)] + ["1/13/2020"]
+    with pytest.raises(ValueError, match=r"such as '1/2/2020'.* \('1/13/2020', say\)"):
+        TableSchema.infer(pd.DataFrame({"when": texts, "x": range(29)}))
+
+
 @pytest.mark.parametrize("odd", ["unknown", "3/4/2020", "2020-01-05T10:00:00+01:00"])
 def test_words_that_are_nearly_all_dates_are_refused_with_a_way_out(odd):
     days = pd.date_range("2020-01-01", periods=50).strftime("%Y-%m-%d")

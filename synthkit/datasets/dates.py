@@ -105,10 +105,19 @@ def looks_like_dates(texts: list[str]) -> tuple[str, str] | None:
     dates = [text for text in different if form_of[text] is not None]
     if len(dates) < 20 or len(dates) < 0.9 * len(different):
         return None
-    usual = max(form_of.values(), key=list(form_of.values()).count)
-    example = next(text for text in dates if form_of[text] == usual)
-    odd = next((text for text in different if form_of[text] != usual), example)
-    return example, odd
+    read = [_read_in(different, form) for form in set(form_of.values()) & set(FORMS)]
+    most = max(read, key=sum, default=[False] * len(different))
+    example = next((text for text, good in zip(different, most) if good), dates[0])
+    return example, next((text for text, good in zip(different, most) if not good), example)
+
+
+def _read_in(texts: list[str], form: str) -> list[bool]:
+    """Which texts are dates of a form and come back from it."""
+    import pandas as pd
+
+    series = pd.Series(texts, dtype=object)
+    dates = read_dates(series, form)
+    return (dates.notna() & (write_dates(dates, form) == series)).tolist()
 
 
 def _form_of(text: str) -> str | None:
