@@ -606,8 +606,8 @@ def test_good_weights_are_silent(sets, recwarn):
     assert not [w for w in recwarn if issubclass(w.category, UserWarning)]
 
 
-@pytest.mark.parametrize("n", [3, 10, 20, 40])
-def test_collapse_among_few_texts_is_told_and_two_kinds_of_text_are_none(n, recwarn):
+@pytest.mark.parametrize("n", [10, 20, 40])
+def test_collapse_among_few_texts_is_told_and_equal_weights_are_silent(n, recwarn):
     texts = [f"word{i} thing{i % 7} kind{i % 5}" for i in range(n)]
     with pytest.warns(UserWarning, match="the weights have collapsed"):
         assert al.align(texts, [texts[0]] * 10).max() > 0.9
