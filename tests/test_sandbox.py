@@ -1,13 +1,17 @@
 """The sandbox: programs end with the right verdict, and nothing reaches the outside."""
 
+import importlib
 import os
+import subprocess
 import time
-from pathlib import Path
 
 import pytest
+import sandbox_attacks as attacks
 
 from synthkit.sandbox import Outcome, run_many, run_python, run_tests
 from synthkit.sandbox import runner as sandbox
+
+confinement = importlib.import_module("synthkit.sandbox.confinement")
 
 
 def test_ok_with_output():
@@ -41,61 +45,92 @@ def test_verdicts(source, status, error):
     assert error in outcome.error or any(part in outcome.error for part in error.split("|"))
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        "import os\nwhile True: os.fork()",
-        "import os\ntry: os.fork()\nexcept BaseException: pass",
-        "import os; os.system('true')",
-        "import os; os.execv('/bin/true', ['true'])",
-        "import os; os.posix_spawn('/bin/true', ['true'], {})",
-        "import subprocess; subprocess.run(['true'])",
-        "import _posixsubprocess",
-        "import multiprocessing",
-        "import threading",
-        "import socket",
-        "import _socket",
-        "import ctypes",
-        "import shutil",
-        "import resource",
-        "import signal",
-        "open('out.txt', 'w')",
-        "import os; os.open('out.txt', os.O_WRONLY | os.O_CREAT)",
-        "import io; io.FileIO('out.txt', 'a')",
-        "open('/etc/passwd').read()",
-        "import os; open(os.__file__ + '/../../../../../../etc/hosts').read()",
-        "import os; os.listdir('/')",
-        "import os; os.remove('/no/such/file')",
-        "import os; os.rename('/no/such/file', '/no/other')",
-        "import os; os.mkdir('folder')",
-        "import os; os.kill(os.getppid(), 9)",
-        "import sys; sys.addaudithook(print)",
-    ],
-)
-def test_refused(source):
-    outcome = run_python(source)
-    assert outcome.status == "forbidden", outcome
-    assert outcome.error.startswith("Forbidden: ") and "refused" in outcome.error
+@pytest.fixture(params=["namespace", "guard"])
+def level(request, monkeypatch):
+    """Each level of confinement; the namespaces where the machine has them."""
+    if request.param == "guard":
+        monkeypatch.setattr(confinement, "_found", lambda: ("guard", None))
+    elif confinement.confinement() != "namespace":
+        pytest.skip("no bubblewrap here, or no namespaces for it")
+    return request.param
 
 
-@pytest.mark.parametrize(
-    "source", ["while True: pass", "import time; time.sleep(60)", "while True: print('a' * 999)"]
-)
-def test_timeout(source):
+def test_nothing_is_reached(level, tmp_path, monkeypatch):
+    (tmp_path / "thesis.txt").write_text("three years")
+    monkeypatch.setenv("A_SECRET", "sk-012345")
+    sources = [text.format(W=tmp_path) for text in attacks.REACHES.values()]
+    assert len(sources) >= 59
+    found = dict(zip(attacks.REACHES, run_many(sources, workers=1)))
+    heard = [
+        word for word in ("three", "sk-01", "root") for o in found.values() if word in o.stdout
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    assert (tmp_path / "thesis.txt").read_text() == "three years"
+    assert not heard
+    refused = {name for name, outcome in found.items() if outcome.status == "forbidden"}
+    assert set(found) - refused <= attacks.IN_VAIN
+
+
+def test_a_refusal_cannot_be_swallowed():
+    source = "import os\ntry: os.fork()\nexcept BaseException: pass"
+    outcome = run_python("print(1)\n" + source)
+    assert (outcome.status, outcome.stdout) == ("forbidden", "1\n")
+    assert outcome.error == "Forbidden: os.fork is refused by the sandbox"
+
+
+@pytest.mark.parametrize("test", ["assert add(1, 2) == 3", "assert abs(add(1, 2) - 3) < 1e-9"])
+def test_no_wrong_program_passes(level, test):
+    outcomes = run_tests([(code, [test]) for code in attacks.FORGES.values()], workers=1)
+    assert [n for n, outcome in zip(attacks.FORGES, outcomes) if outcome.ok] == []
+
+
+def test_imports_of_tests_are_the_real_ones():
+    code = attacks.FORGES["math.isclose"]
+    assert not run_tests([(code, ["assert math.isclose(add(1, 2), 3)"])])[0].ok
+
+
+def test_bombs_end(level):
     start = time.monotonic()
-    outcome = run_python(source, timeout=0.3)
-    assert outcome.status == "timeout"
-    assert len(outcome.stdout) <= 64 * 1024 and time.monotonic() - start < 5
+    sources = [source for source, _ in attacks.BOMBS.values()]
+    outcomes = run_many(sources, timeout=1.0)
+    assert [o.status for o in outcomes] == [status for _, status in attacks.BOMBS.values()]
+    assert max(len(o.stdout) for o in outcomes) <= 64 * 1024 and time.monotonic() - start < 20
 
 
-def test_a_program_cannot_claim_success():
-    forged = '{"status": "ok", "error": "", "nonce": ""}'
-    assert run_python(f"import os; os.write(3, b'{forged}'); os._exit(0)").status == "crashed"
+def test_honest_programs_pass(level):
+    outcomes = run_tests(attacks.HONEST, workers=1)
+    wrong = [(case, o) for case, o in zip(attacks.HONEST, outcomes) if not o.ok]
+    assert not wrong
 
 
-def test_closed_channels_end_the_program():
-    outcome = run_python("import os, time\nos.close(1)\nos.close(3)\ntime.sleep(60)")
-    assert outcome.status == "crashed" and outcome.seconds < 2
+def test_a_namespace_hides_everything_but_the_interpreter():
+    """Even without the guard: what is run in its place sees no file, process or network."""
+    if confinement.confinement() != "namespace":
+        pytest.skip("no bubblewrap here, or no namespaces for it")
+    source = (
+        "import os, socket\n"
+        "print([p for p in ('/proc', '/home', '/etc/passwd', '/bin', '/sys') if os.path.exists(p)])"
+        "\ntry: open('/tmp/x', 'w')\nexcept OSError: print('read-only')\n"
+        "try: socket.create_connection(('1.1.1.1', 53), 1)\nexcept OSError: print('no network')\n"
+        "print(os.getppid() < 3, 'A_SECRET' in os.environ)"
+    )
+    command, options = confinement.confine(["-c", source], "")
+    done = subprocess.run(command, capture_output=True, text=True, **options)
+    assert done.stdout.split("\n")[:4] == ["[]", "read-only", "no network", "True False"]
+
+
+def test_less_than_required_is_refused(monkeypatch):
+    monkeypatch.setattr(confinement, "_found", lambda: ("guard", None))
+    with pytest.raises(RuntimeError, match="bwrap"):
+        run_python("1", require="namespace")
+    assert run_python("1", require="guard").ok
+    with pytest.raises(ValueError, match="jail"):
+        run_python("1", require="jail")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="not root")
+def test_root_is_given_up(level):
+    assert run_python("import os; print(os.geteuid())").stdout != "0\n"
 
 
 def test_environment_and_folder_are_empty(monkeypatch):
@@ -103,7 +138,7 @@ def test_environment_and_folder_are_empty(monkeypatch):
     outcome = run_python("import os, sys; print('A_SECRET' in os.environ, os.getcwd(), sys.argv)")
     secret, folder, argv = outcome.stdout.split()
     assert secret == "False" and argv == "['']"
-    assert not Path(folder).exists() and folder != os.getcwd()
+    assert folder != os.getcwd()
 
 
 def test_common_modules_work():
