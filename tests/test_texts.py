@@ -12,7 +12,14 @@ from synthkit.diversity import unique_fraction
 from synthkit.embedders import TfidfEmbedder
 from synthkit.embedsdg.prompts import jaccard
 from synthkit.fidelity import masked
-from synthkit.metrics import distinct_n, exact_duplicates, near_duplicates, novelty, words
+from synthkit.metrics import (
+    distinct_n,
+    evaluate,
+    exact_duplicates,
+    near_duplicates,
+    novelty,
+    words,
+)
 from synthkit.softsrv.filters import DUPLICATE, EMPTY, KEPT, Filter
 from synthkit.texts import count_words, same_key
 
@@ -97,3 +104,10 @@ def test_a_text_without_spaces_is_long_enough():
 def test_an_answer_that_is_missing_is_named():
     with pytest.raises(TypeError, match="answer 1 of group 0"):
         unique_fraction([["a", None]])
+
+
+def test_an_empty_text_is_named_by_evaluate():
+    rows = [{"question": f"What is {i} + 1?", "answer": str(i + 1)} for i in range(25)]
+    rows[3]["answer"] = " "
+    with pytest.raises(ValueError, match=r"column 'answer': row 3 is empty"):
+        evaluate(rows, rows, splits=2)

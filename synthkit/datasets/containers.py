@@ -175,7 +175,8 @@ def texts_of(data: Any, text: str | None = None, *, least: int = 1) -> list[str]
         least: how many texts there must be.
 
     Raises:
-        ValueError: there is no such column (the message lists those found), or no text at all.
+        ValueError: there is no such column (the message lists those found), or no text at all, or,
+            unless `least` is 0, an empty one.
         TypeError: `data` is none of these kinds, or an entry is not a str.
     """
     if isinstance(data, str):
@@ -202,6 +203,8 @@ def _checked(values: list[Any], where: str, least: int) -> list[str]:
             raise TypeError(
                 f"{where} must hold texts; row {row} is {type(value).__name__} ({value})"
             )
+        if least and not value.strip():
+            raise ValueError(f"{where}: row {row} is empty ({value!r}); mend or leave out this row")
     return values
 
 
