@@ -35,8 +35,7 @@ __all__ = ['KINDS', 'FALLS', 'ALIKE', 'READS', 'PRESETS', 'CYCLES', 'LOOK_ROWS',
 # %% ../../nbs/51_autoencoder.ipynb #d0ba04c0
 KINDS = ("soft", "memory", "embedding")
 FALLS = ("plateau", "cyclical", "constant")
-ALIKE = ("columns", "tokens")
-READS = ("tokens", "text")
+ALIKE, READS = ("columns", "tokens"), ("tokens", "text")
 
 
 @dataclass(frozen=True)
