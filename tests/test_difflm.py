@@ -5,6 +5,7 @@ import math
 from collections import Counter
 from dataclasses import asdict
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -319,6 +320,7 @@ class Wardrobe(nn.Module):
         self.codec, self.slip, self.calls = codec, slip, 0
         self.scale = nn.Parameter(torch.ones(1))
         self.injector, self.device = None, "cpu"
+        self.config = SimpleNamespace(get_text_config=lambda: None)
 
     @property
     def decoder(self):
@@ -559,7 +561,7 @@ def test_a_sample_that_was_killed_goes_on(tmp_path, monkeypatch):
 def test_a_checkpoint_of_another_sample_is_refused(tmp_path, other):
     path, asked = tmp_path / "s.jsonl", {"n": 100, "seed": 3}
     dressed().sample(**asked, checkpoint=path)
-    with pytest.raises(ValueError, match="holds another sample"):
+    with pytest.raises(ValueError, match="holds the drafts of a sample with other"):
         dressed().sample(**{**asked, **other}, checkpoint=path)
 
 
@@ -568,7 +570,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     dressed().sample(5, 3, checkpoint=path)
     with torch.no_grad():
         other.fitted.autoencoder.scale += 1
-    with pytest.raises(ValueError, match="another sample"):
+    with pytest.raises(ValueError, match="drafts of a sample with other"):
         other.sample(5, 3, checkpoint=path)
 
 
