@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from .storage import dump_json
-from .training import History
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from .training import History
 
 Files = dict[str, bytes]
 Read = Callable[[str], bytes]
@@ -68,12 +70,16 @@ def read_tensors(data: bytes) -> dict[str, Tensor]:
 
 def array_bytes(**arrays: np.ndarray) -> bytes:
     """Arrays by name as a safetensors file."""
-    return tensor_bytes({name: torch.tensor(np.asarray(value)) for name, value in arrays.items()})
+    from safetensors.numpy import save
+
+    return save({name: np.ascontiguousarray(value) for name, value in arrays.items()})
 
 
 def read_arrays(data: bytes) -> dict[str, np.ndarray]:
     """What `array_bytes` was given."""
-    return {name: value.numpy() for name, value in read_tensors(data).items()}
+    from safetensors.numpy import load
+
+    return load(data)
 
 
 def read_into(module: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
@@ -92,4 +98,6 @@ def read_into(module: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
 
 def read_history(facts: Mapping[str, Any]) -> History:
     """A `History` from `asdict(history)`, as JSON brings it back."""
+    from .training import History
+
     return History(**{**facts, "held_out": [tuple(look) for look in facts["held_out"]]})

@@ -137,8 +137,8 @@ def test_tfidf_must_be_fitted_first():
         ([], ValueError, "is empty"),
         (["a", " \n"], ValueError, "1 of 2 texts are empty, the first is text 1"),
         (["a", None], TypeError, "row 1 is NoneType"),
-        ("one string", TypeError, "got str"),
-        (np.nan, TypeError, "got float"),
+        ("one string", TypeError, "not one string"),
+        (np.nan, TypeError, "is float"),
     ],
 )
 def test_bad_texts_are_named(make, act, texts, error, words):

@@ -1,6 +1,5 @@
 """The format model: shuffled columns, hints, what it knows and what not, its files."""
 
-
 import numpy as np
 import pytest
 import torch
@@ -286,5 +285,3 @@ def test_it_is_the_same_after_saving(model, ids, tmp_path):
         other = LlamaForCausalLM.from_pretrained(next(folder.glob("data-*"))).eval()
         torch.testing.assert_close(other(input_ids=ids[:4]).logits, expected)
     assert not any(p.requires_grad for p in again.parameters())
-
-

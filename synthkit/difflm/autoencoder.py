@@ -490,7 +490,7 @@ class _Watched(nn.Module):
         looks = self.looks[self.looks.isfinite()].tolist()
         return beta_at(self.model.preset, step, looks)
 
-
+# %% ../../nbs/51_autoencoder.ipynb #f17ae51a
 def fit_autoencoder(
     model,
     ids: Tensor,
@@ -638,13 +638,10 @@ class Assembly(nn.Module):
         decoder: frozen, and no submodule.
     """
 
-    def __init__(
-        self, decoder, codec, preset="fast", *, seed: int = 0, encoder=None, **changes
-    ):  # fmt: skip
+    def __init__(self, decoder, codec, preset="fast", *, seed: int = 0, encoder=None, **changes):
         super().__init__()
         self.preset = own = choose_preset(preset, PRESETS, changes, "Autoencoder")
-        known = decoder.get_input_embeddings().num_embeddings
-        if known < codec.vocab_size:
+        if (known := decoder.get_input_embeddings().num_embeddings) < codec.vocab_size:
             raise ValueError(f"the codec has {codec.vocab_size} tokens, the decoder {known}")
         if codec.bos is None and own.kind != "soft":
             raise ValueError("there is no begin token to write from; use kind='soft'")

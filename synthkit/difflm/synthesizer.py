@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -23,31 +22,18 @@ from torch import Tensor
 # %% auto #0
 __all__ = ['PARTS', 'PRESETS', 'Draft', 'UNMET', 'UNCHECKED', 'CUT_OFF', 'OFF_LATENT', 'PRIORS', 'DiffLMPreset', 'with_changes',
            'read_material', 'split', 'RowForm', 'checked', 'TextForm', 'JsonForm', 'json_legal', 'satisfied',
-           'make_form', 'text_codec', 'ids_of', 'fit_phases', 'pack_trained', 'unpack_trained', 'target_labels',
-           'Fitted', 'mixed', 'draw_latents', 'Asked', 'log_agreement', 'write_rows', 'TriesUsedUp', 'Kept', 'Choice',
-           'sample_log', 'batch_of', 'collect', 'check_container', 'as_rows', 'draw_rows', 'LatentSampler', 'Learned',
-           'DiffLM', 'save_difflm', 'form_from', 'load_difflm']
+           'make_form', 'text_codec', 'ids_of', 'fit_phases', 'target_labels', 'Fitted', 'mixed', 'draw_latents',
+           'Asked', 'log_agreement', 'write_rows', 'TriesUsedUp', 'Kept', 'Choice', 'sample_log', 'batch_of', 'collect',
+           'check_container', 'as_rows', 'draw_rows', 'LatentSampler', 'Learned', 'DiffLM', 'form_from', 'load_difflm']
 
 # %% ../../nbs/53_difflm.ipynb #10f7cb40
 from ..datasets import as_dataset, as_frame, is_list_of_texts
 from .autoencoder import PRESETS as AUTOENCODERS
-from synthkit.difflm.autoencoder import (
-    Autoencoder,
-    AutoencoderPreset,
-    Collapse,
-    pack_autoencoder,
-    row_logits,
-    unpack_autoencoder,
-)
+from .autoencoder import Autoencoder, AutoencoderPreset, Collapse, row_logits
 from .columns import MISSING
 from .conditions import codes_for
 from .diffusion import PRESETS as DIFFUSIONS
-from synthkit.difflm.diffusion import (
-    DiffusionPreset,
-    LatentDiffusion,
-    pack_diffusion,
-    unpack_diffusion,
-)
+from .diffusion import DiffusionPreset, LatentDiffusion
 from .format_model import PRESETS as FORMATS
 from synthkit.difflm.format_model import (
     FormatPreset,
@@ -58,22 +44,13 @@ from synthkit.difflm.format_model import (
 )
 from .json_trie import JsonLegal, JsonPieces
 from .rows import RowCodec, from_json, rows_from_json, to_json
+from .saving import pack_trained, read_fit, save_difflm, unpack_trained
 from .schema import TableSchema
 from .text_codec import TextCodec
 from .text_encoder import encoder_identity
 from .trie import Legal
-from ..fitted import check_model, made_with, open_method, save_method
+from ..fitted import check_model, made_with, open_method
 from ..lm.fingerprint import fingerprint
-from synthkit.packing import (
-    Files,
-    Read,
-    inside,
-    json_bytes,
-    read_history,
-    read_tensors,
-    tensor_bytes,
-    under,
-)
 from ..phases import Phases
 from ..presets import choose_preset
 from ..resume import ResumeLog, run_key
@@ -495,18 +472,6 @@ def fit_phases(
     return Fitted(form, made, diffusion, latents, collapse, histories)
 
 # %% ../../nbs/53_difflm.ipynb #83e14afa
-def pack_trained(trained: tuple[Autoencoder, History]) -> Files:
-    """The files of an autoencoder and of the history of its training."""
-    model, history = trained
-    return {**pack_autoencoder(model), "history.json": json_bytes(asdict(history))}
-
-
-def unpack_trained(read: Read, decoder, codec, encoder=None) -> tuple[Autoencoder, History]:
-    """What `pack_trained` packed."""
-    history = read_history(json.loads(read("history.json")))
-    return unpack_autoencoder(read, decoder, codec, encoder), history
-
-
 def target_labels(form, ids: Tensor) -> list | None:
     """The target of each row, where it has two values, each in 20 rows or more; else None."""
     if form.schema is None or form.schema.target is None:
@@ -1049,25 +1014,6 @@ class DiffLM(Learned):
         """
         return load_difflm(cls, Path(folder), lm, encoder)
 
-# %% ../../nbs/53_difflm.ipynb #f8b42d8f
-def save_difflm(method: DiffLM, folder: Path) -> Path:
-    """See `DiffLM.save`."""
-    fitted, form = method.fitted, method.fitted.form
-    trained = fitted.autoencoder, fitted.histories["autoencoder"]
-    files = {
-        **under("autoencoder", pack_trained(trained)),
-        **under("diffusion", pack_diffusion(fitted.diffusion)),
-        "latents.safetensors": tensor_bytes({"latents": fitted.latents}),
-    }
-    if method.lm is None:
-        files |= under("format", pack_format_model(fitted.autoencoder.decoder))
-    return save_method(
-        folder, "DiffLM", method, files, form=form.kind, context=form.codec.length,
-        schema=None if form.schema is None else form.schema.to_json(),
-        collapse=asdict(fitted.collapse),
-        diffusion_history=asdict(fitted.histories["diffusion"]),
-    )  # fmt: skip
-
 # %% ../../nbs/53_difflm.ipynb #f39686e6
 def form_from(settings: Mapping[str, Any], lm):
     """The form that a saved DiffLM was fitted with."""
@@ -1081,8 +1027,7 @@ def form_from(settings: Mapping[str, Any], lm):
 def load_difflm(kind: type[DiffLM], folder: Path, lm, encoder=None) -> DiffLM:
     """See `DiffLM.load`."""
     saved = open_method(folder, "DiffLM")
-    settings, read = saved.facts, saved.read
-    known = settings["lm"]
+    settings, known = saved.facts, saved.facts["lm"]
     if (known is None) != (lm is None):
         without = "without a model: load it without lm"
         told = f"with {known['name']}: give that model as lm" if known else without
@@ -1092,13 +1037,5 @@ def load_difflm(kind: type[DiffLM], folder: Path, lm, encoder=None) -> DiffLM:
     preset = DiffLMPreset(**settings["preset"])
     method = kind(lm, preset=preset, seed=settings["seed"], encoder=encoder)
     form = form_from(settings, lm)
-    with nullcontext() if lm is None else frozen(lm):
-        decoder = unpack_format_model(inside(read, "format")) if lm is None else lm.model
-        made, history = unpack_trained(inside(read, "autoencoder"), decoder, form.codec, encoder)
-    diffusion = unpack_diffusion(inside(read, "diffusion"), made.device)
-    late = read_history(settings["diffusion_history"])
-    method._fitted = Fitted(
-        form, made, diffusion, read_tensors(read("latents.safetensors"))["latents"],
-        Collapse(**settings["collapse"]), {"autoencoder": history, "diffusion": late},
-    )  # fmt: skip
+    method._fitted = Fitted(form, **read_fit(saved, lm, form.codec, encoder))
     return method

@@ -78,7 +78,7 @@ def encoder_identity(given: Any) -> Any:
     """What tells one pretrained encoder from others, for `synthkit.resume.run_key`."""
     if isinstance(given, tuple):
         return fingerprint(given[0])
-    return Path(given) if given is not None and Path(given).is_dir() else given
+    return None if given is None else Path(given) if Path(given).is_dir() else str(given)
 
 
 def text_encoder(given: Any, reads: str, codec, latent: int) -> TextEncoder | None:
