@@ -241,7 +241,7 @@ def test_a_missing_adapter_is_never_looked_for_elsewhere(lm, tmp_path, monkeypat
     for place in (made, plain):
         other = lm.clone()
         other.load_adapter("two", place)
-        assert other.adapters == ["two"]
+        assert other.describe()["adapters"] == ["two"]
     (plain / "adapter_model.safetensors").unlink()
     for place in (plain, tmp_path / "none", Path("org/name")):
         with pytest.raises(FileNotFoundError, match="no adapter_"):
