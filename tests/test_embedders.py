@@ -138,7 +138,7 @@ def test_tfidf_must_be_fitted_first():
         (["a", " \n"], ValueError, "1 of 2 texts are empty, the first is text 1"),
         (["a", None], TypeError, "row 1 is NoneType"),
         ("one string", TypeError, "not one string"),
-        (np.nan, TypeError, "is float"),
+        (np.nan, TypeError, "found float"),
     ],
 )
 def test_bad_texts_are_named(make, act, texts, error, words):
