@@ -32,9 +32,17 @@ Modules:
 - `synthkit.worlds.targets.facts`: The facts target: three topics and four kinds of reasoning, which depend on each other.
 - `synthkit.worlds.targets.math`: The math target: seven of the forty families, eight people, six towns, each with its regulars."""
 
+import os
+import sys
 from importlib import import_module
 
 __version__ = "0.1.0"
+
+# Threads that wait for each other sleep: by default they spin, and where other programs use the
+# cores as well that takes many times as long. Only torch's import reads this.
+if "torch" not in sys.modules:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("KMP_BLOCKTIME", "0")
 
 # Heavy libraries are imported when a name is first used.
 _HOMES = {
