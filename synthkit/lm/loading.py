@@ -198,6 +198,9 @@ def _tokenizer(source: str, fetch: dict):
     from transformers import AutoTokenizer
 
     try:
+        names = [entry.name for entry in Path(source).glob("*")]
+        if names and not any("token" in n or "vocab" in n or n.endswith(".model") for n in names):
+            raise FileNotFoundError("no tokenizer file")  # early releases of 5 make up an empty one
         return AutoTokenizer.from_pretrained(source, **fetch)
     except Exception as error:
         reason = str(error).strip().split("\n")[0]
