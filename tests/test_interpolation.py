@@ -16,12 +16,11 @@ from synthkit.embedsdg.interpolation import (
     column_scale,
     copy_rate,
     decode,
-    embedding_multiplier,
     interpolate,
     nearest_tokens,
-    rms_eps,
+    token_scale,
 )
-from synthkit.embedsdg.prompts import decode_prompt
+from synthkit.embedsdg.prompts import SHOTS, decode_prompt
 from synthkit.paths import data_dir
 
 KINDS = ("llama", "granite", "gemma2", "gemma3")
@@ -150,35 +149,15 @@ def test_interpolate_pairs_texts(llama):
 # --- scale ---------------------------------------------------------------------------------------
 
 
-def test_column_scale_is_rms_over_root_eps():
+def test_column_scale_is_rms_in_tokens_of_the_model(small):
     block = torch.tensor([[3.0, 4.0], [0.0, 0.0]])
-    assert column_scale(block, 1e-4).tolist() == pytest.approx([12.5**0.5 / 0.01, 0.0])
-    assert column_scale(block, 1e-4, 12.0)[0] == pytest.approx(12 * 12.5**0.5 / 0.01)
-    assert column_scale(block / 10, 1e-6)[0] == pytest.approx(column_scale(block, 1e-4)[0])
+    assert column_scale(block, 2.0).tolist() == pytest.approx([12.5**0.5 / 2, 0.0])
+    tokens = torch.cat(small.embed_tokens(list(SHOTS)))
+    unit = token_scale(small)
+    assert column_scale(tokens, unit).median() == pytest.approx(1.0)
+    assert column_scale(tokens / 8, unit).median() == pytest.approx(1 / 8)
     with pytest.raises(ValueError, match="positive"):
         column_scale(block, 0.0)
-
-
-def test_rho_says_how_much_the_models_own_norm_lets_through(llama):
-    norm = llama.model.model.layers[0].input_layernorm
-    for factor in (1.0, 1e-2, 1e-4):
-        block = llama.embed_tokens([TEXTS[0]])[0] * factor
-        rho = column_scale(block, rms_eps(llama))
-        out = (norm(block) / norm.weight).pow(2).mean(-1).sqrt()
-        torch.testing.assert_close(out, rho / (rho**2 + 1).sqrt(), rtol=1e-3, atol=1e-5)
-
-
-def test_rms_eps_and_multiplier_come_from_the_configuration(small):
-    config = small.model.config
-    assert rms_eps(small) == config.rms_norm_eps
-    granite = config.model_type == "granite"
-    assert embedding_multiplier(small) == (12.0 if granite else 1.0)
-
-
-def test_rms_eps_says_when_there_is_none(llama, monkeypatch):
-    monkeypatch.setattr(llama.model.config, "rms_norm_eps", 0.0)
-    with pytest.raises(ValueError, match="rms_norm_eps"):
-        rms_eps(llama)
 
 
 # --- decoding ------------------------------------------------------------------------------------
@@ -222,15 +201,31 @@ def test_the_form_follows_the_model(llama, monkeypatch):
     assert asked == lengths
 
 
-def test_small_columns_are_warned_of_once_and_recorded(llama):
-    blocks = [block * 1e-5 for block in llama.embed_tokens(TEXTS[:3])]
-    with pytest.warns(UserWarning, match="3 of 3 blocks") as caught:
-        sketches = decode(llama, blocks, form="embedded", max_new_tokens=2)
-    assert len(caught) == 1 and all(0 < sketch.rho < 1 for sketch in sketches)
+def test_a_warning_comes_from_the_copies_of_the_model_at_hand(llama, monkeypatch):
+    """A model that copies down to a quarter of a token's size, played by `generate`."""
+    unit, measured = token_scale(llama), []
+
+    def generate(*, inputs_embeds, prefix_embeds, max_new_tokens, **_):
+        ending = len(llama.token_ids([decode_prompt(form="embedded")[1]])[0])
+        scale = float(column_scale(inputs_embeds[0][:-ending], unit).median())
+        measured.append(scale)
+        return TEXTS[:2] if scale > 0.2 else ["something else"] * len(inputs_embeds)
+
+    monkeypatch.setattr(llama, "generate", generate)
+    blocks = llama.embed_tokens(TEXTS[:2])
+    options = {"form": "embedded", "probes": TEXTS[:2]}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        large = decode(llama, llama.embed_tokens(TEXTS[:1]), form="embedded", max_new_tokens=2)
-    assert large[0].rho > 1
+        decode(llama, blocks, **options)
+        decode(llama, [block / 4 for block in blocks], **options)
+        decode(llama, [block / 64 for block in blocks], form="embedded")  # no probes: not measured
+    with pytest.warns(UserWarning, match="2 of 2 blocks .* copies 0 of 2 texts") as caught:
+        sketches = decode(llama, [block / 64 for block in blocks], **options)
+    assert len(caught) == 1 and all(0 < sketch.rho < 0.1 for sketch in sketches)
+    before = len(measured)
+    with pytest.warns(UserWarning):
+        decode(llama, [block / 64 for block in blocks], **options)
+    assert len(measured) == before + 1, "a rate is measured once"
 
 
 def test_no_block_is_no_sketch(llama):
@@ -299,11 +294,15 @@ def test_the_embedded_model_copies_from_embeddings(embedded, held_out):
     assert copy_rate(embedded, held_out, **repaired) >= 0.95
 
 
-def test_nothing_is_copied_below_the_cliff(embedded, held_out):
-    eps = rms_eps(embedded)
-    blocks = interpolate(embedded, held_out, held_out, weights="uniform")
-    faded = [block * (0.3 / column_scale(block, eps).median()) for block in blocks]
-    with pytest.warns(UserWarning, match="60 of 60"):
-        sketches = decode(embedded, faded)
-    copied = sum(sketch.text == text for sketch, text in zip(sketches, held_out))
-    assert copied / len(held_out) <= 0.10
+def test_the_cliff_is_not_the_norms(embedded, held_out):
+    """Small columns are lost with ε and without it; as printed, the model's own rate warns."""
+    texts = held_out[:20]
+    norms = [m for m in embedded.model.modules() if hasattr(m, "variance_epsilon")]
+    usual = norms[0].variance_epsilon
+    assert copy_rate(embedded, texts, weights="uniform") >= 0.95
+    for eps in (1e-12, usual):
+        for norm in norms:
+            norm.variance_epsilon = eps
+        assert copy_rate(embedded, texts, weights="uniform", scale=1 / 8) <= 0.05
+    with pytest.warns(UserWarning, match="20 of 20 .* copies 0 of 8"):
+        decode(embedded, interpolate(embedded, texts, texts, rescale="none"), probes=texts[:8])

@@ -40,27 +40,19 @@ from synthkit.embedsdg.sparsity import (
 )
 
 # %% auto #0
-__all__ = ['PRESETS', 'COLUMNS', 'EmbedSDGPreset', 'make_prompt', 'make_plan', 'finish', 'choose_t', 'SeedMap', 'pack_map',
-           'unpack_map', 'decode_what_fits', 'sketches', 'ask', 'as_rows', 'without_long', 'PlannedMethod', 'EmbedSDG',
+__all__ = ['PRESETS', 'COLUMNS', 'EmbedSDGPreset', 'make_prompt', 'make_plan', 'finish', 'choose_t', 'SeedMap', 'save_map',
+           'load_map', 'decode_what_fits', 'sketches', 'ask', 'as_rows', 'without_long', 'PlannedMethod', 'EmbedSDG',
            'import_answers']
 
 # %% ../../nbs/12_synthesizer.ipynb #3051f19e
-from ..fitted import open_method, save_method
-from synthkit.packing import (
-    Files,
-    Read,
-    array_bytes,
-    inside,
-    read_arrays,
-    read_rows,
-    row_bytes,
-    under,
-)
+from ..fitted import made_with, read_settings
 from ..presets import choose_preset
 from ..reduction import Reducer
 from synthkit.storage import (
+    read_json,
     read_jsonl,
     sha256_text,
+    write_json,
     write_jsonl,
 )
 from ..teacher import replies as teachers
@@ -283,34 +275,35 @@ class SeedMap:
         return select_pairs(self.points, regions, n, seed=seed, texts=self.questions, max_uses=uses)
 
 # %% ../../nbs/12_synthesizer.ipynb #e0af75ec
-def pack_map(seed_map: SeedMap) -> Files:
-    """The files of a map: reducer, points and texts."""
+def save_map(seed_map: SeedMap, folder: Path) -> None:
+    """Write reducer, points and texts of a map to `folder` (JSON and plain arrays)."""
+    seed_map.reducer.save(folder / "reducer")
+    np.save(folder / "points.npy", seed_map.points, allow_pickle=False)
     texts = zip(seed_map.questions, seed_map.answers)
-    return {
-        "points.safetensors": array_bytes(points=seed_map.points),
-        "real.jsonl": row_bytes({"question": q, "answer": a} for q, a in texts),
-        **under("reducer", seed_map.reducer.pack()),
-    }
+    write_jsonl(folder / "real.jsonl", [{"question": q, "answer": a} for q, a in texts])
 
 
-def unpack_map(read: Read, lm, preset: EmbedSDGPreset) -> SeedMap:
-    """The map that `pack_map` packed, without embedding anything again."""
+def load_map(folder: Path, lm, preset: EmbedSDGPreset) -> SeedMap:
+    """The map that `save_map` wrote, without embedding anything again."""
     seed_map = SeedMap.__new__(SeedMap)
-    rows = read_rows(read("real.jsonl"))
+    rows = read_jsonl(folder / "real.jsonl")
     seed_map.lm, seed_map.preset = lm, preset
     seed_map.questions = [row["question"] for row in rows]
     seed_map.answers = [row["answer"] for row in rows]
-    seed_map.reducer = Reducer.unpack(inside(read, "reducer"))
-    seed_map.points = read_arrays(read("points.safetensors"))["points"]
+    seed_map.reducer = Reducer.load(folder / "reducer")
+    seed_map.points = np.load(folder / "points.npy", allow_pickle=False)
     seed_map._count()
     return seed_map
 
 # %% ../../nbs/12_synthesizer.ipynb #2a6855bc
-def decode_what_fits(lm, blocks: Sequence, template: str | None = None) -> list[str | None]:
+def decode_what_fits(
+    lm, blocks: Sequence, template: str | None = None, probes: Sequence[str] = ()
+) -> list[str | None]:
     """A sketch of every block that fits the context with its prompt and its copy, else None.
 
     Of the paper's four example copies, as many are shown as the context has room for. A `template`
-    of the user's, with `{text}`, stands as it is.
+    of the user's, with `{text}`, stands as it is. `probes` are a few texts like those of the
+    blocks, see `interpolation.decode`.
     """
     kit = "embedded" if lm.is_embedded else "paper"
     forms = [decode_prompt(SHOTS[:count], form=kit) for count in range(len(SHOTS), 0, -1)]
@@ -326,7 +319,7 @@ def decode_what_fits(lm, blocks: Sequence, template: str | None = None) -> list[
     if len(fits) < len(blocks):
         _log.warning("%d of %d blocks are too long to decode", len(blocks) - len(fits), len(blocks))
     if fits:
-        decoded = decode(lm, [blocks[i] for i in fits], form=form)
+        decoded = decode(lm, [blocks[i] for i in fits], form=form, probes=probes)
         for i, sketch in zip(fits, decoded):
             found[i] = sketch.text
     return found
@@ -345,7 +338,7 @@ def sketches(
     blocks = interpolate(seed_map.lm, firsts, seconds, **scales)
     if preset.sketch == "nearest":
         return [nearest_tokens(seed_map.lm, block) for block in blocks]
-    return decode_what_fits(seed_map.lm, blocks, template)
+    return decode_what_fits(seed_map.lm, blocks, template, probes=seed_map.questions[:8])
 
 # %% ../../nbs/12_synthesizer.ipynb #a10fc502
 def ask(teacher, plan: Sequence[Mapping], checkpoint, progress: bool) -> list[teachers.Reply]:
@@ -493,25 +486,27 @@ class EmbedSDG(PlannedMethod):
         )  # fmt: skip
 
     def save(self, folder: str | Path) -> Path:
-        """Save the fitted map and the settings in `folder`, whole or not at all; no model."""
-        return save_method(
-            folder, "EmbedSDG", self, pack_map(self.map), prompts=self.prompts
-        )  # fmt: skip
+        """Write the fitted map and the settings to `folder`; the models are not written."""
+        folder = Path(folder)
+        save_map(self.map, folder)
+        settings = {"method": "embedsdg", "preset": asdict(self.preset), "seed": self.seed}
+        made = {"lm": made_with(self.lm), "prompts": self.prompts}
+        write_json(folder / "embedsdg.json", settings | made)
+        return folder
 
     @classmethod
     def load(cls, folder: str | Path, lm, teacher=None) -> EmbedSDG:
         """A fitted method from `folder`.
 
         Raises:
-            FileNotFoundError: the folder holds no save.
-            ValueError: it holds something else, a newer format or a damaged file, or the method
-                was fitted with another model (both are named).
+            FileNotFoundError: the folder holds no EmbedSDG.
+            ValueError: it was fitted with another model (both are named).
         """
-        saved = open_method(folder, "EmbedSDG", lm)
-        preset = EmbedSDGPreset(**saved.facts["preset"])
-        same = {"seed": saved.facts["seed"], "prompts": saved.facts["prompts"]}
+        settings = read_settings(folder, "embedsdg.json", lm)
+        preset = EmbedSDGPreset(**settings["preset"])
+        same = {"seed": settings["seed"], "prompts": settings.get("prompts")}
         method = cls(lm, teacher, preset=preset, **same)
-        method._map = unpack_map(saved.read, lm, preset)
+        method._map = load_map(Path(folder), lm, preset)
         return method
 
 # %% ../../nbs/12_synthesizer.ipynb #726e09b9
