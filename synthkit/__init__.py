@@ -9,6 +9,7 @@ Modules:
 - `synthkit.diversity`: How different the answers to one prompt are, how many of them are right, and how far adapters differ from each other.
 - `synthkit.embedsdg.density_accuracy`: How density on the map and the student's accuracy go together, with and without aggregation.
 - `synthkit.fidelity`: How close generated texts are to real ones as distributions (MAUVE), and how often they copy.
+- `synthkit.packing`: What was fitted as files of plain formats: tensors (safetensors), rows (JSON Lines), JSON.
 - `synthkit.sandbox.child`: The other half of `synthkit.sandbox`: a small process that forks guarded children for a program.
 - `synthkit.sandbox.guard`: What a program may not do: the audit hook that ends it, and what is taken away before it starts.
 - `synthkit.sandbox.judge`: Tests are judged outside the process of the program, on plain values.
@@ -31,9 +32,17 @@ Modules:
 - `synthkit.worlds.targets.facts`: The facts target: three topics and four kinds of reasoning, which depend on each other.
 - `synthkit.worlds.targets.math`: The math target: seven of the forty families, eight people, six towns, each with its regulars."""
 
+import os
+import sys
 from importlib import import_module
 
 __version__ = "0.1.0"
+
+# Threads that wait for each other sleep: by default they spin, and where other programs use the
+# cores as well that takes many times as long. Only torch's import reads this.
+if "torch" not in sys.modules:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("KMP_BLOCKTIME", "0")
 
 # Heavy libraries are imported when a name is first used.
 _HOMES = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import logging
 import unicodedata
 from abc import ABC, abstractmethod
@@ -14,7 +15,9 @@ import numpy as np
 
 from .datasets import texts_of
 from .metrics import words
-from .storage import read_json, sha256_file, write_bytes, write_json
+from .packing import Files, Read, array_bytes, json_bytes, read_arrays
+from .saved import open_saved, save_folder
+from .storage import sha256_file
 
 _log = logging.getLogger(__name__)
 
@@ -51,15 +54,13 @@ class Embedder(ABC):
         checked_texts(texts)
         return self
 
-    def save(self, folder: str | Path) -> Path:
-        """Write `embedder.json` into `folder`: the settings and the width seen so far.
+    def pack(self) -> Files:
+        """The files of `save`: settings, the width seen so far, and what was learned; no model."""
+        return {"embedder.json": json_bytes({"settings": self.settings, "width": self._width})}
 
-        What it takes besides is written by the kinds that learn (`TfidfEmbedder.save`); a model is
-        never written. `read_embedder` reads it back.
-        """
-        about = {"settings": self.settings, "width": self._width}
-        write_json(Path(folder) / "embedder.json", about)
-        return Path(folder)
+    def save(self, folder: str | Path) -> Path:
+        """Save it in `folder`, whole or not at all; `read_embedder` reads it back."""
+        return save_folder(folder, "embedder", self.pack(), {})
 
     def __call__(self, texts: Any) -> np.ndarray:
         """The vectors of `texts`, (n, d) float32, each row of Euclidean length 1.
@@ -182,43 +183,26 @@ class TfidfEmbedder(Embedder):
         if not self.is_fitted:
             raise RuntimeError("this TfidfEmbedder is not fitted: call fit(texts) first")
 
-    def save(self, folder: str | Path) -> Path:
-        """Write what was learned, so that it comes back equal: no text, and no pickle.
+    def pack(self) -> Files:
+        """The files of `save`: no text, and no pickle.
 
         `embedder.words.json` holds the vocabulary, `embedder.safetensors` the inverse document
         frequencies (words,) and the components (words, k), both float64.
         """
         self._need_fit()
-        from safetensors.numpy import save
-
-        folder, places = Path(folder), self._vectoriser.vocabulary_
-        (folder / "embedder.json").unlink(missing_ok=True)  # written last: a torn folder has none
+        places = self._vectoriser.vocabulary_
         known = sorted(places, key=places.get)
-        arrays = {"idf": self._vectoriser.idf_, "components": self._components}
-        write_json(folder / "embedder.words.json", known, indent=None)
-        arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-        write_bytes(folder / "embedder.safetensors", save(arrays))
-        return super().save(folder)
+        learned = array_bytes(idf=self._vectoriser.idf_, components=self._components)
+        words = json_bytes(known)
+        return {**super().pack(), "embedder.words.json": words, "embedder.safetensors": learned}
 
-    def _restore(self, folder: Path) -> None:
-        """Take over what `save` wrote into `folder`."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
-        known = read_json(folder / "embedder.words.json")
-        try:
-            arrays = load((folder / "embedder.safetensors").read_bytes())
-            idf, components = arrays["idf"], arrays["components"]
-        except (SafetensorError, KeyError) as error:
-            raise ValueError(f"embedder.safetensors in {folder} is damaged: {error}") from None
-        if not len(known) == len(idf) == len(components):
-            raise ValueError(
-                f"{folder} holds {len(known)} words, {len(idf)} frequencies and "
-                f"{len(components)} rows of components: files of different fits; save it again"
-            )
+    def _restore(self, read: Read) -> None:
+        """Take over what `pack` made."""
+        known = json.loads(read("embedder.words.json"))
+        arrays = read_arrays(read("embedder.safetensors"))
         vectoriser = _vectoriser(vocabulary={word: i for i, word in enumerate(known)})
-        vectoriser.idf_ = idf
-        self._vectoriser, self._components = vectoriser, components
+        vectoriser.idf_ = arrays["idf"]
+        self._vectoriser, self._components = vectoriser, arrays["components"]
 
     def _vectors(self, texts: list[str]) -> np.ndarray:
         self._need_fit()
@@ -413,23 +397,37 @@ def _from_settings(settings: dict[str, Any], lm: Any) -> Embedder:
 
 
 def read_embedder(folder: str | Path, lm: Any = None) -> Embedder:
-    """The embedder that `Embedder.save` wrote into `folder`; a TF-IDF comes back equal, and fitted.
+    """The embedder that `Embedder.save` saved in `folder`; see `unpack_embedder`.
+
+    Raises:
+        FileNotFoundError: none was saved there.
+        ValueError: a damaged file, a newer format, or an embedder that a folder cannot bring back.
+    """
+    return unpack_embedder(open_saved(folder, "embedder").read, lm)
+
+
+def unpack_embedder(read: Read, lm: Any = None) -> Embedder:
+    """The embedder whose `pack` made the files that `read` reads; a TF-IDF comes back fitted.
+
+    Only what the files themselves hold comes back, or what reads the model that the caller gives:
+    a file that names an encoder would name code that is run.
 
     Args:
-        folder: holds embedder.json.
         lm: the model that an "lm" embedder reads.
 
     Raises:
-        FileNotFoundError: a file is missing.
-        ValueError: files that do not belong together, or an embedder that settings cannot bring
-            back (a function).
+        ValueError: a sentence encoder or a function, which the caller has to give.
     """
-    folder = Path(folder)
-    if not (folder / "embedder.json").is_file():
-        raise FileNotFoundError(f"{folder} holds no embedder.json; give a folder made by save")
-    about = read_json(folder / "embedder.json")
-    embedder = load_embedder(about["settings"], lm)
+    about = json.loads(read("embedder.json"))
+    settings = about["settings"]
+    if settings["embedder"] not in ("tfidf", "lm"):
+        name = settings.get("name_or_folder", settings.get("name"))
+        raise ValueError(
+            f"the vectors came from the {settings['embedder']} {name!r}, which a saved folder only "
+            "names and never loads: give it yourself as embedder="
+        )
+    embedder = load_embedder(settings, lm)
     if isinstance(embedder, TfidfEmbedder):
-        embedder._restore(folder)
+        embedder._restore(read)
     embedder._width = about["width"]
     return embedder

@@ -190,7 +190,7 @@ def finetune(
     encoded = encode(lm.tokenizer, rows_of(examples), lm.context)
     student, rng = new_student(lm, preset, seed), random.Random(f"finetune-{seed}")
     model = student.model
-    autocast = fast_bfloat16(lm.device) if autocast is None else autocast
+    autocast = fast_bfloat16(lm.device, model) if autocast is None else autocast
     epochs = (batches(encoded, preset.batch_size, rng) for _ in range(preset.epochs))
     plan = [batch for epoch in epochs for batch in epoch][: preset.max_updates]
     adapter = [p for p in model.parameters() if p.requires_grad]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .storage import read_json
+from .saved import Saved, open_saved, save_folder
 
 
 def made_with(lm) -> dict[str, str]:
@@ -29,22 +30,32 @@ def check_model(given: Mapping[str, str], known: Mapping[str, str], what: str = 
         )
 
 
-def read_settings(folder: str | Path, name: str, lm=None) -> dict[str, Any]:
-    """The settings of a saved method, if it is one and was fitted with this model.
+def save_method(
+    folder: str | Path, kind: str, method, files: Mapping[str, bytes], **facts: Any
+) -> Path:
+    """Save a fitted method, whole or not at all: its preset, seed and model with what it has made.
 
     Args:
-        folder: made by the method's `save`.
-        name: the settings' file in it.
+        method: has `preset`, `seed` and `lm`, which may be None; the model itself is not saved.
+        files, facts: see `synthkit.saved.save_folder`.
+    """
+    lm = None if method.lm is None else made_with(method.lm)
+    settings = {"preset": asdict(method.preset), "seed": method.seed, "lm": lm}
+    return save_folder(folder, kind, files, {**settings, **facts})
+
+
+def open_method(folder: str | Path, kind: str, lm=None) -> Saved:
+    """A saved method, checked: its files, and whether it was fitted with this model.
+
+    Args:
         lm: the model; None to leave it unchecked.
 
     Raises:
-        FileNotFoundError: the folder holds no such file.
-        ValueError: the method was fitted with another model, or the file is not JSON.
+        FileNotFoundError: the folder holds no save.
+        ValueError: something else was saved, or by a newer synthkit; a file is damaged; or the
+            method was fitted with another model.
     """
-    folder = Path(folder)
-    if not (folder / name).is_file():
-        raise FileNotFoundError(f"{folder} holds no {name}; give a folder made by save")
-    settings = read_json(folder / name)
-    if lm is not None:
-        check_model(made_with(lm), settings["lm"])
-    return settings
+    saved = open_saved(folder, kind)
+    if lm is not None and saved.facts["lm"] is not None:
+        check_model(made_with(lm), saved.facts["lm"])
+    return saved

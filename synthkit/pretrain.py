@@ -474,7 +474,7 @@ def pretrain(
     optimiser = new_optimiser(model)
     made_by = {"preset": asdict(preset), "seed": seed, "mixture": corpus.mixture}
     made_by["writing"] = WRITING
-    autocast = fast_bfloat16(device) if autocast is None else autocast
+    autocast = fast_bfloat16(device, model) if autocast is None else autocast
     key = run_key(made_by=made_by, start=list(model.parameters()), exact=not autocast)
     checkpoint = folder / "checkpoint.pt"
     losses = _resume(checkpoint, key, model, optimiser) if checkpoint.exists() else []

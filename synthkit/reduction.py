@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from .packing import Files, Read, array_bytes, json_bytes, read_arrays
+from .saved import open_saved, save_folder
+
 KINDS = ("pca", "svd", "tsne")
-_FORMAT = 1
 _TSNE_FRONT = 50  # t-SNE sees at most this many principal components
 
 
@@ -132,37 +134,32 @@ class Reducer:
             digest.update(np.ascontiguousarray(self._state[name]).tobytes())
         return digest.hexdigest()[:12]
 
+    def pack(self) -> Files:
+        """The files of `save`: settings (JSON) and arrays (safetensors)."""
+        self._fitted("embedding")
+        arrays = array_bytes(**self._state)
+        return {"reducer.json": json_bytes(self._settings()), "reducer.safetensors": arrays}
+
+    @classmethod
+    def unpack(cls, read: Read) -> Reducer:
+        """The reducer whose `pack` made the files that `read` reads."""
+        reducer = cls(**json.loads(read("reducer.json")))
+        reducer._state = read_arrays(read("reducer.safetensors"))
+        return reducer
+
     def save(self, folder: str | Path) -> Path:
-        """Write `reducer.json` and `reducer.npz` (plain arrays, no pickle) into `folder`."""
-        folder = Path(folder)
-        about = {"format": _FORMAT, "fingerprint": self.fingerprint, **self._settings()}
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "reducer.json").write_text(json.dumps(about, indent=1) + "\n")
-        np.savez_compressed(folder / "reducer.npz", **self._state)
-        return folder
+        """Save it in `folder`, whole or not at all; see `synthkit.saved`."""
+        return save_folder(folder, "reducer", self.pack(), {})
 
     @classmethod
     def load(cls, folder: str | Path) -> Reducer:
-        """The reducer that `save` wrote into `folder`; it places points as the saved one did.
+        """The reducer that was saved in `folder`; it places points as the saved one did.
 
         Raises:
-            FileNotFoundError: a file is missing.
-            ValueError: an unknown format, or arrays that do not match the recorded fingerprint.
+            FileNotFoundError: none was saved there.
+            ValueError: something else was saved, or by a newer synthkit, or a file is damaged.
         """
-        folder = Path(folder)
-        about = json.loads((folder / "reducer.json").read_text())
-        if about.pop("format", None) != _FORMAT:
-            raise ValueError(f"{folder / 'reducer.json'} is not of format {_FORMAT}; fit it again")
-        recorded = about.pop("fingerprint")
-        reducer = cls(**about)
-        with np.load(folder / "reducer.npz", allow_pickle=False) as arrays:
-            reducer._state = {name: arrays[name] for name in arrays.files}
-        if reducer.fingerprint != recorded:
-            raise ValueError(
-                f"the arrays in {folder} have fingerprint {reducer.fingerprint}, the record says "
-                f"{recorded}: the two files are from different fits; save the reducer again"
-            )
-        return reducer
+        return cls.unpack(open_saved(folder, "reducer").read)
 
     def _settings(self) -> dict[str, Any]:
         names = ("kind", "k", "seed", "drop_first", "perplexity")

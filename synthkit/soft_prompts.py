@@ -17,9 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .fitted import check_model, made_with
 from .lm.decoding import positions, supported
 from .lm.rows import IGNORED, check_texts, right_pad
-from .storage import read_json, write_bytes, write_json
+from .packing import Files, Read, json_bytes, read_into, read_tensors, tensor_bytes
+from .saved import open_saved, save_folder
 from .training import History, Schedule, batch_at, train
 
 # %% auto #0
@@ -27,7 +29,8 @@ __all__ = ['LEARNING_RATES', 'PRESETS', 'CONTEXTS', 'KINDS', 'SoftPromptPreset',
            'load_encoder', 'check_context', 'encoded', 'ConstantPrompt', 'PromptMixture', 'PromptMLPs',
            'StandardisedContexts', 'SoftPrompt', 'new_map', 'check_settings', 'starting_rows', 'vocabulary',
            'new_soft_prompt', 'frozen', 'check_contexts', 'prefix', 'reconstruction_loss', 'text_nats', 'held_out_loss',
-           'shuffled_loss', 'fit_soft_prompt', 'check_pairs', 'fit_identity', 'save_soft_prompt', 'load_soft_prompt']
+           'shuffled_loss', 'fit_soft_prompt', 'check_pairs', 'fit_identity', 'pack_soft_prompt', 'unpack_soft_prompt',
+           'save_soft_prompt', 'load_soft_prompt']
 
 # %% ../nbs/20_soft_prompts.ipynb #e4e34784
 LEARNING_RATES = {"ssnp": 2e-2, "ssmp": 2e-2, "ssmc": 2e-3}
@@ -596,46 +599,41 @@ def fit_identity(lm, prompt: nn.Module, pairs, preset: SoftPromptPreset, seed: i
     return digest.hexdigest()
 
 # %% ../nbs/20_soft_prompts.ipynb #cacf5955
+def pack_soft_prompt(prompt: SoftPrompt) -> Files:
+    """The files of a soft prompt: settings (JSON) and weights (safetensors)."""
+    weights = tensor_bytes(prompt.state_dict())
+    return {"prompt.json": json_bytes(prompt.settings), "prompt.safetensors": weights}
+
+
+def unpack_soft_prompt(read: Read) -> SoftPrompt:
+    """The soft prompt that `pack_soft_prompt` packed.
+
+    Raises:
+        ValueError: the weights do not fit the settings.
+    """
+    prompt = SoftPrompt(**json.loads(read("prompt.json")))
+    return read_into(prompt, read_tensors(read("prompt.safetensors")))
+
+
 def save_soft_prompt(prompt: SoftPrompt, folder: str | Path, lm=None) -> Path:
-    """Write weights (safetensors) and settings (JSON) to `folder`.
+    """Save a soft prompt in `folder`, whole or not at all; see `synthkit.saved`.
 
     With `lm`, its name and fingerprint go along, so that another model is refused later.
     """
-    import safetensors.torch
-
-    folder = Path(folder)
-    state = {name: value.cpu().contiguous() for name, value in prompt.state_dict().items()}
-    made_for = None if lm is None else {"name": lm.name, "fingerprint": lm.fingerprint}
-    write_bytes(folder / "soft_prompt.safetensors", safetensors.torch.save(state))
-    write_json(folder / "soft_prompt.json", {"prompt": prompt.settings, "lm": made_for})
-    return folder
+    facts = {"lm": None if lm is None else made_with(lm)}
+    return save_folder(folder, "soft prompt", pack_soft_prompt(prompt), facts)
 
 
 def load_soft_prompt(folder: str | Path, lm=None) -> SoftPrompt:
-    """The soft prompt that `save_soft_prompt` wrote; on the device of `lm` if one is given.
+    """The soft prompt that `save_soft_prompt` saved; on the device of `lm` if one is given.
 
     Raises:
-        FileNotFoundError: the folder holds none.
-        ValueError: the two files do not fit each other, or it was trained for another model (both
-            are named).
+        FileNotFoundError: none was saved there.
+        ValueError: it was trained for another model (both are named); something else was saved,
+            or by a newer synthkit; or a file is damaged.
     """
-    import safetensors.torch
-
-    folder = Path(folder)
-    if not (folder / "soft_prompt.json").is_file():
-        raise FileNotFoundError(f"{folder} holds no soft_prompt.json; give a folder made by save")
-    about = read_json(folder / "soft_prompt.json")
-    made_for = about["lm"]
-    if lm is not None and made_for and made_for["fingerprint"] != lm.fingerprint:
-        raise ValueError(
-            f"trained for {made_for['name']} ({made_for['fingerprint']}), but the model given is "
-            f"{lm.name} ({lm.fingerprint}): its vectors mean nothing there; train again"
-        )
-    prompt = SoftPrompt(**about["prompt"])
-    try:
-        state = safetensors.torch.load((folder / "soft_prompt.safetensors").read_bytes())
-        prompt.load_state_dict(state)
-    except (RuntimeError, OSError, safetensors.SafetensorError) as error:
-        reason = str(error).split("\n")[0]
-        raise ValueError(f"the weights in {folder} do not fit their settings: {reason}") from error
-    return prompt.eval().to(lm.device if lm is not None else "cpu")
+    saved = open_saved(folder, "soft prompt")
+    if lm is not None and saved.facts["lm"]:
+        check_model(made_with(lm), saved.facts["lm"], "the soft prompt was trained")
+    prompt = unpack_soft_prompt(saved.read)
+    return prompt if lm is None else prompt.to(lm.device)

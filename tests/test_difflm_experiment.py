@@ -55,7 +55,7 @@ class StandIn:
 
     def save(self, folder):
         StandIn.saved = {**StandIn.saved, folder: self}
-        write_json(folder / "difflm.json", {})
+        write_json(folder / "manifest.json", {})
 
     @classmethod
     def load(cls, folder, lm=None):

@@ -475,31 +475,11 @@ def test_a_checkpoint_of_another_fit_is_refused(latents, tmp_path, monkeypatch, 
 def test_it_is_saved_and_loaded(latents, tmp_path):
     model = df.LatentDiffusion(3, SMALL, seed=4, churn=1.0).fit(latents)
     folder = model.save(tmp_path / "model")
-    assert sorted(p.name for p in folder.iterdir()) == ["diffusion.json", "diffusion.safetensors"]
     again = df.LatentDiffusion.load(folder)
     assert (again.d, again.seed, again.preset) == (3, 4, model.preset)
     assert torch.equal(again.sample(20, seed=2), model.sample(20, seed=2))
     assert again.loss(latents) == model.loss(latents)
     assert again.fit(latents).history is not None  # and it can be fitted again
-
-
-def test_a_folder_that_does_not_fit_is_refused(fitted, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"holds no diffusion\.json"):
-        df.LatentDiffusion.load(tmp_path)
-    folder = fitted.save(tmp_path / "model")
-    weights = folder / "diffusion.safetensors"
-    whole = weights.read_bytes()
-    for broken in (whole[:100], b"", None):
-        weights.unlink()
-        if broken is not None:
-            weights.write_bytes(broken)
-        with pytest.raises(ValueError, match="do not fit their settings"):
-            df.LatentDiffusion.load(folder)
-        weights.write_bytes(whole)
-    settings = (folder / "diffusion.json").read_text()
-    (folder / "diffusion.json").write_text(settings.replace('"hidden": 8', '"hidden": 16'))
-    with pytest.raises(ValueError, match="do not fit their settings"):
-        df.LatentDiffusion.load(folder)
 
 
 # --- bad input ------------------------------------------------------------------------------------

@@ -1,13 +1,10 @@
 """The format model: shuffled columns, hints, what it knows and what not, its files."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.torch import load_file, save_file
 from tiny import tiny_table
 from torch.nn import functional
 
@@ -285,24 +282,6 @@ def test_it_is_the_same_after_saving(model, ids, tmp_path):
     with torch.no_grad():
         expected = model(input_ids=ids[:4]).logits
         assert torch.equal(again(input_ids=ids[:4]).logits, expected)
-        other = LlamaForCausalLM.from_pretrained(folder).eval()
+        other = LlamaForCausalLM.from_pretrained(next(folder.glob("data-*"))).eval()
         torch.testing.assert_close(other(input_ids=ids[:4]).logits, expected)
     assert not any(p.requires_grad for p in again.parameters())
-
-
-def test_a_folder_that_is_none_is_told_apart(model, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"holds no config\.json"):
-        load_format_model(tmp_path)
-    folder = save_format_model(model, tmp_path / "format")
-    state = load_file(folder / "model.safetensors")
-    save_file({**state, "more": torch.zeros(1)}, folder / "model.safetensors")
-    with pytest.raises(ValueError, match="more"):
-        load_format_model(folder)
-    (folder / "model.safetensors").write_bytes(b"torn")
-    with pytest.raises(ValueError, match="do not fit their config"):
-        load_format_model(folder)
-    (folder / "model.safetensors").unlink()
-    with pytest.raises(FileNotFoundError, match=r"holds no model\.safetensors"):
-        load_format_model(folder)
-    config = json.loads((folder / "config.json").read_text())
-    assert config["hidden_size"] == TINY.width

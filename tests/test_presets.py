@@ -9,12 +9,12 @@ from synthkit.difflm.autoencoder import AutoencoderPreset
 from synthkit.difflm.diffusion import DiffusionPreset
 from synthkit.difflm.synthesizer import PRESETS as DIFFLM
 from synthkit.embedsdg.synthesizer import PRESETS as EMBEDSDG
-from synthkit.fitted import check_model, made_with, read_settings
+from synthkit.fitted import check_model, made_with, open_method, save_method
 from synthkit.paths import data_dir
 from synthkit.presets import choose_preset
 from synthkit.softsrv.synthesizer import PRESETS as SOFTSRV
 from synthkit.spa.synthesizer import PRESETS as SPA
-from synthkit.storage import read_json, write_json
+from synthkit.storage import read_json
 from synthkit.synalign.synthesizer import PRESETS as SYNALIGN
 
 
@@ -44,15 +44,17 @@ def test_unknown_presets_options_and_classes_are_named():
         choose_preset({"steps": 1}, KNOBS, {}, "Method")
 
 
-def test_settings_are_read_back_and_another_model_is_refused_by_both_names(tmp_path):
-    write_json(tmp_path / "method.json", {"seed": 3, "lm": made_with(LM)})
-    assert read_settings(tmp_path, "method.json", LM)["seed"] == 3
+def test_a_saved_method_is_read_back_and_another_model_is_refused_by_both_names(tmp_path):
+    method = SimpleNamespace(preset=Knobs(steps=7), seed=3, lm=LM)
+    save_method(tmp_path, "method", method, {"a/b": b"data"}, more=[1])
+    saved = open_method(tmp_path, "method", LM)
+    assert saved.facts == {"preset": {"steps": 7, "rate": 0.1}, "seed": 3, "lm": made_with(LM),
+                           "more": [1]}  # fmt: skip
+    assert saved.read("a/b") == b"data"
     other = SimpleNamespace(name="big", fingerprint="bb")
     with pytest.raises(ValueError, match=r"fitted with small \(aa\).*given is big \(bb\)"):
-        read_settings(tmp_path, "method.json", other)
-    assert read_settings(tmp_path, "method.json")["seed"] == 3  # without a model: not checked
-    with pytest.raises(FileNotFoundError, match="holds no other"):
-        read_settings(tmp_path, "other.json", LM)
+        open_method(tmp_path, "method", other)
+    assert open_method(tmp_path, "method").facts["seed"] == 3  # without a model: not checked
 
 
 def test_a_model_is_known_by_its_fingerprint_and_not_by_its_name():

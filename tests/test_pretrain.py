@@ -1,6 +1,7 @@
 """Pretraining: formats, mixture, tokenizer, exact resuming."""
 
 import random
+import time
 from collections import Counter
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthkit import pretrain as P
-from synthkit.lm.precision import fast_bfloat16
+from synthkit.lm import precision
 from synthkit.worlds import WORLDS
 
 TINY = replace(
@@ -131,11 +132,33 @@ def test_a_stage_reads_its_own_documents(corpus):
     assert sum(text.startswith("Write a ") for text in asked) > 80
 
 
-def test_bfloat16_is_left_to_machines_that_are_fast_at_it(monkeypatch):
-    assert fast_bfloat16("cuda:0")
-    for can, wanted in (({}, False), ({"avx512_bf16": True}, True), ({"amx_bf16": True}, True)):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda can=can: can, raising=False)
-        assert fast_bfloat16("cpu") is wanted
+def test_bfloat16_is_chosen_by_a_trial_not_by_what_the_cpu_lists(monkeypatch):
+    monkeypatch.delenv("SYNTHKIT_PRECISION", raising=False)
+    assert precision.fast_bfloat16("cuda:0")
+    for listed, gain, wanted in (
+        (False, 9.0, False),
+        (True, 0.5, False),
+        (True, 1.1, False),
+        (True, 1.5, True),
+    ):
+        monkeypatch.setattr(precision, "lists_bfloat16", lambda listed=listed: listed)
+        monkeypatch.setattr(precision, "bfloat16_gain", lambda *shape, gain=gain: gain)
+        assert precision.fast_bfloat16("cpu") is wanted
+    for name in ("float32", "bfloat16"):
+        monkeypatch.setenv("SYNTHKIT_PRECISION", name)
+        assert (
+            precision.fast_bfloat16("cpu") is precision.fast_bfloat16("cuda") is (name != "float32")
+        )
+    monkeypatch.setenv("SYNTHKIT_PRECISION", "half")
+    with pytest.raises(ValueError, match="half"):
+        precision.fast_bfloat16("cpu")
+
+
+def test_the_trial_is_short():
+    precision.bfloat16_gain(64, 128)  # torch sets things up
+    start = time.perf_counter()
+    assert precision.bfloat16_gain(192, 512) > 0
+    assert time.perf_counter() - start < 5  # a busy machine; 0.3 s on an idle one
 
 
 def test_a_stopped_training_ends_exactly_like_a_whole_one(tmp_path, monkeypatch):

@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.torch import load_file, save_file
 from tiny import KINDS as MODELS
 from tiny import TEXTS, tiny_lm
 from torch import nn
@@ -818,9 +817,6 @@ def test_a_saved_prompt_is_the_same(lm, tmp_path, kind):
     z = contexts(6, lm.hidden_size)
     prompt.calibrate(z)
     folder = save_soft_prompt(prompt, tmp_path / "a" / "prompt", lm)
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "soft_prompt.json", "soft_prompt.safetensors",
-    ]  # fmt: skip
     for again in (load_soft_prompt(folder), load_soft_prompt(folder, lm)):
         assert again.settings == prompt.settings and torch.equal(again(z), prompt(z))
         assert again.calibrated and not again.training
@@ -830,30 +826,11 @@ def test_a_prompt_for_another_model_is_refused(lm, folders, tmp_path):
     other = load_lm(folders["granite"], device="cpu")
     prompt = made("ssnp", lm)
     folder = save_soft_prompt(prompt, tmp_path, lm)
-    with pytest.raises(ValueError, match=rf"trained for llama \({lm.fingerprint}\).*granite"):
+    with pytest.raises(ValueError, match=rf"trained with llama \({lm.fingerprint}\).*granite"):
         load_soft_prompt(folder, other)
     assert torch.equal(load_soft_prompt(folder)(contexts()), prompt(contexts()))
     save_soft_prompt(prompt, tmp_path)  # without a model, none is refused
     load_soft_prompt(folder, other)
-
-
-def test_damaged_files_are_named(lm, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no soft_prompt\.json"):
-        load_soft_prompt(tmp_path / "nowhere")
-    folder = save_soft_prompt(made("ssnp"), tmp_path / "p")
-    path = folder / "soft_prompt.safetensors"
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-5])
-    with pytest.raises(ValueError, match="do not fit their settings"):
-        load_soft_prompt(folder)
-    state = load_file(save_soft_prompt(made("ssnp"), folder) / "soft_prompt.safetensors")
-    state["map.prompt"] = torch.zeros(9, 6)
-    save_file(state, path)
-    with pytest.raises(ValueError, match="do not fit their settings"):
-        load_soft_prompt(folder)
-    path.unlink()
-    with pytest.raises(ValueError, match="do not fit their settings"):
-        load_soft_prompt(folder)
 
 
 # --- presets -------------------------------------------------------------------------------------

@@ -21,8 +21,9 @@ from .format_model import check_ids, freeze, place_weights, widths
 from .text_encoder import text_encoder
 from ..lm.decoding import Sampling, cache_of, choose, supported, with_cache
 from ..lm.fingerprint import fingerprint
+from ..packing import Files, Read, json_bytes, read_into, read_tensors, tensor_bytes
 from ..presets import choose_preset
-from ..storage import read_json, write_bytes, write_json
+from ..saved import open_saved, save_folder
 from ..training import History, Schedule, batch_at, train
 
 # %% auto #0
@@ -30,13 +31,12 @@ __all__ = ['KINDS', 'FALLS', 'ALIKE', 'READS', 'PRESETS', 'CYCLES', 'LOOK_ROWS',
            'RowEncoder', 'drawn', 'kl_nats', 'port_beta', 'Injector', 'injected', 'row_logits', 'row_nats', 'beta_at',
            'generate_rows', 'check_latents', 'only_legal', 'Collapse', 'collapse_report', 'others_in_ring', 'probe_auc',
            'column_nats', 'fit_autoencoder', 'split_rows', 'fit_identity', 'betas', 'encode_rows', 'reconstruction',
-           'save_autoencoder', 'load_autoencoder', 'Assembly', 'Autoencoder']
+           'pack_autoencoder', 'unpack_autoencoder', 'save_autoencoder', 'load_autoencoder', 'Assembly', 'Autoencoder']
 
 # %% ../../nbs/51_autoencoder.ipynb #d0ba04c0
 KINDS = ("soft", "memory", "embedding")
 FALLS = ("plateau", "cyclical", "constant")
-ALIKE = ("columns", "tokens")
-READS = ("tokens", "text")
+ALIKE, READS = ("columns", "tokens"), ("tokens", "text")
 
 
 @dataclass(frozen=True)
@@ -490,7 +490,7 @@ class _Watched(nn.Module):
         looks = self.looks[self.looks.isfinite()].tolist()
         return beta_at(self.model.preset, step, looks)
 
-
+# %% ../../nbs/51_autoencoder.ipynb #f17ae51a
 def fit_autoencoder(
     model,
     ids: Tensor,
@@ -589,47 +589,45 @@ def reconstruction(model, ids: Tensor, z: Tensor, batch_size: int = 256) -> Tens
     return torch.cat(nats)
 
 # %% ../../nbs/51_autoencoder.ipynb #03d15958
-def save_autoencoder(model, folder: str | Path) -> Path:
-    """Write encoder and injector (safetensors) and settings (JSON) to `folder`, not the decoder."""
-    import safetensors.torch
-
-    folder = Path(folder)
-    state = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
-    write_bytes(folder / "autoencoder.safetensors", safetensors.torch.save(state))
-    write_json(folder / "autoencoder.json", {"preset": asdict(model.preset), **model.made_for})
-    return folder
+def pack_autoencoder(model) -> Files:
+    """The files of encoder and injector: settings (JSON) and weights; the decoder is only named."""
+    about = {"preset": asdict(model.preset), "made_for": model.made_for}
+    weights = tensor_bytes(model.state_dict())
+    return {"autoencoder.json": json_bytes(about), "autoencoder.safetensors": weights}
 
 
-def load_autoencoder(
-    folder: str | Path, decoder: nn.Module, codec, encoder=None
-) -> Autoencoder:
-    """The autoencoder that `save` wrote, around the same decoder and codec.
+def unpack_autoencoder(read: Read, decoder: nn.Module, codec, encoder=None) -> Autoencoder:
+    """The autoencoder that `pack_autoencoder` packed, around the same decoder and codec.
 
     Args:
         encoder: the pretrained one that it began with, if it began with one.
 
     Raises:
-        FileNotFoundError: the folder holds none.
-        ValueError: another decoder, another codec, or files that do not fit each other.
+        ValueError: another decoder, codec or encoder.
     """
-    import safetensors.torch
+    about = json.loads(read("autoencoder.json"))
+    preset, known = AutoencoderPreset(**about["preset"]), about["made_for"]
+    model = Autoencoder(decoder, codec, preset, seed=known["seed"], encoder=encoder)
+    if known != model.made_for:
+        raise ValueError(f"trained for {known}, but what is given is {model.made_for}; fit again")
+    return read_into(model, read_tensors(read("autoencoder.safetensors"))).eval()
 
-    folder = Path(folder)
-    for name in ("autoencoder.json", "autoencoder.safetensors"):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder} holds no {name}; give a folder made by save")
-    about = read_json(folder / "autoencoder.json")
-    preset = AutoencoderPreset(**about.pop("preset"))
-    model = Autoencoder(decoder, codec, preset, encoder=encoder)
-    if about != {**model.made_for, "seed": about.get("seed")}:
-        raise ValueError(f"trained for {about}, but what is given is {model.made_for}; fit again")
-    try:
-        state = safetensors.torch.load((folder / "autoencoder.safetensors").read_bytes())
-        model.load_state_dict(state)
-    except (RuntimeError, safetensors.SafetensorError) as error:
-        reason = str(error).split("\n")[0]
-        raise ValueError(f"the weights in {folder} do not fit their settings: {reason}") from error
-    return model.eval()
+
+def save_autoencoder(model, folder: str | Path) -> Path:
+    """Save encoder and injector in `folder`, whole or not at all; see `synthkit.saved`."""
+    return save_folder(folder, "autoencoder", pack_autoencoder(model), {})
+
+
+def load_autoencoder(
+    folder: str | Path, decoder: nn.Module, codec, encoder=None
+) -> Autoencoder:
+    """The autoencoder that `save` saved; see `unpack_autoencoder` and `synthkit.saved.open_saved`.
+
+    Raises:
+        FileNotFoundError: none was saved there.
+        ValueError: something else was saved, or for other parts, or a file is damaged.
+    """
+    return unpack_autoencoder(open_saved(folder, "autoencoder").read, decoder, codec, encoder)
 
 # %% ../../nbs/51_autoencoder.ipynb #d23dd1cd
 class Assembly(nn.Module):
@@ -640,13 +638,10 @@ class Assembly(nn.Module):
         decoder: frozen, and no submodule.
     """
 
-    def __init__(
-        self, decoder, codec, preset="fast", *, seed: int = 0, encoder=None, **changes
-    ):  # fmt: skip
+    def __init__(self, decoder, codec, preset="fast", *, seed: int = 0, encoder=None, **changes):
         super().__init__()
         self.preset = own = choose_preset(preset, PRESETS, changes, "Autoencoder")
-        known = decoder.get_input_embeddings().num_embeddings
-        if known < codec.vocab_size:
+        if (known := decoder.get_input_embeddings().num_embeddings) < codec.vocab_size:
             raise ValueError(f"the codec has {codec.vocab_size} tokens, the decoder {known}")
         if codec.bos is None and own.kind != "soft":
             raise ValueError("there is no begin token to write from; use kind='soft'")

@@ -18,14 +18,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..packing import Files, Read, json_bytes, read_into, read_tensors, tensor_bytes
 from ..presets import choose_preset
-from ..storage import read_json, write_bytes, write_json
+from ..saved import open_saved, save_folder
 from ..training import History, Schedule, batch_at, train
 
 # %% auto #0
 __all__ = ['PRESETS', 'DiffusionPreset', 'Mixture', 'precondition', 'denoise', 'noise_features', 'Block', 'Denoiser', 'edm_loss',
            'spread_noise', 'held_out_loss', 'Averaged', 'fit_denoiser', 'fit_identity', 'noise_schedule', 'heun_path',
-           'heun', 'check_latents', 'Scale', 'LatentSampler', 'LatentDiffusion', 'save_diffusion', 'load_diffusion']
+           'heun', 'check_latents', 'Scale', 'LatentSampler', 'LatentDiffusion', 'pack_diffusion', 'unpack_diffusion',
+           'save_diffusion', 'load_diffusion']
 
 # %% ../../nbs/52_diffusion.ipynb #e62f9634
 @dataclass(frozen=True)
@@ -598,46 +600,41 @@ class LatentDiffusion(LatentSampler):
         return load_diffusion(folder, device)
 
 # %% ../../nbs/52_diffusion.ipynb #f44904a5
-def save_diffusion(model: LatentDiffusion, folder: str | Path) -> Path:
-    """Write `diffusion.safetensors` and `diffusion.json` to `folder`.
+def pack_diffusion(model: LatentDiffusion) -> Files:
+    """The files of a diffusion model: settings (JSON), network and scale (safetensors).
 
     Raises:
         ValueError: the model is not fitted.
     """
-    import safetensors.torch
-
     state = {f"network.{name}": value for name, value in model._fitted().state_dict().items()}
     state |= {"mean": model.scale.mean, "sd": model.scale.sd}
-    state = {name: value.cpu().contiguous() for name, value in state.items()}
-    folder = Path(folder)
-    write_bytes(folder / "diffusion.safetensors", safetensors.torch.save(state))
     about = {"d": model.d, "seed": model.seed, "preset": asdict(model.preset)}
-    write_json(folder / "diffusion.json", about)
-    return folder
+    return {"diffusion.json": json_bytes(about), "diffusion.safetensors": tensor_bytes(state)}
+
+
+def unpack_diffusion(read: Read, device="cpu") -> LatentDiffusion:
+    """The model that `pack_diffusion` packed."""
+    about = json.loads(read("diffusion.json"))
+    preset = DiffusionPreset(**about["preset"])
+    model = LatentDiffusion(about["d"], preset, seed=about["seed"], device=device)
+    state = read_tensors(read("diffusion.safetensors"))
+    model.scale = Scale(state.pop("mean"), state.pop("sd"), preset.sigma_data)
+    weights = {name.removeprefix("network."): value for name, value in state.items()}
+    network = read_into(Denoiser(model.d, preset.hidden, preset.blocks), weights)
+    model.network = network.requires_grad_(False).eval().to(model.device)
+    return model
+
+
+def save_diffusion(model: LatentDiffusion, folder: str | Path) -> Path:
+    """Save a fitted model in `folder`, whole or not at all; see `synthkit.saved`."""
+    return save_folder(folder, "diffusion", pack_diffusion(model), {})
 
 
 def load_diffusion(folder: str | Path, device="cpu") -> LatentDiffusion:
-    """The model that `save_diffusion` wrote to `folder`.
+    """The model that `save_diffusion` saved.
 
     Raises:
-        FileNotFoundError: the folder holds none.
-        ValueError: the two files do not fit each other.
+        FileNotFoundError: none was saved there.
+        ValueError: something else was saved, or by a newer synthkit, or a file is damaged.
     """
-    import safetensors.torch
-
-    folder = Path(folder)
-    if not (folder / "diffusion.json").is_file():
-        raise FileNotFoundError(f"{folder} holds no diffusion.json; give a folder made by save")
-    about = read_json(folder / "diffusion.json")
-    preset = DiffusionPreset(**about["preset"])
-    model = LatentDiffusion(about["d"], preset, seed=about["seed"], device=device)
-    network = Denoiser(model.d, preset.hidden, preset.blocks)
-    try:
-        state = safetensors.torch.load((folder / "diffusion.safetensors").read_bytes())
-        model.scale = Scale(state.pop("mean"), state.pop("sd"), preset.sigma_data)
-        network.load_state_dict({k.removeprefix("network."): v for k, v in state.items()})
-    except (RuntimeError, OSError, KeyError, safetensors.SafetensorError) as error:
-        reason = str(error).split("\n")[0]
-        raise ValueError(f"the weights in {folder} do not fit their settings: {reason}") from error
-    model.network = network.requires_grad_(False).eval().to(model.device)
-    return model
+    return unpack_diffusion(open_saved(folder, "diffusion").read, device)

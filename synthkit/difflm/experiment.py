@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..lab.measurements import Log, keep_settings
 from ..paths import embedded_lm_dir
+from ..saved import MANIFEST
 from ..storage import read_json, sha256_text, write_json
 from ..table_baselines import ctgan_table, great_table, tvae_table
 from ..table_metrics import evaluate_table, reference_rows, reference_tables, utility
@@ -177,7 +178,7 @@ class Trial:
 
 def keep_fit(folder: Path, method: DiffLM, facts: Mapping[str, Any]) -> None:
     """Write a fit to `folder`, and `facts` on what it was fitted to: seed, hash of the rows."""
-    write_json(folder / "facts.json", dict(facts))  # first: `difflm.json` says that all is there
+    write_json(folder / "facts.json", dict(facts))  # first: a whole save says that all is there
     method.save(folder)
 
 
@@ -188,7 +189,7 @@ def kept_fit(folder: Path, method: DiffLM, facts: Mapping[str, Any], lm=None) ->
         ValueError: it has other settings than `method`, or was fitted to something else than
             `facts` say; or nothing there says what it was fitted to.
     """
-    if not (folder / "difflm.json").is_file():
+    if not (folder / MANIFEST).is_file():
         return None
     told = folder / "facts.json"
     known = read_json(told) if told.is_file() else {}

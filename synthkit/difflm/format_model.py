@@ -20,8 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..packing import Files, Read, json_bytes, read_into, read_tensors, tensor_bytes
 from ..presets import choose_preset
-from ..storage import read_json, write_bytes, write_json
+from ..saved import open_saved, save_folder
 from ..training import Schedule, batch_at, train
 
 
@@ -274,45 +275,46 @@ class _HintedModel(nn.Module):
         return functional.cross_entropy(logits.mT, ids, reduction="none") @ weights
 
 
-def save_format_model(model, folder: str | Path) -> Path:
-    """Write the model to `folder` as `from_pretrained` reads it, each file whole or not at all."""
-    import safetensors.torch
-
-    folder, shared = Path(folder), model.config.tie_word_embeddings
+def pack_format_model(model) -> Files:
+    """The files of a format model, as `from_pretrained` reads them."""
+    shared = model.config.tie_word_embeddings
     state = {
-        name: value.detach().cpu().contiguous()
+        name: value
         for name, value in model.state_dict().items()
         if not (shared and name == "lm_head.weight")
     }
-    write_bytes(folder / "model.safetensors", safetensors.torch.save(state, {"format": "pt"}))
-    write_json(folder / "config.json", {**model.config.to_dict(), "model_type": "llama"})
-    return folder
+    config = {**model.config.to_dict(), "model_type": "llama"}
+    return {"config.json": json_bytes(config), "model.safetensors": tensor_bytes(state)}
+
+
+def unpack_format_model(read: Read):
+    """The frozen model that `pack_format_model` packed.
+
+    Raises:
+        ValueError: the weights do not fit the config.
+    """
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    model = LlamaForCausalLM(LlamaConfig(**json.loads(read("config.json"))))
+    state = read_tensors(read("model.safetensors"))
+    if model.config.tie_word_embeddings:
+        state["lm_head.weight"] = state["model.embed_tokens.weight"]
+    return freeze(read_into(model, state))
+
+
+def save_format_model(model, folder: str | Path) -> Path:
+    """Save the model in `folder`, whole or not at all; see `synthkit.saved`."""
+    return save_folder(folder, "format model", pack_format_model(model), {})
 
 
 def load_format_model(folder: str | Path):
-    """The frozen model that `save_format_model` wrote.
+    """The frozen model that `save_format_model` saved.
 
     Raises:
-        FileNotFoundError: the folder holds no model.
-        ValueError: the weights do not fit the config.
+        FileNotFoundError: none was saved there.
+        ValueError: something else was saved, or by a newer synthkit, or a file is damaged.
     """
-    import safetensors.torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    folder = Path(folder)
-    for name in ("config.json", "model.safetensors"):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder} holds no {name}; give a folder made by save")
-    model = LlamaForCausalLM(LlamaConfig(**read_json(folder / "config.json")))
-    try:
-        state = safetensors.torch.load((folder / "model.safetensors").read_bytes())
-        missing, unknown = model.load_state_dict(state, strict=False)
-    except (RuntimeError, safetensors.SafetensorError) as error:
-        reason = str(error).split("\n")[0]
-        raise ValueError(f"the weights in {folder} do not fit their config: {reason}") from error
-    if set(missing) - {"lm_head.weight"} or unknown:
-        raise ValueError(f"the weights in {folder} lack {missing} and have {unknown} too many")
-    return freeze(model)
+    return unpack_format_model(open_saved(folder, "format model").read)
 
 
 def _mixed(*numbers: int) -> int:

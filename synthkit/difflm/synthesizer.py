@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -24,13 +22,11 @@ from torch import Tensor
 # %% auto #0
 __all__ = ['PARTS', 'PRESETS', 'Draft', 'UNMET', 'UNCHECKED', 'CUT_OFF', 'OFF_LATENT', 'PRIORS', 'DiffLMPreset', 'with_changes',
            'read_material', 'split', 'RowForm', 'checked', 'TextForm', 'JsonForm', 'json_legal', 'satisfied',
-           'make_form', 'text_codec', 'FitLog', 'key_of', 'hash_of', 'ids_of', 'fit_phases', 'save_trained',
-           'load_trained', 'target_labels', 'Fitted', 'mixed', 'draw_latents', 'Asked', 'log_agreement', 'write_rows',
-           'TriesUsedUp', 'Kept', 'Choice', 'sample_log', 'batch_of', 'collect', 'check_container', 'as_rows',
-           'draw_rows', 'LatentSampler', 'Learned', 'DiffLM', 'save_difflm', 'form_from', 'load_difflm']
+           'make_form', 'text_codec', 'ids_of', 'fit_phases', 'target_labels', 'Fitted', 'mixed', 'draw_latents',
+           'Asked', 'log_agreement', 'write_rows', 'TriesUsedUp', 'Kept', 'Choice', 'sample_log', 'batch_of', 'collect',
+           'check_container', 'as_rows', 'draw_rows', 'LatentSampler', 'Learned', 'DiffLM', 'form_from', 'load_difflm']
 
 # %% ../../nbs/53_difflm.ipynb #10f7cb40
-from ..checkpoints import remove_checkpoint
 from ..datasets import as_dataset, as_frame, is_list_of_texts
 from .autoencoder import PRESETS as AUTOENCODERS
 from .autoencoder import Autoencoder, AutoencoderPreset, Collapse, row_logits
@@ -43,20 +39,22 @@ from synthkit.difflm.format_model import (
     FormatPreset,
     check_format_model,
     format_model,
-    load_format_model,
-    save_format_model,
+    pack_format_model,
+    unpack_format_model,
 )
 from .json_trie import JsonLegal, JsonPieces
 from .rows import RowCodec, from_json, rows_from_json, to_json
+from .saving import pack_trained, read_fit, save_difflm, unpack_trained
 from .schema import TableSchema
 from .text_codec import TextCodec
+from .text_encoder import encoder_identity
 from .trie import Legal
-from ..fitted import check_model, made_with, read_settings
-from ..journal import Journal
+from ..fitted import check_model, made_with, open_method
 from ..lm.fingerprint import fingerprint
+from ..phases import Phases
 from ..presets import choose_preset
+from ..resume import ResumeLog, run_key
 from ..soft_prompts import frozen
-from ..storage import read_json, write_bytes, write_json
 from ..training import History
 
 # %% ../../nbs/53_difflm.ipynb #15672a0a
@@ -424,75 +422,6 @@ def text_codec(lm, texts: Sequence[str], preset: DiffLMPreset, room: int = 0) ->
     lm.check_length(longest + front, "the longest text with its soft tokens")
     return TextCodec(lm.tokenizer, min(lm.context - front, max(room, longest + longest // 4)))
 
-# %% ../../nbs/53_difflm.ipynb #8249e145
-class FitLog:
-    """What of a fit is done, in a folder, so that an interrupted one goes on.
-
-    Args:
-        folder: None keeps nothing.
-        key: names data, settings, seed and model.
-
-    Raises:
-        ValueError: the folder holds another fit.
-    """
-
-    def __init__(self, folder: str | Path | None, key: str = ""):
-        self.folder, self.key, self.done = None if folder is None else Path(folder), key, []
-        if self.folder is not None and (self.folder / "fit.json").is_file():
-            found = read_json(self.folder / "fit.json")
-            if found["key"] != key:
-                raise ValueError(
-                    f"{self.folder.name} holds another fit (other data, settings, seed or model); "
-                    "remove the folder or name another one"
-                )
-            self.done = found["done"]
-
-    def running(self, name: str) -> Path | None:
-        """The file of a training under way."""
-        return None if self.folder is None else self.folder / f"{name}.training"
-
-    def phase(self, name: str, make: Callable, write: Callable, read: Callable):
-        """What `make()` makes, or what an earlier run has left.
-
-        Args:
-            name: of the phase, and of its folder.
-            write: from what was made and a folder; read: from the folder.
-        """
-        if name in self.done:
-            return read(self.folder / name)
-        made = make()
-        if self.folder is not None:
-            write(made, self.folder / name)
-            self.done.append(name)
-            write_json(self.folder / "fit.json", {"key": self.key, "done": self.done})
-            remove_checkpoint(self.running(name))
-        return made
-
-    def clear(self) -> None:
-        """Remove what a finished fit has left, and the folder if nothing else is in it."""
-        if self.folder is None or not self.done:
-            return
-        (self.folder / "fit.json").unlink()  # first: it must not tell of what is gone
-        remove_checkpoint(self.running("diffusion"))
-        for name in self.done:
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-        if not any(self.folder.iterdir()):
-            self.folder.rmdir()
-
-# %% ../../nbs/53_difflm.ipynb #74c569c0
-def key_of(*facts) -> str:
-    """One hash of whatever makes a result what it is."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-def hash_of(*tensors: Tensor | None) -> str:
-    """One hash of the shapes and contents of some tensors."""
-    whole = hashlib.sha256()
-    for value in tensors:
-        whole.update(b"none" if value is None else str(tuple(value.shape)).encode())
-        whole.update(b"" if value is None else value.cpu().numpy().tobytes())
-    return whole.hexdigest()
-
 # %% ../../nbs/53_difflm.ipynb #a809318a
 def ids_of(form, material, held_out, share: float, seed: int) -> tuple[Tensor, Tensor | None]:
     """Token ids to learn from, and those that stop the trainings: given, or a share set aside."""
@@ -504,41 +433,38 @@ def ids_of(form, material, held_out, share: float, seed: int) -> tuple[Tensor, T
 
 # %% ../../nbs/53_difflm.ipynb #4a9e8dfd
 def fit_phases(
-    method: DiffLM, form, ids: Tensor, stop: Tensor | None, given, log: FitLog, progress: bool
+    method: DiffLM, form, ids: Tensor, stop: Tensor | None, given, phases: Phases, progress: bool
 ):
-    """Format model, autoencoder and diffusion, each from `log` if an earlier run has made it.
+    """Format model, autoencoder and diffusion, each from `phases` if an earlier run has made it.
 
     Args:
         ids: rows to learn from. stop: rows that stop the training, or None.
         given: the decoder; None trains a format model.
     """
-    preset, seed, options = method.preset, method.seed, {"progress": progress}
+    preset, seed, encoder = method.preset, method.seed, method._encoder
 
-    def decoder():
-        own = {"seed": seed, "checkpoint": log.running("format"), **options}
-        return format_model(form.codec, ids, preset.format, **own)
+    def options(name: str) -> dict:
+        return {"checkpoint": phases.running(name), "progress": progress}
 
-    model = given if given is not None else log.phase(
-        "format", decoder, save_format_model, load_format_model
+    model = given if given is not None else phases.phase(
+        "format",
+        lambda: format_model(form.codec, ids, preset.format, seed=seed, **options("format")),
+        pack_format_model, lambda saved: unpack_format_model(saved.read),
     )  # fmt: skip
 
     def autoencoder():
-        made = Autoencoder(
-            model, form.codec, preset.autoencoder, seed=seed, encoder=method._encoder
-        )
-        own = {"seed": seed, "checkpoint": log.running("autoencoder"), **options}
-        return made, made.fit(ids, stop, **own)
+        made = Autoencoder(model, form.codec, preset.autoencoder, seed=seed, encoder=encoder)
+        return made, made.fit(ids, stop, seed=seed, **options("autoencoder"))
 
-    made, history = log.phase(
-        "autoencoder", autoencoder, save_trained,
-        lambda at: load_trained(at, model, form.codec, method._encoder),
+    made, history = phases.phase(
+        "autoencoder", autoencoder, pack_trained,
+        lambda saved: unpack_trained(saved.read, model, form.codec, encoder),
     )  # fmt: skip
     latents = made.encode(ids)[0]
     diffusion = LatentDiffusion(
         preset.autoencoder.latent, preset.diffusion, seed=seed, device=made.device
     ).fit(
-        latents, held_out=None if stop is None else made.encode(stop)[0],
-        checkpoint=log.running("diffusion"), **options,
+        latents, held_out=None if stop is None else made.encode(stop)[0], **options("diffusion")
     )  # fmt: skip
     seen = (ids if stop is None or len(stop) < 64 else stop)[:1024]
     collapse = made.collapse(seen, target_labels(form, seen), seed=seed)
@@ -546,20 +472,6 @@ def fit_phases(
     return Fitted(form, made, diffusion, latents, collapse, histories)
 
 # %% ../../nbs/53_difflm.ipynb #83e14afa
-def save_trained(trained: tuple[Autoencoder, History], folder: Path) -> None:
-    """Write an autoencoder and the history of its training."""
-    model, history = trained
-    model.save(folder)
-    write_json(folder / "history.json", asdict(history))
-
-
-def load_trained(folder: Path, decoder, codec, encoder=None) -> tuple[Autoencoder, History]:
-    """What `save_trained` wrote."""
-    history = read_json(folder / "history.json")
-    history["held_out"] = [tuple(look) for look in history["held_out"]]
-    return Autoencoder.load(folder, decoder, codec, encoder), History(**history)
-
-
 def target_labels(form, ids: Tensor) -> list | None:
     """The target of each row, where it has two values, each in 20 rows or more; else None."""
     if form.schema is None or form.schema.target is None:
@@ -770,25 +682,24 @@ class Choice:
                 self.report["settled for"] += 1
 
 # %% ../../nbs/53_difflm.ipynb #1c4ecaec
-def sample_log(path: str | Path | None, key: str = "") -> Journal:
+def sample_log(path: str | Path | None, key: str = "") -> ResumeLog:
     """Batches of drafts by (turn, start), so that an interrupted sample goes on."""
-    other = "another sample (other model, data, seed, number, prior, temperature or conditions)"
-    return Journal(path, key, ("turn", "start"), other)
+    return ResumeLog(path, key, place=("turn", "start"), what="the drafts of a sample")
 
 
 def batch_of(
-    log: Journal, turn: int, start: int, slots: Sequence[int], make: Callable
+    log: ResumeLog, turn: int, start: int, slots: Sequence[int], make: Callable
 ) -> tuple[list[Draft], list]:
     """Drafts and their ln w from the log, or from `make()`, which are then put there.
 
     Raises:
         ValueError: the log has them for other slots, so that other drafts were turned away.
     """
-    if (turn, start) not in log.known:
+    if (turn, start) not in log.entries:
         drafts, agreement = make()
         batch = {"turn": turn, "start": start, "slots": list(slots)}
         log.add({**batch, "drafts": drafts, "agreement": agreement})
-    found = log.known[turn, start]
+    found = log.entries[turn, start]
     if found["slots"] != list(slots):
         raise ValueError(
             f"the checkpoint holds a sample with another check: in turn {turn} it drew other rows "
@@ -805,7 +716,7 @@ def collect(
     *,
     tries: int = 20,
     batch: int = 256,
-    log: Journal | None = None,
+    log: ResumeLog | None = None,
     progress: bool = False,
 ) -> list[Kept]:
     """A row for each of `n` slots; those turned away are drawn anew, from a new latent.
@@ -826,7 +737,7 @@ def collect(
             z = None
             for start in range(0, len(slots), batch):
                 group, before = slots[start : start + batch], len(choice.kept)
-                if z is None and (turn, start) not in log.known:
+                if z is None and (turn, start) not in log.entries:
                     z = latents(len(slots), turn)
                 part = None if z is None else z[start : start + batch]
                 make = partial(decode, part, turn, start)
@@ -885,10 +796,10 @@ def draw_rows(
     if prior not in PRIORS:
         raise ValueError(f"prior must be one of {', '.join(PRIORS)}; got {prior!r}")
     asked = Asked(fitted.form, conditions, temperature, legal)
-    log = sample_log(None)
-    if checkpoint is not None:
-        facts = [n, seed, prior, temperature, asked.key, legal, preset.batch]
-        log = sample_log(checkpoint, key_of(*facts, fitted.digest()))
+    key = "" if checkpoint is None else run_key(
+        n=n, seed=seed, prior=prior, temperature=temperature, conditions=asked.key, legal=legal,
+        batch=preset.batch, decoder=fingerprint(fitted.autoencoder.decoder), fit=fitted.digest(),
+    )  # fmt: skip
 
     def latents(m: int, turn: int) -> Tensor:
         own = mixed(seed, turn), fitted.latents, fitted.diffusion
@@ -900,8 +811,9 @@ def draw_rows(
 
     choice = Choice(lambda drafts: fitted.form.judge(drafts, conditions, check), seed, report)
     tries = preset.max_tries if max_tries is None else max_tries
-    options = {"tries": tries, "batch": preset.batch, "log": log, "progress": progress}
-    return collect(n, latents, decode, choice, **options)
+    options = {"tries": tries, "batch": preset.batch, "progress": progress}
+    with sample_log(checkpoint, key) as log:
+        return collect(n, latents, decode, choice, log=log, **options)
 
 # %% ../../nbs/53_difflm.ipynb #65b1d9e8
 class LatentSampler:
@@ -1039,7 +951,7 @@ class DiffLM(Learned):
         self.preset, self._encoder = with_changes(preset, changes), encoder
         self.report: Counter[str] = Counter()
         self._fitted: Fitted | None = None
-        self._log = FitLog(None)
+        self._phases = Phases()
 
     def fit(
         self, data, *, target: str | None = None, held_out=None, decoder=None,
@@ -1072,17 +984,20 @@ class DiffLM(Learned):
         ids, stop = ids_of(form, material, rest, self.preset.held_out_share, self.seed)
         given = decoder if self.lm is None else self.lm.model
         model = self.lm.fingerprint if self.lm else given and fingerprint(given)
-        key = key_of(asdict(self.preset), self.seed, model, hash_of(ids, stop))
-        log = FitLog(checkpoint, key)
-        with nullcontext() if self.lm is None else frozen(self.lm):
-            self._fitted = fit_phases(self, form, ids, stop, given, log, progress)
-        self._log = log
+        key = run_key(
+            preset=self.preset, seed=self.seed, model=model, ids=ids, stop=stop,
+            encoder=encoder_identity(self._encoder),
+        )  # fmt: skip
+        held = nullcontext() if self.lm is None else frozen(self.lm)
+        with held, Phases(checkpoint, key, "a fit of DiffLM") as phases:
+            self._fitted = fit_phases(self, form, ids, stop, given, phases, progress)
+        self._phases = phases
         return self
 
     def save(self, folder: str | Path) -> Path:
-        """Write what was fitted, a format model too, and the settings; `lm` is not written."""
+        """Save what was fitted, a format model too, whole or not at all; `lm` is not saved."""
         save_difflm(self, Path(folder))
-        self._log.clear()
+        self._phases.clear()
         return Path(folder)
 
     @classmethod
@@ -1093,33 +1008,11 @@ class DiffLM(Learned):
             encoder: the pretrained one that the fit began with, if it began with one.
 
         Raises:
-            FileNotFoundError: the folder holds no DiffLM.
-            ValueError: it was fitted with another model, or with none (what is known is named).
+            FileNotFoundError: the folder holds no save.
+            ValueError: it holds something else, a newer format or a damaged file, or the method
+                was fitted with another model, or with none (what is known is named).
         """
         return load_difflm(cls, Path(folder), lm, encoder)
-
-# %% ../../nbs/53_difflm.ipynb #f8b42d8f
-def save_difflm(method: DiffLM, folder: Path) -> Path:
-    """See `DiffLM.save`; `difflm.json` is written last, so that it stands for a whole folder."""
-    import safetensors.torch
-
-    fitted, form = method.fitted, method.fitted.form
-    (folder / "difflm.json").unlink(missing_ok=True)
-    if method.lm is None:
-        save_format_model(fitted.autoencoder.decoder, folder / "format")
-    save_trained((fitted.autoencoder, fitted.histories["autoencoder"]), folder / "autoencoder")
-    fitted.diffusion.save(folder / "diffusion")
-    tensors = {"latents": fitted.latents.contiguous()}
-    write_bytes(folder / "latents.safetensors", safetensors.torch.save(tensors))
-    settings = {
-        "method": "difflm", "preset": asdict(method.preset), "seed": method.seed,
-        "lm": None if method.lm is None else made_with(method.lm), "form": form.kind,
-        "schema": None if form.schema is None else form.schema.to_json(),
-        "context": form.codec.length, "collapse": asdict(fitted.collapse),
-        "diffusion_history": asdict(fitted.histories["diffusion"]),
-    }  # fmt: skip
-    write_json(folder / "difflm.json", settings, indent=None)
-    return folder
 
 # %% ../../nbs/53_difflm.ipynb #f39686e6
 def form_from(settings: Mapping[str, Any], lm):
@@ -1133,10 +1026,8 @@ def form_from(settings: Mapping[str, Any], lm):
 
 def load_difflm(kind: type[DiffLM], folder: Path, lm, encoder=None) -> DiffLM:
     """See `DiffLM.load`."""
-    import safetensors.torch
-
-    settings = read_settings(folder, "difflm.json")
-    known = settings["lm"]
+    saved = open_method(folder, "DiffLM")
+    settings, known = saved.facts, saved.facts["lm"]
     if (known is None) != (lm is None):
         without = "without a model: load it without lm"
         told = f"with {known['name']}: give that model as lm" if known else without
@@ -1146,14 +1037,5 @@ def load_difflm(kind: type[DiffLM], folder: Path, lm, encoder=None) -> DiffLM:
     preset = DiffLMPreset(**settings["preset"])
     method = kind(lm, preset=preset, seed=settings["seed"], encoder=encoder)
     form = form_from(settings, lm)
-    with nullcontext() if lm is None else frozen(lm):
-        decoder = load_format_model(folder / "format") if lm is None else lm.model
-        made, history = load_trained(folder / "autoencoder", decoder, form.codec, encoder)
-    late = settings["diffusion_history"]
-    late["held_out"] = [tuple(look) for look in late["held_out"]]
-    latents = safetensors.torch.load((folder / "latents.safetensors").read_bytes())["latents"]
-    method._fitted = Fitted(
-        form, made, LatentDiffusion.load(folder / "diffusion", made.device), latents,
-        Collapse(**settings["collapse"]), {"autoencoder": history, "diffusion": History(**late)},
-    )  # fmt: skip
+    method._fitted = Fitted(form, **read_fit(saved, lm, form.codec, encoder))
     return method

@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..lm.fingerprint import fingerprint
+
 
 class TextEncoder(nn.Module):
     """q(z | x) by a pretrained model that is trained further, such as BERT.
@@ -70,6 +72,13 @@ def load_text_encoder(given: Any) -> tuple[nn.Module, Any]:
         raise FileNotFoundError(f"there is no folder {place} with an encoder in it")
     model = AutoModel.from_pretrained(given, trust_remote_code=False)
     return model, AutoTokenizer.from_pretrained(given, trust_remote_code=False)
+
+
+def encoder_identity(given: Any) -> Any:
+    """What tells one pretrained encoder from others, for `synthkit.resume.run_key`."""
+    if isinstance(given, tuple):
+        return fingerprint(given[0])
+    return None if given is None else Path(given) if Path(given).is_dir() else str(given)
 
 
 def text_encoder(given: Any, reads: str, codec, latent: int) -> TextEncoder | None:

@@ -40,19 +40,27 @@ from synthkit.embedsdg.sparsity import (
 )
 
 # %% auto #0
-__all__ = ['PRESETS', 'COLUMNS', 'EmbedSDGPreset', 'make_prompt', 'make_plan', 'finish', 'choose_t', 'SeedMap', 'save_map',
-           'load_map', 'decode_what_fits', 'sketches', 'ask', 'as_rows', 'without_long', 'PlannedMethod', 'EmbedSDG',
+__all__ = ['PRESETS', 'COLUMNS', 'EmbedSDGPreset', 'make_prompt', 'make_plan', 'finish', 'choose_t', 'SeedMap', 'pack_map',
+           'unpack_map', 'decode_what_fits', 'sketches', 'ask', 'as_rows', 'without_long', 'PlannedMethod', 'EmbedSDG',
            'import_answers']
 
 # %% ../../nbs/12_synthesizer.ipynb #3051f19e
-from ..fitted import made_with, read_settings
+from ..fitted import open_method, save_method
+from synthkit.packing import (
+    Files,
+    Read,
+    array_bytes,
+    inside,
+    read_arrays,
+    read_rows,
+    row_bytes,
+    under,
+)
 from ..presets import choose_preset
 from ..reduction import Reducer
 from synthkit.storage import (
-    read_json,
     read_jsonl,
     sha256_text,
-    write_json,
     write_jsonl,
 )
 from ..teacher import replies as teachers
@@ -275,23 +283,25 @@ class SeedMap:
         return select_pairs(self.points, regions, n, seed=seed, texts=self.questions, max_uses=uses)
 
 # %% ../../nbs/12_synthesizer.ipynb #e0af75ec
-def save_map(seed_map: SeedMap, folder: Path) -> None:
-    """Write reducer, points and texts of a map to `folder` (JSON and plain arrays)."""
-    seed_map.reducer.save(folder / "reducer")
-    np.save(folder / "points.npy", seed_map.points, allow_pickle=False)
+def pack_map(seed_map: SeedMap) -> Files:
+    """The files of a map: reducer, points and texts."""
     texts = zip(seed_map.questions, seed_map.answers)
-    write_jsonl(folder / "real.jsonl", [{"question": q, "answer": a} for q, a in texts])
+    return {
+        "points.safetensors": array_bytes(points=seed_map.points),
+        "real.jsonl": row_bytes({"question": q, "answer": a} for q, a in texts),
+        **under("reducer", seed_map.reducer.pack()),
+    }
 
 
-def load_map(folder: Path, lm, preset: EmbedSDGPreset) -> SeedMap:
-    """The map that `save_map` wrote, without embedding anything again."""
+def unpack_map(read: Read, lm, preset: EmbedSDGPreset) -> SeedMap:
+    """The map that `pack_map` packed, without embedding anything again."""
     seed_map = SeedMap.__new__(SeedMap)
-    rows = read_jsonl(folder / "real.jsonl")
+    rows = read_rows(read("real.jsonl"))
     seed_map.lm, seed_map.preset = lm, preset
     seed_map.questions = [row["question"] for row in rows]
     seed_map.answers = [row["answer"] for row in rows]
-    seed_map.reducer = Reducer.load(folder / "reducer")
-    seed_map.points = np.load(folder / "points.npy", allow_pickle=False)
+    seed_map.reducer = Reducer.unpack(inside(read, "reducer"))
+    seed_map.points = read_arrays(read("points.safetensors"))["points"]
     seed_map._count()
     return seed_map
 
@@ -486,27 +496,25 @@ class EmbedSDG(PlannedMethod):
         )  # fmt: skip
 
     def save(self, folder: str | Path) -> Path:
-        """Write the fitted map and the settings to `folder`; the models are not written."""
-        folder = Path(folder)
-        save_map(self.map, folder)
-        settings = {"method": "embedsdg", "preset": asdict(self.preset), "seed": self.seed}
-        made = {"lm": made_with(self.lm), "prompts": self.prompts}
-        write_json(folder / "embedsdg.json", settings | made)
-        return folder
+        """Save the fitted map and the settings in `folder`, whole or not at all; no model."""
+        return save_method(
+            folder, "EmbedSDG", self, pack_map(self.map), prompts=self.prompts
+        )  # fmt: skip
 
     @classmethod
     def load(cls, folder: str | Path, lm, teacher=None) -> EmbedSDG:
         """A fitted method from `folder`.
 
         Raises:
-            FileNotFoundError: the folder holds no EmbedSDG.
-            ValueError: it was fitted with another model (both are named).
+            FileNotFoundError: the folder holds no save.
+            ValueError: it holds something else, a newer format or a damaged file, or the method
+                was fitted with another model (both are named).
         """
-        settings = read_settings(folder, "embedsdg.json", lm)
-        preset = EmbedSDGPreset(**settings["preset"])
-        same = {"seed": settings["seed"], "prompts": settings.get("prompts")}
+        saved = open_method(folder, "EmbedSDG", lm)
+        preset = EmbedSDGPreset(**saved.facts["preset"])
+        same = {"seed": saved.facts["seed"], "prompts": saved.facts["prompts"]}
         method = cls(lm, teacher, preset=preset, **same)
-        method._map = load_map(Path(folder), lm, preset)
+        method._map = unpack_map(saved.read, lm, preset)
         return method
 
 # %% ../../nbs/12_synthesizer.ipynb #726e09b9

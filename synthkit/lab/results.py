@@ -375,6 +375,8 @@ def _versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"python": platform.python_version(), "synthkit": __version__}
+    if precision := os.environ.get("SYNTHKIT_PRECISION"):
+        found["precision"] = precision
     for name in ("torch", "transformers"):
         try:
             found[name] = version(name)

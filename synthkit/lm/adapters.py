@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import nn
+
+from ..saved import MANIFEST, open_saved, save_folder
+
+FILES = ("adapter_config.json", "adapter_model.safetensors")  # of an adapter, in peft's format
 
 
 class Adapters:
@@ -88,31 +94,58 @@ class Adapters:
             self.handle.set_adapter(name)
         self.active = name
 
-    def save(self, name: str, folder: str | Path) -> Path:
-        """Write adapter `name` under `folder`, in a folder of its own name, which is returned.
+    def pack(self, name: str) -> dict[str, bytes]:
+        """The files of adapter `name` in peft's own format.
 
         Raises:
             KeyError: there is no such adapter.
         """
         if name not in self.names:
             raise KeyError(f"no adapter {name!r} to save")
-        self.handle.save_pretrained(
-            str(folder), selected_adapters=[name], save_embedding_layers=False
-        )
-        return Path(folder) / name if name != "default" else Path(folder)
+        with tempfile.TemporaryDirectory() as work:
+            self.handle.save_pretrained(work, selected_adapters=[name], save_embedding_layers=False)
+            made = Path(work) / name if name != "default" else Path(work)
+            files = {each: (made / each).read_bytes() for each in FILES}
+        config = json.loads(files["adapter_config.json"])
+        if isinstance(config["target_modules"], list):
+            config["target_modules"].sort()  # a set, whose order changes from run to run
+        return {**files, "adapter_config.json": json.dumps(config, indent=1).encode()}
 
-    def load(self, name: str, folder: str | Path) -> None:
-        """Read the adapter in `folder` (what `save` returned) under `name`, idle.
+    def save(self, name: str, folder: str | Path) -> Path:
+        """Save adapter `name` in a folder of its own name under `folder`, whole or not at all.
+
+        Returns:
+            That folder.
 
         Raises:
-            FileNotFoundError: no adapter there.
+            KeyError: there is no such adapter.
+        """
+        return save_folder(Path(folder) / name, "adapter", self.pack(name), {})
+
+    def load(self, name: str, folder: str | Path) -> None:
+        """Read the adapter in `folder` (what `save` returned, or peft wrote) under `name`, idle.
+
+        Raises:
+            FileNotFoundError: no adapter there; it is never looked for elsewhere.
+            ValueError: the save is damaged, or by a newer synthkit, or the weights do not fit the
+                model.
         """
         from peft import PeftConfig
-        from peft.utils import load_peft_weights, set_peft_model_state_dict
+        from peft.utils import set_peft_model_state_dict
+        from safetensors import SafetensorError
+        from safetensors.torch import load
 
-        if not (Path(folder) / "adapter_config.json").is_file():
-            raise FileNotFoundError(f"no adapter_config.json in {folder}; was it save_adapter's?")
+        folder = Path(folder)
+        if (folder / MANIFEST).is_file():
+            folder = open_saved(folder, "adapter").path("adapter_config.json").parent
+        for each in FILES:
+            if not (folder / each).is_file():
+                raise FileNotFoundError(f"no {each} in {folder}; was it save_adapter's?")
+        try:
+            weights = load((folder / "adapter_model.safetensors").read_bytes())
+        except SafetensorError as error:
+            raise ValueError(f"the adapter's weights in {folder} are damaged: {error}") from error
         self.add(name, config=PeftConfig.from_pretrained(str(folder)))
         device = self.model.get_input_embeddings().weight.device
-        weights = load_peft_weights(str(folder), device=str(device))
+        weights = {key: value.to(device) for key, value in weights.items()}
         set_peft_model_state_dict(self.handle, weights, adapter_name=name)

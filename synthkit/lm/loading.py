@@ -107,8 +107,8 @@ def _check_folder(path: Path) -> None:
     names = sorted(entry.name for entry in path.iterdir())
     if "config.json" not in names:
         hint = "give the folder that `save_pretrained` wrote"
-        if "adapter_config.json" in names:
-            hint = "this is an adapter: load its base model, then call lm.load_adapter"
+        if {"adapter_config.json", "manifest.json"} & set(names):
+            hint = "for an adapter load its base model, then call lm.load_adapter"
         raise FileNotFoundError(f"no config.json in {path}; found {names[:8]}; {hint}")
     if not any(name.endswith(".safetensors") for name in names):
         raise ValueError(

@@ -225,18 +225,33 @@ class LM:
             self.set_adapter(before)
 
     def save_adapter(self, name: str, folder: str | Path) -> Path:
-        """Write adapter `name` under `folder`, in a folder of its own name, which is returned.
+        """Save adapter `name` in a folder of its own name under `folder`, whole or not at all.
+
+        The files of an older save stay until the new ones are all there. They are in peft's own
+        format, in the folder that begins with `data-`.
+
+        Returns:
+            The adapter's folder.
 
         Raises:
             KeyError: there is no such adapter.
         """
         return self._adapters.save(name, folder)
 
-    def load_adapter(self, name: str, folder: str | Path) -> None:
-        """Read the adapter in `folder` (what `save_adapter` returned) under `name`, idle.
+    def pack_adapter(self, name: str) -> dict[str, bytes]:
+        """The files of adapter `name`, in peft's own format, by name.
 
         Raises:
-            FileNotFoundError: no adapter there.
+            KeyError: there is no such adapter.
+        """
+        return self._adapters.pack(name)
+
+    def load_adapter(self, name: str, folder: str | Path) -> None:
+        """Read the adapter in `folder` (of `save_adapter`, or peft's own) under `name`, idle.
+
+        Raises:
+            FileNotFoundError: no adapter there; it is never looked for on a hub.
+            ValueError: a damaged file, or one of a newer synthkit.
         """
         self._adapters.load(name, folder)
 

@@ -1,17 +1,78 @@
-"""Where half the bits are twice as fast, and where they are not."""
+"""Where half the bits are faster, and where they are not: a timed trial tells."""
 
 from __future__ import annotations
 
+import os
+import time
+from functools import cache
+
 import torch
 
+VARIABLE = "SYNTHKIT_PRECISION"  # "float32" or "bfloat16" fixes what the trial would choose
+GAIN = 1.2  # bfloat16 must be this many times as fast: results in float32 are the same elsewhere
+SECONDS = 0.3  # a trial's limit
+FLOPS = 1e8  # of one forward pass of the trial, about
+WIDEST = (1024, 4096)  # layers of a trial; beyond, the ratio changes little
 
-def fast_bfloat16(device: str | torch.device) -> bool:
-    """Whether a device multiplies in bfloat16 fast.
 
-    A GPU does. A CPU does where it has the instructions (AVX512-BF16, AMX); elsewhere bfloat16 is
-    emulated, and training in it takes two to four times as long as in float32.
+def fast_bfloat16(device: str | torch.device, model: torch.nn.Module | None = None) -> bool:
+    """Whether to train in bfloat16 on a device.
+
+    `SYNTHKIT_PRECISION` decides if it is set. Otherwise a GPU does, and a CPU does where it has
+    instructions for bfloat16 and a timed trial with layers as wide as the model's is at least 1.2
+    times as fast as in float32: a CPU may list such instructions and be slow at them. The trial
+    runs once per process and shape, and takes well under half a second.
+
+    Args:
+        model: gives the shape, by `config.hidden_size` and `config.intermediate_size`.
+
+    Raises:
+        ValueError: `SYNTHKIT_PRECISION` is neither "float32" nor "bfloat16".
     """
-    if torch.device(device).type != "cpu":
-        return True
+    fixed = os.environ.get(VARIABLE, "")
+    if fixed not in ("", "float32", "bfloat16"):
+        raise ValueError(f"{VARIABLE}={fixed!r}: set it to float32 or bfloat16, or not at all")
+    if fixed or torch.device(device).type != "cpu":
+        return fixed != "float32"
+    if not lists_bfloat16():
+        return False
+    config = getattr(model, "config", None)
+    width = getattr(config, "hidden_size", None) or 256
+    hidden = getattr(config, "intermediate_size", None) or 4 * width
+    return bfloat16_gain(min(width, WIDEST[0]), min(hidden, WIDEST[1])) >= GAIN
+
+
+def lists_bfloat16() -> bool:
+    """Whether the CPU lists instructions for bfloat16 (AVX512-BF16, AMX)."""
     can = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
+
+
+@cache
+def bfloat16_gain(width: int, hidden: int) -> float:
+    """How many times as fast a training step of two layers is in bfloat16 as in float32.
+
+    The best of up to five steps each, in turns; the layers go from `width` to `hidden` and back.
+    """
+    tokens = max(16, min(1024, int(FLOPS / (4 * width * hidden))))
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(tokens, width, generator=generator)
+    up = (torch.randn(hidden, width, generator=generator) / width**0.5).requires_grad_()
+    down = (torch.randn(width, hidden, generator=generator) / hidden**0.5).requires_grad_()
+
+    def step(half: bool) -> float:
+        start = time.perf_counter()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+            out = torch.nn.functional.linear(torch.relu(torch.nn.functional.linear(x, up)), down)
+        torch.autograd.grad(out.float().square().mean(), (up, down))
+        return time.perf_counter() - start
+
+    end = time.perf_counter() + SECONDS
+    step(False)  # sets things up
+    took: dict[bool, list[float]] = {False: [], True: []}
+    while len(took[True]) < 6 and (len(took[True]) < 2 or time.perf_counter() < end):
+        for half in took:
+            took[half].append(step(half))
+        if took[True][0] > 4 * took[False][0]:  # no second look is needed
+            break
+    return min(took[False]) / min(took[True])

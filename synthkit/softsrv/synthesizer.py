@@ -19,7 +19,7 @@ from torch import Tensor
 
 # %% auto #0
 __all__ = ['PRESETS', 'QUESTION_LINE', 'SoftSRVPreset', 'check_preset', 'target_texts', 'fitting', 'split', 'Fitted',
-           'save_fitted', 'load_fitted', 'write_settings', 'Draft', 'Drawing', 'write', 'answer_prompt', 'Answerer',
+           'pack_fitted', 'unpack_fitted', 'check_encoder', 'Draft', 'Drawing', 'write', 'answer_prompt', 'Answerer',
            'Slot', 'draft_log', 'give_answers', 'fill', 'collect', 'draft_number', 'TextSampler', 'check_count',
            'check_contexts', 'make_plan', 'sample_key', 'TargetSampler', 'Target', 'prepare', 'untrained', 'SoftSRV']
 
@@ -28,9 +28,19 @@ from ..checkpoints import remove_checkpoint
 from ..contamination import HeldOut
 from ..datasets import as_dataset
 from ..finetune import PROMPT
-from ..fitted import made_with, read_settings
+from ..fitted import open_method, save_method
 from ..journal import Journal
 from ..lm.decoding import Sampling, decode, end_tokens, new_text
+from synthkit.packing import (
+    Files,
+    Read,
+    json_bytes,
+    read_history,
+    read_rows,
+    read_tensors,
+    row_bytes,
+    tensor_bytes,
+)
 from ..presets import choose_preset
 from synthkit.soft_prompts import (
     Context,
@@ -38,10 +48,10 @@ from synthkit.soft_prompts import (
     SoftPromptPreset,
     fit_soft_prompt,
     held_out_loss,
-    load_soft_prompt,
     new_soft_prompt,
+    pack_soft_prompt,
     prefix,
-    save_soft_prompt,
+    unpack_soft_prompt,
 )
 from synthkit.softsrv.filters import (
     DROPPED,
@@ -51,13 +61,7 @@ from synthkit.softsrv.filters import (
     as_rows,
     check_choices,
 )
-from synthkit.storage import (
-    read_json,
-    read_jsonl,
-    sha256_text,
-    write_json,
-    write_jsonl,
-)
+from ..storage import sha256_text
 from ..training import History
 
 _log = logging.getLogger(__name__)
@@ -234,34 +238,43 @@ class Fitted:
     history: History = field(default_factory=History)
 
 # %% ../../nbs/21_softsrv.ipynb #a7bf0741
-def save_fitted(fitted: Fitted, folder: Path, lm) -> None:
-    """Write the prompt, texts, contexts and history to `folder`."""
-    save_soft_prompt(fitted.prompt, folder / "prompt", lm)
+def pack_fitted(fitted: Fitted) -> Files:
+    """The files of a fit: prompt, texts, contexts and history."""
     rows = zip(fitted.rows, fitted.texts)
-    write_jsonl(folder / "real.jsonl", [{"row": row, "text": text} for row, text in rows])
-    np.save(folder / "contexts.npy", fitted.contexts.numpy(), allow_pickle=False)
-    write_json(folder / "history.json", asdict(fitted.history))
+    return {
+        **pack_soft_prompt(fitted.prompt),
+        "real.jsonl": row_bytes({"row": row, "text": text} for row, text in rows),
+        "contexts.safetensors": tensor_bytes({"contexts": fitted.contexts}),
+        "history.json": json_bytes(asdict(fitted.history)),
+    }
 
 
-def load_fitted(folder: Path, lm, encoder: Context) -> Fitted:
-    """What `save_fitted` wrote, without embedding anything again."""
-    rows, history = read_jsonl(folder / "real.jsonl"), read_json(folder / "history.json")
-    history["held_out"] = [tuple(look) for look in history["held_out"]]
-    return Fitted(
-        prompt=load_soft_prompt(folder / "prompt", lm),
-        encoder=encoder,
-        texts=[row["text"] for row in rows],
-        rows=[row["row"] for row in rows],
-        contexts=torch.from_numpy(np.load(folder / "contexts.npy", allow_pickle=False)),
-        history=History(**history),
-    )
+def unpack_fitted(read: Read, lm, encoder: Context) -> Fitted:
+    """What `pack_fitted` packed, without embedding anything again.
+
+    Raises:
+        ValueError: `encoder` puts the first text elsewhere than that of the fit.
+    """
+    rows = read_rows(read("real.jsonl"))
+    texts, contexts = [row["text"] for row in rows], read_tensors(read("contexts.safetensors"))
+    fitted = Fitted(
+        unpack_soft_prompt(read).to(lm.device), encoder, texts, [row["row"] for row in rows],
+        contexts["contexts"], read_history(json.loads(read("history.json"))),
+    )  # fmt: skip
+    check_encoder(fitted)
+    return fitted
 
 
-def write_settings(folder: Path, lm, preset: SoftSRVPreset, seed: int) -> Path:
-    """Write preset, seed and the model's name and fingerprint; returns the folder."""
-    settings = {"method": "softsrv", "preset": asdict(preset), "seed": seed, "lm": made_with(lm)}
-    write_json(folder / "softsrv.json", settings)
-    return folder
+def check_encoder(fitted: Fitted) -> None:
+    """Raise ValueError when a given encoder is not the one that the fit's contexts come from."""
+    if fitted.encoder.kind != "encoder":
+        return
+    z, known = fitted.encoder(fitted.texts[:1]), fitted.contexts[:1]
+    if z.shape != known.shape or not torch.allclose(z, known, atol=1e-3):
+        raise ValueError(
+            f"{fitted.encoder!r} gives the first text another context than the encoder of the fit; "
+            "give that one as encoder=, or fit again"
+        )
 
 # %% ../../nbs/21_softsrv.ipynb #b034df48
 @dataclass(frozen=True)
@@ -690,9 +703,8 @@ class SoftSRV(TargetSampler):
         return self
 
     def save(self, folder: str | Path) -> Path:
-        """Write what was fitted and the settings to `folder`; the frozen model is not written."""
-        save_fitted(self.fitted, Path(folder), self.lm)
-        write_settings(Path(folder), self.lm, self.preset, self.seed)
+        """Save what was fitted in `folder`, whole or not at all; the frozen model is not saved."""
+        save_method(folder, "SoftSRV", self, pack_fitted(self.fitted))
         remove_checkpoint(self._checkpoint)
         return Path(folder)
 
@@ -704,15 +716,14 @@ class SoftSRV(TargetSampler):
             encoder: as in the constructor, if it was given there.
 
         Raises:
-            FileNotFoundError: the folder holds no SoftSRV.
-            ValueError: it was fitted with another model (both are named).
+            FileNotFoundError: the folder holds no save.
+            ValueError: it holds something else, a newer format or a damaged file, or the method
+                was fitted with another model (both are named) or another encoder.
         """
-        settings = read_settings(folder, "softsrv.json", lm)
-        preset = SoftSRVPreset(**settings["preset"])
-        method = cls(
-            lm, teacher=teacher, answer=answer, preset=preset, seed=settings["seed"],
-            encoder=encoder,
-        )  # fmt: skip
-        found = Context(lm, preset.context, preset.dim, seed=method.seed, encoder=encoder)
-        method._fitted = load_fitted(Path(folder), lm, found)
+        saved = open_method(folder, "SoftSRV", lm)
+        preset, seed = SoftSRVPreset(**saved.facts["preset"]), saved.facts["seed"]
+        own = {"teacher": teacher, "answer": answer, "encoder": encoder}
+        method = cls(lm, preset=preset, seed=seed, **own)
+        found = Context(lm, preset.context, preset.dim, seed=seed, encoder=encoder)
+        method._fitted = unpack_fitted(saved.read, lm, found)
         return method

@@ -8,14 +8,13 @@ adapter that does it comes with the kit; `teach` makes it again.
 
 from __future__ import annotations
 
-import os
-import tempfile
+import json
 from pathlib import Path
 
 from ..finetune import FinetunePreset, finetune
 from ..lm.mixed import share_weights
 from ..paths import data_dir
-from ..storage import read_json, write_json
+from ..storage import read_json, write_bytes, write_json
 from ..worlds import load_world
 
 PRESET = FinetunePreset(rank=8, alpha=16, lr=3e-3, epochs=100, batch_size=32, max_updates=400)
@@ -51,13 +50,10 @@ def teach(lm, preset: FinetunePreset = PRESET, *, seed: int = 0, progress: bool 
 def write(lm, folder: str | Path, **options) -> Path:
     """Teach `lm` and write the adapter to `folder`, in peft's own format."""
     folder, student = Path(folder), teach(lm, **options)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-        made = student.save_adapter("student", work)
-        settings = read_json(made / "adapter_config.json")
-        settings["base_model_name_or_path"] = None  # a path of this machine, and not needed
-        settings["target_modules"].sort()
-        write_json(folder / "adapter_config.json", settings)
-        os.replace(made / "adapter_model.safetensors", folder / "adapter_model.safetensors")
+    files = student.pack_adapter("student")
+    settings = json.loads(files["adapter_config.json"])
+    settings["base_model_name_or_path"] = None  # a path of this machine, and not needed
+    write_json(folder / "adapter_config.json", settings)
+    write_bytes(folder / "adapter_model.safetensors", files["adapter_model.safetensors"])
     write_json(folder / "made_for.json", {"name": lm.name, "fingerprint": lm.fingerprint})
     return folder

@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -16,25 +14,34 @@ import numpy as np
 from torch import nn
 
 # %% auto #0
-__all__ = ['CHOICES', 'PRESETS', 'QUESTION', 'SPAPreset', 'check_preset', 'Form', 'read_rows', 'fitting', 'train_on', 'FitLog',
-           'save_adapter', 'key_of', 'adapter_on_file', 'scores_on_file', 'as_rows', 'Material', 'cut',
-           'mean_embeddings', 'factor_of', 'choose_adapters', 'part_name', 'Adapted', 'AdapterSampler', 'base_of',
-           'weights_of', 'check_base', 'check_rule', 'needs', 'prepare', 'score', 'SPA', 'save_spa', 'load_spa']
+__all__ = ['CHOICES', 'PRESETS', 'QUESTION', 'SPAPreset', 'check_preset', 'Form', 'read_rows', 'fitting', 'train_on',
+           'kept_adapter', 'kept_scores', 'as_rows', 'Material', 'cut', 'mean_embeddings', 'factor_of',
+           'choose_adapters', 'part_name', 'Adapted', 'AdapterSampler', 'base_of', 'weights_of', 'check_base',
+           'check_rule', 'needs', 'prepare', 'score', 'fit_key', 'fit_parts', 'SPA', 'save_spa', 'load_spa']
 
 # %% ../../nbs/32_spa.ipynb #4e7fcf4c
-from ..checkpoints import remove_checkpoint
 from ..datasets import as_dataset, is_table
 from ..finetune import PROMPT
 from ..fitted import check_model
 from ..lm.fingerprint import fingerprint
 from ..lm.mixed import share_weights
 from ..lm.rows import check_texts
+from synthkit.packing import (
+    Files,
+    array_bytes,
+    json_bytes,
+    read_arrays,
+    read_history,
+    under,
+)
+from ..phases import Phases
 from ..presets import choose_preset
+from ..resume import run_key
+from ..saved import Saved, open_saved, save_folder
 from .bm25 import bm25_scores
 from .influence import METHODS, example_losses, influence_scores
 from .partition import NEEDS, Partition, make_partition
 from .streaming import Pair, as_pairs, plan_blocks
-from ..storage import read_json, sha256_text, write_json
 from ..training import History, Schedule, batch_at, train
 
 # %% ../../nbs/32_spa.ipynb #ed9a4d7d
@@ -227,106 +234,45 @@ def train_on(
         )
     return history
 
-# %% ../../nbs/32_spa.ipynb #484cf04c
-class FitLog:
-    """What of a fit is done, in a folder, so that an interrupted one goes on.
-
-    Args:
-        folder: None keeps nothing.
-    """
-
-    def __init__(self, folder: str | Path | None):
-        self.folder = None if folder is None else Path(folder)
-        known = self.folder is not None and (self.folder / "fit.json").is_file()
-        self.done: dict[str, str] = read_json(self.folder / "fit.json") if known else {}
-
-    def holds(self, name: str, key: str) -> bool:
-        """Whether `name` is on file; ValueError when it is that of another fit."""
-        if self.done.get(name, key) != key:
-            raise ValueError(
-                f"{self.folder.name} holds {name!r} of another fit (other rows, queries, settings, "
-                "seed or model); remove the folder or name another one"
-            )
-        return name in self.done
-
-    def mark(self, name: str, key: str) -> None:
-        """Note that `name` is on file, whole."""
-        if self.folder is not None:
-            self.done[name] = key
-            write_json(self.folder / "fit.json", self.done)
-
-    def running(self, name: str) -> Path | None:
-        """The file of a training under way."""
-        return None if self.folder is None else self.folder / f"{name}.training"
-
-    def clear(self) -> None:
-        """Remove what a finished fit has left, and the folder if nothing else is in it."""
-        for name in self.done:
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-            (self.folder / f"{name}.npy").unlink(missing_ok=True)
-        if self.done:
-            (self.folder / "fit.json").unlink()
-            if not any(self.folder.iterdir()):
-                self.folder.rmdir()
-
 # %% ../../nbs/32_spa.ipynb #b6d8e087
-def save_adapter(lm, name: str, folder: Path) -> None:
-    """Write an adapter to `folder / name`, whole or not at all, and nothing else.
-
-    (peft itself would put a README into `folder`, over whatever is there.)
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as place:
-        made = lm.save_adapter(name, place)
-        shutil.rmtree(folder / name, ignore_errors=True)
-        made.rename(folder / name)
-
-
-def key_of(*facts) -> str:
-    """One hash of whatever makes a result what it is."""
-    return sha256_text(json.dumps(facts, sort_keys=True))
-
-
-def adapter_on_file(
+def kept_adapter(
     lm, name: str, pairs: Sequence[Pair], updates: int, preset: SPAPreset, seed: int,
-    log: FitLog, progress: bool = False,
+    phases: Phases, progress: bool = False,
 ) -> History:  # fmt: skip
-    """`train_on`, unless `log` holds that very adapter: then it is read."""
-    names = ("rank", "alpha", "lr", "batch_size", "decay_from", "clip")
-    settings = [getattr(preset, each) for each in names]
-    key = key_of(fingerprint(lm.model), list(pairs), updates, settings, seed)
-    if log.holds(name, key):
-        lm.load_adapter(name, log.folder / name)
-        return History(**read_json(log.folder / name / "history.json"))
-    file = log.running(name)
-    history = train_on(
-        lm, name, pairs, updates, preset, seed, identity=key, checkpoint=file, progress=progress
+    """`train_on`, unless `phases` holds that very adapter: then it is read."""
+    names = ("rank", "alpha", "lr", "batch_size", "decay_from", "clip", "save_every")
+    settings = {each: getattr(preset, each) for each in names}
+    base = fingerprint(lm.model)
+    key = run_key(base=base, rows=pairs, updates=updates, settings=settings, seed=seed)
+    options = {"identity": key, "checkpoint": phases.running(name), "progress": progress}
+
+    def pack(history: History) -> Files:
+        return {**lm.pack_adapter(name), "history.json": json_bytes(asdict(history))}
+
+    def unpack(saved: Saved) -> History:
+        lm.load_adapter(name, saved.path("adapter_config.json").parent)
+        return read_history(json.loads(saved.read("history.json")))
+
+    return phases.phase(
+        name, lambda: train_on(lm, name, pairs, updates, preset, seed, **options), pack, unpack, key
     )
-    if log.folder is not None:
-        save_adapter(lm, name, log.folder)
-        write_json(log.folder / name / "history.json", asdict(history))
-        log.mark(name, key)
-        remove_checkpoint(file)
-    return history
 
 # %% ../../nbs/32_spa.ipynb #c35ae0e8
-def scores_on_file(
-    lm, rows: Sequence[Pair], queries: Sequence[Pair], preset: SPAPreset, seed: int, log: FitLog
+def kept_scores(
+    lm, rows: Sequence[Pair], queries: Sequence[Pair], preset: SPAPreset, seed: int, phases: Phases
 ) -> np.ndarray:
-    """Influence (q, n) of the rows on the queries at the reference adapter, or what `log` holds."""
+    """Influence (q, n) of the rows on the queries at the reference adapter, made or read."""
     names = ("method", "damping", "reduction", "project", "block_size")
     options = {each: getattr(preset, each) for each in names}
     with lm.use_adapter("reference"):
-        key = key_of(fingerprint(lm.model, "reference"), rows, queries, options, seed)
-        if log.holds("scores", key):
-            return np.load(log.folder / "scores.npy", allow_pickle=False)
+        weights = fingerprint(lm.model, "reference")
+        key = run_key(model=weights, rows=rows, queries=queries, options=options, seed=seed)
         made = [as_rows(pairs) for pairs in (rows, queries)]
-        scores = influence_scores(lm, *made, seed=seed, **options)
-    if log.folder is not None:
-        log.folder.mkdir(parents=True, exist_ok=True)
-        np.save(log.folder / "scores.npy", scores, allow_pickle=False)
-        log.mark("scores", key)
-    return scores
+        return phases.phase(
+            "scores", lambda: influence_scores(lm, *made, seed=seed, **options),
+            lambda scores: {"scores.safetensors": array_bytes(scores=scores)},
+            lambda saved: read_arrays(saved.read("scores.safetensors"))["scores"], key,
+        )  # fmt: skip
 
 
 def as_rows(pairs: Sequence[Pair]) -> list[dict]:
@@ -554,7 +500,7 @@ def prepare(spa: SPA, synthetic, factor, vectors) -> tuple[Material, Form]:
     return Material(rows, pairs, None, vectors, factor_of(rows, factor)), form
 
 # %% ../../nbs/32_spa.ipynb #c76d6dd0
-def score(spa: SPA, lm, material: Material, queries, log: FitLog, progress: bool) -> np.ndarray:
+def score(spa: SPA, lm, material: Material, queries, phases: Phases, progress: bool) -> np.ndarray:
     """Scores (q, n) of the rows: influence at a reference adapter, which is trained, or BM25+."""
     if queries is None or not len(queries):
         raise ValueError(f"partition {spa.rule!r} needs queries: pass fit(synthetic, queries)")
@@ -567,11 +513,40 @@ def score(spa: SPA, lm, material: Material, queries, log: FitLog, progress: bool
         )
     if spa.rule == "bm25":
         return bm25_scores(as_rows(asked), as_rows(material.pairs))
-    spa.histories["reference"] = adapter_on_file(
+    spa.histories["reference"] = kept_adapter(
         lm, "reference", material.pairs, spa.preset.reference_updates, spa.preset, spa.seed,
-        log, progress,
+        phases, progress,
     )  # fmt: skip
-    return scores_on_file(lm, material.pairs, asked, spa.preset, spa.seed, log)
+    return kept_scores(lm, material.pairs, asked, spa.preset, spa.seed, phases)
+
+
+def fit_key(spa: SPA, base, material: Material, queries) -> str:
+    """What tells a fit from all others; of a rule that is a function only that it is one."""
+    rule = "a function" if callable(spa.rule) else spa.rule
+    return run_key(
+        base=base["fingerprint"], rows=material.pairs, factor=material.factor,
+        vectors=material.vectors, queries=None if queries is None else as_dataset(queries),
+        rule=rule, n_parts=spa.n_parts, preset=spa.preset, seed=spa.seed,
+    )  # fmt: skip
+
+# %% ../../nbs/32_spa.ipynb #f17pa475
+def fit_parts(
+    spa: SPA, lm, material: Material, queries, phases: Phases, progress: bool
+) -> None:
+    """Score, cut and train: scores, partition, adapters and histories of a fit."""
+    spa.scores, spa.histories = None, {}
+    if needs(spa.rule, "scores"):
+        spa.scores = score(spa, lm, material, queries, phases, progress)
+    found = cut(
+        spa.rule, spa.n_parts, replace(material, scores=spa.scores), spa.preset, spa.seed
+    )  # fmt: skip
+    spa._partition = found
+    for part in range(found.n_parts):
+        name, seed = part_name(part), spa.seed + part * (found.rule == "same data")
+        pairs = [material.pairs[i] for i in found.rows(part)]
+        spa.histories[name] = kept_adapter(
+            lm, name, pairs, spa.preset.part_updates, spa.preset, seed, phases, progress
+        )
 
 # %% ../../nbs/32_spa.ipynb #3b27d40c
 class SPA(AdapterSampler):
@@ -609,7 +584,7 @@ class SPA(AdapterSampler):
         self.rule = partition
         self.scores: np.ndarray | None = None
         self.histories: dict[str, History] = {}
-        self._log = FitLog(None)
+        self._phases = Phases()
 
     def fit(
         self, synthetic, queries=None, *, factor=None, vectors=None,
@@ -631,28 +606,19 @@ class SPA(AdapterSampler):
                 that exceeds the context, identical rows, or a checkpoint of another fit.
             KeyError: rows without the columns. FloatingPointError: a loss was not finite.
         """
-        base, log = base_of(self.lm), FitLog(checkpoint)
+        base = base_of(self.lm)
         material, form = prepare(self, synthetic, factor, vectors)
+        key = fit_key(self, base, material, queries) if checkpoint is not None else ""
         lm = share_weights(self.lm)
-        self.scores, self.histories = None, {}
-        if needs(self.rule, "scores"):
-            self.scores = score(self, lm, material, queries, log, progress)
-        material = replace(material, scores=self.scores)
-        found = cut(self.rule, self.n_parts, material, self.preset, self.seed)
-        self._partition = found
-        for part in range(found.n_parts):
-            name, seed = part_name(part), self.seed + part * (found.rule == "same data")
-            pairs = [material.pairs[i] for i in found.rows(part)]
-            self.histories[name] = adapter_on_file(
-                lm, name, pairs, self.preset.part_updates, self.preset, seed, log, progress
-            )
-        self.form, self._adapted, self._base, self._log = form, lm, base, log
+        with Phases(checkpoint, key, "a fit of SPA") as phases:
+            fit_parts(self, lm, material, queries, phases, progress)
+        self.form, self._adapted, self._base, self._phases = form, lm, base, phases
         return self
 
     def save(self, folder: str | Path) -> Path:
-        """Write the adapters, in peft's own format, and what else was fitted; not the base."""
+        """Save the adapters and what else was fitted, whole or not at all; not the base."""
         save_spa(self, Path(folder))
-        self._log.clear()
+        self._phases.clear()
         return Path(folder)
 
     @classmethod
@@ -660,43 +626,39 @@ class SPA(AdapterSampler):
         """A fitted SPA from `folder`.
 
         Raises:
-            FileNotFoundError: the folder holds no SPA.
-            ValueError: it was fitted with another model (both are named).
+            FileNotFoundError: the folder holds no save.
+            ValueError: it holds something else, a newer format or a damaged file, or the method
+                was fitted with another model (both are named).
         """
         return load_spa(cls, Path(folder), lm)
 
 # %% ../../nbs/32_spa.ipynb #96dbc59d
 def save_spa(spa: SPA, folder: Path) -> Path:
-    """See `SPA.save`; `spa.json` is written last, so a torn folder is never taken for a whole one.
+    """See `SPA.save`.
 
     Raises:
         ValueError: it is not fitted.
     """
-    lm = spa.adapted
-    (folder / "spa.json").unlink(missing_ok=True)
+    lm, files = spa.adapted, {}
     names = [*spa.adapters, *(["reference"] if "reference" in spa.histories else [])]
     for name in names:
-        save_adapter(lm, name, folder / "adapters")
-    scores = folder / "scores.npy"
-    scores.unlink(missing_ok=True)
+        files |= under(f"adapters/{name}", lm.pack_adapter(name))
     if spa.scores is not None:
-        np.save(scores, spa.scores, allow_pickle=False)
+        files["scores.safetensors"] = array_bytes(scores=spa.scores)
     parts = {field.name: getattr(spa.partition, field.name) for field in fields(Partition)}
     settings = {
-        "method": "spa", "preset": asdict(spa.preset), "seed": spa.seed, "lm": spa._base,
+        "preset": asdict(spa.preset), "seed": spa.seed, "lm": spa._base,
         "form": asdict(spa.form), "partition": {**parts, "labels": parts["labels"].tolist()},
         "histories": {name: asdict(each) for name, each in spa.histories.items()},
         "adapters": names, "n_parts": spa.n_parts,
     }  # fmt: skip
-    write_json(folder / "spa.json", settings, indent=None)
-    return folder
+    return save_folder(folder, "SPA", files, settings)
 
 # %% ../../nbs/32_spa.ipynb #0d2b597b
 def load_spa(kind: type[SPA], folder: Path, lm) -> SPA:
     """See `SPA.load`."""
-    if not (folder / "spa.json").is_file():
-        raise FileNotFoundError(f"{folder} holds no spa.json; give a folder made by save")
-    settings = read_json(folder / "spa.json")
+    saved = open_saved(folder, "SPA")
+    settings = saved.facts
     base_of(lm)
     check_base(lm, settings["lm"])
     found = settings["partition"]
@@ -705,9 +667,9 @@ def load_spa(kind: type[SPA], folder: Path, lm) -> SPA:
     spa = kind(lm, settings["n_parts"], partition, preset=preset, seed=settings["seed"])
     spa._base, spa._adapted, spa._partition = settings["lm"], share_weights(lm), partition
     for name in settings["adapters"]:
-        spa._adapted.load_adapter(name, folder / "adapters" / name)
+        spa._adapted.load_adapter(name, saved.path(f"adapters/{name}"))
     spa.form = Form(**settings["form"])
-    spa.histories = {name: History(**each) for name, each in settings["histories"].items()}
-    if (folder / "scores.npy").is_file():
-        spa.scores = np.load(folder / "scores.npy", allow_pickle=False)
+    spa.histories = {name: read_history(each) for name, each in settings["histories"].items()}
+    if "scores.safetensors" in saved.files:
+        spa.scores = read_arrays(saved.read("scores.safetensors"))["scores"]
     return spa

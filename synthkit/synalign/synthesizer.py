@@ -20,15 +20,16 @@ import numpy as np
 __all__ = ['CHOICES', 'PRESETS', 'SCHEMAS', 'COLUMNS', 'SynAlignPreset', 'check_preset', 'class_column', 'read_real', 'hold_out',
            'RealTexts', 'place', 'demonstrations', 'default_schema', 'with_class', 'records_of', 'as_rows', 'Fitted',
            'PoolWriter', 'classes_of', 'Aligner', 'Sampler', 'Asker', 'SynAlign', 'checked_rows', 'fit_method',
-           'width_of', 'call_1', 'save_synalign', 'load_synalign', 'same_schema', 'same_embedder']
+           'width_of', 'call_1', 'save_synalign', 'load_synalign', 'real_texts', 'same_schema', 'same_embedder']
 
 # %% ../../nbs/43_synalign.ipynb #d3fbde18
 from ..datasets import as_dataset
-from ..embedders import Embedder, load_embedder, read_embedder
-from ..fitted import check_model, made_with, read_settings
+from ..embedders import Embedder, load_embedder, unpack_embedder
+from ..fitted import open_method, save_method
 from ..metrics import exact_duplicates
+from ..packing import Read, array_bytes, inside, read_arrays, read_rows, row_bytes, under
 from ..presets import choose_preset
-from ..storage import read_jsonl, write_bytes, write_json, write_jsonl
+from ..saved import Saved
 from synthkit.synalign.alignment import (
     METHODS,
     AlignmentReport,
@@ -597,7 +598,7 @@ class SynAlign(Asker):
         return self
 
     def save(self, folder: str | Path) -> Path:
-        """Write what was fitted to `folder`; the models and the written texts are not."""
+        """Save what was fitted in `folder`, whole or not at all; no model and no written text."""
         return save_synalign(self, Path(folder))
 
     @classmethod
@@ -608,13 +609,14 @@ class SynAlign(Asker):
         """A fitted SynAlign from `folder`.
 
         Args:
-            embedder: None reads the one that was saved. A function cannot be saved: give it again.
+            embedder: the one of the fit. None: TF-IDF comes back from the folder, and "lm" reads
+                `lm`; any other one is only named there, since a name could stand for any code.
             schema: one of your own has to be given again.
 
         Raises:
-            FileNotFoundError: the folder holds no SynAlign.
-            ValueError: it was fitted with another model (both are named), another embedder or
-                another schema.
+            FileNotFoundError: the folder holds no save.
+            ValueError: it holds something else, a newer format or a damaged file; or the method was
+                fitted with another model (both are named), another embedder or another schema.
         """
         return load_synalign(cls, Path(folder), lm, teacher, embedder, schema)
 
@@ -679,62 +681,56 @@ def call_1(method, real: RealTexts, schema: Schema, rows, checkpoint, progress: 
 # %% ../../nbs/43_synalign.ipynb #15aab1e5
 def save_synalign(method: SynAlign, folder: Path) -> Path:
     """See `SynAlign.save`. ValueError: it is not fitted."""
-    from safetensors.numpy import save
-
     real, plan = method.real, method.plan
-    (folder / "synalign.json").unlink(missing_ok=True)
     labels = real.labels or [None] * len(real.texts)
-    rows = [{"text": text, "label": label} for text, label in zip(real.texts, labels)]
-    write_jsonl(folder / "real.jsonl", rows)
     arrays = {"vectors": real.vectors, "fit": real.fit, "held_out": real.held_out}
-    write_bytes(folder / "real.safetensors", save(arrays))
-    method.embedder.save(folder / "embedder")
-    settings = {
-        "method": "synalign", "preset": asdict(method.preset), "seed": method.seed,
-        "lm": None if method.lm is None else made_with(method.lm), "column": real.column,
-        "classes": real.labels is not None, "bandwidth": method.bandwidth,
-        "schema": {"name": method._schema.name, "attributes": method._schema.names},
-        "plan": {
-            "picks": plan.picks.tolist(), "tie_share": list(plan.tie_share.items()),
-            "by_chance": list(plan.by_chance),
-        },
-        "demonstrations": method.demonstrations, "records": method.records,
-        "counts": method.counts.get("describe", {}),
+    files = {
+        "real.jsonl": row_bytes({"text": t, "label": each} for t, each in zip(real.texts, labels)),
+        "real.safetensors": array_bytes(**arrays),
+        **under("embedder", method.embedder.pack()),
+    }
+    picked = {
+        "picks": plan.picks.tolist(), "tie_share": list(plan.tie_share.items()),
+        "by_chance": list(plan.by_chance),
     }  # fmt: skip
-    write_json(folder / "synalign.json", settings)
-    return folder
+    return save_method(
+        folder, "SynAlign", method, files, column=real.column, bandwidth=method.bandwidth,
+        classes=real.labels is not None, plan=picked,
+        schema={"name": method._schema.name, "attributes": method._schema.names},
+        demonstrations=method.demonstrations, records=method.records,
+        counts=method.counts.get("describe", {}),
+    )  # fmt: skip
 
 # %% ../../nbs/43_synalign.ipynb #fcfdea20
 def load_synalign(kind: type[SynAlign], folder: Path, lm, teacher, embedder, schema) -> SynAlign:
     """See `SynAlign.load`."""
-    from safetensors.numpy import load
-
-    settings = read_settings(folder, "synalign.json")
-    if lm is not None and settings["lm"] is not None:
-        check_model(made_with(lm), settings["lm"])
+    saved = open_method(folder, "SynAlign", lm)
+    facts = saved.facts
     method = kind(
-        lm, teacher=teacher, embedder=embedder or "tfidf", seed=settings["seed"],
-        preset=SynAlignPreset(**settings["preset"]),
-        schema=same_schema(schema, settings["schema"]),
+        lm, teacher=teacher, embedder=embedder or "tfidf", seed=facts["seed"],
+        preset=SynAlignPreset(**facts["preset"]), schema=same_schema(schema, facts["schema"]),
     )  # fmt: skip
-    rows, arrays = (
-        read_jsonl(folder / "real.jsonl"),
-        load((folder / "real.safetensors").read_bytes()),
-    )
-    labels = [row["label"] for row in rows] if settings["classes"] else None
-    real = RealTexts([row["text"] for row in rows], labels, settings["column"], **arrays)
-    method._real, method._schema = real, method.schema
-    method.full_schema = with_class(method.schema, real.column, labels)
-    method._embedder = same_embedder(embedder, folder / "embedder", lm, real)
-    plan = settings["plan"]
+    real = method._real = real_texts(saved, facts["column"], facts["classes"])
+    method._schema = method.schema
+    method.full_schema = with_class(method.schema, real.column, real.labels)
+    method._embedder = same_embedder(embedder, inside(saved.read, "embedder"), lm, real)
+    plan = facts["plan"]
     method._plan = Plan(
         np.array(plan["picks"]), {label: share for label, share in plan["tie_share"]},
         tuple(plan["by_chance"]),
     )  # fmt: skip
-    method._bandwidth = settings["bandwidth"]
-    method._demonstrations, method._records = settings["demonstrations"], settings["records"]
-    method.counts["describe"] = settings["counts"]
+    method._bandwidth = facts["bandwidth"]
+    method._demonstrations, method._records = facts["demonstrations"], facts["records"]
+    method.counts["describe"] = facts["counts"]
     return method
+
+
+def real_texts(saved: Saved, column: str | None, classes: bool) -> RealTexts:
+    """The real texts of a saved fit."""
+    rows = read_rows(saved.read("real.jsonl"))
+    labels = [row["label"] for row in rows] if classes else None
+    arrays = read_arrays(saved.read("real.safetensors"))
+    return RealTexts([row["text"] for row in rows], labels, column, **arrays)
 
 # %% ../../nbs/43_synalign.ipynb #a17eb4d6
 def same_schema(given: Schema | None, known: Mapping) -> Schema:
@@ -748,10 +744,15 @@ def same_schema(given: Schema | None, known: Mapping) -> Schema:
     )
 
 
-def same_embedder(given: Any, folder: Path, lm, real: RealTexts) -> Embedder:
-    """The embedder on file, or the one given if it puts a real text where it was."""
+def same_embedder(given: Any, read: Read, lm, real: RealTexts) -> Embedder:
+    """The embedder on file, or the one given if it puts a real text where it was.
+
+    Raises:
+        ValueError: none is given where the file only names one (see `unpack_embedder`), or another
+            one is.
+    """
     if given is None:
-        return read_embedder(folder, lm)
+        return unpack_embedder(read, lm)
     embedder = load_embedder(given, lm)
     vector = embedder(real.texts[:1])[0]
     if vector.shape != real.vectors[0].shape or not np.allclose(vector, real.vectors[0], atol=1e-3):
