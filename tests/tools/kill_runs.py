@@ -250,10 +250,16 @@ class Trials:
         self.runs, self.whole, self.faults = Runs(work), {}, []
         self.kinds: Counter[str] = Counter()
         for name in names:
-            self.whole[name] = self._uninterrupted(name)
+            try:
+                whole = self.whole[name] = self._uninterrupted(name)
+            except RuntimeError as error:
+                self.faults.append(str(error))
+                print(error, flush=True)
+                continue
             print(
-                f"{name}: {self.whole[name].seconds:.2f} CPU seconds, "
-                f"{len(self.whole[name].moments)} moments, {len(self.whole[name].files)} files"
+                f"{name}: {whole.seconds:.2f} CPU seconds, {len(whole.moments)} moments, "
+                f"{len(whole.files)} files",
+                flush=True,
             )
 
     def _uninterrupted(self, name: str) -> Whole:
