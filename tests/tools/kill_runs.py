@@ -30,6 +30,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import pandas as pd
+import safetensors.torch
 import torch
 from tiny import tiny_lm
 
@@ -56,6 +57,7 @@ class Runs:
         torch.set_num_threads(1)
         small = {"num_hidden_layers": 2, "hidden_size": 32, "intermediate_size": 64}
         self.lm = load_lm(tiny_lm(work / "lm", **small), device="cpu")
+        self.lm.with_lora(rank=2, alpha=4, seed=0)  # imports what every child would import
         self.pairs = [
             {"question": f"{a} or {b}?", "answer": f"{b} it is" if b < "z" else f"take {a}"}
             for a in "ABCDEF" for b in "xyz"
@@ -68,12 +70,10 @@ class Runs:
     def finetune(self, folder: Path) -> None:
         state, preset = folder / "state", FinetunePreset(rank=2, alpha=4, epochs=3, batch_size=4)
         student = finetune(self.lm, self.pairs, preset, checkpoint=state, checkpoint_every=3)
-        weights = {
-            name: value.detach().numpy().tobytes()
-            for name, value in student.model.named_parameters()
-            if "lora_" in name
-        }
-        save_folder(folder / "saved", "student", weights, {"losses": student.losses})
+        named = student.model.named_parameters()
+        weights = {name: each.detach().contiguous() for name, each in named if "lora_" in name}
+        files = {"weights": safetensors.torch.save(weights)}
+        save_folder(folder / "saved", "student", files, {"losses": student.losses})
         remove_checkpoint(state)
 
     def pretrain(self, folder: Path) -> None:
@@ -124,7 +124,10 @@ class Runs:
             rank=2, reference_updates=2, part_updates=1, batch_size=4, min_size=1,
             on_small="fill", max_new_tokens=4,
         )  # fmt: skip
-        preset = replace(experiment.PRESETS["fast"], n_rows=24, n_asked=2, method=method)
+        preset = replace(
+            experiment.PRESETS["fast"], n_rows=24, n_asked=2, method=method,
+            arms=(experiment.GREEDY, experiment.RANDOM, experiment.INFLUENCE),
+        )  # fmt: skip
         experiment.PRESETS["fast"] = preset
         result = experiment.reproduce("fast", seeds=[0], out=folder / "out")
         rows = [row for row in result.measurements if row["measure"] != "seconds"]
