@@ -338,6 +338,8 @@ class Trials:
         self.faults.append(fault)
         if fault:
             print(f"{name}, killed {where}: {fault}", flush=True)
+        if len(self.faults) % 20 == 0:
+            print(f"{self.faults.count(None)} of {len(self.faults)} equal so far", flush=True)
 
     def report(self) -> int:
         """Print how many were equal; the exit status."""
