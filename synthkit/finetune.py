@@ -190,14 +190,15 @@ def finetune(
     encoded = encode(lm.tokenizer, rows_of(examples), lm.context)
     student, rng = new_student(lm, preset, seed), random.Random(f"finetune-{seed}")
     model = student.model
-    autocast = fast_bfloat16(lm.device, model) if autocast is None else autocast
     epochs = (batches(encoded, preset.batch_size, rng) for _ in range(preset.epochs))
     plan = [batch for epoch in epochs for batch in epoch][: preset.max_updates]
     adapter = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(adapter, lr=preset.lr, weight_decay=0.0)
     parts = {"model": lm, "start": adapter, "data": encoded, "preset": preset, "seed": seed}
     key = run_key(**parts, autocast=autocast) if checkpoint else ""
-    losses = _resume(checkpoint, key, adapter, optimiser)
+    known = _resume(checkpoint, key, adapter, optimiser)
+    losses, autocast = known.get("losses", []), known.get("autocast", autocast)
+    autocast = fast_bfloat16(lm.device, model) if autocast is None else autocast
     model.train()
     for update in tqdm(range(len(losses), len(plan)), disable=not progress, desc="fine-tuning"):
         for group in optimiser.param_groups:
@@ -205,7 +206,8 @@ def finetune(
         batch = collate(encoded, plan[update], lm.tokenizer.pad_token_id or 0, lm.device)
         losses.append(_update(model, optimiser, batch, autocast))
         if checkpoint and ((update + 1) % checkpoint_every == 0 or update + 1 == len(plan)):
-            _save(checkpoint, key, adapter, optimiser, losses)
+            facts = {"losses": losses, "autocast": autocast}
+            _save(checkpoint, key, adapter, optimiser, facts)
     model.eval()
     student.losses = losses
     return student
@@ -227,21 +229,21 @@ def _update(model, optimiser, batch, autocast: bool) -> float:
     return loss.item()
 
 
-def _save(path, key: str, adapter, optimiser, losses) -> None:
+def _save(path, key: str, adapter, optimiser, facts: dict) -> None:
     weights = {str(number): weight for number, weight in enumerate(adapter)}
     groups = {"adapter": weights, **optimiser_groups(optimiser)}
-    write_checkpoint(path, key, {"losses": losses}, groups)
+    write_checkpoint(path, key, facts, groups)
 
 
-def _resume(path, key: str, adapter, optimiser) -> list[float]:
+def _resume(path, key: str, adapter, optimiser) -> dict:
     if path is None or not Path(path).exists():
-        return []
+        return {}
     facts, groups = read_checkpoint(path, key)
     with torch.no_grad():
         for number, weight in enumerate(adapter):
             weight.copy_(groups["adapter"][str(number)])
     load_optimiser(optimiser, groups)
-    return facts["losses"]
+    return facts
 
 # %% ../nbs/03_finetune.ipynb #30e440ab
 _FINAL = re.compile(r"####\s*(-?[\d,]*\.?\d+)")

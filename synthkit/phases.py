@@ -81,12 +81,13 @@ class Phases:
         """Remove what the fit has left; to be called when its result is on disk elsewhere."""
         if self.folder is None:
             return
+        self._log.remove()  # first: it must not tell of what is gone
         for name in sorted(self._names):
             shutil.rmtree(self.folder / name, ignore_errors=True)
             self._drop(name)
-        self._log.remove()  # last: without it the folder is nobody's
         if self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()
+        self.folder = None  # what another fit may keep there is not ours to clear
 
     def _drop(self, name: str) -> None:
         self.running(name).unlink(missing_ok=True)

@@ -427,9 +427,9 @@ def training_step(model, optimiser, ids: torch.Tensor, lr: float, autocast: bool
     return loss.item()
 
 # %% ../nbs/01_lm.ipynb #5afde275
-def _save_state(path: Path, key: str, losses: list[float], model, optimiser) -> None:
+def _save_state(path: Path, key: str, facts: dict, model, optimiser) -> None:
     groups = {"model": model.state_dict(), **optimiser_groups(optimiser)}
-    write_checkpoint(path, key, {"losses": losses}, groups)
+    write_checkpoint(path, key, facts, groups)
 
 # %% ../nbs/01_lm.ipynb #b310b72a
 def new_optimiser(model):
@@ -474,10 +474,11 @@ def pretrain(
     optimiser = new_optimiser(model)
     made_by = {"preset": asdict(preset), "seed": seed, "mixture": corpus.mixture}
     made_by["writing"] = WRITING
-    autocast = fast_bfloat16(device, model) if autocast is None else autocast
-    key = run_key(made_by=made_by, start=list(model.parameters()), exact=not autocast)
+    key = run_key(made_by=made_by, start=list(model.parameters()), autocast=autocast)
     checkpoint = folder / "checkpoint.pt"
-    losses = _resume(checkpoint, key, model, optimiser) if checkpoint.exists() else []
+    known = _resume(checkpoint, key, model, optimiser) if checkpoint.exists() else {}
+    losses, autocast = known.get("losses", []), known.get("autocast", autocast)
+    autocast = fast_bfloat16(device, model) if autocast is None else autocast
     texts = corpus.documents(preset.tokenizer_documents, "tokenizer")
     tokenizer = train_tokenizer(texts, preset.vocab, preset.context)
     model.train()
@@ -490,18 +491,19 @@ def pretrain(
         ids = step_batch(corpus, tokenizer, preset, seed, step).to(device)
         losses.append(training_step(model, optimiser, ids, learning_rate(step, preset), autocast))
         if (step + 1) % every == 0 or step + 1 == total:
-            _save_state(checkpoint, key, losses, model, optimiser)
+            facts = {"losses": losses, "autocast": autocast}
+            _save_state(checkpoint, key, facts, model, optimiser)
     _write_model(folder, model, tokenizer, {**made_by, "final_loss": _last(losses)})
     remove_checkpoint(checkpoint)
     return losses
 
 # %% ../nbs/01_lm.ipynb #c5ac5046
-def _resume(checkpoint: Path, key: str, model, optimiser) -> list[float]:
-    """Load the saved state into model and optimiser; the losses so far."""
+def _resume(checkpoint: Path, key: str, model, optimiser) -> dict:
+    """Load the saved state into model and optimiser; the losses so far, and the precision."""
     facts, groups = read_checkpoint(checkpoint, key)
     model.load_state_dict(groups["model"])
     load_optimiser(optimiser, groups)
-    return facts["losses"]
+    return facts
 
 
 def _write_model(folder: Path, model, tokenizer, summary: dict) -> None:

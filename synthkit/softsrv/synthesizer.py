@@ -706,6 +706,7 @@ class SoftSRV(TargetSampler):
         """Save what was fitted in `folder`, whole or not at all; the frozen model is not saved."""
         save_method(folder, "SoftSRV", self, pack_fitted(self.fitted))
         remove_checkpoint(self._checkpoint)
+        self._checkpoint = None  # what another fit may keep there is not ours to remove
         return Path(folder)
 
     @classmethod

@@ -69,7 +69,8 @@ class Runs:
 
     def finetune(self, folder: Path) -> None:
         state, preset = folder / "state", FinetunePreset(rank=2, alpha=4, epochs=3, batch_size=4)
-        student = finetune(self.lm, self.pairs, preset, checkpoint=state, checkpoint_every=3)
+        how = {"autocast": False, "checkpoint": state, "checkpoint_every": 3}
+        student = finetune(self.lm, self.pairs, preset, **how)
         named = student.model.named_parameters()
         weights = {name: each.detach().contiguous() for name, each in named if "lora_" in name}
         files = {"weights": safetensors.torch.save(weights)}
@@ -81,7 +82,7 @@ class Runs:
             pretraining.PRESETS["fast"], steps=6, drill_steps=2, writing_steps=2,
             tokenizer_documents=100, tokens_per_step=512, warmup=2,
         )  # fmt: skip
-        pretraining.pretrain(folder, preset, progress=False)
+        pretraining.pretrain(folder, preset, autocast=False, progress=False)
 
     def softsrv_fit(self, folder: Path) -> None:
         self.softsrv().fit(self.texts, checkpoint=folder / "state").save(folder / "saved")
