@@ -77,8 +77,11 @@ def test_clearing_that_was_killed_leaves_a_folder_that_can_be_used(tmp_path, mon
         for name in "ab":
             kept(phases, name, name)
     with monkeypatch.context() as patch:
-        patch.setattr(module.ResumeLog, "remove", killed)
+        patch.setattr(module.shutil, "rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
             phases.clear()
     with Phases(tmp_path, "key") as phases:
         assert kept(phases, "a", "new") == "new"
+        assert kept(phases, "b", "new") == "new"
+    phases.clear()
+    assert not tmp_path.exists()
