@@ -15,8 +15,6 @@ from hypothesis import strategies as st
 
 from synthkit import load_world
 from synthkit.pretrain import instruction, write_prompt
-from synthkit.storage import read_jsonl
-from synthkit.synalign import attributes as module
 from synthkit.synalign.attributes import (
     REASONS,
     REVIEWS,
@@ -34,10 +32,18 @@ from synthkit.synalign.attributes import (
     oracle,
     parse_record,
     plain,
+    usable,
     variety,
     write,
 )
-from synthkit.teacher import FunctionTeacher, HTTPTeacher, LMTeacher, RecordedTeacher, TeacherError
+from synthkit.teacher import (
+    FunctionTeacher,
+    HTTPTeacher,
+    LMTeacher,
+    RecordedTeacher,
+    Reply,
+    TeacherError,
+)
 from synthkit.worlds.reviews_forms import VALUES
 
 TWO = (Attribute("topic", ("food", "film")), Attribute("tone", ("annoyed", "very sad")))
@@ -545,12 +551,12 @@ def test_the_oracle_knows_reviews_only(world):
         describe(oracle(world), ["Not a review."], SURFACE)
 
 
-def test_a_checkpoint_belongs_to_the_weights_of_the_model(tmp_path):
+def test_answers_on_file_belong_to_the_weights_of_the_model(tmp_path):
     first, second = Listening(), Listening()
     first.fingerprint, second.fingerprint = "a", "b"
-    write(LMTeacher(first), [{"mood": "a"}], FREE, checkpoint=tmp_path / "a.jsonl")
-    with pytest.raises(ValueError, match="other calls"):
-        write(LMTeacher(second), [{"mood": "a"}], FREE, checkpoint=tmp_path / "a.jsonl")
+    for lm in (first, second, first):
+        write(LMTeacher(lm), [{"mood": "a"}], FREE, checkpoint=tmp_path / "a.jsonl")
+    assert len(first.heard) == len(second.heard) == 1
 
 
 # --- writing --------------------------------------------------------------------------------------
@@ -627,11 +633,30 @@ def test_first_tries_are_kept_when_nothing_is_asked_of_them(records):
 def test_empty_texts_are_asked_for_again_then_left_out(records):
     rows = write(Scripted("", "one", "two"), records[:2], REVIEWS, retries=1)
     assert [(row["text"], row["tries"]) for row in rows] == [("two", 2), ("one", 1)]
-    with pytest.warns(UserWarning, match="1 of 2 texts stayed empty"):
+    with pytest.warns(UserWarning, match=r"1 of 2 texts cannot be used \(1 empty\)"):
         rows = write(Scripted("", "one", " ", ""), records[:2], REVIEWS, retries=1)
-    assert [(row["text"], row["source"]) for row in rows] == [("one", 1)]
-    with pytest.raises(TeacherError, match="no text to any of 2"):
-        write(Scripted(""), records[:2], REVIEWS)
+    assert [(row["text"], row.get("problem")) for row in rows] == [("", "empty"), ("one", None)]
+    assert usable(rows, "t") == rows[1:]
+    with pytest.raises(TeacherError, match="no text to any of 1"):
+        usable(rows[:1], "t")
+
+
+def test_replies_are_cleaned_and_what_is_cut_or_refused_is_asked_for_again(records, texts):
+    said = [
+        "<think>Terse.</think>\nBattery died.", "```\nBattery died.\n```",
+        "Sure, here is a review:\n\nBattery died.", "Terse.</think>Battery died.",
+    ]  # fmt: skip
+    assert [row["text"] for row in write(Scripted(*said), [{"mood": "a"}] * 4, FREE)] == [
+        "Battery died."
+    ] * 4
+    bad = [Reply("Battery di", "length"), "I'm sorry, but I can't help with that."]
+    rows = write(Scripted(*bad, "one", "two"), [{"mood": "a"}] * 2, FREE)
+    assert [(row["text"], row["tries"]) for row in rows] == [("one", 2), ("two", 2)]
+    whole = json.dumps(REVIEWS.read(texts[0]))
+    found = describe(Scripted(Reply(whole + " and then", "length")), texts[:1], REVIEWS)
+    assert found.origin == ("answer",)
+    found = describe(Scripted(Reply(whole[:-9], "length")), texts[:1], REVIEWS, retries=0)
+    assert found.reasons == {"cut": 1}
 
 
 def test_what_cannot_be_seen_is_not_counted():
@@ -662,18 +687,11 @@ def test_bad_input_to_write(options, words):
 # --- calls: kept, resumed, not repeated -----------------------------------------------------------
 
 
-@pytest.fixture
-def portions(monkeypatch):
-    """Small portions, so that few prompts make several."""
-    monkeypatch.setattr(module, "PORTION", 4)
-
-
-def test_a_dying_teacher_loses_nothing(tmp_path, portions, world, records):
+def test_a_dying_teacher_loses_nothing(tmp_path, world, records):
     cells, file = world.support()[:10], tmp_path / "answers.jsonl"
     inner = oracle(world).fn
     with pytest.raises(TeacherError, match=r"dying stopped.*8 answers are safe in answers\.jsonl"):
         write(Dying(9, inner), cells, REVIEWS, checkpoint=file)
-    assert len(read_jsonl(file)) == 9
     second = Dying(2, inner)
     rows = write(second, cells, REVIEWS, checkpoint=file)
     assert second.asked == 2
@@ -681,7 +699,7 @@ def test_a_dying_teacher_loses_nothing(tmp_path, portions, world, records):
     assert write(Dying(0), cells, REVIEWS, checkpoint=file) == rows  # nothing is asked any more
 
 
-def test_describe_resumes_in_the_middle_of_its_retries(tmp_path, portions, texts):
+def test_describe_resumes_in_the_middle_of_its_retries(tmp_path, texts):
     file = tmp_path / "answers.jsonl"
     good = {REVIEWS.describe_prompt(text): json.dumps(REVIEWS.read(text)) for text in texts}
     times = Counter()
@@ -694,7 +712,6 @@ def test_describe_resumes_in_the_middle_of_its_retries(tmp_path, portions, texts
         describe(Dying(8, second_time), texts[:6], REVIEWS, checkpoint=file)
     found = describe(Dying(99, second_time), texts[:6], REVIEWS, checkpoint=file)
     assert found.tries == (2,) * 6 and found.reasons == {"no record": 6}
-    assert [list(row)[:2] for row in read_jsonl(file)[1:]] == [["turn", "place"]] * 12
 
 
 def test_without_a_file_the_message_says_so(records):
@@ -710,22 +727,7 @@ def test_an_interruption_is_not_dressed_up(records):
         write(FunctionTeacher(stop, "f"), records, REVIEWS)
 
 
-@pytest.mark.parametrize("change", ["seed", "records", "teacher", "schema"])
-def test_a_checkpoint_belongs_to_its_calls(tmp_path, change):
-    given_ = {"seed": 0, "records": [{"mood": "a"}], "teacher": Scripted("x"), "schema": FREE}
-    write(checkpoint=tmp_path / "a.jsonl", **given_)
-    other = Schema("note", FREE.attributes, FREE.describe, "Please write:\n{record}\n")
-    changes = {
-        "seed": 1,
-        "records": [{"mood": "b"}],
-        "teacher": FunctionTeacher(str, "other"),
-        "schema": other,
-    }
-    with pytest.raises(ValueError, match=r"a\.jsonl holds the answers to other calls"):
-        write(checkpoint=tmp_path / "a.jsonl", **given_ | {change: changes[change]})
-
-
-def test_a_torn_file_is_mended(tmp_path, portions):
+def test_a_torn_file_is_mended(tmp_path):
     file = tmp_path / "a.jsonl"
     asks = [{"mood": str(i)} for i in range(6)]
     rows = write(Dying(6), asks, FREE, checkpoint=file)
@@ -733,7 +735,7 @@ def test_a_torn_file_is_mended(tmp_path, portions):
     file.write_bytes(whole[:-9])
     again = Dying(2)
     assert write(again, asks, FREE, checkpoint=file) == rows
-    assert again.asked == 2 and file.read_bytes() == whole
+    assert again.asked == 1 and file.read_bytes() == whole
 
 
 def test_more_retries_go_on_from_the_same_file(tmp_path, texts):
@@ -744,18 +746,13 @@ def test_more_retries_go_on_from_the_same_file(tmp_path, texts):
     assert found.origin == ("answer",) and found.tries == (2,)
 
 
-@pytest.mark.parametrize("answers", [["a"], ["a", None], "ab"])
+@pytest.mark.parametrize("answers", [["a"], ["a", 3], "ab"])
 def test_a_teacher_that_breaks_its_promise(answers):
     class Wrong:
-        name = "wrong"
-
-        def complete(self, prompts, *, progress=False):
+        def complete(self, prompts):
             return answers
 
-    if answers == "ab":  # two letters: taken for two answers, as no list was asked for
-        assert len(write(Wrong(), [{"mood": "a"}] * 2, FREE)) == 2
-        return
-    with pytest.raises(TeacherError, match="wrong stopped"):
+    with pytest.raises(TeacherError, match="Wrong stopped"):
         write(Wrong(), [{"mood": "a"}, {"mood": "b"}], FREE)
 
 
@@ -775,7 +772,7 @@ def http_teacher(tmp_path, temperature=0.7):
     return teacher, served
 
 
-def test_a_caching_teacher_is_asked_for_another_copy(tmp_path, portions):
+def test_a_caching_teacher_is_asked_for_another_copy(tmp_path):
     teacher, served = http_teacher(tmp_path)
     rows = write(teacher, [{"mood": "a"}], FREE, per_record=10)
     assert len({row["text"] for row in rows}) == 10 and len(served) == 10
@@ -790,7 +787,7 @@ def test_a_caching_teacher_is_not_paid_twice(tmp_path):
     assert write(teacher, [{"mood": "a"}], FREE, per_record=3) == first and len(served) == 3
 
 
-def test_a_recording_gives_its_answers_in_order(tmp_path, portions):
+def test_a_recording_gives_its_answers_in_order(tmp_path):
     prompts = ["p"] * 6
     recorded = RecordedTeacher.record(Scripted(*"abcdef"), prompts, tmp_path / "r.jsonl")
     calls = Calls(recorded, prompts)
@@ -810,19 +807,17 @@ class Listening:
         return ["hm"] * len(prompts)
 
 
-def test_a_local_model_gets_another_seed_each_time(portions, texts):
-    lm = Listening()
-    describe(LMTeacher(lm, max_new_tokens=9), texts[:6], REVIEWS, retries=2, seed=4)
-    assert len(lm.heard) == 6  # two portions, three turns
-    assert len({options["seed"] for options in lm.heard}) == 6
-    assert [options["temperature"] for options in lm.heard] == [0.0, 0.0, 0.7, 0.7, 0.7, 0.7]
-    assert {options["max_new_tokens"] for options in lm.heard} == {9}
-    again = Listening()
-    describe(LMTeacher(again, max_new_tokens=9), texts[:6], REVIEWS, retries=2, seed=4)
-    assert again.heard == lm.heard
-    other = Listening()
-    describe(LMTeacher(other, max_new_tokens=9), texts[:6], REVIEWS, retries=2, seed=5)
-    assert all(a["seed"] != b["seed"] for a, b in zip(other.heard, lm.heard))
+def test_a_local_model_draws_anew_each_time(texts):
+    heard = []
+    for seed in (4, 4, 5):
+        lm = Listening()
+        describe(LMTeacher(lm, max_new_tokens=9), texts[:6], REVIEWS, retries=2, seed=seed)
+        assert [options["temperature"] for options in lm.heard] == [0.0, 0.7, 0.7]
+        assert {options["max_new_tokens"] for options in lm.heard} == {9}
+        heard.append(lm.heard)
+    assert heard[0] == heard[1] and heard[0][0]["seed"] != heard[2][0]["seed"]
+    drawn = [row_id for options in heard[0][1:] for row_id in options["row_ids"]]
+    assert len(set(drawn)) == 12
 
 
 def test_a_local_model_writes_at_its_own_temperature_or_at_one():

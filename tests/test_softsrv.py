@@ -34,7 +34,7 @@ from synthkit.softsrv.synthesizer import (
     write,
 )
 from synthkit.storage import read_jsonl
-from synthkit.teacher import FunctionTeacher
+from synthkit.teacher import FunctionTeacher, Reply, TeacherError
 
 REAL = [
     f"Anna has {i} apples and buys {j} more at the market."
@@ -126,7 +126,7 @@ def test_a_preset_survives_json():
         ({"near_copy": "all"}, "near_copy must be one of"),
         ({"drop": ["nothing"]}, "drop must be a collection"),
         ({"min_words": 0}, "min_words must be at least 1"),
-        ({"answer_prompt": "Well?"}, "answer_prompt must hold {question}"),
+        ({"answer_prompt": "Well?"}, "'answer_prompt' lacks {question}"),
         ({"colour": 1}, "no option colour"),
     ],
 )
@@ -622,8 +622,17 @@ def test_answerers_are_checked(lm):
     assert Answerer(FunctionTeacher(str, "t")).name == "t"
     with pytest.raises(ValueError, match="not both"):
         Answerer(FunctionTeacher(str, "t"), answer=str)
-    with pytest.raises(TypeError, match="int does not"):
+    with pytest.raises(TypeError, match="a teacher is an object"):
         Answerer(3)
+
+
+def test_replies_that_must_not_be_used_are_no_answers():
+    said = {
+        "a": "<think>3 * 4</think>\n12", "b": "```\n12\n```", "c": Reply("12 and then", "length"),
+        "d": "<think>cut off", "e": "I'm sorry, but I can't help with that.", "f": None,
+    }  # fmt: skip
+    answerer = Answerer(FunctionTeacher(said.get, "t"), template="{question}")
+    assert answerer(list(said)) == ["12", "12", "", "", "", ""]
 
 
 # --- resuming ------------------------------------------------------------------------------------
@@ -652,10 +661,10 @@ def test_an_interrupted_sample_resumes_without_drawing_or_asking_twice(lm, tmp_p
     expected = whole.sample(20, batch=4).to_list()
     teacher, asked = dying_teacher(8)
     broken = make(lm, teacher=teacher).fit(REAL)
-    with pytest.raises(ConnectionError):
+    with pytest.raises(TeacherError, match=r"the server is gone\); 7 answers are safe"):
         broken.sample(20, batch=4, checkpoint=file)
     on_file = len(read_jsonl(file)) - 1
-    assert on_file == 8  # two whole groups
+    assert on_file == 12  # three groups: drafts are kept before they are answered
     with file.open("a") as torn:
         torn.write('{"round": 0, "sl')  # the power went off in the middle of a line
     calls = scripted(monkeypatch, script)
@@ -664,7 +673,7 @@ def test_an_interrupted_sample_resumes_without_drawing_or_asking_twice(lm, tmp_p
     assert rows.to_list() == expected and broken.report == whole.report
     drawn = [number for call in calls for number in call]
     assert len(drawn) == sum(whole.report.values()) - on_file
-    assert not set(asked[:5]) & set(asked[before:])
+    assert asked[before] == asked[7] and not set(asked[:7]) & set(asked[before:])
     calls.clear()
     assert broken.sample(20, batch=4, checkpoint=file).to_list() == expected and calls == []
 
@@ -676,9 +685,9 @@ def test_a_file_of_another_sample_is_refused(lm, tmp_path, monkeypatch):
     z = made.fitted.contexts
     others = [{"seed": 9}, {"temperature": 0.5}, {"contexts": z}, {"contexts": z[:2]}]
     for options in others:
-        with pytest.raises(ValueError, match="another sample"):
+        with pytest.raises(ValueError, match="other data, settings"):
             made.sample(3, checkpoint=file, **options)
-    with pytest.raises(ValueError, match="another sample"):
+    with pytest.raises(ValueError, match="other data, settings"):
         make(lm, seed=0, steps=2).fit(REAL).sample(3, checkpoint=file)
     assert len(made.sample(5, checkpoint=file)) == 5
 

@@ -20,6 +20,7 @@ from ..lm.mixed import share_weights
 from ..lm.rows import IGNORED, right_pad
 from ..presets import choose_preset
 from ..soft_prompts import frozen, starting_rows, vocabulary
+from ..teacher import ask, judge, teacher_name
 from ..training import batch_at, train
 from .synthesizer import (
     PRESETS,
@@ -218,16 +219,19 @@ def refine(
 ) -> list[str]:
     """The drafts after at most `rounds` of critique and rewriting.
 
-    A draft without faults is left alone from then on, and an empty rewrite is not taken.
+    A draft without faults, or whose critique cannot be used, is left alone from then on, and a
+    rewrite that cannot be used is not taken (see `synthkit.teacher.judge`).
     """
     drafts, faulty = list(drafts), range(len(drafts))
     for _ in range(rounds):
         asked = [critique_prompt(requests[i], drafts[i], rubric) for i in faulty]
-        found = dict(zip(faulty, teacher.complete(asked)))
-        faulty = [i for i in faulty if GOOD.casefold() not in found[i].casefold()]
+        found = dict(zip(faulty, ask(teacher, asked)))
+        faulty = [
+            i for i in faulty if not judge(found[i]) and GOOD.casefold() not in found[i].casefold()
+        ]
         asked = [rewrite_prompt(requests[i], drafts[i], found[i]) for i in faulty]
-        for i, text in zip(faulty, teacher.complete(asked)):
-            drafts[i] = text.strip() or drafts[i]
+        for i, text in zip(faulty, ask(teacher, asked)):
+            drafts[i] = drafts[i] if judge(text) else str(text)
     return drafts
 
 
@@ -238,7 +242,7 @@ def self_refine(
     """PT_MSR: drafts, critiques and rewrites by a model that can judge its own text.
 
     Args:
-        teacher: anything with `complete(prompts) -> list[str]`.
+        teacher: see `synthkit.teacher.as_teacher`.
         prompts: what the drafts are asked for with, in turn.
         rounds: of critique and rewriting, at most; 0 leaves the drafts.
         options: of `Generator`, for example `answer_by=` to answer with another teacher.
@@ -258,12 +262,12 @@ def self_refine(
             f"{prompts[slot % len(prompts)]}\n(Request {draft_number(slot, turn)}, seed {seed}.)"
             for slot in slots
         ]
-        first = [text.strip() for text in teacher.complete(asked)]
+        first = ["" if judge(text) else str(text) for text in ask(teacher, asked)]
         return [Draft(text, True) for text in refine(teacher, asked, first, rounds, rubric)]
 
     answering = options.pop("answer_by", None)
     made = Generator(
-        None, f"self-refined by {teacher.name}", [], real, teacher=answering, seed=seed,
+        None, f"self-refined by {teacher_name(teacher)}", [], real, teacher=answering, seed=seed,
         choose=choose, **options,
     )  # fmt: skip
     return made.sample(n, held_out=held_out)

@@ -5,11 +5,10 @@
 # %% ../../nbs/21_softsrv.ipynb #f416c389
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from torch import Tensor
 # %% auto #0
 __all__ = ['PRESETS', 'QUESTION_LINE', 'SoftSRVPreset', 'check_preset', 'target_texts', 'fitting', 'split', 'Fitted',
            'pack_fitted', 'unpack_fitted', 'check_encoder', 'Draft', 'Drawing', 'write', 'answer_prompt', 'Answerer',
-           'Slot', 'draft_log', 'give_answers', 'fill', 'collect', 'draft_number', 'TextSampler', 'check_count',
+           'Slot', 'resuming', 'give_answers', 'fill', 'collect', 'draft_number', 'TextSampler', 'check_count',
            'check_contexts', 'make_plan', 'sample_key', 'TargetSampler', 'Target', 'prepare', 'untrained', 'SoftSRV']
 
 # %% ../../nbs/21_softsrv.ipynb #9e5d4849
@@ -29,7 +28,6 @@ from ..contamination import HeldOut
 from ..datasets import as_dataset
 from ..finetune import PROMPT
 from ..fitted import open_method, save_method
-from ..journal import Journal
 from ..lm.decoding import Sampling, decode, end_tokens, new_text
 from synthkit.packing import (
     Files,
@@ -42,6 +40,7 @@ from synthkit.packing import (
     tensor_bytes,
 )
 from ..presets import choose_preset
+from ..resume import ResumeLog, run_key
 from synthkit.soft_prompts import (
     Context,
     SoftPrompt,
@@ -61,7 +60,9 @@ from synthkit.softsrv.filters import (
     as_rows,
     check_choices,
 )
-from ..storage import sha256_text
+from ..teacher import replies as teachers
+from ..templates import fill as fill_in
+from ..templates import read_templates
 from ..training import History
 
 _log = logging.getLogger(__name__)
@@ -136,8 +137,7 @@ def check_preset(preset: SoftSRVPreset) -> None:
         raise ValueError(f"held_out_share must lie in [0, 1), got {preset.held_out_share}")
     if not (np.isfinite(preset.temperature) and preset.temperature >= 0):
         raise ValueError(f"temperature must be finite and >= 0, got {preset.temperature}")
-    if "{question}" not in preset.answer_prompt:
-        raise ValueError(f"answer_prompt must hold {{question}}, got {preset.answer_prompt!r}")
+    read_templates({"answer_prompt": preset.answer_prompt}, {"answer_prompt": ("question",)})
     check_choices(preset.min_words, preset.near_copy, preset.drop)
     preset.training()  # checks the rest
 
@@ -316,18 +316,22 @@ def write(lm, starts: Sequence[Tensor], ids: Sequence[int], how: Drawing) -> lis
 
 # %% ../../nbs/21_softsrv.ipynb #857338ba
 def answer_prompt(text: str, template: str = PROMPT) -> str:
-    """What a teacher is asked about `text`; a passage keeps its own question line."""
-    if QUESTION_LINE in text:
+    """What a teacher is asked about `text`: the template with {question} replaced.
+
+    With the kit's own template, a passage keeps the question line that it has.
+    """
+    if QUESTION_LINE in text and template == PROMPT:
         return f"{text}\nAnswer:"
-    return template.format(question=text)
+    return fill_in(template, question=text)
 
 
 class Answerer:
     """Answers questions by a teacher, a model, or a function of one text; or not at all.
 
     Args:
-        teacher: anything with `complete(prompts) -> list[str]` and a `name`, or an LM.
-        answer: a function from a text to its answer (None where it has none), instead.
+        teacher: see `synthkit.teacher.as_teacher`; it is asked by the template.
+        answer: a function from a text to its answer (None where it has none), instead. What it says
+            is taken as it is.
         template: how a question is put to the teacher.
 
     Raises:
@@ -337,31 +341,29 @@ class Answerer:
     def __init__(self, teacher=None, answer=None, template: str = PROMPT):
         if teacher is not None and answer is not None:
             raise ValueError("give a teacher or a function answer=, not both")
-        if teacher is not None and not hasattr(teacher, "complete"):
-            if not hasattr(teacher, "generate"):
-                raise TypeError(f"a teacher completes prompts; {type(teacher).__name__} does not")
-            from synthkit.teacher import LMTeacher
-
-            teacher = LMTeacher(teacher, max_new_tokens=128)
-        self.teacher, self.answer, self.template = teacher, answer, template
+        one = answer if teacher is None else teacher
+        self.teacher = None if one is None else teachers.as_teacher(one)
+        self.by_function, self.template, self.log = answer is not None, template, None
 
     @property
     def name(self) -> str | None:
         """The teacher's name for the provenance column; None without one."""
-        if self.answer is not None:
-            return getattr(self.answer, "__name__", "function").replace("<lambda>", "function")
-        return None if self.teacher is None else self.teacher.name
+        return None if self.teacher is None else teachers.teacher_name(self.teacher)
 
-    def __call__(self, texts: Sequence[str]) -> list[str | None]:
-        """One answer a text, without white space around it; None where there is none."""
-        if self.answer is not None:
-            replies = [self.answer(text) for text in texts]
-        elif texts:
-            prompts = [answer_prompt(text, self.template) for text in texts]
-            replies = self.teacher.complete(prompts)
-        else:
-            replies = []
-        return [(reply or "").strip() or None for reply in replies]
+    @property
+    def identity(self) -> str | None:
+        """What tells its answers from those of others, for files of answers."""
+        return None if self.teacher is None else teachers.teacher_identity(self.teacher)
+
+    def __call__(self, texts: Sequence[str]) -> list[str]:
+        """One answer per text, without white space around it; "" where there is none."""
+        if self.teacher is None:
+            return [""] * len(texts)
+        if self.by_function:
+            return [reply.strip() for reply in teachers.gather(self.teacher, texts, self.log)]
+        prompts = [answer_prompt(text, self.template) for text in texts]
+        replies = teachers.ask(self.teacher, prompts, log=self.log)
+        return ["" if teachers.judge(reply) else str(reply) for reply in replies]
 
 # %% ../../nbs/21_softsrv.ipynb #3acf5e10
 @dataclass(frozen=True)
@@ -372,22 +374,27 @@ class Slot:
     own: str | None = None
 
 
-def draft_log(path: str | Path | None, key: str = "") -> Journal:
-    """Drafts and answers by (round, slot), so that an interrupted sample goes on."""
-    other = "the drafts of another sample (other model, prompt, seed, contexts or temperature)"
-    return Journal(path, key, ("round", "slot"), other)
+@contextmanager
+def resuming(path: str | Path | None, key: str, answerer: Answerer) -> Iterator[ResumeLog]:
+    """A log of drafts by (round, slot), from which an interrupted sample goes on.
+
+    Answers are kept beside it, in NAME.answers, each as soon as it is there.
+    """
+    beside = None if path is None else Path(f"{path}.answers")
+    place = ("round", "slot")
+    with ResumeLog(path, key, place=place, what="drafts") as log:
+        with teachers.answer_log(beside) as answerer.log:
+            try:
+                yield log
+            finally:
+                answerer.log = None
 
 # %% ../../nbs/21_softsrv.ipynb #ac4ef6c0
-def give_answers(rows: Sequence[dict], turn: int, answerer: Answerer, log: Journal) -> None:
-    """Put an answer into each row, from the file or from the answerer; without one, its status."""
-    on_file = {row["slot"]: log.known.get((turn, row["slot"]), {}) for row in rows}
-    known = {slot: entry["answer"] for slot, entry in on_file.items() if "answer" in entry}
-    unknown = [row for row in rows if row["slot"] not in known]
-    found = answerer([row["text"] for row in unknown])
-    known.update((row["slot"], reply) for row, reply in zip(unknown, found))
-    for row in rows:
-        row["answer"] = known[row["slot"]]
-        row["status"] = UNANSWERED if row["answer"] is None else row["status"]
+def give_answers(rows: Sequence[dict], answerer: Answerer) -> None:
+    """Put an answer into each row; a row without one gets None and its status."""
+    for row, answer in zip(rows, answerer([row["text"] for row in rows])):
+        row["answer"] = answer or None
+        row["status"] = row["status"] if answer else UNANSWERED
 
 
 def fill(slots: Sequence[int], turn: int, plan, drafts, sieve: Filter, answerer, log) -> list[dict]:
@@ -395,23 +402,22 @@ def fill(slots: Sequence[int], turn: int, plan, drafts, sieve: Filter, answerer,
 
     Args:
         slots: indices into `plan`. turn: the round's number.
-        plan: a `Slot` a wanted row.
+        plan: a `Slot` per wanted row.
         drafts: a function from (slots, round) to their drafts.
     """
-    new = [slot for slot in slots if (turn, slot) not in log.known]
-    drawn = dict(zip(new, drafts(new, turn) if new else []))
+    if any((turn, slot) not in log.entries for slot in slots):
+        # All of them again, since the rounding of a batch depends on all of its rows.
+        for slot, draft in zip(slots, drafts(slots, turn)):
+            log.add({"round": turn, "slot": slot, **asdict(draft)})
     rows = []
     for slot in slots:
-        on_file = log.known.get((turn, slot))
-        draft = drawn[slot] if on_file is None else Draft(on_file["text"], on_file["ended"])
+        known = log.entries[turn, slot]
+        draft = Draft(known["text"], known["ended"])
         verdict = sieve.judge(draft.text, ended=draft.ended, own=plan[slot].own)
         rows.append({"slot": slot, **asdict(draft), **asdict(verdict)})
     if answerer.name is not None:
         passed = [row for row in rows if sieve.keeps(row["status"]) and row["status"] != EMPTY]
-        give_answers(passed, turn, answerer, log)
-    logged = ("slot", "text", "ended", "answer")
-    for row in rows:
-        log.add({"round": turn, **{name: row[name] for name in logged if name in row}})
+        give_answers(passed, answerer)
     return rows
 
 # %% ../../nbs/21_softsrv.ipynb #718839ba
@@ -423,13 +429,13 @@ def collect(
     *,
     rounds: int = 8,
     batch: int = 64,
-    log: Journal | None = None,
+    log: ResumeLog | None = None,
     progress: bool = False,
 ) -> tuple[dict[int, dict], Counter]:
     """The kept row of every slot of `plan` that got one, and how all drafts ended, counted."""
     from tqdm import tqdm
 
-    log = draft_log(None) if log is None else log
+    log = ResumeLog(None, "", place=("round", "slot")) if log is None else log
     kept, report = {}, Counter()
     with tqdm(total=len(plan), desc="sample", unit="text", disable=not progress) as bar:
         for turn in range(rounds):
@@ -529,13 +535,12 @@ def make_plan(fitted: Fitted, contexts, n: int, seed: int) -> tuple[list[Slot], 
     return [Slot(int(rows[i]), own[i]) for i in takes], takes, z
 
 # %% ../../nbs/21_softsrv.ipynb #f0f3683b
-def sample_key(lm, fitted: Fitted, z: Tensor, how: Drawing, **more) -> str:
-    """What makes the drafts and answers of a sample what they are, as one hash."""
-    digest = hashlib.sha256(z.numpy().tobytes())
-    for name, tensor in sorted(fitted.prompt.state_dict().items()):
-        digest.update(name.encode() + tensor.float().cpu().numpy().tobytes())
-    facts = {"lm": lm.fingerprint, **asdict(how), **more}
-    return sha256_text(digest.hexdigest() + json.dumps(facts, sort_keys=True))
+def sample_key(lm, fitted: Fitted, z: Tensor, how: Drawing, given: bool, answerer: Answerer) -> str:
+    """What makes the rows of a sample what they are, as one hash."""
+    return run_key(
+        lm=lm.fingerprint, prompt=dict(fitted.prompt.state_dict()), contexts=z, how=how,
+        given=given, teacher=answerer.identity, template=answerer.template,
+    )  # fmt: skip
 
 # %% ../../nbs/21_softsrv.ipynb #37b85616
 class TargetSampler(TextSampler):
@@ -580,10 +585,12 @@ class TargetSampler(TextSampler):
             held_out: test texts that must not be repeated.
             drop: the statuses that are turned away; None is the preset's, `()` keeps every draft.
             batch: drafts that run at a time; the noise of a draft does not depend on it.
-            checkpoint: a JSONL file of drafts and answers; an interrupted call goes on from it.
+            checkpoint: a file of drafts; an interrupted call goes on from it and from the answers
+                beside it.
 
         Raises:
-            ValueError: not fitted, n < 1, or contexts of another width.
+            ValueError: not fitted, n < 1, contexts of another width, or a checkpoint of another
+                sample. TeacherError: the teacher stopped.
         """
         check_count(n)
         fitted, seed = self.fitted, self.seed if seed is None else seed
@@ -596,15 +603,14 @@ class TargetSampler(TextSampler):
                 starts = prefix(self.lm, fitted.prompt, z[[takes[slot] for slot in slots]])
             return write(self.lm, list(starts), [draft_number(s, turn) for s in slots], how)
 
-        log = None
+        key = ""
         if checkpoint is not None:
-            asked = {"teacher": self.answerer.name, "prompt": self.answerer.template}
-            key = sample_key(self.lm, fitted, z, how, given=contexts is not None, **asked)
-            log = draft_log(checkpoint, key)
-        return self._rows(
-            plan, drafts, how, held_out=held_out, drop=drop, batch=batch, log=log,
-            progress=progress,
-        )  # fmt: skip
+            key = sample_key(self.lm, fitted, z, how, contexts is not None, self.answerer)
+        with resuming(checkpoint, key, self.answerer) as log:
+            return self._rows(
+                plan, drafts, how, held_out=held_out, drop=drop, batch=batch, log=log,
+                progress=progress,
+            )  # fmt: skip
 
 # %% ../../nbs/21_softsrv.ipynb #4f670837
 @dataclass(frozen=True)
@@ -645,8 +651,7 @@ class SoftSRV(TargetSampler):
     Args:
         lm: the frozen model (a `synthkit.LM`); it is never changed.
         kind: of the prompt, "ssnp", "ssmp" or "ssmc"; None is the preset's.
-        teacher: answers the questions: `complete(prompts) -> list[str]`, or an LM; None: no
-            answers.
+        teacher: answers the questions, see `synthkit.teacher.as_teacher`; None: no answers.
         answer: a function from a text to its answer, instead of a teacher.
         preset: "fast", "study", "paper" or a `SoftSRVPreset`.
         seed: of theta, of the split and the default of `sample`.

@@ -18,12 +18,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..journal import Journal
 from ..metrics import distinct_n, exact_duplicates, rate, self_bleu, texts_of, words
 from ..statistics import Interval
 from ..storage import sha256_text
-from ..teacher.base import FunctionTeacher, LMTeacher, RecordedTeacher, Teacher, TeacherError
-from ..teacher.http import HTTPTeacher
+from ..teacher.base import FunctionTeacher, LMTeacher, Teacher, TeacherError
+from synthkit.teacher.replies import (
+    Reply,
+    answer_log,
+    as_teacher,
+    ask,
+    clean,
+    judge,
+    teacher_name,
+)
 from ..texts import same_key
 from ..worlds.reviews import read_attributes
 from ..worlds.reviews_forms import VALUES
@@ -36,10 +43,9 @@ if TYPE_CHECKING:
 Record = dict[str, str]  # attribute -> value
 
 # %% auto #0
-__all__ = ['Record', 'REASONS', 'REVIEWS', 'BANDS', 'SURFACE', 'PORTION', 'OTHER', 'plain', 'Attribute', 'Reading',
-           'json_objects', 'parse_record', 'Schema', 'describe_prompt', 'checked_record', 'write_prompt', 'read_record',
-           'attribute_table', 'Calls', 'Descriptions', 'describe', 'asked', 'oracle', 'follows', 'write', 'match',
-           'variety']
+__all__ = ['Record', 'REASONS', 'REVIEWS', 'BANDS', 'SURFACE', 'plain', 'Attribute', 'Reading', 'json_objects', 'parse_record',
+           'Schema', 'describe_prompt', 'checked_record', 'write_prompt', 'read_record', 'attribute_table', 'Calls',
+           'Descriptions', 'describe', 'asked', 'oracle', 'follows', 'write', 'usable', 'match', 'variety']
 
 # %% ../../nbs/41_attributes.ipynb #7a6ceee1
 def plain(value: Any) -> str:
@@ -98,7 +104,10 @@ class Reading:
     detail: str = ""
 
 
-REASONS = ("empty", "no record", "nested", "illegal", "two values", "missing")
+REASONS = (
+    "failed", "cut", "empty", "refused",  # what `synthkit.teacher.judge` says
+    "no record", "nested", "illegal", "two values", "missing",
+)  # fmt: skip
 
 # %% ../../nbs/41_attributes.ipynb #a04a21d2
 def json_objects(text: str) -> list[str]:
@@ -182,14 +191,15 @@ def _blank(value: Any, attribute: Attribute) -> bool:
 def parse_record(answer: str, attributes: Sequence[Attribute]) -> Reading:
     """A model's answer as a flat record of `attributes`, or the reason why it is none.
 
+    An answer that was cut off is of use if its record is whole.
+
     Raises:
         TypeError: the answer is not a str.
     """
     if not isinstance(answer, str):
         raise TypeError(f"an answer must be a str, got {type(answer).__name__}")
-    text = re.sub(r"(?s)<think>.*?</think>|```\w*", "", answer).strip()
-    if not text:
-        return Reading(None, "empty", "the answer holds no text")
+    text = re.sub(r"```\w*", "", clean(answer)).strip()
+    reason = judge(answer)
     known = {plain(attribute.name) for attribute in attributes}
     objects = [pairs for piece in json_objects(text) if (pairs := _pairs(piece))]
     usable = [
@@ -201,8 +211,9 @@ def parse_record(answer: str, attributes: Sequence[Attribute]) -> Reading:
         usable = [pairs]
     readings = [_settled(pairs, attributes) for pairs in usable]
     whole = [reading for reading in readings if reading.record is not None]
-    nothing = Reading(None, "no record", f"no known key in {text[:60]!r}")
-    return (whole or readings or [nothing])[0]
+    found = f"no known key in {text[:60]!r}" if text else "the answer holds no text"
+    nothing = Reading(None, reason or "no record", found)
+    return (whole or ([] if reason else readings) or [nothing])[0]
 
 # %% ../../nbs/41_attributes.ipynb #7eeffac5
 @dataclass(frozen=True)
@@ -414,86 +425,47 @@ def attribute_table(data: Any, schema: Schema) -> pd.DataFrame:
     columns = {name: [record.get(name) for record in found] for name in seen}
     return pd.DataFrame(columns, dtype=object)
 
-# %% ../../nbs/41_attributes.ipynb #b215d697
-PORTION = 64  # prompts that a teacher gets at a time
-OTHER = "the answers to other calls (another teacher, seed, schema or other texts)"
-
 # %% ../../nbs/41_attributes.ipynb #fa63a28b
 class Calls:
     """The calls of one step to a teacher: `ask` for some of the prompts, in turns.
 
     Args:
-        teacher: what answers; an `LMTeacher` is given a seed of its own for each portion.
+        teacher: what answers, see `synthkit.teacher.as_teacher`; an `LMTeacher` is given a seed of
+            its own for the step.
         prompts: all prompts of the step; a place is an index into them.
         temperature: of an `LMTeacher` that was given none.
-        seed, checkpoint: see `describe`.
+        seed: of a local model's sampling.
+        log: an `answer_log`, from which an interrupted step goes on.
     """
 
-    def __init__(self, teacher, prompts, *, temperature=0.0, seed=0, checkpoint=None):
-        self.teacher, self.prompts, self.seed = teacher, list(prompts), seed
-        self.temperature, self.asked = temperature, Counter()
-        options = getattr(teacher, "options", {}) if isinstance(teacher, LMTeacher) else {}
-        weights = getattr(getattr(teacher, "lm", None), "fingerprint", None) if checkpoint else None
-        identity = [teacher.name, weights, seed, temperature, options, self.prompts]
-        key = sha256_text(json.dumps(identity, default=str))
-        self.log = Journal(checkpoint, key, ("turn", "place"), OTHER)
+    def __init__(self, teacher, prompts, *, temperature=0.0, seed=0, log=None):
+        self.teacher, self.prompts, self.seed = as_teacher(teacher), list(prompts), seed
+        self.temperature, self.log = temperature, log
+        self.asked: Counter[str] = Counter()
 
-    def ask(self, places: Sequence[int], turn: int, progress: bool = False) -> list[str]:
+    def ask(self, places: Sequence[int], turn: int, progress: bool = False) -> list[Reply]:
         """The answers of one turn, from the file or from the teacher.
 
         Raises:
             TeacherError: the teacher failed; the message says what is safe.
         """
-        for start in range(0, len(places), PORTION):
-            portion = places[start : start + PORTION]
-            prompts = [self.prompts[place] for place in portion]
-            if any((turn, place) not in self.log.known for place in portion):
-                for place, answer in zip(portion, self._answers(prompts, turn, start, progress)):
-                    self.log.add({"turn": turn, "place": place, "answer": answer})
-            self.asked.update(prompts)
-        return [self.log.known[turn, place]["answer"] for place in places]
-
-    def _answers(self, prompts: list[str], turn: int, start: int, progress: bool) -> list[str]:
-        asked, keep = _with_copies(self, prompts)
-        try:
-            answers = _reseeded(self, turn, start).complete(asked, progress=progress)
-            if len(answers) != len(asked) or not all(isinstance(a, str) for a in answers):
-                raise ValueError(f"{len(answers)} answers to {len(asked)} prompts, or no text")
-        except Exception as failure:
-            done = len(self.log.known)
-            safe = (
-                f"{done} answers are safe in {self.log.path.name}; call again to go on"
-                if self.log.path
-                else f"{done} answers are lost; name a checkpoint= to keep them"
-            )
-            raise TeacherError(f"{self.teacher.name} stopped ({failure}); {safe}") from failure
-        return [answers[i] for i in keep]
+        prompts, repeats = [self.prompts[place] for place in places], []
+        for prompt in prompts:
+            repeats.append(self.asked[prompt])
+            self.asked[prompt] += 1
+        teacher = _reseeded(self, turn)
+        return ask(teacher, prompts, log=self.log, repeats=repeats, progress=progress)
 
 # %% ../../nbs/41_attributes.ipynb #756a7be6
-def _reseeded(calls: Calls, turn: int, start: int) -> Teacher:
-    """The teacher itself, or a local model with the seed of this portion."""
+def _reseeded(calls: Calls, turn: int) -> Teacher:
+    """The teacher itself, or a local model with the seed of this step."""
     if not isinstance(calls.teacher, LMTeacher):
         return calls.teacher
     options = {"temperature": calls.temperature, **calls.teacher.options}
     if turn:  # greedy decoding would fail in the same way again
         options["temperature"] = max(options["temperature"], 0.7)
-    identity = f"{options.get('seed', 0)}-{calls.seed}-{turn}-{start}"
-    options["seed"] = int(sha256_text(identity)[:7], 16)
-    return LMTeacher(calls.teacher.lm, **options)
-
-
-def _with_copies(calls: Calls, prompts: Sequence[str]) -> tuple[list[str], list[int]]:
-    """The prompts with copies of those asked before in front, and where the new answers will be."""
-    if not isinstance(calls.teacher, HTTPTeacher | RecordedTeacher):
-        return list(prompts), list(range(len(prompts)))
-    asked: list[str] = []
-    keep, met = [], set()
-    for prompt in prompts:
-        asked += [prompt] * (0 if prompt in met else calls.asked[prompt])
-        met.add(prompt)
-        keep.append(len(asked))
-        asked.append(prompt)
-    return asked, keep
+    options["seed"] = int(sha256_text(f"{options.get('seed', 0)}-{calls.seed}")[:7], 16)
+    return LMTeacher(calls.teacher.lm, chat=calls.teacher.chat, **options)
 
 # %% ../../nbs/41_attributes.ipynb #305a5759
 @dataclass(frozen=True)
@@ -536,7 +508,7 @@ def describe(
     *,
     retries: int = 2,  # further calls for a text whose answer cannot be read
     seed: int = 0,  # of a local model's sampling
-    checkpoint: str | Path | None = None,  # a JSONL file; an interrupted call goes on from it
+    checkpoint: str | Path | None = None,  # a file of answers; an interrupted call goes on
     progress: bool = False,
 ) -> Descriptions:
     """Call 1 of SynAlign's latent attribute reasoning: each text as a flat record.
@@ -555,14 +527,15 @@ def describe(
     tries, reasons = [0] * len(texts), Counter()
     if teacher is not None:
         prompts = [schema.describe_prompt(text) for text in texts]
-        calls = Calls(teacher, prompts, seed=seed, checkpoint=checkpoint)
         todo = list(range(len(texts)))
-        for turn in range(1 + retries):
-            for place, answer in zip(todo, calls.ask(todo, turn, progress)):
-                last[place] = schema.parse(answer)
-                tries[place] += 1
-            todo = [place for place in todo if last[place].record is None]
-            reasons.update(last[place].reason for place in todo)
+        with answer_log(checkpoint) as log:
+            calls = Calls(teacher, prompts, seed=seed, log=log)
+            for turn in range(1 + retries):
+                for place, answer in zip(todo, calls.ask(todo, turn, progress)):
+                    last[place] = schema.parse(answer)
+                    tries[place] += 1
+                todo = [place for place in todo if last[place].record is None]
+                reasons.update(last[place].reason for place in todo)
     return _described(texts, schema, last, tries, dict(reasons))
 
 
@@ -650,42 +623,47 @@ def write(
     *,
     labels: Sequence[Any] | None = None,  # one a record, passed on into the rows
     per_record: int = 1,  # texts for each record
-    retries: int = 1,  # further calls for a text that is empty or shows too little
+    retries: int = 1,  # further calls for a text that cannot be used or shows too little
     least: float = 0.0,  # share of its record that a text must show
     seed: int = 0,  # of a local model's sampling
-    checkpoint: str | Path | None = None,  # a JSONL file; an interrupted call goes on from it
+    checkpoint: str | Path | None = None,  # a file of answers; an interrupted call goes on
     progress: bool = False,
 ) -> list[dict[str, Any]]:
     """Call 2 of SynAlign's latent attribute reasoning: new texts from records.
 
     Returns:
-        Rows with `text`, `label` (where labels are given), `record`, `follows` (see `follows`),
-        `tries`, and `source`, the record's index. A text that stayed empty is left out, with a
-        warning. A local model without a temperature of its own writes at 1.
+        A row per text: `text`, `label` (where labels are given), `record`, `follows` (see
+        `follows`), `tries`, and `source`, the record's index. Where no try gave a text that can be
+        used, `text` is "" and `problem` says why ("empty", "cut", "refused" or "failed"); a warning
+        counts those, and `usable` leaves them out. A local model without a temperature of its own
+        writes at 1.
 
     Raises:
         ValueError: no record at all, counts that make no sense, or a record that is not legal.
-        TeacherError: the teacher failed, or gave no text at all.
+        TeacherError: the teacher failed.
     """
     _check_writing(records, labels, per_record, retries, least)
     sources = [i for i, record in enumerate(records) if record is not None] * per_record
     sources.sort()
     prompts = [schema.write_prompt(records[source]) for source in sources]
-    calls = Calls(teacher, prompts, temperature=1.0, seed=seed, checkpoint=checkpoint)
     rows, todo = {}, list(range(len(prompts)))
-    for turn in range(1 + retries):
-        for place, answer in zip(todo, calls.ask(todo, turn, progress)):
-            row = _written(answer, records[sources[place]], schema)
-            rows[place] = max((rows.get(place, row), row), key=_worth) | {"tries": turn + 1}
-        todo = [place for place in todo if _worth(rows[place]) < max(least, 1e-9)]
+    with answer_log(checkpoint) as log:
+        calls = Calls(teacher, prompts, temperature=1.0, seed=seed, log=log)
+        for turn in range(1 + retries):
+            for place, answer in zip(todo, calls.ask(todo, turn, progress)):
+                row = _written(answer, records[sources[place]], schema)
+                rows[place] = max((rows.get(place, row), row), key=_worth) | {"tries": turn + 1}
+            todo = [place for place in todo if _worth(rows[place]) < max(least, 1e-9)]
     for place, row in rows.items():
         row["source"] = sources[place]
-    return _filled([rows[place] for place in range(len(prompts))], labels, teacher)
+    return _labelled([rows[place] for place in range(len(prompts))], labels)
 
 # %% ../../nbs/41_attributes.ipynb #76754897
-def _written(answer: str, record: Mapping[str, str], schema: Schema) -> dict[str, Any]:
-    text = answer.strip()
-    return {"text": text, "record": dict(record), "follows": follows(record, text, schema)}
+def _written(answer: Reply, record: Mapping[str, str], schema: Schema) -> dict[str, Any]:
+    problem = judge(answer)
+    text = "" if problem else str(answer)
+    row = {"text": text, "record": dict(record), "follows": follows(record, text, schema)}
+    return row | ({"problem": problem} if problem else {})
 
 
 def _worth(row: Mapping[str, Any]) -> float:
@@ -693,17 +671,26 @@ def _worth(row: Mapping[str, Any]) -> float:
     return (1.0 if row["follows"] is None else row["follows"]) + 1e-9 if row["text"] else 0.0
 
 
-def _filled(rows: list[dict[str, Any]], labels, teacher: Teacher) -> list[dict[str, Any]]:
-    """The rows that hold a text, with their labels; a warning counts the others."""
+def _labelled(rows: list[dict[str, Any]], labels) -> list[dict[str, Any]]:
+    """The rows with their labels; a warning counts those without a text."""
+    problems = Counter(row["problem"] for row in rows if "problem" in row)
+    if problems:
+        told = ", ".join(f"{count} {problem}" for problem, count in problems.items())
+        warnings.warn(
+            f"{problems.total()} of {len(rows)} texts cannot be used ({told})", stacklevel=3
+        )
+    return [row if labels is None else row | {"label": labels[row["source"]]} for row in rows]
+
+
+def usable(rows: Sequence[dict[str, Any]], teacher: Any) -> list[dict[str, Any]]:
+    """The rows of `write` that hold a text; TeacherError when none does."""
     full = [row for row in rows if row["text"]]
     if not full:
-        raise TeacherError(f"{teacher.name} gave no text to any of {len(rows)} prompts")
-    if len(full) < len(rows):
-        warnings.warn(
-            f"{len(rows) - len(full)} of {len(rows)} texts stayed empty and are left out",
-            stacklevel=3,
+        reasons = dict(Counter(row.get("problem") for row in rows))
+        raise TeacherError(
+            f"{teacher_name(teacher)} gave no text to any of {len(rows)} prompts: {reasons}"
         )
-    return [row if labels is None else row | {"label": labels[row["source"]]} for row in full]
+    return full
 
 
 def _check_writing(records, labels, per_record: int, retries: int, least: float) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..teacher import LMTeacher
-from .attributes import REVIEWS, Record, Schema, write
+from ..teacher import as_teacher
+from .attributes import REVIEWS, Record, Schema, usable, write
 from .synthesizer import SynAlign, as_rows, with_class
 
 
@@ -26,7 +26,7 @@ def simprompt(
     No real text is seen.
 
     Args:
-        teacher: what writes: a `synthkit.LM`, or anything with `complete` and a `name`.
+        teacher: what writes, see `synthkit.teacher.as_teacher`.
         n: texts, which is also the number of calls.
         labels: the classes, which take turns, or a mapping from each to its share; None: the values
             of the schema's attribute of that name.
@@ -112,14 +112,14 @@ def written_from(
         seed: of a local model's sampling.
         checkpoint: a JSONL file; an interrupted call goes on from it.
     """
-    writer = teacher if hasattr(teacher, "complete") else LMTeacher(teacher)
+    writer = as_teacher(teacher)
     records = [{}] * len(classes) if records is None else records
     whole = [{**record, label: str(value)} for record, value in zip(records, classes, strict=True)]
     rows = write(
         writer, whole, schema, labels=list(classes), retries=retries, seed=seed,
         checkpoint=checkpoint, progress=progress,
     )  # fmt: skip
-    return as_rows(rows)
+    return as_rows(usable(rows, writer))
 
 
 def _classes(schema: Schema, label: str, labels: Any, n: int) -> tuple[Schema, list]:

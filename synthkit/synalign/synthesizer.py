@@ -45,10 +45,11 @@ from synthkit.synalign.attributes import (
     Record,
     Schema,
     describe,
+    usable,
     write,
 )
 from .exploration import BASELINES, Plan, explore, median_distance
-from ..teacher import LMTeacher
+from ..teacher import LMTeacher, as_teacher
 
 # %% ../../nbs/43_synalign.ipynb #e348872e
 @dataclass(frozen=True)
@@ -363,7 +364,7 @@ class PoolWriter(Fitted):
     ):  # fmt: skip
         """`n` written texts without weights, as a `datasets.Dataset` with the columns of `COLUMNS`.
 
-        The records take turns. Texts that stay empty are missing, with a warning.
+        The records take turns. Texts that cannot be used are missing, with a warning.
 
         Args:
             n: None is the preset's `per_record` for each record.
@@ -382,11 +383,13 @@ class PoolWriter(Fitted):
             turns = [i % k for i in range(n)]
             shown = [self.demonstrations[i] for i in turns]
             file = checkpoint and Path(checkpoint) / f"write-{n}-from-{k}-seed-{seed}.jsonl"
+            writer = self.writer()
             rows = write(
-                self.writer(), [self.records[i] for i in turns], self.full_schema,
+                writer, [self.records[i] for i in turns], self.full_schema,
                 labels=self.real.labels_of(shown), retries=self.preset.retries,
                 least=self.preset.least, seed=seed, checkpoint=file, progress=progress,
             )  # fmt: skip
+            rows = usable(rows, writer)
             self._written = (n, seed, k), as_rows(rows, shown)
             self.counts["write"] = self._tally(rows)
         return self._written[1]
@@ -519,7 +522,7 @@ class Asker(Sampler):
         if self.teacher is None and self.lm is None:
             raise ValueError("nobody to ask: give a model (lm=) or a teacher (teacher=)")
         if self.teacher is not None:
-            return self.teacher
+            return as_teacher(self.teacher)
         temperature = 0.0 if greedy else self.preset.temperature
         return LMTeacher(
             self.lm, max_new_tokens=self.preset.max_new_tokens, temperature=temperature
@@ -531,7 +534,7 @@ class SynAlign(Asker):
 
     Args:
         lm: a `synthkit.LM` that describes and writes, and that the embedder "lm" reads.
-        teacher: what describes and writes instead: anything with `complete` and a `name`.
+        teacher: what describes and writes instead, see `synthkit.teacher.as_teacher`.
         embedder: of `synthkit.embedders.load_embedder`; "tfidf" learns from the real texts.
         schema: the attributes; None: `REVIEWS` for rows of the reviews world, else `SURFACE`.
         preset: "fast", "study", "paper" or a `SynAlignPreset`.
