@@ -430,6 +430,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'synthkit.finetune.batches': ('finetune.html#batches', 'synthkit/finetune.py'),
                                    'synthkit.finetune.collate': ('finetune.html#collate', 'synthkit/finetune.py'),
                                    'synthkit.finetune.encode': ('finetune.html#encode', 'synthkit/finetune.py'),
+                                   'synthkit.finetune.encode_chat': ('finetune.html#encode_chat', 'synthkit/finetune.py'),
                                    'synthkit.finetune.final_answer': ('finetune.html#final_answer', 'synthkit/finetune.py'),
                                    'synthkit.finetune.finetune': ('finetune.html#finetune', 'synthkit/finetune.py'),
                                    'synthkit.finetune.learning_rate': ('finetune.html#learning_rate', 'synthkit/finetune.py'),

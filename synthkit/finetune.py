@@ -24,14 +24,15 @@ from synthkit.checkpoints import (
 )
 from .datasets import rows_of, texts_of
 from .identity import run_key
+from .lm.chat import prompt_ids
 from .lm.mixed import share_weights
 from .lm.precision import fast_bfloat16
 from .lm.tokens import plain_ids
 from .texts import text_in
 
 # %% auto #0
-__all__ = ['PRESETS', 'PROMPT', 'FinetunePreset', 'as_prompt_and_completion', 'encode', 'batches', 'collate', 'new_student',
-           'learning_rate', 'finetune', 'final_answer', 'answer', 'accuracy']
+__all__ = ['PRESETS', 'PROMPT', 'FinetunePreset', 'as_prompt_and_completion', 'encode', 'encode_chat', 'batches', 'collate',
+           'new_student', 'learning_rate', 'finetune', 'final_answer', 'answer', 'accuracy']
 
 # %% ../nbs/03_finetune.ipynb #b46af4fd
 @dataclass(frozen=True)
@@ -108,6 +109,22 @@ def encode(tokenizer, examples: Sequence[Mapping], context: int) -> list[tuple[l
         encoded.append(([*given, *wanted], [-100] * len(given) + wanted))
     return encoded
 
+# %% ../nbs/03_finetune.ipynb #1105f841
+def encode_chat(lm, examples: Sequence[Mapping]) -> list[tuple[list, list]]:
+    """What `encode` gives, in the chat template of `lm`; a row without a prompt is plain text.
+
+    Raises:
+        ValueError: there are no examples, or one has more tokens than the context.
+    """
+    encoded = encode(lm.tokenizer, examples, lm.context)
+    for i, (prompt, completion) in enumerate(map(as_prompt_and_completion, examples)):
+        if prompt:
+            given = prompt_ids(lm, [prompt], chat=True)[0]
+            wanted = [*lm.token_ids([completion.lstrip()])[0], lm.eos_id]
+            lm.check_length(len(given) + len(wanted), f"example {i}")
+            encoded[i] = [*given, *wanted], [-100] * len(given) + wanted
+    return encoded
+
 # %% ../nbs/03_finetune.ipynb #a699d3ca
 def batches(encoded: list[tuple[list, list]], size: int, rng: random.Random) -> list[list[int]]:
     """Indices of one epoch's batches; examples of similar length share a batch."""
@@ -169,7 +186,7 @@ def finetune(
         lm: a base model (it gets a fresh adapter) or a student (its adapter is trained further).
             It stays as it is, and shares its frozen weights with the student.
         examples: a table of any kind (see `synthkit.datasets.rows_of`) with question/answer,
-            prompt/completion or text.
+            prompt/completion or text. With `lm.chat` they are learned in the chat template.
         autocast: compute in bfloat16 (the adapter's weights stay float32); None: where the
             device does it fast.
         checkpoint: a file for the state of the training; a call with the same arguments goes on
@@ -187,7 +204,8 @@ def finetune(
     """
     from tqdm import tqdm
 
-    encoded = encode(lm.tokenizer, rows_of(examples), lm.context)
+    rows = rows_of(examples)
+    encoded = encode_chat(lm, rows) if lm.chat else encode(lm.tokenizer, rows, lm.context)
     student, rng = new_student(lm, preset, seed), random.Random(f"finetune-{seed}")
     model = student.model
     epochs = (batches(encoded, preset.batch_size, rng) for _ in range(preset.epochs))
@@ -258,9 +276,12 @@ def final_answer(text: str) -> str | None:
 def answer(lm, questions: Sequence[str], *, max_new_tokens: int = 64, **options) -> list[str]:
     """The model's answers to `questions`, greedy unless `options` say otherwise.
 
+    A model with a chat template is asked in it, unless `lm.chat` is switched off.
+
     Raises:
         TypeError: a question is no text; the message gives its number.
     """
+    options = ({"chat": True} if getattr(lm, "chat", False) else {}) | options
     prompts = [PROMPT.format(question=question) for question in texts_of(questions, least=0)]
     return [text.strip() for text in lm.generate(prompts, max_new_tokens=max_new_tokens, **options)]
 

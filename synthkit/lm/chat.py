@@ -43,17 +43,21 @@ def prompt_ids(
     if not lm.has_chat_template and not chat:
         return [lm.with_bos(ids, bos) for ids in lm.token_ids(prompts)]
     before, after = around_message(lm)
-    marks = (mark for mark in lm.tokenizer.all_special_tokens if before.startswith(mark))
-    first = next(marks, before)
-    front, back = _ids(lm, before), _ids(lm, after)
+    special = lm.tokenizer.all_special_tokens
+    first = next((mark for mark in special if before.startswith(mark)), before)
     rows = []
     for prompt, ids in zip(prompts, lm.token_ids(prompts)):
         if first and prompt.startswith(first) and prompt.endswith(after or first):
-            rows.append(lm.with_bos(_ids(lm, prompt), bos))
-        else:
-            rows.append([*front, *ids, *back] if chat else lm.with_bos(ids, bos))
+            rows.append(_ids(lm, prompt))
+        elif not chat:
+            rows.append(lm.with_bos(ids, bos))
+        elif any(mark in prompt for mark in special):
+            rows.append([*_ids(lm, before), *ids, *_ids(lm, after)])
+        else:  # whole, so that tokens may reach over the message's ends
+            rows.append(_ids(lm, before + prompt + after))
     return rows
 
 
 def _ids(lm: LM, part: str) -> list[int]:
+    """Token ids of text in which special tokens are tokens."""
     return lm.tokenizer(part, add_special_tokens=False).input_ids

@@ -26,7 +26,7 @@ from .chat_protocol import (
     read_reply,
     wait_of,
 )
-from .cleaning import FAILED, Reply
+from .cleaning import FAILED, Reply, clean
 
 if TYPE_CHECKING:
     import httpx
@@ -201,7 +201,7 @@ class HTTPTeacher:
             raise ValueError(
                 f"{self.cache.name} is not an answer cache: a row lacks {lost}; name another file"
             ) from None
-        return {key: answer for key, answer in answers.items() if answer.strip()}
+        return {key: answer for key, answer in answers.items() if clean(answer)}
 
     def _ask_all(
         self,
@@ -324,14 +324,14 @@ class HTTPTeacher:
         key, prompt, repeat = job
         reply = Reply(row["answer"], row["finish_reason"])
         with self._lock:
-            if reply.strip():
+            if clean(reply):
                 if self.cache is not None:
                     known = {"key": key, "model": self.model, "prompt_sha": sha256_text(prompt)}
                     asked = {"prompt": prompt, "options": self.options, "repeat": repeat}
                     append_jsonl(self.cache, known | asked | row)
                 self._answers[key] = reply
             self.usage.requests += 1
-            self.usage.empty += not reply.strip()
+            self.usage.empty += not clean(reply)
             self.usage.cut += row["finish_reason"] == "length"
             self.usage.unreported += row["prompt_tokens"] is None
             self.usage.prompt_tokens += row["prompt_tokens"] or 0

@@ -144,7 +144,7 @@ def gather(
             return
         found[i] = reply = _as_reply(answer, teacher, i)
         bar.update()
-        if log is not None and reply.strip() and judge(reply) != "failed":
+        if log is not None and clean(reply) and judge(reply) != "failed":
             entry = dict(zip(PLACE, places[i])) | {"answer": whole_characters(reply)}
             log.add(entry | {"finish_reason": reply.finish_reason})
 
