@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .rows import check_texts
+from .tokens import special_tokens
+
 if TYPE_CHECKING:
     from .model import LM
 
@@ -43,16 +46,16 @@ def prompt_ids(
     if not lm.has_chat_template and not chat:
         return [lm.with_bos(ids, bos) for ids in lm.token_ids(prompts)]
     before, after = around_message(lm)
-    special = lm.tokenizer.all_special_tokens
+    special = set(special_tokens(lm.tokenizer).values())
     first = next((mark for mark in special if before.startswith(mark)), before)
     rows = []
-    for prompt, ids in zip(prompts, lm.token_ids(prompts)):
+    for prompt in check_texts(prompts):
         if first and prompt.startswith(first) and prompt.endswith(after or first):
             rows.append(_ids(lm, prompt))
         elif not chat:
-            rows.append(lm.with_bos(ids, bos))
+            rows.append(lm.with_bos(lm.token_ids([prompt])[0], bos))
         elif any(mark in prompt for mark in special):
-            rows.append([*_ids(lm, before), *ids, *_ids(lm, after)])
+            rows.append([*_ids(lm, before), *lm.token_ids([prompt])[0], *_ids(lm, after)])
         else:  # whole, so that tokens may reach over the message's ends
             rows.append(_ids(lm, before + prompt + after))
     return rows

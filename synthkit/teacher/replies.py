@@ -73,8 +73,9 @@ def teacher_identity(teacher: Any) -> str:
         "model": getattr(teacher, "model", None),
         "chat": getattr(teacher, "chat", None),
         "fingerprint": getattr(getattr(teacher, "lm", None), "fingerprint", None),
-        "function": getattr(getattr(teacher, "fn", None), "__qualname__", None),
     }
+    if isinstance(teacher, FunctionTeacher):
+        facts["function"] = getattr(teacher.fn, "__qualname__", None)
     if isinstance(teacher, RecordedTeacher):
         facts["file"] = sha256_file(teacher.path)
     digest = sha256_text(json.dumps(facts, sort_keys=True, default=lambda x: type(x).__qualname__))
