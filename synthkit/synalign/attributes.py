@@ -526,8 +526,7 @@ def describe(
     last: dict[int, Reading] = {}
     tries, reasons = [0] * len(texts), Counter()
     if teacher is not None:
-        prompts = [schema.describe_prompt(text) for text in texts]
-        todo = list(range(len(texts)))
+        prompts, todo = [schema.describe_prompt(text) for text in texts], list(range(len(texts)))
         with answer_log(checkpoint) as log:
             calls = Calls(teacher, prompts, seed=seed, log=log)
             for turn in range(1 + retries):
