@@ -5,6 +5,7 @@
 # %% ../../nbs/21_softsrv.ipynb #f416c389
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
