@@ -76,6 +76,29 @@ def test_an_expected_error_is_one_line_and_status_two(experiment, arguments, nam
     assert "Traceback" not in done.output
 
 
+@pytest.mark.parametrize(
+    ("held", "told"),
+    [
+        (
+            b'{"measure": "accuracy", "arm": "EmbedSDG", "seed": 0, "value": 0.123}\n',
+            "is no log of",
+        ),
+        (b"\xff\x00\xfe not text", "is no log of"),
+        (b'{"sum": "0123456789abcdef", "run": {"format": 1}}\n', "is no log of"),
+    ],
+)
+@pytest.mark.parametrize("method", ["spa", "difflm"])
+def test_a_foreign_or_damaged_log_ends_a_study_in_one_sentence(method, held, told, tmp_path):
+    log = tmp_path / f"{method}-fast" / "measurements.jsonl"
+    log.parent.mkdir()
+    log.write_bytes(held)
+    done = run("reproduce", method, "--scale", "fast", "--quiet", "--out", str(tmp_path))
+    lines = [line for line in done.stderr.splitlines() if not line.startswith(method)]
+    assert done.exit_code == 2 and len(lines) == 1
+    assert lines[0].startswith("synthkit: ") and told in lines[0] and "remove it" in lines[0]
+    assert not (log.parent / "result.json").exists()
+
+
 def test_debug_lets_the_error_through(experiment):
     assert isinstance(run("--debug", "reproduce", "magic").exception, ValueError)
 

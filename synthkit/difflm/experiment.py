@@ -6,11 +6,11 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..lab.measurements import Log, keep_settings
+from ..lab.measurements import Log
 from ..paths import embedded_lm_dir
 from ..saved import MANIFEST
 from ..storage import read_json, sha256_text, write_json
@@ -55,8 +55,10 @@ OTHERS: dict[str, Callable[..., pd.DataFrame]] = {
     "GReaT": lambda *args, **how: great_table(*args, model=embedded_lm_dir(), **how),
 }
 FEWEST_ROWS = 100  # of another library's table; with fewer, nothing can be said of it
+# Units of measurements that are no arms.
+FIT, REFERENCE, COLLAPSE, MIXED = "the fit", "reference tables", "use of the latents", "mixed rows"
 MIXES = (0.25, 0.5, 0.75, 1.0)  # synthetic rows added, as shares of the real ones
-MEASURES = (  # written from the last to the first, which says that an arm is done
+MEASURES = (
     "shape_error", "auc", "f1", "rmse", "r2", "pair_error", "pair_error_real_bins", "c2st",
     "nearer_train", "copies", "natural_copies", "invalid", "rare_coverage",
 )  # fmt: skip
@@ -139,15 +141,17 @@ class Trial:
         method = self.unfitted()
         facts = {"seed": self.seed, "target": self.target, "rows": rows_hash(self.train)}
         kept = kept_fit(self.folder, method, facts)
-        if kept is not None:
-            return kept
-        if self.preset.others:  # they get the time of a whole fit, so none may go on from a half
-            shutil.rmtree(self.folder / "running", ignore_errors=True)
-        begun = time.process_time()
-        self.fit(method, checkpoint=self.folder / "running")
-        self.add(DIFFUSION, {"seconds": time.process_time() - begun})
-        keep_fit(self.folder, method, facts)
-        return method
+        if kept is None:
+            if self.preset.others:  # they get the time of a whole fit: none may go on from a half
+                shutil.rmtree(self.folder / "running", ignore_errors=True)
+            begun = time.process_time()
+            self.fit(method, checkpoint=self.folder / "running")
+            kept = method, time.process_time() - begun
+            keep_fit(self.folder, method, {**facts, "seconds": kept[1]})
+        if not self.done(FIT):
+            with self.unit(FIT):
+                self.add(DIFFUSION, {"seconds": kept[1]})
+        return kept[0]
 
     def unfitted(self, **changes) -> DiffLM:
         return DiffLM(preset=self.preset.method, seed=self.seed, **(self.options | changes))
@@ -167,8 +171,11 @@ class Trial:
         for measure, value in measured.items():
             self.log.add(measure, arm, self.seed, value)
 
-    def has(self, arm: str, measure: str = "shape_error") -> bool:
-        return self.log.has(measure, arm, self.seed)
+    def done(self, unit: str) -> bool:
+        return self.log.done(unit, self.seed)
+
+    def unit(self, unit: str):
+        return self.log.unit(unit, self.seed)
 
     @property
     def judging(self) -> dict[str, Any]:
@@ -177,30 +184,32 @@ class Trial:
 
 
 def keep_fit(folder: Path, method: DiffLM, facts: Mapping[str, Any]) -> None:
-    """Write a fit to `folder`, and `facts` on what it was fitted to: seed, hash of the rows."""
-    write_json(folder / "facts.json", dict(facts))  # first: a whole save says that all is there
-    method.save(folder)
+    """Write a fit to `folder`, and `facts`: what it was fitted to, and the seconds it took."""
+    method.save(folder / "method")
+    write_json(folder / "facts.json", dict(facts))  # last: it says that all is there
 
 
-def kept_fit(folder: Path, method: DiffLM, facts: Mapping[str, Any], lm=None) -> DiffLM | None:
-    """The fit that an interrupted experiment left in `folder`, or None.
+def kept_fit(
+    folder: Path, method: DiffLM, facts: Mapping[str, Any], lm=None
+) -> tuple[DiffLM, float] | None:
+    """The fit that an interrupted experiment left in `folder` and its seconds, or None.
 
     Raises:
         ValueError: it has other settings than `method`, or was fitted to something else than
-            `facts` say; or nothing there says what it was fitted to.
+            `facts` say.
     """
-    if not (folder / MANIFEST).is_file():
-        return None
     told = folder / "facts.json"
     known = read_json(told) if told.is_file() else {}
+    if "seconds" not in known:  # cut off before all was there, or by an older version
+        return None
     changed = [name for name in facts if known.get(name) != facts[name]]
-    kept = None if changed else type(method).load(folder, lm)
+    kept = None if changed else type(method).load(folder / "method", lm)
     if kept is None or kept.preset != method.preset:
         raise ValueError(
             f"{folder.name} holds a fit with other {', '.join(changed) or 'settings'}; remove it, "
             "or choose another folder"
         )
-    return kept
+    return kept, known["seconds"]
 
 
 def rows_hash(frame: pd.DataFrame) -> str:
@@ -231,39 +240,61 @@ def check_names(names: Iterable[str], what: str = "table") -> None:
 
 
 def run_table(trial: Trial) -> None:
-    """The reference tables and every arm, unless they are in the log."""
-    if trial.world is not None and not trial.has(BAYES, "auc"):
-        add_exact(trial)
-    if not trial.has(INDEPENDENT):
-        tables = reference_tables(trial.train, trial.target, seed=trial.preset.utility_seeds[0])
-        for arm, table in {REAL: trial.test, **tables}.items():
-            add_joint(trial, arm, table)
-        found = reference_rows(trial.train, trial.test, **trial.judging)
-        for arm, row in found.iterrows():
-            add_row(trial, arm, row)
-    for arm in trial.preset.ways:
-        if not trial.has(arm):
-            score(trial, arm, timed_sample(trial, arm))
-    if not trial.has(DIFFUSION, "rise of a wrong latent"):
-        add_collapse(trial, DIFFUSION, trial.method)
-    if trial.preset.n_free:
-        add_free(trial)
-    if trial.preset.ablations and not trial.has(COLLAPSED):
-        # Its latents say nothing, so there is nothing that a longer diffusion could learn.
-        forced = trial.variant(beta=10.0, floor=10.0, diffusion_steps=COLLAPSED_STEPS)
-        add_collapse(trial, COLLAPSED, forced)
-        score(trial, COLLAPSED, trial.sampled(forced))
-    for arm in trial.preset.injected:
-        if not trial.has(arm):
-            made = trial.variant(kind=INJECTED[arm])
-            add_collapse(trial, arm, made)
-            score(trial, arm, trial.sampled(made))
-    if trial.preset.mixes:
-        add_mixes(trial)
-    for arm in trial.preset.others:
-        if not trial.has(arm, "rows"):
-            add_other(trial, arm)
+    """The reference tables and every arm, unless they are finished in the log."""
+    for unit, measure in units(trial).items():
+        if not trial.done(unit):
+            with trial.unit(unit):
+                measure()
     shutil.rmtree(trial.folder, ignore_errors=True)
+
+
+def units(trial: Trial) -> dict[str, Callable[[], None]]:
+    """What is measured of a trial, unit by unit; each adds its own measurements."""
+    preset = trial.preset
+    found: dict[str, Callable[[], None]] = {}
+    if trial.world is not None:
+        found[BAYES] = partial(add_exact, trial)
+    found[REFERENCE] = partial(add_references, trial)
+    for arm in preset.ways:
+        found[arm] = partial(add_way, trial, arm)
+    found[COLLAPSE] = partial(add_own_collapse, trial)
+    if preset.n_free:
+        found |= {arm: partial(add_free, trial, arm) for arm in FREELY}
+    if preset.ablations:
+        # Its latents say nothing, so there is nothing that a longer diffusion could learn.
+        how = {"beta": 10.0, "floor": 10.0, "diffusion_steps": COLLAPSED_STEPS}
+        found[COLLAPSED] = partial(add_variant, trial, COLLAPSED, **how)
+    for arm in preset.injected:
+        found[arm] = partial(add_variant, trial, arm, kind=INJECTED[arm])
+    if preset.mixes:
+        found[MIXED] = partial(add_mixes, trial)
+    return found | {arm: partial(add_other, trial, arm) for arm in preset.others}
+
+
+def add_references(trial: Trial) -> None:
+    """Real rows, and tables in which something of them is missing."""
+    tables = reference_tables(trial.train, trial.target, seed=trial.preset.utility_seeds[0])
+    for arm, table in {REAL: trial.test, **tables}.items():
+        add_joint(trial, arm, table)
+    found = reference_rows(trial.train, trial.test, **trial.judging)
+    for arm, row in found.iterrows():
+        add_row(trial, arm, row)
+
+
+def add_way(trial: Trial, arm: str) -> None:
+    """An arm of `WAYS`."""
+    score(trial, arm, timed_sample(trial, arm))
+
+
+def add_own_collapse(trial: Trial) -> None:
+    add_collapse(trial, DIFFUSION, trial.method)
+
+
+def add_variant(trial: Trial, arm: str, **changes) -> None:
+    """Another autoencoder and diffusion around the same decoder."""
+    made = trial.variant(**changes)
+    add_collapse(trial, arm, made)
+    score(trial, arm, trial.sampled(made))
 
 
 def timed_sample(trial: Trial, arm: str) -> pd.DataFrame:
@@ -288,7 +319,16 @@ def add_other(trial: Trial, arm: str) -> None:
     table = OTHERS[arm](trial.train, seconds=seconds, seed=trial.seed)
     if len(table) >= FEWEST_ROWS:
         score(trial, arm, table)
+    else:  # nothing can be said of it, for any seed that this happens to
+        trial.add(arm, dict.fromkeys(measures_of(trial, REAL)))
     trial.add(arm, {**table.attrs, "rows": len(table) / len(trial.train)})
+
+
+def measures_of(trial: Trial, arm: str) -> list[str]:
+    """What was measured of an arm of the same seed and labels."""
+    at = {**trial.log.labels, "arm": arm, "seed": trial.seed}
+    rows = (row for row in trial.log.rows if at.items() <= row.items())
+    return [row["measure"] for row in rows]
 
 
 def score(trial: Trial, arm: str, table: pd.DataFrame) -> None:
@@ -299,7 +339,7 @@ def score(trial: Trial, arm: str, table: pd.DataFrame) -> None:
 
 
 def add_row(trial: Trial, arm: str, row) -> None:
-    trial.add(arm, {name: row[name] for name in reversed(MEASURES) if name in row})
+    trial.add(arm, {name: row[name] for name in MEASURES if name in row})
 
 
 def add_exact(trial: Trial) -> None:
@@ -334,19 +374,16 @@ def add_collapse(trial: Trial, arm: str, method: DiffLM) -> None:
     })  # fmt: skip
 
 
-def add_free(trial: Trial) -> None:
+def add_free(trial: Trial, arm: str) -> None:
     """The share of rows that are valid without the trie, at the first try."""
-    for arm, temperature in FREELY.items():
-        if trial.has(arm, "valid"):
-            continue
-        how = {"legal": False, "max_tries": 1, "temperature": temperature}
-        try:
-            trial.sampled(trial.method, trial.preset.n_free, **how)
-            valid = 1.0
-        except TriesUsedUp:
-            wrong = sum(n for reason, n in trial.method.report.items() if reason != "kept")
-            valid = 1 - wrong / trial.preset.n_free
-        trial.add(arm, {"valid": valid})
+    how = {"legal": False, "max_tries": 1, "temperature": FREELY[arm]}
+    try:
+        trial.sampled(trial.method, trial.preset.n_free, **how)
+        valid = 1.0
+    except TriesUsedUp:
+        wrong = sum(n for reason, n in trial.method.report.items() if reason != "kept")
+        valid = 1 - wrong / trial.preset.n_free
+    trial.add(arm, {"valid": valid})
 
 
 def mixed_arm(share: float) -> str:
@@ -358,11 +395,8 @@ def add_mixes(trial: Trial) -> None:
     """What real rows teach with synthetic rows beside them."""
     import pandas as pd
 
-    arms = {mixed_arm(share): share for share in MIXES}
-    if all(trial.has(arm, "auc") or trial.has(arm, "rmse") for arm in arms):
-        return
     made = trial.sampled(trial.method)
-    for arm, share in arms.items():
+    for arm, share in ((mixed_arm(share), share) for share in MIXES):
         rows = pd.concat([trial.train, made.iloc[: round(share * len(trial.train))]])
         found = utility(rows.reset_index(drop=True), trial.test, trial.target,
                         trial.preset.utility_seeds)  # fmt: skip
@@ -370,11 +404,7 @@ def add_mixes(trial: Trial) -> None:
 
 
 def run_seed(lm, preset: ExperimentPreset, seed: int, log: Log, progress: bool = False) -> None:
-    """The census world for one seed. No model is asked: DiffLM trains its own.
-
-    Raises:
-        ValueError: the log holds measurements of another preset; see `keep_settings`.
-    """
+    """The census world for one seed. No model is asked: DiffLM trains its own."""
     import pandas as pd
 
     world = load_world(CENSUS)
@@ -383,8 +413,17 @@ def run_seed(lm, preset: ExperimentPreset, seed: int, log: Log, progress: bool =
         for n, part in ((preset.n_train, "train"), (preset.n_test, "test"))
     )
     labelled = log.labelled(table=CENSUS)
-    keep_settings(labelled, {"rows": "the census world", "preset": fixed(preset)})
     run_table(Trial(CENSUS, train, test, world.target, preset, seed, labelled, {}, progress, world))
+
+
+def expected(preset: ExperimentPreset, table: str) -> list[dict[str, str]]:
+    """What every seed must have measured of one table."""
+    arms = [REAL, WITHIN, INDEPENDENT, *preset.ways, *preset.injected, *preset.others]
+    arms += [BAYES] if table == CENSUS else []
+    arms += FREELY if preset.n_free else ()
+    arms += [COLLAPSED] if preset.ablations else []
+    arms += map(mixed_arm, MIXES) if preset.mixes else ()
+    return [{"table": table, "arm": arm} for arm in arms]
 
 
 def reproduce(
@@ -395,8 +434,8 @@ def reproduce(
 ):
     """Run the experiment at one scale and write `result.json` and figures to `out`.
 
-    An interrupted run continues: every measurement is on disk as soon as it is made. Further seeds
-    can be added to the same `out`.
+    An interrupted run continues: what is measured of an arm is on disk when the arm is whole.
+    Further seeds can be added to the same `out`.
 
     Raises:
         ValueError: `out` holds measurements with other settings, or a scale without an experiment;
@@ -411,6 +450,7 @@ def reproduce(
 
     return run_study(
         "difflm", PRESETS, each, show, scale=scale, seeds=seeds, out=out, progress=progress,
+        fixed=fixed, expected=partial(expected, table=CENSUS),
         notes="Rows of the census world. The frozen decoder is a format model that was trained on "
         "columns shuffled independently, not the embedded model. AUC, F1: boosted trees taught by "
         "the table, tested on real rows. Errors in %, pair errors without thresholds.",

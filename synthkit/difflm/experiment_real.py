@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..lab.measurements import Log, keep_settings
+from ..lab.measurements import Log, in_order, study_key
 from .experiment import (
     PRESETS,
     ExperimentPreset,
     Trial,
     check_names,
+    expected,
     fixed,
     rows_hash,
     run_table,
@@ -53,9 +56,9 @@ def reproduce(
 ) -> Result:
     """Every table and seed, recorded in `out/result.json`; it goes on if interrupted.
 
-    What a table is measured with (its rows and target, preset, options, `test_share`, `most`) is
-    kept in `out/settings.json`. Further seeds, tables and other libraries can be added to the same
-    `out`; anything else needs another folder.
+    Each table has a log of its own in `out`, keyed by what it is measured with: rows and target,
+    preset, options, `test_share`, `most`. Further seeds, tables and other libraries can be added to
+    the same `out`; anything else needs another folder.
 
     Args:
         tables: by name, a table (`synthkit.datasets.load_table` reads it) and its target.
@@ -75,30 +78,32 @@ def reproduce(
     chosen = PRESETS[preset] if isinstance(preset, str) else preset
     seeds, out = list(chosen.seeds if seeds is None else seeds), Path(out)
     check_names(tables)
-    log = Log(out / "measurements.jsonl")
-    for table, (frame, target) in tables.items():  # all of them, before anything is measured
-        own = dict((options or {}).get(table, {}))
-        settings = {
-            "rows": rows_hash(frame), "target": target, "preset": fixed(chosen, own),
-            "options": own, "test_share": test_share, "most": most,
-        }  # fmt: skip
-        keep_settings(log.labelled(table=table), settings)
-    for seed in seeds:
-        for table, (frame, target) in tables.items():
+    own = {table: dict((options or {}).get(table, {})) for table in tables}
+    with ExitStack() as stack:
+        logs = {}
+        for table, (frame, target) in tables.items():  # all of them, before anything is measured
+            key = study_key(
+                rows=rows_hash(frame), target=target, preset=fixed(chosen, own[table]),
+                options=own[table], test_share=test_share, most=most,
+            )  # fmt: skip
+            log = Log(out / f"measurements-{table}.jsonl", key, table=table)
+            logs[table] = stack.enter_context(log)
+        for seed, (table, (frame, target)) in product(seeds, tables.items()):
             train, test = split_table(frame, test_share, seed)
             if most is not None and most < len(train):
                 train = train.sample(most, random_state=seed).reset_index(drop=True)
-            own, labelled = dict((options or {}).get(table, {})), log.labelled(table=table)
-            run_table(Trial(table, train, test, target, chosen, seed, labelled, own, progress))
-    return record(
-        out / "result.json",
-        method="difflm",
-        command="synthkit.difflm.experiment_real.reproduce(tables)",
-        preset={**asdict(chosen), "most": most, "options": dict(options or {})},
-        scale=preset if isinstance(preset, str) else "study",
-        model={"name": "format model, trained on columns shuffled independently"},
-        seeds=seeds,
-        measurements=[row for row in log.rows if row["seed"] in seeds],
-        notes=f"Real tables by path, {test_share:.0%} of the rows held out. AUC, F1: boosted trees "
-        "taught by the table, tested on real rows. Pair errors without thresholds.",
-    )
+            how = (chosen, seed, logs[table], own[table], progress)
+            run_table(Trial(table, train, test, target, *how))
+        return record(
+            out / "result.json",
+            method="difflm",
+            command="synthkit.difflm.experiment_real.reproduce(tables)",
+            preset={**asdict(chosen), "most": most, "options": dict(options or {})},
+            scale=preset if isinstance(preset, str) else "study",
+            model={"name": "format model, trained on columns shuffled independently"},
+            seeds=seeds,
+            measurements=in_order(logs.values(), seeds),
+            notes=f"Real tables by path, {test_share:.0%} of the rows held out. AUC, F1: boosted "
+            "trees taught by the table, tested on real rows. Pair errors without thresholds.",
+            expected=[each for table in tables for each in expected(chosen, table)],
+        )

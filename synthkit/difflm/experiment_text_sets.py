@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 import random
 import re
 import warnings
@@ -234,16 +235,17 @@ def measure(
     """The shares of an arm's texts, and how many were judged (last).
 
     `valid`, `runs`, `sound` and `right` are shares of all texts (0 if there are none); `novel` (no
-    training text, whitespace aside) and `distinct` of the valid ones. See `category_measures` for
-    the rest.
+    training text, whitespace aside) and `distinct` of the valid ones, NaN where none is. See
+    `category_measures` for the rest.
     """
     truths = judge(texts, about)
     found = {name: float(flags.sum()) / max(len(texts), 1) for name, flags in truths.items()}
     good = [text for text, fine in zip(texts, truths["valid"]) if fine]
+    known, shares = set(map(_squeezed, train)), dict.fromkeys(("novel", "distinct"), math.nan)
     if good:
-        known = set(map(_squeezed, train))
-        found["novel"] = float(np.mean([_squeezed(text) not in known for text in good]))
-        found["distinct"] = len(set(map(_squeezed, good))) / len(good)
+        shares["novel"] = float(np.mean([_squeezed(text) not in known for text in good]))
+        shares["distinct"] = len(set(map(_squeezed, good))) / len(good)
+    found |= shares
     return {**found, **category_measures(good, about, held), JUDGED: len(texts)}
 
 
@@ -253,15 +255,15 @@ def category_measures(
     """How the categories of an arm's valid texts compare with those of held-out texts.
 
     `coverage`: the share of the held-out texts' categories that occur. `category distance`: total
-    variation of the two laws; texts without a category count as one of their own. Nothing, where
-    the held-out texts have no category.
+    variation of the two laws; texts without a category count as one of their own. NaN, where there
+    is nothing to compare: no held-out text has a category, or no text is valid.
     """
     ours, theirs = (Counter(map(about.category, texts)) for texts in (valid, held))
     wanted = set(theirs) - {None}
-    if not wanted:
-        return {}
-    found = {"coverage": len(wanted & set(ours)) / len(wanted)}
-    if valid:
+    found = {"coverage": math.nan, "category distance": math.nan}
+    if wanted:
+        found["coverage"] = len(wanted & set(ours)) / len(wanted)
+    if wanted and valid:
         gaps = [ours[name] / len(valid) - theirs[name] / len(held) for name in {*ours, *theirs}]
         found["category distance"] = sum(map(abs, gaps)) / 2
     return found

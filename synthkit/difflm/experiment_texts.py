@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..lab.measurements import Log, keep_settings, mean, values
+from ..lab.measurements import Log, in_order, mean, study_key, values
 from ..storage import sha256_text
 from .experiment import DIFFUSION, NORMAL, add_collapse, check_names, fixed, keep_fit, kept_fit
 from .experiment_text_sets import JUDGED, KINDS, TextSet, measure, world_set
@@ -154,17 +157,15 @@ class TextTrial:
         facts = {"seed": self.seed, "rows": texts_hash(self.parts[0])}
         kept = kept_fit(folder, method, facts, self.lm)
         if kept is not None:
-            return kept
+            return kept[0]
+        begun = time.process_time()
         method.fit(self.parts[0], checkpoint=folder / "running", progress=self.progress)
-        keep_fit(folder, method, facts)
+        keep_fit(folder, method, {**facts, "seconds": time.process_time() - begun})
         return method
 
     def add(self, arm: str, measured: Mapping[str, float]) -> None:
         for name, value in measured.items():
             self.log.add(name, arm, self.seed, value)
-
-    def has(self, arm: str, name: str = JUDGED) -> bool:
-        return self.log.has(name, arm, self.seed)
 
     def score(self, arm: str, texts: Sequence[str]) -> None:
         train, _, held, _ = self.parts
@@ -177,22 +178,28 @@ def texts_hash(texts: Sequence[str]) -> str:
 
 
 def run_set(trial: TextTrial) -> None:
-    """The real texts, the frozen model and every arm of DiffLM, unless they are in the log."""
-    if not trial.has(REAL):
+    """The real texts, the frozen model and every arm of DiffLM, unless they are finished."""
+    for arm in (REAL, FROZEN, *WAYS):
+        if not trial.log.done(arm, trial.seed):
+            with trial.log.unit(arm, trial.seed):
+                measure_arm(trial, arm)
+    shutil.rmtree(trial.folder, ignore_errors=True)
+
+
+def measure_arm(trial: TextTrial, arm: str) -> None:
+    """An arm's texts, judged, and what is known of it alone."""
+    if arm == REAL:
         trial.add(REAL, {TOO_LONG: trial.parts[-1]})
         trial.score(REAL, trial.parts[1])
-    if not trial.has(FROZEN):
+    elif arm == FROZEN:
         trial.score(FROZEN, unguided(trial))
-    if not trial.has(FROZEN, SURPRISE):
         trial.add(FROZEN, {SURPRISE: float(trial.lm.nll(trial.parts[2]).mean())})
-    for arm in WAYS:
-        if not trial.has(arm):
-            texts, turned_away = guided(trial, arm)
-            trial.add(arm, {TURNED_AWAY: turned_away})
-            trial.score(arm, texts)
-    if not trial.has(DIFFUSION, "rise of a wrong latent"):
+    else:
+        texts, turned_away = guided(trial, arm)
+        trial.add(arm, {TURNED_AWAY: turned_away})
+        trial.score(arm, texts)
+    if arm == DIFFUSION:
         add_collapse(trial, DIFFUSION, trial.method)
-    shutil.rmtree(trial.folder, ignore_errors=True)
 
 
 def unguided(trial: TextTrial) -> list[str]:
@@ -247,9 +254,9 @@ def reproduce(
 ) -> Result:
     """Every set and seed, recorded in `out/result.json`; it goes on if interrupted.
 
-    What a set is measured with (its texts, their kind, the model, the preset) is kept in
-    `out/settings.json`. Further seeds and sets can be added to the same `out`; anything else needs
-    another folder, a set's own `category` and `right` too, which no file can hold.
+    Each set has a log of its own in `out`, keyed by what it is measured with: texts, their kind,
+    model, preset. Further seeds and sets can be added to the same `out`; anything else needs
+    another folder, a set's own `category` and `right` too, which no key can tell.
 
     Args:
         sets: by name; files are read by `synthkit.datasets`, as in
@@ -277,29 +284,36 @@ def reproduce(
         raise ValueError(f"there is a preset for {unknown}, but the sets are {', '.join(sets)}")
     seeds, out = list(chosen.seeds if seeds is None else seeds), Path(out)
     check_names(sets, "set")
-    log = Log(out / "measurements.jsonl")
-    for name, about in sets.items():  # all of them, before anything is measured
-        own = presets.get(name, chosen)
-        settings = {
-            "texts": texts_hash(about.texts), "kind": about.kind, "model": lm.fingerprint,
-            "preset": fixed(own, own.changes),
-        }  # fmt: skip
-        keep_settings(log.labelled(set=name), settings)
-    for seed in seeds:
-        for name, about in sets.items():
-            own, labelled = presets.get(name, chosen), log.labelled(set=name)
-            run_set(TextTrial(name, about, lm, own, seed, labelled, progress))
-    return record(
-        out / "result.json",
-        method="difflm",
-        command="synthkit.difflm.experiment_texts.reproduce(sets, lm)",
-        preset={**asdict(chosen), "presets": {name: asdict(own) for name, own in presets.items()}},
-        scale=preset if isinstance(preset, str) else "study",
-        model={**lm.describe(), "fingerprint": lm.fingerprint},
-        seeds=seeds,
-        measurements=[row for row in log.rows if row["seed"] in seeds],
-        notes=" ".join((NOTES, *left_out(log, sets))),
-    )
+    with ExitStack() as stack:
+        logs = {}
+        for name, about in sets.items():  # all of them, before anything is measured
+            own = presets.get(name, chosen)
+            key = study_key(
+                texts=about.texts, kind=about.kind, model=lm.fingerprint,
+                preset=fixed(own, own.changes),
+            )  # fmt: skip
+            log = Log(out / f"measurements-{name}.jsonl", key, set=name)
+            logs[name] = stack.enter_context(log)
+        for seed, (name, about) in product(seeds, sets.items()):
+            own = presets.get(name, chosen)
+            run_set(TextTrial(name, about, lm, own, seed, logs[name], progress))
+        rows = in_order(logs.values(), seeds)
+        told = {**asdict(chosen), "presets": {name: asdict(own) for name, own in presets.items()}}
+        return record(
+            out / "result.json",
+            method="difflm",
+            command="synthkit.difflm.experiment_texts.reproduce(sets, lm)",
+            preset=told,
+            scale=preset if isinstance(preset, str) else "study",
+            model={**lm.describe(), "fingerprint": lm.fingerprint},
+            seeds=seeds,
+            measurements=rows,
+            notes=" ".join((NOTES, *left_out(rows, sets))),
+            expected=[
+                {"set": name, "arm": arm, "measure": JUDGED}
+                for name, arm in product(sets, (REAL, FROZEN, *WAYS))
+            ],
+        )
 
 
 NOTES = (
@@ -308,9 +322,9 @@ NOTES = (
 )
 
 
-def left_out(log: Log, sets: Mapping[str, TextSet]) -> list[str]:
+def left_out(measured: Sequence[Mapping], sets: Mapping[str, TextSet]) -> list[str]:
     """A sentence a set: how many of its texts are too long for the model or the preset."""
-    rows = {row["set"]: row["value"] for row in log.rows if row["measure"] == TOO_LONG}
+    rows = {row["set"]: row["value"] for row in measured if row["measure"] == TOO_LONG}
     return [
         f"{name}: {rows[name]:.0f} of {len(about.texts)} texts are too long and left out."
         for name, about in sets.items()

@@ -16,6 +16,7 @@ from ..worlds.math import MathWorld, read_question
 from .density_accuracy import density_accuracy
 from .prompts import HeldOut, question_key
 from .sparsity import density_at
+from .synthesizer import PRESETS as METHOD_PRESETS
 from .synthesizer import EmbedSDG
 
 # What the teacher is shown, in every arm of the comparison. The first is the paper's baseline and
@@ -30,6 +31,7 @@ ARMS: dict[str, dict[str, Any]] = {
 }
 BASELINE, METHOD, CEILING = "random, one seed", "EmbedSDG", "uniform over families"
 NO_DATA = "no synthetic data"
+RELATION = "density and accuracy"  # a unit of measurements, no arm
 
 
 @dataclass(frozen=True)
@@ -110,33 +112,36 @@ def draw(preset: ExperimentPreset, seed: int) -> Data:
 
 
 def run_seed(lm, preset: ExperimentPreset, seed: int, log: Log, progress: bool = False):
-    """All measurements of one data seed, added to `log`; what is in it already is not run again.
+    """All measurements of one data seed, added to `log`; units that are finished stay.
 
     Returns:
         What the figures show: the fitted method, the tests and whether each was answered. None
         when there was nothing left to run.
     """
     arms = (*preset.arms, CEILING)
-    if all(log.has("accuracy (retrain)", arm, seed) for arm in arms):
+    if all(log.done(unit, seed) for unit in (NO_DATA, RELATION, *arms)):
         return None
     data = draw(preset, seed)
     student = finetune(lm, data.real, preset.retrain, seed=seed, progress=progress)
-    if not log.has("accuracy (retrain)", NO_DATA, seed):
-        _score(log, student, data, NO_DATA, seed, "retrain")
+    if not log.done(NO_DATA, seed):
+        with log.unit(NO_DATA, seed):
+            _score(log, student, data, NO_DATA, seed, "retrain")
     method = EmbedSDG(student, preset=preset.method, seed=seed).fit(data.real)
     correct = accuracy(student, data.alike)
     density = _density(method, data)
-    if not log.has("per-example Spearman", "student", seed):
-        _relate(log, method, data, density, correct, student, seed)
+    if not log.done(RELATION, seed):
+        with log.unit(RELATION, seed):
+            _relate(log, method, data, density, correct, student, seed)
     for arm in arms:
-        if log.has("accuracy (retrain)", arm, seed):
+        if log.done(arm, seed):
             continue
-        rows = make_rows(arm, method, data, preset, seed, log)
-        grown = finetune(lm, [*data.real, *rows], preset.retrain, seed=seed, progress=progress)
-        if preset.proceed is not None:
-            further = finetune(student, rows, preset.proceed, seed=seed, progress=progress)
-            _score(log, further, data, arm, seed, "continue")
-        _score(log, grown, data, arm, seed, "retrain")
+        with log.unit(arm, seed):
+            rows = make_rows(arm, method, data, preset, seed, log)
+            grown = finetune(lm, [*data.real, *rows], preset.retrain, seed=seed, progress=progress)
+            if preset.proceed is not None:
+                further = finetune(student, rows, preset.proceed, seed=seed, progress=progress)
+                _score(log, further, data, arm, seed, "continue")
+            _score(log, grown, data, arm, seed, "retrain")
     return {"method": method, "data": data, "density": density, "correct": correct}
 
 
@@ -229,6 +234,17 @@ def _family_spearman(world: MathWorld, by_family: Mapping[str, float]) -> float:
     return float(spearmanr(frequencies, list(by_family.values())).statistic)
 
 
+def expected(preset: ExperimentPreset) -> list[dict[str, str]]:
+    """What every seed must have measured."""
+    tuned = ["retrain"] + ["continue"] * (preset.proceed is not None)
+    found = [{"arm": NO_DATA, "measure": "accuracy (retrain)"}, {"arm": "student"}]
+    return found + [
+        {"arm": arm, "measure": f"accuracy ({protocol})"}
+        for arm in (*preset.arms, CEILING)
+        for protocol in tuned
+    ]
+
+
 def reproduce(
     scale: str = "fast",
     seeds: Sequence[int] | None = None,
@@ -237,13 +253,13 @@ def reproduce(
 ):
     """Run the experiment at one scale and write `result.json` and figures to `out`.
 
-    An interrupted run continues: every measurement is on disk as soon as it is made.
+    An interrupted run continues: what is measured of an arm is on disk when the arm is whole.
 
     Raises:
         ValueError: a scale without an experiment; the paper's needs a real model and a real
             teacher, for which there are `EmbedSDG` and `export_prompts`.
     """
-    from ..lab.study import run_study
+    from ..lab.study import run_study, with_method
     from .report import show
 
     shown = None
@@ -255,6 +271,7 @@ def reproduce(
     return run_study(
         "embedsdg", PRESETS, each, lambda result, folder: show(result, shown, folder),
         scale=scale, seeds=seeds, out=out, progress=progress,
+        fixed=with_method(METHOD_PRESETS), expected=expected,
         notes="Students are the embedded model with a LoRA adapter; the teacher is the world's "
         "oracle; tests are balanced over families. Arms of one seed share D, tests and seed.",
         instead="with a real model and teacher, see EmbedSDG and export_prompts",

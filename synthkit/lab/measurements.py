@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import __version__
+from ..resume import ResumeLog, run_key
 from ..statistics import Interval, paired_interval
-from ..storage import append_jsonl, read_json, read_jsonl, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,92 +26,108 @@ if TYPE_CHECKING:
 class Log:
     """Measurements of one run, kept in a file as they come, so that a run can be resumed.
 
+    A unit (an arm of one seed, say) is measured in a `with` block of `unit`. Its rows reach the
+    disk together when the block ends, and then the mark that it is finished; of a unit that was cut
+    short nothing stays, and it is measured again.
+
     Args:
-        path: the JSON Lines file.
+        path: the JSON Lines file (a `ResumeLog`).
+        key: of what the measurements depend on; see `study_key`.
         labels: columns that every row of this log carries, such as `world="math"`.
+
+    Attributes:
+        rows: of the finished units, in the order in which they were measured.
+
+    Raises:
+        ValueError: the file belongs to another run, is damaged or in use; see `ResumeLog`.
     """
 
-    def __init__(self, path: str | Path, **labels: str):
+    def __init__(self, path: str | Path, key: str = "", **labels: str):
         self.path, self.labels = Path(path), labels
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.rows = read_jsonl(self.path, tolerate_torn=True) if self.path.exists() else []
+        self._log = ResumeLog(path, key, place=_PLACE, what="the measurements of a study")
+        finished = (e for place, e in self._log.entries.items() if self._log.is_finished(*place))
+        self.rows: list[dict[str, Any]] = [row for entry in finished for row in entry["rows"]]
+        self._open: list[list[dict[str, Any]]] = []  # rows of the units under way, inner ones last
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._log.close()
 
     def labelled(self, **labels: str) -> Log:
         """The same file and rows, for measurements that carry further `labels`."""
-        log = Log.__new__(Log)
-        log.path, log.rows, log.labels = self.path, self.rows, {**self.labels, **labels}
+        log = copy(self)
+        log.labels = {**self.labels, **labels}
         return log
 
-    def has(self, measure: str, arm: str, seed: int) -> bool:
-        return self.found(measure, arm, seed) is not None
+    def done(self, unit: str, seed: int) -> bool:
+        """Whether a unit with these labels is finished."""
+        return self._log.is_finished(*self._place(unit, seed))
+
+    @contextmanager
+    def unit(self, unit: str, seed: int) -> Iterator[None]:
+        """What is added in this block is one unit; it counts only if the block ends well."""
+        self._open.append([])
+        try:
+            yield
+        except BaseException:
+            self._open.pop()
+            raise
+        place = self._place(unit, seed)
+        self._log.add({**dict(zip(_PLACE, place)), "rows": self._open.pop()})
+        self._log.finish(*place)
+        self.rows += self._log.entries[place]["rows"]
+
+    def add(self, measure: str, arm: str, seed: int, value: float | None) -> None:
+        """Add one measurement to the unit under way; outside of any it is a unit of its own.
+
+        One that is there already stays. A value that is not finite is kept as None: there is none.
+        """
+        if self._find(measure, arm, seed) is not None:
+            return
+        if not self._open:
+            with self.unit(f"{measure} of {arm}", seed):
+                return self.add(measure, arm, seed, value)
+        number = math.nan if value is None else round(float(value), 5)
+        key = {**self.labels, "measure": measure, "arm": arm, "seed": seed}
+        self._open[-1].append({**key, "value": number if math.isfinite(number) else None})
 
     def found(self, measure: str, arm: str, seed: int) -> float | None:
-        """The value of one measurement; None where it is not made yet."""
+        """The value of one measurement; None where it is not made, or has none."""
+        return (self._find(measure, arm, seed) or {}).get("value")
+
+    def _find(self, measure: str, arm: str, seed: int) -> dict[str, Any] | None:
         wanted = {**self.labels, "measure": measure, "arm": arm, "seed": seed}
-        return next((row["value"] for row in self.rows if _matches(row, wanted)), None)
+        return next((r for r in chain(self.rows, *self._open) if _matches(r, wanted)), None)
 
-    def add(self, measure: str, arm: str, seed: int, value: float) -> None:
-        """Put one measurement on disk; a value that is not finite is none.
-
-        One that is there already stays: an arm that was cut short is measured again from its start.
-        """
-        key = {**self.labels, "measure": measure, "arm": arm, "seed": seed}
-        row = {**key, "value": round(float(value), 5)}
-        if math.isfinite(row["value"]) and not self.has(measure, arm, seed):
-            append_jsonl(self.path, row)
-            self.rows.append(row)
+    def _place(self, unit: str, seed: int) -> tuple[str, str, int]:
+        return ", ".join(f"{name}={value}" for name, value in self.labels.items()), unit, seed
 
 
-def keep_settings(log: Log, settings: Mapping[str, Any]) -> None:
-    """Write down what the measurements of `log` are made with, or compare it with what is written.
+def in_order(logs: Iterable[Log], seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """The rows of several logs seed by seed, as if they had been measured into one."""
+    rows = [row for log in logs for row in log.rows]
+    return [row for seed in seeds for row in rows if row["seed"] == seed]
 
-    To be called before the first measurement. `settings.json` lies beside the log and has an entry
-    for the labels of `log`, so that a run may take up further tables. What a run may be given later
-    (further seeds) does not belong into `settings`. While nothing with these labels is measured,
-    new settings replace the old ones.
 
-    Raises:
-        ValueError: measurements with these labels were made with other settings, or nobody knows
-            with which ones, since a log of an older version has no `settings.json`.
-        TypeError, ValueError: `settings` is not JSON.
+_PLACE = ("labels", "unit", "seed")
+
+
+def study_key(**parts: Any) -> str:
+    """The key of a study's log: a hash of `parts` (see `run_key`) and of the kit's version.
+
+    Parts are what the measurements depend on: data, presets, the model. Seeds are none, since each
+    row has its own, and further ones may be measured later.
     """
-    path = log.path.with_name("settings.json")
-    kept = read_json(path) if path.exists() else {}
-    key = ", ".join(f"{name} {value!r}" for name, value in sorted(log.labels.items()))
-    if not any(_matches(row, log.labels) for row in log.rows):
-        write_json(path, {**kept, key: dict(settings)})
-        return
-    what = f"{log.path} holds measurements of {key}"
-    if key not in kept:
-        raise ValueError(
-            f"{what}, and no settings.json says what they were made with; choose another folder"
-        )
-    old, new = _flat(kept[key]), _flat(json.loads(json.dumps(settings)))
-    changed = [
-        f"{name} was {old.get(name, 'not set')!r} and is {new.get(name, 'not set')!r}"
-        for name in sorted({*old, *new})
-        if name not in old or name not in new or old[name] != new[name]
-    ]
-    if changed:
-        raise ValueError(
-            f"{what} that were made with other settings: {'; '.join(changed)}. Choose another "
-            "folder, or go on with the old settings"
-        )
-
-
-def _flat(value: Any, name: str = "") -> dict[str, Any]:
-    """Nested settings as one level, with names such as `preset.n_free`."""
-    if not isinstance(value, Mapping):
-        return {name: value}
-    parts = ((f"{name}.{key}" if name else str(key), each) for key, each in value.items())
-    return {k: v for part, each in parts for k, v in _flat(each, part).items()}
+    return run_key(version=__version__, **parts)
 
 
 def values(result: Result, measure: str, arm: str, **labels: str) -> np.ndarray:
-    """One measure of one arm, `(seeds,)`, in the order of the run's seeds; NaN where not run."""
+    """One measure of one arm, `(seeds,)`, in the order of the run's seeds; NaN without a value."""
     wanted = {**labels, "measure": measure, "arm": arm}
     known = {row["seed"]: row["value"] for row in result.measurements if _matches(row, wanted)}
-    return np.array([known.get(seed, np.nan) for seed in result.seeds])
+    return np.array([known.get(seed, np.nan) for seed in result.seeds], dtype=float)
 
 
 def difference(result: Result, measure: str, arm: str, against: str, **labels: str) -> Interval:

@@ -77,6 +77,7 @@ def record(
     seeds: Iterable[int],
     measurements: Iterable[Mapping[str, Any]],
     notes: str = "",
+    expected: Iterable[Mapping[str, str]] = (),
 ) -> Result:
     """Write a run to `path` as JSON, whole or not at all, with what is needed to run it again.
 
@@ -85,13 +86,15 @@ def record(
         preset: a mapping or a dataclass.
         model: facts of the model (such as `lm.describe()`), or its name alone.
         measurements: flat rows of text, numbers, booleans and None (no value).
+        expected: what must be there for every seed: an arm with its labels, and a measure or more.
 
     Returns:
         The result as it was written.
 
     Raises:
-        ValueError: a value that is not finite, not flat or not there, or an absolute path; the
-            message names the row and the column. Nothing is written then.
+        ValueError: a value that is not finite, not flat or not there, an absolute path, or a hole:
+            what one seed has (measure, arm and labels) another one has not, or it is expected and
+            not there. The message names row and column, or the holes. Nothing is written then.
     """
     commit, dirty = _code_state()
     result = Result(
@@ -110,6 +113,7 @@ def record(
         cores=_cores(),
     )
     _validate(asdict(result), Path(path).name)
+    _check_holes(result, expected, Path(path).name)
     write_json(path, asdict(result))
     return result
 
@@ -241,7 +245,8 @@ def side_by_side(
             numbers = [
                 row["value"]
                 for row in result.measurements
-                if all(row.get(key) == value for key, value in wanted.items())
+                if row.get("value") is not None
+                and all(row.get(key) == value for key, value in wanted.items())
             ]
             found = mean_interval(numbers) if len(numbers) > 1 else None
             line[heading] = (
@@ -334,6 +339,32 @@ def _validate_row(row: Any, where: str) -> None:
     if not any(isinstance(v, (int, float)) and not isinstance(v, bool) for v in row.values()):
         if None not in row.values():
             raise ValueError(f"{where} holds no number: {row}")
+
+
+_LONG = {"measure", "arm", "seed", "value"}  # the columns of the long form
+
+
+def _check_holes(result: Result, expected: Iterable[Mapping[str, str]], name: str) -> None:
+    """Refuse a result in which a seed lacks what another one has, or what is expected of all."""
+    there: dict[tuple, set[int]] = {}
+    for row in (row for row in result.measurements if set(row) >= _LONG):
+        what = tuple((key, row[key]) for key in row if key not in ("seed", "value"))
+        there.setdefault(what, set()).add(row["seed"])
+    holes = [
+        (what, seed) for what, seeds in there.items() for seed in result.seeds if seed not in seeds
+    ]
+    for wanted in expected:
+        if not any(set(wanted.items()) <= set(what) for what in there):
+            holes += [(tuple(wanted.items()), seed) for seed in result.seeds]
+    if holes:
+        shown = "; ".join(
+            f"{', '.join(f'{key} {value!r}' for key, value in what)}, seed {seed}"
+            for what, seed in holes[:3]
+        )
+        raise ValueError(
+            f"{name} would have {len(holes)} holes, such as {shown}: measure what is missing, or "
+            "record None where there can be no value"
+        )
 
 
 def _leaves(value: Any, where: str) -> Iterable[tuple[str, Any]]:

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .measurements import Log
+from .measurements import Log, study_key
 
 if TYPE_CHECKING:
     from .results import Result
+
+
+def without_seeds(preset: Any) -> Any:
+    """A preset, whichever seeds it names."""
+    return replace(preset, seeds=())
+
+
+def with_method(presets: Mapping[str, Any]) -> Callable[[Any], Any]:
+    """From an experiment's preset to itself and what `method`, a name in `presets`, stands for."""
+
+    def fixed(preset: Any) -> tuple[Any, Any]:
+        name = preset.method
+        return without_seeds(preset), presets[name] if isinstance(name, str) else name
+
+    return fixed
 
 
 def run_study(
@@ -26,10 +41,13 @@ def run_study(
     instead: str,
     progress: bool = False,
     flat: Callable[[Any], dict[str, Any]] = asdict,
+    fixed: Callable[[Any], Any] = without_seeds,
+    expected: Callable[[Any], Iterable[Mapping[str, str]]] = lambda preset: (),
 ) -> Result:
     """Run an experiment at one scale on the embedded model, and write `result.json` to `out`.
 
-    An interrupted run continues: every measurement is on disk as soon as it is made.
+    An interrupted run continues: a unit that is finished is on disk, and the result is the same to
+    the byte, but for times and dates.
 
     Args:
         method: its name, as on the command line.
@@ -41,9 +59,12 @@ def run_study(
         notes: what a reader of the numbers has to know.
         instead: what there is for a scale without an experiment.
         flat: the preset as plain values, to be recorded.
+        fixed: from a preset to what of it the measurements depend on, presets it names included.
+        expected: from a preset to what must have been measured for every seed; see `record`.
 
     Raises:
-        ValueError: a scale without an experiment.
+        ValueError: a scale without an experiment; a log in `out` of another preset, model or
+            version, or a damaged one; a result with holes.
     """
     from tqdm import tqdm
 
@@ -55,19 +76,21 @@ def run_study(
         raise ValueError(f"the experiment runs at scale {known}, not {scale!r}; {instead}")
     preset, out, lm = presets[scale], Path(out), load_lm()
     seeds = list(preset.seeds if seeds is None else seeds)
-    log = Log(out / "measurements.jsonl")
-    for seed in tqdm(seeds, desc="seeds", disable=not progress):
-        run_seed(lm, preset, seed, log)
-    result = record(
-        out / "result.json",
-        method=method,
-        command=f"synthkit reproduce {method} --scale {scale}",
-        preset=flat(preset),
-        scale=scale,
-        model={**lm.describe(), "fingerprint": lm.fingerprint},
-        seeds=seeds,
-        measurements=[row for row in log.rows if row["seed"] in seeds],
-        notes=notes,
-    )
+    key = study_key(method=method, preset=fixed(preset), model=lm.fingerprint)
+    with Log(out / "measurements.jsonl", key) as log:
+        for seed in tqdm(seeds, desc="seeds", disable=not progress):
+            run_seed(lm, preset, seed, log)
+        result = record(
+            out / "result.json",
+            method=method,
+            command=f"synthkit reproduce {method} --scale {scale}",
+            preset=flat(preset),
+            scale=scale,
+            model={**lm.describe(), "fingerprint": lm.fingerprint},
+            seeds=seeds,
+            measurements=[row for row in log.rows if row["seed"] in seeds],
+            notes=notes,
+            expected=expected(preset),
+        )
     show(result, out)
     return result

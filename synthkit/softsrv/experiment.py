@@ -15,6 +15,7 @@ from ..worlds import load_target
 from ..worlds.targets import Target
 from .baselines import lora_generator, repeat_texts, template
 from .scoring import score_student, score_texts
+from .synthesizer import PRESETS as METHOD_PRESETS
 from .synthesizer import SoftSRV
 
 # The variants of the method; a context of 8 numbers passes less of a text than one of N.
@@ -111,8 +112,11 @@ class Run:
     test: list[dict]
     fitted: dict[str, SoftSRV] = field(default_factory=dict)
 
-    def has(self, measure: str, arm: str) -> bool:
-        return self.log.has(measure, arm, self.seed)
+    def done(self, unit: str) -> bool:
+        return self.log.done(unit, self.seed)
+
+    def unit(self, unit: str):
+        return self.log.unit(unit, self.seed)
 
     def add(self, arm: str, measured: dict[str, float]) -> None:
         for measure, value in measured.items():
@@ -143,26 +147,37 @@ def draw(
 def run_world(
     lm, preset: ExperimentPreset, world: str, seed: int, log: Log, progress: bool = False
 ) -> None:
-    """All arms of one world and seed; what is in `log` already is not run again."""
+    """All arms of one world and seed; those that are finished in `log` stay."""
     target = load_target(world)
     run = draw(lm, preset, target, seed, log.labelled(world=world), progress)
-    if not run.has("entropy", "target"):
-        run.add("target", entropy(lm, target, run.tested))
-    train = run.train[: preset.n_target]
-    for arm in preset.arms:
-        if arm == EXAMPLES and not target.shows_examples:
-            continue
-        student = arm in preset.students
-        if run.has("MAUVE", arm) and (run.has("student loss", arm) or not student):
-            continue
-        texts, own = make_texts(arm, run)
-        run.score(arm, texts, own, train)
-        if student:
-            size, how = preset.n_student, preset.student
-            found = score_student(lm, target, texts, run.test, size, how, seed, progress)
-            run.add(arm, found)
+    if not run.done("target"):
+        with run.unit("target"):
+            run.add("target", entropy(lm, target, run.tested))
+    for arm in arms_of(preset, world):
+        if not run.done(arm):
+            with run.unit(arm):
+                run_arm(run, arm)
     if preset.sweeps and world == preset.worlds[0]:
         run_sweeps(run)
+
+
+def arms_of(preset: ExperimentPreset, world: str) -> list[str]:
+    """The preset's arms that one world has: examples, where its prompts show any."""
+    shows = load_target(world).shows_examples
+    return [arm for arm in preset.arms if arm != EXAMPLES or shows]
+
+
+def run_arm(run: Run, arm: str) -> None:
+    """Texts of one arm, scored, and a student that is trained on them."""
+    preset = run.preset
+    texts, own = make_texts(arm, run)
+    run.score(arm, texts, own, run.train[: preset.n_target])
+    if arm in preset.students:
+        size, how = preset.n_student, preset.student
+        found = score_student(
+            run.lm, run.target, texts, run.test, size, how, run.seed, run.progress
+        )
+        run.add(arm, found)
 
 
 def entropy(lm, target: Target, texts: Sequence[str]) -> dict[str, float]:
@@ -233,9 +248,10 @@ def run_sweeps(run: Run) -> None:
 
 
 def _fit_and_score(arm: str, run: Run, train: list[str], options: dict[str, Any]) -> None:
-    if not run.has("MAUVE", arm):
-        texts, own = draw_texts(fit(arm, run, train, options), run.preset.n_synthetic, run.seed)
-        run.score(arm, texts, own, train)
+    if not run.done(arm):
+        with run.unit(arm):
+            texts, own = draw_texts(fit(arm, run, train, options), run.preset.n_synthetic, run.seed)
+            run.score(arm, texts, own, train)
 
 
 def _vary_sampling(name: str, run: Run, train: list[str]) -> None:
@@ -244,15 +260,27 @@ def _vary_sampling(name: str, run: Run, train: list[str]) -> None:
     if name != "SSNP":
         arms[f"{name}, mixed contexts"] = {"contexts": None}
     for arm, how in arms.items():
-        if run.has("MAUVE", arm):
+        if run.done(arm):
             continue
-        method = run.fitted.get(name) or fit(name, run, train, VARIANTS[name])
-        if "contexts" in how:
-            z = method.fitted.contexts.numpy()
-            pairs = np.random.default_rng(run.seed).integers(len(z), size=(len(z), 2))
-            how = {"contexts": (z[pairs[:, 0]] + z[pairs[:, 1]]) / 2}
-        texts, own = draw_texts(method, run.preset.n_synthetic, run.seed, **how)
-        run.score(arm, texts, own, train)
+        with run.unit(arm):
+            method = run.fitted.get(name) or fit(name, run, train, VARIANTS[name])
+            if "contexts" in how:
+                z = method.fitted.contexts.numpy()
+                pairs = np.random.default_rng(run.seed).integers(len(z), size=(len(z), 2))
+                how = {"contexts": (z[pairs[:, 0]] + z[pairs[:, 1]]) / 2}
+            texts, own = draw_texts(method, run.preset.n_synthetic, run.seed, **how)
+            run.score(arm, texts, own, train)
+
+
+def expected(preset: ExperimentPreset) -> list[dict[str, str]]:
+    """What every seed must have measured."""
+    found = []
+    for world in preset.worlds:
+        arms = arms_of(preset, world)
+        found += [{"world": world, "arm": arm, "measure": "MAUVE"} for arm in arms]
+        taught = [arm for arm in arms if arm in preset.students]
+        found += [{"world": world, "arm": arm, "measure": "student loss"} for arm in taught]
+    return found
 
 
 def reproduce(
@@ -263,13 +291,13 @@ def reproduce(
 ):
     """Run the experiment at one scale and write `result.json` and figures to `out`.
 
-    An interrupted run continues: every measurement is on disk as soon as it is made.
+    An interrupted run continues: what is measured of an arm is on disk when the arm is whole.
 
     Raises:
         ValueError: a scale without an experiment; the paper's needs a real model, for which there
             is `SoftSRV(load_lm(...), preset="paper")`.
     """
-    from ..lab.study import run_study
+    from ..lab.study import run_study, with_method
     from .report import show
 
     def each(lm, preset, seed: int, log: Log) -> None:
@@ -278,6 +306,7 @@ def reproduce(
 
     return run_study(
         "softsrv", PRESETS, each, show, scale=scale, seeds=seeds, out=out, progress=progress,
+        fixed=with_method(METHOD_PRESETS), expected=expected,
         notes="The frozen model and the students are the embedded model; answers come from the "
         "target's oracle. MAUVE on TF-IDF features, a mean over five clusterings.",
         instead='with a real model, see SoftSRV(load_lm(...), preset="paper")',

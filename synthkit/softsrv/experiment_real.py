@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..fidelity import mauve, near_copy_rates, text_features
-from ..lab.measurements import Log
-from .synthesizer import SoftSRV, fitting, target_texts
+from ..lab.measurements import Log, study_key
+from .synthesizer import PRESETS, SoftSRV, fitting, target_texts
 
 UNPROMPTED = "no prompt"
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -58,25 +58,27 @@ def split_texts(lm, real, preset: RealTextPreset, seed: int) -> tuple[list[str],
 
 
 def measure(lm, real, preset: RealTextPreset, seed: int, log: Log, progress: bool = False) -> None:
-    """Each variant fitted to one set with one frozen model; what is in `log` is not run again.
+    """Each variant fitted to one set with one frozen model; what is finished in `log` stays.
 
     The loss is in nats a character, for the frozen models cut texts into different tokens.
     """
     train, stop, test = split_texts(lm, real, preset, seed)
     tokens = np.array([len(ids) + 1 for ids in lm.token_ids(test)])  # the end counts
     characters = sum(map(len, test))
-    if not log.has("loss", UNPROMPTED, seed):
-        log.add("loss", UNPROMPTED, seed, lm.nll(test).numpy() @ tokens / characters)
+    if not log.done(UNPROMPTED, seed):
+        with log.unit(UNPROMPTED, seed):
+            log.add("loss", UNPROMPTED, seed, lm.nll(test).numpy() @ tokens / characters)
     for arm, options in VARIANTS.items():
-        if log.has("MAUVE" if preset.n_sample else "loss", arm, seed):
+        if log.done(arm, seed):
             continue
         sizes = {"steps": preset.steps, "batch_size": preset.batch_size}
-        method = SoftSRV(lm, preset="study", seed=seed, drop=(), **options, **sizes)
-        method.fit(train, held_out=stop, progress=progress)
-        log.add("loss", arm, seed, method.loss(test) * tokens.sum() / characters)
-        if preset.n_sample:
-            rows = method.sample(preset.n_sample, seed=seed, progress=progress)
-            _score(log, arm, seed, list(rows["text"]), test, train)
+        with log.unit(arm, seed):
+            method = SoftSRV(lm, preset="study", seed=seed, drop=(), **options, **sizes)
+            method.fit(train, held_out=stop, progress=progress)
+            log.add("loss", arm, seed, method.loss(test) * tokens.sum() / characters)
+            if preset.n_sample:
+                rows = method.sample(preset.n_sample, seed=seed, progress=progress)
+                _score(log, arm, seed, list(rows["text"]), test, train)
 
 
 def _score(log: Log, arm: str, seed: int, texts, test, train) -> None:
@@ -104,24 +106,28 @@ def reproduce(
     from ..lab.results import record
 
     preset, out = preset or RealTextPreset(), Path(out)
-    log = Log(out / "measurements.jsonl")
-    for seed in seeds:
-        for name, real in sets.items():
-            for model, lm in models.items():
-                labelled = log.labelled(world=name, frozen=model)
-                measure(lm, real, preset, seed, labelled, progress)
     facts = {name: f"{lm.describe()['parameters']} {lm.fingerprint}" for name, lm in models.items()}
-    return record(
-        out / "result.json",
-        method="softsrv",
-        command="synthkit.softsrv.experiment_real.reproduce(sets, models)",
-        preset=asdict(preset),
-        scale="study",
-        model={"name": " and ".join(models), **facts},
-        seeds=seeds,
-        measurements=[row for row in log.rows if row["seed"] in seeds],
-        notes="Loss in nats a character on held-out texts; MAUVE on TF-IDF features.",
-    )
+    texts = {name: target_texts(real) for name, real in sets.items()}
+    key = study_key(sets=texts, models=facts, preset=preset, method=PRESETS["study"])
+    with Log(out / "measurements.jsonl", key) as log:
+        for seed, name, (model, lm) in product(seeds, sets, models.items()):
+            labelled = log.labelled(world=name, frozen=model)
+            measure(lm, sets[name], preset, seed, labelled, progress)
+        return record(
+            out / "result.json",
+            method="softsrv",
+            command="synthkit.softsrv.experiment_real.reproduce(sets, models)",
+            preset=asdict(preset),
+            scale="study",
+            model={"name": " and ".join(models), **facts},
+            seeds=seeds,
+            measurements=[row for row in log.rows if row["seed"] in seeds],
+            notes="Loss in nats a character on held-out texts; MAUVE on TF-IDF features.",
+            expected=[
+                {"world": name, "frozen": model, "arm": arm, "measure": "loss"}
+                for name, model, arm in product(sets, models, (UNPROMPTED, *VARIANTS))
+            ],
+        )
 
 
 def table(result) -> Any:

@@ -44,7 +44,7 @@ CORE = (*SINGLE, BEAM, INFLUENCE, WRONG, VARIANCE, RANDOM, BM25, ORACLE)
 COUNTS = {"influence, 3 parts": 3, "influence, 12 parts": 12}
 MIXED = {"influence, a quarter real": INFLUENCE, "random parts, a quarter real": RANDOM}
 METHODS = ("datainf", "ekfac")  # whose scores are held against retraining
-
+RETRAINING = "retraining"  # a unit of measurements, no arm
 
 METHOD = SPAPreset(
     reference_updates=60, part_updates=30, batch_size=16, min_size=8, on_small="fill"
@@ -141,8 +141,8 @@ class Study:
         self.add(BM25, {"seconds": time.process_time() - start})
         return found
 
-    def has(self, measure: str, arm: str) -> bool:
-        return self.log.has(measure, arm, self.seed)
+    def done(self, unit: str) -> bool:
+        return self.log.done(unit, self.seed)
 
     def add(self, arm: str, measured: dict[str, float]) -> None:
         for measure, value in measured.items():
@@ -218,20 +218,20 @@ def answer_in_parts(study: Study, arm: str, partition: Partition) -> list[list[s
 
 
 def run_arm(study: Study, arm: str, like: str | None = None, n_parts: int | None = None) -> None:
-    """One arm, unless it is in the log; `like` names the rule where the arm's name does not."""
-    if study.has("diversity", arm):
+    """One arm, unless it is finished; `like` names the rule where the arm's name does not."""
+    if study.done(arm):
         return
     rule = like or arm
-    if rule in PARTS:
-        groups = answer_in_parts(study, arm, study.cut(rule, n_parts))
-    else:
-        groups = answer_alone(study, arm)
-    measured = measure_answers(study.ground, groups)
-    study.add(arm, {**measured, "diversity": measured.pop("diversity")})  # last: the arm is whole
+    with study.log.unit(arm, study.seed):
+        if rule in PARTS:
+            groups = answer_in_parts(study, arm, study.cut(rule, n_parts))
+        else:
+            groups = answer_alone(study, arm)
+        study.add(arm, measure_answers(study.ground, groups))
 
 
 def run_ground(lm, preset: ExperimentPreset, world: str, skew: str, seed: int, log: Log) -> None:
-    """All arms of one ground and seed, and the sweeps in the first; what is in `log` stays."""
+    """All arms of one ground and seed, and the sweeps in the first; finished ones stay."""
 
     def study_of(**options) -> Study:
         ground = GROUNDS[world](preset.n_rows, preset.n_asked, seed, skew, **options)
@@ -259,7 +259,7 @@ def run_ground(lm, preset: ExperimentPreset, world: str, skew: str, seed: int, l
 def hold_against_retraining(study: Study) -> None:
     """Scores against adapters trained without some of the rows."""
     preset, log = study.preset, study.log
-    if all(study.has("LDS", name) for name in METHODS):
+    if study.done(RETRAINING):
         return
     found = fidelity(
         study.lm,
@@ -272,9 +272,26 @@ def hold_against_retraining(study: Study) -> None:
         checkpoint=log.path.with_name(f"retraining-{study.seed}.jsonl"),
         schedule=preset.method.schedule(preset.steps),
     )
-    study.add("random tenth", {"rise without": found.random_rises.mean()})
-    for name in METHODS:
-        study.add(name, {"rise without": found.rises[name].mean(), "LDS": found.lds[name].mean()})
+    with log.unit(RETRAINING, study.seed):
+        study.add("random tenth", {"rise without": found.random_rises.mean()})
+        for name in METHODS:
+            rise, lds = found.rises[name].mean(), found.lds[name].mean()
+            study.add(name, {"rise without": rise, "LDS": lds})
+
+
+def expected(preset: ExperimentPreset) -> list[dict[str, str]]:
+    """What every seed must have measured."""
+    found = []
+    for number, (world, skew) in enumerate(preset.grounds):
+        arms = list(preset.core)
+        if number == 0:
+            arms = [*preset.arms, *COUNTS] if preset.counts else list(preset.arms)
+            arms += MIXED if preset.mixed else ()
+        found += [
+            {"world": world, "skew": skew, "arm": arm, "measure": "diversity"} for arm in arms
+        ]
+    judged = METHODS if preset.n_fidelity else ()
+    return found + [{"arm": name, "measure": "LDS"} for name in judged]
 
 
 def reproduce(
@@ -285,7 +302,7 @@ def reproduce(
 ):
     """Run the experiment at one scale and write `result.json` and figures to `out`.
 
-    An interrupted run continues: every measurement is on disk as soon as it is made.
+    An interrupted run continues: what is measured of an arm is on disk when the arm is whole.
 
     Raises:
         ValueError: a scale without an experiment; the paper's needs a real model, for which there
@@ -301,6 +318,7 @@ def reproduce(
 
     return run_study(
         "spa", PRESETS, each, show, scale=scale, seeds=seeds, out=out, progress=progress, flat=flat,
+        expected=expected,
         notes="Base, reference and parts are LoRA on the embedded model. Modes: orders of three "
         "statements (records), styles of a program (code); programs are judged by their tests.",
         instead='with a real model, see SPA(load_lm(...), preset="paper")',

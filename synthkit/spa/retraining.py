@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..storage import append_jsonl, read_jsonl, sha256_text
+from ..resume import ResumeLog, run_key
 from ..training import Schedule, batch_at, train
 from .influence import METHODS, example_losses, influence_scores
 from .streaming import as_pairs, plan_blocks
@@ -118,30 +118,28 @@ def retrained_losses(
     Args:
         lm: a base model.
         rows, queries: question/answer, prompt/completion or text rows.
-        checkpoint: a JSON Lines file with the losses of each training as it ends. A later call
-            with the same model, rows, queries and settings trains what is missing.
+        checkpoint: a log (see `ResumeLog`) with the losses of each training as it ends. A later
+            call with the same model, rows, queries and settings trains what is missing.
         progress: show a bar.
         training: options of `train_adapter`.
 
     Raises:
-        ValueError: bad rows or subsets.
+        ValueError: bad rows or subsets, or a checkpoint of other rows, queries or settings.
     """
     from tqdm import tqdm
 
     kept = np.asarray(kept, dtype=bool)
-    task = repr((lm.fingerprint, as_pairs(rows), as_pairs(queries), sorted(training.items())))
-    names = [sha256_text(task + str(np.flatnonzero(each).tolist())) for each in kept]
-    known = {}
-    if checkpoint and Path(checkpoint).exists():
-        lines = read_jsonl(checkpoint, tolerate_torn=True)
-        known = {line["training"]: line["losses"] for line in lines}
-    for name, each in tqdm(list(zip(names, kept)), disable=not progress, unit="training"):
-        if name in known:
-            continue
-        known[name] = query_losses(train_adapter(lm, rows, each, **training), queries).tolist()
-        if checkpoint:
-            append_jsonl(checkpoint, {"training": name, "losses": known[name]})
-    return np.array([known[name] for name in names])
+    key = run_key(
+        model=lm.fingerprint, rows=as_pairs(rows), queries=as_pairs(queries), training=training
+    )
+    names = [run_key(kept=each) for each in kept]
+    what = "the losses of trainings without some rows"
+    with ResumeLog(checkpoint, key, place=("training",), what=what) as log:
+        for name, each in tqdm(list(zip(names, kept)), disable=not progress, unit="training"):
+            if (name,) not in log.entries:
+                losses = query_losses(train_adapter(lm, rows, each, **training), queries)
+                log.add({"training": name, "losses": losses.tolist()})
+        return np.array([log.entries[name,]["losses"] for name in names])
 
 
 def fidelity(

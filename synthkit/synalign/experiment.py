@@ -56,6 +56,9 @@ WEIGHTS = (UNWEIGHTED, TILTING, EXACT, DENSITY, ORACLE)
 SKEWED_ONLY = (ADAM, NARROW, POOLED)
 RETRIEVER, UNTUNED = "retriever", "not tuned"
 STUDENT, MIXED = "fine-tuned student", "half real, half tilting"
+TAUGHT = (UNWEIGHTED, TILTING, REAL, MIXED)
+SEARCHED = (UNTUNED, UNWEIGHTED, TILTING, REAL)
+FITTED_TO_FEW = (UNWEIGHTED, TILTING, EXACT)
 LABEL, TASKS = "sentiment", ("sentiment", "tone")
 UNREADABLE = "cannot be read"  # the attributes of a text that the world could not have written
 
@@ -169,8 +172,13 @@ class Trial:
         for measure, value in measured.items():
             log.add(measure, arm, self.seed, value)
 
-    def has(self, part: str, arm: str, measure: str) -> bool:
-        return self.log.labelled(part=part).has(measure, arm, self.seed)
+    def done(self, part: str, *units: str) -> bool:
+        """Whether all these units of a part are finished."""
+        log = self.log.labelled(part=part)
+        return all(log.done(unit, self.seed) for unit in units)
+
+    def unit(self, part: str, unit: str):
+        return self.log.labelled(part=part).unit(unit, self.seed)
 
 
 # --- exploration ---------------------------------------------------------------------------------
@@ -178,20 +186,23 @@ class Trial:
 
 def run_exploration(trial: Trial) -> None:
     """How near demonstrations lie to real texts that were not among the candidates."""
-    if all(trial.has(EXPLORATION, arm, "distance") for arm in SELECTIONS):
+    if trial.done(EXPLORATION, *SELECTIONS):
         return
     real, held_out = trial.placed(trial.real)
     for arm, select in SELECTIONS.items():
-        picks = select(real.points, trial.preset.picks, seed=trial.seed)
-        found = coverage(real.points, picks, held_out.points)
-        cells = real.of(*VALUES)
-        seen = {cells[i] for i in picks}
-        measured = {
-            "combinations seen": np.mean([cell in seen for cell in held_out.of(*VALUES)]),
-            "combinations": len(seen),
-            "farthest": found["largest distance"],
-        }
-        trial.add(EXPLORATION, arm, {**measured, "distance": found["mean distance"]})
+        if trial.done(EXPLORATION, arm):
+            continue
+        with trial.unit(EXPLORATION, arm):
+            picks = select(real.points, trial.preset.picks, seed=trial.seed)
+            found = coverage(real.points, picks, held_out.points)
+            cells = real.of(*VALUES)
+            seen = {cells[i] for i in picks}
+            trial.add(EXPLORATION, arm, {
+                "combinations seen": np.mean([cell in seen for cell in held_out.of(*VALUES)]),
+                "combinations": len(seen),
+                "farthest": found["largest distance"],
+                "distance": found["mean distance"],
+            })  # fmt: skip
 
 
 # --- weights of a pool ---------------------------------------------------------------------------
@@ -199,18 +210,20 @@ def run_exploration(trial: Trial) -> None:
 
 def run_pool(trial: Trial, part: str, arms: Sequence[str], n_real: int | None = None) -> None:
     """Every arm's weights on one pool, and students trained on what they draw."""
-    if all(trial.has(part, arm, "accuracy, tone") for arm in (*arms, REAL)):
+    if trial.done(part, *arms, REAL):
         return
     law = POOLS.get(part, POOLS[SKEWED])
     rows = load_world("reviews", law=law).rows(trial.preset.n_pool, f"pool {trial.seed}")
     pool, real, held_out = trial.placed(rows, trial.real[:n_real])
-    for arm in arms:
-        with warnings.catch_warnings():
+    for arm in (arm for arm in arms if not trial.done(part, arm)):
+        with trial.unit(part, arm), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of weights that collapse, which are measured here
             weights = weigh(arm, pool, real)
-        trial.add(part, arm, measure_weights(trial, pool, real, held_out, weights))
-    at = np.arange(len(real.rows))
-    trial.add(part, REAL, student_accuracy(trial, real, held_out, [at]))
+            trial.add(part, arm, measure_weights(trial, pool, real, held_out, weights))
+    if not trial.done(part, REAL):
+        with trial.unit(part, REAL):
+            at = np.arange(len(real.rows))
+            trial.add(part, REAL, student_accuracy(trial, real, held_out, [at]))
 
 
 def weigh(arm: str, pool: Texts, real: Texts) -> np.ndarray:
@@ -277,7 +290,7 @@ def student_accuracy(
 def run_student(trial: Trial) -> None:
     """A fine-tuned language model names the label; it can read what a linear student cannot."""
     preset = trial.preset
-    if all(trial.has(STUDENT, arm, "accuracy") for arm in (UNWEIGHTED, TILTING, REAL, MIXED)):
+    if trial.done(STUDENT, *TAUGHT):
         return
     rows = load_world("reviews", law=POOLS[SKEWED]).rows(preset.n_pool, f"pool {trial.seed}")
     pool, real, _ = trial.placed(rows, trial.real)
@@ -292,13 +305,18 @@ def run_student(trial: Trial) -> None:
         MIXED: [*trial.real[:half], *drawn[TILTING][: len(trial.real) - half]],
     }
     test = named(trial.held_out[: preset.n_tested])
+    sarcastic = np.array([row["tone"] == "sarcastic" for row in trial.held_out])
     for arm, train in sets.items():
-        if not trial.has(STUDENT, arm, "accuracy"):
+        if trial.done(STUDENT, arm):
+            continue
+        with trial.unit(STUDENT, arm):
             score = tuned_accuracy(trial.lm, named(train), test, preset.student, trial.seed)
-            sarcastic = np.array([row["tone"] == "sarcastic" for row in trial.held_out])
             right = score.right[sarcastic[: preset.n_tested]]
-            trial.add(STUDENT, arm, {"accuracy, sarcastic": right.mean()})
-            trial.add(STUDENT, arm, {"macro F1": score.macro_f1, "accuracy": score.accuracy})
+            trial.add(STUDENT, arm, {
+                "accuracy, sarcastic": right.mean(),
+                "macro F1": score.macro_f1,
+                "accuracy": score.accuracy,
+            })  # fmt: skip
 
 
 def named(rows: Sequence[Mapping]) -> list[dict[str, str]]:
@@ -313,7 +331,7 @@ ASKED_FOR = ("topic", "tone")  # what a query names, and what makes a document r
 
 def run_retriever(trial: Trial) -> None:
     """A bi-encoder tuned on synthetic (query, text) pairs, drawn by weight and at random."""
-    if trial.has(RETRIEVER, REAL, "nDCG@10"):
+    if trial.done(RETRIEVER, RETRIEVER):
         return
     preset, seed = trial.preset, trial.seed
     rows = load_world("reviews", law=POOLS[SKEWED]).rows(preset.n_pool, f"pool {seed}")
@@ -333,14 +351,15 @@ def run_retriever(trial: Trial) -> None:
             asked = [" ".join(row[name] for name in ASKED_FOR) for row in drawn]
             retriever.fit([(q, row["text"]) for q, row in zip(asked, drawn)], groups=asked)
         rankings[arm] = retriever.rank(queries, [row["text"] for row in test])
-    for arm in (UNTUNED, UNWEIGHTED, TILTING, REAL):
-        ranked = rankings[arm]
-        clicks = interleave(ranked, rankings[UNWEIGHTED], relevant, seed).share.mean
-        trial.add(RETRIEVER, arm, {
-            "clicks won": clicks if arm != UNWEIGHTED else 0.5,
-            "MRR": mrr(ranked, relevant).mean(),
-            "nDCG@10": ndcg(ranked, relevant, 10).mean(),
-        })  # fmt: skip
+    with trial.unit(RETRIEVER, RETRIEVER):
+        for arm in SEARCHED:
+            ranked = rankings[arm]
+            clicks = interleave(ranked, rankings[UNWEIGHTED], relevant, seed).share.mean
+            trial.add(RETRIEVER, arm, {
+                "clicks won": clicks if arm != UNWEIGHTED else 0.5,
+                "MRR": mrr(ranked, relevant).mean(),
+                "nDCG@10": ndcg(ranked, relevant, 10).mean(),
+            })  # fmt: skip
 
 
 # --- texts that a model writes -------------------------------------------------------------------
@@ -364,17 +383,17 @@ def habitual_writer(lm, n: int, seed: int = 0):
 
 def run_written(trial: Trial) -> None:
     """What the model writes by each way to ask, as many texts each; and the last one aligned."""
-    todo = [arm for arm in WRITERS if not trial.has(WRITTEN, arm, "accuracy, tone")]
-    for arm in todo:
-        rows = WRITERS[arm](trial)
-        pool, real, held_out = trial.placed(read_back(rows), trial.real)
-        equal = np.full(len(rows), 1 / len(rows))
-        trial.add(WRITTEN, arm, measure_texts(pool, rows))
-        trial.add(WRITTEN, arm, measure_weights(trial, pool, real, held_out, equal))
-        if arm == SYNALIGN:
-            weights = weigh(TILTING, pool, real)
-            found = measure_weights(trial, pool, real, held_out, weights)
-            trial.add(WRITTEN, ALIGNED, found)
+    for arm in (arm for arm in WRITERS if not trial.done(WRITTEN, arm)):
+        with trial.unit(WRITTEN, arm):
+            rows = WRITERS[arm](trial)
+            pool, real, held_out = trial.placed(read_back(rows), trial.real)
+            equal = np.full(len(rows), 1 / len(rows))
+            trial.add(WRITTEN, arm, measure_texts(pool, rows))
+            trial.add(WRITTEN, arm, measure_weights(trial, pool, real, held_out, equal))
+            if arm == SYNALIGN:
+                weights = weigh(TILTING, pool, real)
+                found = measure_weights(trial, pool, real, held_out, weights)
+                trial.add(WRITTEN, ALIGNED, found)
 
 
 def read_back(rows) -> list[dict[str, Any]]:
@@ -437,18 +456,32 @@ WRITERS: dict[str, Callable[[Trial], Any]] = {
 
 
 def run_seed(lm, preset: ExperimentPreset, seed: int, log: Log) -> None:
-    """Every part of the experiment for one seed; what is in `log` is not run again."""
+    """Every part of the experiment for one seed; units that are finished in `log` stay."""
     trial = Trial(lm, preset, seed, log)
     run_exploration(trial)
     run_pool(trial, SKEWED, (*preset.weights, *preset.skewed_only))
     run_pool(trial, BALANCED, preset.weights)
-    run_pool(trial, FEW, (UNWEIGHTED, TILTING, EXACT), preset.n_few)
+    run_pool(trial, FEW, FITTED_TO_FEW, preset.n_few)
     if preset.retrieval:
         run_retriever(trial)
     if preset.n_written:
         run_written(trial)
     if preset.student is not None:
         run_student(trial)
+
+
+def expected(preset: ExperimentPreset) -> list[dict[str, str]]:
+    """What every seed must have measured."""
+    arms = {
+        EXPLORATION: tuple(SELECTIONS),
+        SKEWED: (*preset.weights, *preset.skewed_only, REAL),
+        BALANCED: (*preset.weights, REAL),
+        FEW: (*FITTED_TO_FEW, REAL),
+        RETRIEVER: SEARCHED if preset.retrieval else (),
+        WRITTEN: (*WRITERS, ALIGNED) if preset.n_written else (),
+        STUDENT: TAUGHT if preset.student is not None else (),
+    }
+    return [{"part": part, "arm": arm} for part in arms for arm in arms[part]]
 
 
 def reproduce(
@@ -459,7 +492,7 @@ def reproduce(
 ):
     """Run the experiment at one scale and write `result.json` and figures to `out`.
 
-    An interrupted run continues: every measurement is on disk as soon as it is made.
+    An interrupted run continues: what is measured of an arm is on disk when the arm is whole.
 
     Raises:
         ValueError: a scale without an experiment; the paper's needs a real model, for which there
@@ -470,6 +503,7 @@ def reproduce(
 
     return run_study(
         "synalign", PRESETS, run_seed, show, scale=scale, seeds=seeds, out=out, progress=progress,
+        expected=expected,
         notes="Reviews, whose attributes are known of every text. Pools with a known law are "
         "written by the world itself, the others by the embedded model with a LoRA adapter that "
         "gives it a chat model's habits. Embeddings are TF-IDF with an SVD; students are logistic "

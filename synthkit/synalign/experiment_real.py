@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..embedders import load_embedder
-from ..lab.measurements import Log
+from ..lab.measurements import Log, study_key
 from .alignment import (
     align,
     alignment_report,
@@ -36,7 +36,6 @@ UNWEIGHTED, ALIGNED, SHOWN = "unweighted", "aligned", "aligned, attributes shown
 DENSITY, ORACLE, REAL = "density ratio", "oracle ratio", "real texts"
 UNTUNED = "not tuned"
 CLUSTER, NONE = "cluster", "no"  # skews that are not named after an attribute
-DONE = "done"  # the arm that marks a study that is whole in the log
 ABSENT = "none"  # the value of an attribute that a text does not show
 
 
@@ -335,26 +334,33 @@ def reproduce(
     from ..lab.results import record
 
     out, encoders = Path(out), encoders or {"TF-IDF": "tfidf"}
-    log = Log(out / "measurements.jsonl")
-    for seed, (name, rows), (encoder, embedder) in product(seeds, sets.items(), encoders.items()):
-        labels = log.labelled(set=name, encoder=encoder)
-        for study in (real_text_study, retriever_study):
-            if not labels.has(study.__name__, DONE, seed):
-                for measure, arm, value in study(rows, embedder, seed, label=label):
-                    labels.add(measure, arm, seed, value)
-                labels.add(study.__name__, DONE, seed, 1)
-    return record(
-        out / "result.json",
-        method="synalign",
-        command="synthkit.synalign.experiment_real.reproduce(sets, encoders)",
-        preset=asdict(RealTextPreset()),
-        scale="study",
-        model={"name": f"{' and '.join(encoders)} embeddings, no language model"},
-        seeds=seeds,
-        measurements=[row for row in log.rows if row["seed"] in seeds and row["arm"] != DONE],
-        notes="Real texts by path. TV of the weighted pool to test rows; accuracy of a linear "
-        "student. The attributes that are shown are those that TV is measured on.",
-    )
+    preset = RealTextPreset()
+    told = {name: load_embedder(each).settings for name, each in encoders.items()}
+    key = study_key(sets=dict(sets), encoders=told, preset=preset, label=label)
+    with Log(out / "measurements.jsonl", key) as log:
+        for seed, (name, rows), (encoder, embedder) in product(
+            seeds, sets.items(), encoders.items()
+        ):
+            labels = log.labelled(set=name, encoder=encoder)
+            for study in (real_text_study, retriever_study):
+                if labels.done(study.__name__, seed):
+                    continue
+                with labels.unit(study.__name__, seed):
+                    for measure, arm, value in study(rows, embedder, seed, label=label):
+                        labels.add(measure, arm, seed, value)
+        return record(
+            out / "result.json",
+            method="synalign",
+            command="synthkit.synalign.experiment_real.reproduce(sets, encoders)",
+            preset=asdict(preset),
+            scale="study",
+            model={"name": f"{' and '.join(encoders)} embeddings, no language model"},
+            seeds=seeds,
+            measurements=[row for row in log.rows if row["seed"] in seeds],
+            notes="Real texts by path. TV of the weighted pool to test rows; accuracy of a linear "
+            "student. The attributes that are shown are those that TV is measured on.",
+            expected=[{"set": name, "encoder": each} for name in sets for each in encoders],
+        )
 
 
 def table(result: Result, *measures: str) -> pd.DataFrame:
