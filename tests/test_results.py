@@ -57,6 +57,21 @@ def test_a_run_is_read_back_as_it_was_written(folder):
     assert written.cores >= 1 and len(written.date) == 10
 
 
+def test_a_result_with_holes_is_refused(folder):
+    path = folder / "one.json"
+    with pytest.raises(
+        ValueError, match=r"1 hole: .*'random', measure 'accuracy', seed 2\. Measure"
+    ):
+        write(path, measurements=rows()[:-1])
+    wanted = [{"arm": "dense", "measure": "accuracy"}, {"arm": "random"}]
+    with pytest.raises(ValueError, match=r"3 holes: arm 'dense', measure 'accuracy', seed 0"):
+        write(path, expected=wanted)
+    assert not path.exists()
+    none = [{"seed": s, "arm": "dense", "measure": "accuracy", "value": None} for s in range(3)]
+    found = write(path, measurements=rows() + none, expected=wanted)  # that there is none is said
+    assert load_result(path) == found
+
+
 def test_nothing_names_the_machine(folder, repo):
     import socket
 

@@ -271,9 +271,9 @@ def test_a_study_that_lost_an_arm_is_not_recorded(study, tmp_path, monkeypatch):
         self.rows = [row for row in self.rows if row["arm"] != lost or row["seed"] not in forgotten]
 
     monkeypatch.setattr(Log, "__init__", forgetful)
-    with pytest.raises(ValueError, match=rf"result\.json would have \d+ holes.*{lost}.*seed 1"):
+    with pytest.raises(ValueError, match=rf"result\.json would have \d+ hole.*{lost}.*seed 1"):
         study.run(tmp_path)
     forgotten.add(0)  # now no seed has it
-    with pytest.raises(ValueError, match=rf"result\.json would have \d+ holes.*{lost}.*seed 0"):
+    with pytest.raises(ValueError, match=rf"result\.json would have \d+ hole.*{lost}.*seed 0"):
         study.run(tmp_path)
     assert not (tmp_path / "result.json").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -174,7 +175,7 @@ class Trial:
     def done(self, unit: str) -> bool:
         return self.log.done(unit, self.seed)
 
-    def unit(self, unit: str):
+    def unit(self, unit: str) -> AbstractContextManager[None]:
         return self.log.unit(unit, self.seed)
 
     @property

@@ -362,8 +362,9 @@ def _check_holes(result: Result, expected: Iterable[Mapping[str, str]], name: st
             for what, seed in holes[:3]
         )
         raise ValueError(
-            f"{name} would have {len(holes)} holes, such as {shown}: measure what is missing, or "
-            "record None where there can be no value"
+            f"{name} would have {len(holes)} hole{'s'[: len(holes) - 1]}: {shown}"
+            f"{' ...' if len(holes) > 3 else ''}. Measure what is missing, or record None where "
+            "there can be no value"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,7 @@ class Run:
     def done(self, unit: str) -> bool:
         return self.log.done(unit, self.seed)
 
-    def unit(self, unit: str):
+    def unit(self, unit: str) -> AbstractContextManager[None]:
         return self.log.unit(unit, self.seed)
 
     def add(self, arm: str, measured: dict[str, float]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -177,7 +178,7 @@ class Trial:
         log = self.log.labelled(part=part)
         return all(log.done(unit, self.seed) for unit in units)
 
-    def unit(self, part: str, unit: str):
+    def unit(self, part: str, unit: str) -> AbstractContextManager[None]:
         return self.log.labelled(part=part).unit(unit, self.seed)
 
 
