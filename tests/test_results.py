@@ -214,7 +214,7 @@ def test_overview_keeps_arms_with_other_labels_apart(folder):
         {"world": world, "skew": skew, "measure": "m", "arm": "a", "seed": 0, "value": value}
         for world, skew, value in cells
     ]
-    write(folder / "one.json", measurements=rows)
+    write(folder / "one.json", measurements=rows, seeds=[0])
     found = dict(zip(overview()["arm"], overview()["mean"]))
     assert found == {"a (records, mild)": 0.5, "a (records, strong)": 0.7, "a (code, strong)": 0.9}
 
@@ -222,10 +222,10 @@ def test_overview_keeps_arms_with_other_labels_apart(folder):
 def test_arms_side_by_side(folder):
     rows = [
         {"world": world, "measure": "m", "arm": "a", "seed": seed, "value": value}
-        for world, values in (("math", (0.4, 0.6)), ("code", (0.9,)))
+        for world, values in (("math", (0.4, 0.6)), ("code", (0.9, None)))
         for seed, value in enumerate(values)
     ]
-    write(folder / "one.json", measurements=rows)
+    write(folder / "one.json", measurements=rows, seeds=[0, 1])
     columns = {name: {"measure": "m", "world": name} for name in ("math", "code", "facts")}
     frame = results.side_by_side(load_result("one"), columns, ["a", "unknown"])
     assert list(frame.columns) == ["arm", "math", "code", "facts"] and len(frame) == 1

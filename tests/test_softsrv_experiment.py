@@ -112,12 +112,13 @@ def test_a_run_measures_every_arm_and_resumes(embedded_lm, tmp_path, monkeypatch
     monkeypatch.setattr(E, "make_texts", lambda arm, run: made.append(arm) or real(arm, run))
     E.run_world(embedded_lm, SMALL, "math", 0, Log(log.path))
     assert not made  # nothing is left to run
-    kept = [line for line in log.path.read_text().splitlines(True) if '"SSNP"' not in line]
-    again = Log(tmp_path / "again.jsonl")
-    again.path.write_text("".join(kept))
-    again = Log(again.path)
+    lines = log.path.read_text().splitlines(True)
+    cut_off = next(i for i, line in enumerate(lines) if '"SSMC, small context"' in line)
+    path = tmp_path / "again.jsonl"
+    path.write_text("".join(lines[:cut_off]))
+    again = Log(path)
     E.run_world(embedded_lm, SMALL, "math", 0, again)
-    assert made == ["SSNP"]
+    assert made == ["SSMC, small context"]
     values = {(r["measure"], r["arm"]): r["value"] for r in again.rows}
     assert values == {(r["measure"], r["arm"]): r["value"] for r in log.rows}
 
