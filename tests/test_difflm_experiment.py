@@ -209,7 +209,8 @@ def test_injections_and_other_libraries_stand_beside_it(stand_in, tmp_path, monk
     found = rows_of(log, "TVAE")
     assert (found["epochs"], found["seconds"], found["rows"]) == (7, 2.5, 0.5)
     assert found["auc"] > rows_of(log, E.INDEPENDENT)["auc"]
-    assert "auc" not in rows_of(log, "GReaT") and rows_of(log, "GReaT")["rows"] == 0.01
+    few = rows_of(log, "GReaT")  # too few to be judged, which is said
+    assert few["auc"] is None and few["rows"] == 0.01
 
 
 def test_any_table_can_be_tried_and_its_joint_law_is_not_asked_for(stand_in, tmp_path):
@@ -249,6 +250,7 @@ def one_measurement(trial):
 
 def test_other_settings_need_another_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(R2, "run_table", one_measurement)
+    monkeypatch.setattr(R2, "expected", lambda preset, table: [])
     frame = pd.DataFrame(load_world("census").rows(150, 0))
     preset = replace(SMALL, ways=(E.DIFFUSION,), n_free=0)
     how = {"preset": preset, "test_share": 0.4, "seeds": [0], "out": tmp_path}

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..lab.measurements import Log
 from ..paths import embedded_lm_dir
-from ..saved import MANIFEST
 from ..storage import read_json, sha256_text, write_json
 from ..table_baselines import ctgan_table, great_table, tvae_table
 from ..table_metrics import evaluate_table, reference_rows, reference_tables, utility
