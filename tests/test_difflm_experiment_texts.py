@@ -172,17 +172,22 @@ def test_an_arm_is_measured_by_hand():
     }
 
 
+NONE = pytest.approx(np.nan, nan_ok=True)
+
+
 def test_without_valid_texts_there_is_no_novelty_and_no_coverage():
     about = S.TextSet([EVENS], "code", S.task_of)
     found = S.measure(["junk("] * 3, about, [EVENS], [EVENS])
-    assert found == {"valid": 0, "runs": 0, "coverage": 0, S.JUDGED: 3}
-    assert S.measure([], about, [EVENS], [EVENS]) == {**found, S.JUDGED: 0}
+    none = {"novel": NONE, "distinct": NONE, "category distance": NONE}
+    assert found == {"valid": 0, "runs": 0, "coverage": 0, S.JUDGED: 3, **none}
+    assert S.measure([], about, [EVENS], [EVENS]) == {**found, **none, S.JUDGED: 0}
 
 
-def test_coverage_is_left_out_where_held_out_texts_have_no_category():
+def test_there_is_no_coverage_where_held_out_texts_have_no_category():
     plain = '{"name":"a","description":"b"}'
     found = S.measure([plain], S.TextSet([plain], "tools"), [plain], [plain])
-    assert found == {"valid": 1, "sound": 1, "novel": 0, "distinct": 1, S.JUDGED: 1}
+    none = {"coverage": NONE, "category distance": NONE}
+    assert found == {"valid": 1, "sound": 1, "novel": 0, "distinct": 1, S.JUDGED: 1, **none}
 
 
 @pytest.mark.parametrize(
