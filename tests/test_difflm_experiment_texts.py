@@ -320,7 +320,7 @@ def test_other_texts_models_or_presets_need_another_folder(stand_in, tiny, tmp_p
     with pytest.raises(ValueError, match="name of a set becomes part of a file's name"):
         run(name="o/wn")
     assert len(stand_in.made) == 1
-    assert {row["set"] for row in run(name="more", seeds=[0, 1]).measurements} == {"own", "more"}
+    assert {row["set"] for row in run(name="more", seeds=[0, 1]).measurements} == {"more"}
 
 
 def test_an_arm_whose_tries_are_used_up_is_judged_by_what_there_is(stand_in, tiny, tmp_path):
