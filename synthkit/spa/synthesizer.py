@@ -521,12 +521,15 @@ def score(spa: SPA, lm, material: Material, queries, phases: Phases, progress: b
 
 
 def fit_key(spa: SPA, base, material: Material, queries) -> str:
-    """What tells a fit from all others; of a rule that is a function only that it is one."""
-    rule = "a function" if callable(spa.rule) else spa.rule
+    """What tells a fit from others but how its rows are cut, which may be tried in several ways.
+
+    An adapter that is on file is told by its own rows beside.
+    """
+    free = ("normalisation", "sign", "query_rule", "ties", "min_size", "on_small")
+    trained = {name: v for name, v in asdict(spa.preset).items() if name not in free}
     return run_key(
-        base=base["fingerprint"], rows=material.pairs, factor=material.factor,
-        vectors=material.vectors, queries=None if queries is None else as_dataset(queries),
-        rule=rule, n_parts=spa.n_parts, preset=spa.preset, seed=spa.seed,
+        base=base["fingerprint"], rows=material.pairs, preset=trained, seed=spa.seed,
+        queries=None if queries is None else as_dataset(queries),
     )  # fmt: skip
 
 # %% ../../nbs/32_spa.ipynb #f17pa475
