@@ -83,7 +83,7 @@ def test_an_expected_error_is_one_line_and_status_two(experiment, arguments, nam
             b'{"measure": "accuracy", "arm": "EmbedSDG", "seed": 0, "value": 0.123}\n',
             "is no log of",
         ),
-        (b"\xff\x00\xfe not text", "is no log of"),
+        (b"\xff\x00\xfe not text\n", "is no log of"),
         (b'{"sum": "0123456789abcdef", "run": {"format": 1}}\n', "is no log of"),
     ],
 )
