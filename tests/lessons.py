@@ -23,8 +23,6 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-# Lessons whose solutions do not run yet.
-PENDING: set[str] = set()
 HEADING = re.compile(r"## (?:\d+\. )?Exercises\s*$", re.M)
 START = re.compile(r"^\*\*(?=E?\d)", re.M)  # a bold number begins an exercise
 FENCE = re.compile(r"^```python\n(.*?)^```", re.M | re.S)
@@ -118,5 +116,4 @@ def run_solutions(path: Path) -> bool:
 
 if __name__ == "__main__":
     notebook = Path(sys.argv[1]).resolve()
-    pending = notebook.stem in PENDING
-    sys.exit(0 if run_lesson(notebook) and (pending or run_solutions(notebook)) else 1)
+    sys.exit(0 if run_lesson(notebook) and run_solutions(notebook) else 1)
