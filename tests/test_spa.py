@@ -290,9 +290,7 @@ def test_parts_begin_at_the_same_weights_and_copies_of_the_data_do_not(lm):
 )
 def test_every_rule_makes_parts(lm, monkeypatch, rule, more):
     monkeypatch.setattr(module, "kept_adapter", stub_training)
-    monkeypatch.setattr(
-        module, "kept_scores", lambda *_: np.random.default_rng(0).random((2, 18))
-    )
+    monkeypatch.setattr(module, "kept_scores", lambda *_: np.random.default_rng(0).random((2, 18)))
     spa = make(lm, 3, rule, ties="random").fit(ROWS, **more)
     assert spa.partition.rule == rule and sum(spa.sizes) == len(ROWS) and spa.partition.n_parts == 3
     if rule == "oracle":
