@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from synthkit.dates import date_form
+from synthkit.datasets.dates import date_form
 
 from synthkit.datasets import load_table
 from synthkit.difflm.columns import MISSING, Category, Constant, Date, Number, Ranked
