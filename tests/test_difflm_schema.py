@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from synthkit.datasets.dates import date_form
 
 from synthkit.datasets import load_table
+from synthkit.datasets.dates import date_form
 from synthkit.difflm.columns import MISSING, Category, Constant, Date, Number, Ranked
 from synthkit.difflm.conditions import codes_for
 from synthkit.difflm.schema import TableSchema
