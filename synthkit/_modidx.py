@@ -417,6 +417,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                            'synthkit/embedsdg/synthesizer.py'),
                                                'synthkit.embedsdg.synthesizer.unpack_map': ( 'synthesizer.html#unpack_map',
                                                                                              'synthkit/embedsdg/synthesizer.py'),
+                                               'synthkit.embedsdg.synthesizer.warn_of_lost': ( 'synthesizer.html#warn_of_lost',
+                                                                                               'synthkit/embedsdg/synthesizer.py'),
                                                'synthkit.embedsdg.synthesizer.without_long': ( 'synthesizer.html#without_long',
                                                                                                'synthkit/embedsdg/synthesizer.py')},
             'synthkit.finetune': { 'synthkit.finetune.FinetunePreset': ('finetune.html#finetunepreset', 'synthkit/finetune.py'),
