@@ -5,16 +5,16 @@ Modules:
 - `synthkit.datasets.loaders`: Real sets by path or by hub name.
 - `synthkit.difflm.format_model`: The offline decoder: a small Llama that knows how rows are written and can read hints.
 - `synthkit.difflm.json_trie`: Rows as JSON, token by token: a trie of the legal rows for a model that reads text.
-- `synthkit.difflm.report`: What the DiffLM experiment shows: its tables, its claims with verdicts, and its figures.
+- `synthkit.difflm.report`: Report of the DiffLM experiment: its tables, its claims with verdicts, and its figures.
 - `synthkit.diversity`: How different the answers to one prompt are, how many of them are right, and how far adapters differ from each other.
 - `synthkit.embedsdg.density_accuracy`: How density on the map and the student's accuracy go together, with and without aggregation.
 - `synthkit.fidelity`: How close generated texts are to real ones as distributions (MAUVE), and how often they copy.
-- `synthkit.packing`: What was fitted as files of plain formats: tensors (safetensors), rows (JSON Lines), JSON.
-- `synthkit.sandbox.child`: The other half of `synthkit.sandbox`: a small process that forks guarded children for a program.
-- `synthkit.sandbox.guard`: What a program may not do: the audit hook that ends it, and what is taken away before it starts.
+- `synthkit.packing`: Fitted parts as files of plain formats: tensors (safetensors), rows (JSON Lines), JSON.
+- `synthkit.sandbox.child`: Helper process of `synthkit.sandbox`: a small process that forks guarded children for a program.
+- `synthkit.sandbox.guard`: Limits on a program: the audit hook that ends it, and what is removed before it starts.
 - `synthkit.sandbox.judge`: Tests are judged outside the process of the program, on plain values.
 - `synthkit.sandbox.runner`: Run generated Python in a separate process, with limits on time, memory and reach.
-- `synthkit.sandbox.values`: Plain values as JSON that keeps their types: how a program's results reach who judges them.
+- `synthkit.sandbox.values`: Plain values as JSON that keeps their types: the form in which results reach the judge.
 - `synthkit.spa.records_base`: The base of SPA's records experiment: the embedded model after it has read records of all orders.
 - `synthkit.synalign.ranking`: How good a ranking is: offline metrics, and two rankings interleaved before simulated users.
 - `synthkit.table_baselines`: Tables by other libraries, to stand beside our own: TVAE, CTGAN and GReaT, each optional.

@@ -1,4 +1,4 @@
-"""The state of a training under way, in one file: whole, checked, and of that training alone."""
+"""The state of a training in one file: whole, checked, and bound to that training."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ PROMPT = "Question: {question}\nAnswer:"
 
 
 def as_prompt_and_completion(example: Mapping, row: int | None = None) -> tuple[str, str]:
-    """What is given and what must be written: from `question`/`answer`, `prompt`/`completion`
+    """The text given and the text to be written: from `question`/`answer`, `prompt`/`completion`
     or `text` (nothing given).
 
     Raises:
@@ -111,7 +111,7 @@ def encode(tokenizer, examples: Sequence[Mapping], context: int) -> list[tuple[l
 
 # %% ../nbs/03_finetune.ipynb #1105f841
 def encode_chat(lm, examples: Sequence[Mapping]) -> list[tuple[list, list]]:
-    """What `encode` gives, in the chat template of `lm`; a row without a prompt is plain text.
+    """Encode as `encode` does, in the chat template of `lm`; a row without a prompt is plain text.
 
     Raises:
         ValueError: there are no examples, or one has more tokens than the context.
@@ -287,7 +287,7 @@ def answer(lm, questions: Sequence[str], *, max_new_tokens: int = 64, **options)
 
 
 def accuracy(lm, rows: Sequence[Mapping], **options) -> np.ndarray:
-    """Whether each row's final number was found, `(n,)` of bool.
+    """True for each row whose final number was found, `(n,)` of bool.
 
     Raises:
         KeyError: a row has no `question` or `final`. ValueError: one of them is missing.

@@ -1,4 +1,4 @@
-"""One hash of whatever makes a run what it is: data, model, options, teacher, seed."""
+"""One hash of everything that a run depends on: data, model, options, teacher, seed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def run_key(**parts: Any) -> str:
 
 
 def _feed(put: Put, value: Any, where: str) -> None:
-    """Put `value` into the digest, each piece behind its kind and size, so that none look alike."""
+    """Put `value` into the digest, each piece after its kind and size, so no two look alike."""
     if isinstance(value, Path):
         _piece(put, "path", _contents(value).encode())
     elif value is None or isinstance(value, (bool, int, float, str, bytes)):
@@ -57,7 +57,7 @@ def _feed(put: Put, value: Any, where: str) -> None:
 
 
 def _feed_object(put: Put, value: Any, where: str) -> None:
-    """Arrays, tables and what else other libraries bring; none of them is imported here."""
+    """Put an object of another library (array, table, ...) in; none of them is imported here."""
     if hasattr(value, "state_dict"):
         _feed(put, dict(value.state_dict()), where)
     elif hasattr(value, "detach"):

@@ -1,4 +1,4 @@
-"""What was fitted as files of plain formats: tensors (safetensors), rows (JSON Lines), JSON.
+"""Fitted parts as files of plain formats: tensors (safetensors), rows (JSON Lines), JSON.
 
 Each part of the kit that can be saved has a `pack_...` function, from the part to its files as
 bytes by name, and an `unpack_...` function, which asks a `Read` for them. A whole is packed from
@@ -30,7 +30,7 @@ def under(folder: str, files: Mapping[str, bytes]) -> Files:
 
 
 def inside(read: Read, folder: str) -> Read:
-    """What reads the files of the part in `folder`."""
+    """A reader of the files of the part in `folder`."""
     return lambda name: read(f"{folder}/{name}")
 
 
@@ -49,7 +49,7 @@ def row_bytes(rows: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def read_rows(data: bytes) -> list[dict[str, Any]]:
-    """What `row_bytes` was given."""
+    """Read the rows that `row_bytes` was given."""
     return [json.loads(line) for line in data.decode().split("\n") if line]
 
 
@@ -62,7 +62,7 @@ def tensor_bytes(tensors: Mapping[str, Tensor]) -> bytes:
 
 
 def read_tensors(data: bytes) -> dict[str, Tensor]:
-    """What `tensor_bytes` was given."""
+    """Read the tensors that `tensor_bytes` was given."""
     import safetensors.torch
 
     return safetensors.torch.load(data)
@@ -76,7 +76,7 @@ def array_bytes(**arrays: np.ndarray) -> bytes:
 
 
 def read_arrays(data: bytes) -> dict[str, np.ndarray]:
-    """What `array_bytes` was given."""
+    """Read the arrays that `array_bytes` was given."""
     from safetensors.numpy import load
 
     return load(data)

@@ -1,4 +1,4 @@
-"""What of a fit is done, phase by phase, in a folder, so that an interrupted fit goes on."""
+"""The finished phases of a fit, kept in a folder, so an interrupted fit resumes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Phases:
         unpack: Callable[[Saved], Made],
         identity: str = "",
     ) -> Made:
-        """What `make()` makes, or what an earlier run has left of it.
+        """Make a phase with `make()`, or read what an earlier run left of it.
 
         Args:
             name: of the phase, and of its folder.

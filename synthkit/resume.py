@@ -1,4 +1,4 @@
-"""What a long run has made so far, on disk as it comes, so that an interrupted run goes on."""
+"""The results of a long run so far, on disk as they come, so an interrupted run resumes."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class ResumeLog:
             self._finished.add(unit)
 
     def is_finished(self, *unit: str | int | float | None) -> bool:
-        """Whether `finish` was called for this unit, now or before an interruption."""
+        """True if `finish` was called for this unit, now or before an interruption."""
         return unit in self._finished
 
     def close(self) -> None:
@@ -156,7 +156,7 @@ def _sum(body: bytes) -> bytes:
 
 
 def _sound(line: bytes) -> bool:
-    """Whether a line is whole and as it was written."""
+    """True if a line is whole and as it was written."""
     body = line.strip()[_HEAD:-1]
     return line.strip() == b'{"sum": "%s", %s}' % (_sum(body), body)
 

@@ -1,4 +1,4 @@
-"""What was fitted, in a folder: whole or not there, with a version, and checked when it is read."""
+"""Saved fits in a folder: whole or not there, with a version, checked when read."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Saved:
         return self.path(name).read_bytes()
 
     def path(self, name: str) -> Path:
-        """Where a file lies, or a folder of files, for those who read it themselves.
+        """The path of a file, or of a folder of files, for callers who read it themselves.
 
         Raises:
             ValueError: nothing of that name was saved.
@@ -94,7 +94,7 @@ def save_folder(
 
 
 def open_saved(folder: str | Path, kind: str) -> Saved:
-    """What `save_folder` put into `folder`, after a check of every file.
+    """Open what `save_folder` put into `folder`, after a check of every file.
 
     Raises:
         FileNotFoundError: nothing was saved there.

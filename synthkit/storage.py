@@ -46,7 +46,7 @@ def drop_lock(file: Path) -> None:
 
 
 def lock_file(path: str | Path) -> Path:
-    """Where the lock of `path` lies."""
+    """The path of the lock of `path`."""
     return _beside(Path(path), "lock")
 
 

@@ -1,4 +1,4 @@
-"""What a text is, what its words are, and when two are the same, in every script."""
+"""Texts in every script: reading them, splitting them into words, comparing them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def split_words(text: str, mask_digits: bool = False) -> list[str]:
 
 
 def count_words(text: str) -> int:
-    """How many words white space parts; each character counts in scripts that use none."""
+    """Count the words between white space; in scripts that use none, each character counts."""
     unspaced = re.compile(f"[{_UNSPACED}]")
     letters = unicodedata.normalize("NFC", text)
     return sum(

@@ -1,4 +1,4 @@
-"""The one rule for what holds data: tables of several libraries, lists of rows, lists of values."""
+"""One rule for containers of data: tables of several libraries, lists of rows, lists of values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TABLES = (
 
 
 def is_table(data: Any) -> bool:
-    """Whether `data` has columns with names: a table of some library, or a list of dictionaries."""
+    """True if `data` has columns with names: a table of some library, or a list of dictionaries."""
     if hasattr(data, "column_names") or hasattr(data, "columns"):
         return True
     rows = isinstance(data, (list, tuple)) and len(data) > 0
@@ -156,7 +156,7 @@ def values_of(values: Any, what: str = "values") -> list:
 
 
 def is_list_of_texts(data: Any) -> bool:
-    """Whether `data` is no table and holds texts: a list, a Series, a column of a Dataset."""
+    """True if `data` is no table and holds texts: a list, a Series, a column of a Dataset."""
     if isinstance(data, (str, bytes, Mapping)) or is_table(data):
         return False
     if not isinstance(data, Sequence) and not hasattr(data, "__array__"):
@@ -234,7 +234,7 @@ def is_missing(value: Any) -> bool:
 
 
 def check_names(names: Iterable) -> None:
-    """ValueError when a column name is there twice, as text."""
+    """Raise ValueError when a column name occurs twice, as text."""
     written = [str(name) for name in names]
     twice = sorted({name for name in written if written.count(name) > 1})
     if twice:
@@ -242,7 +242,7 @@ def check_names(names: Iterable) -> None:
 
 
 def found(data: Any) -> str:
-    """What an error says of data of a wrong kind, and what to do where that is plain."""
+    """A description of data of a wrong kind, for errors, with advice where there is any."""
     kind = type(data).__name__
     if data is None:
         return kind

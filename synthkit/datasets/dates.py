@@ -112,7 +112,7 @@ def looks_like_dates(texts: list[str]) -> tuple[str, str] | None:
 
 
 def _read_in(texts: list[str], form: str) -> list[bool]:
-    """Which texts are dates of a form and come back from it."""
+    """A mask of the texts that are dates of a form and come back from it."""
     import pandas as pd
 
     series = pd.Series(texts, dtype=object)

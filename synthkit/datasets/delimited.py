@@ -22,7 +22,7 @@ LOOKED_AT = 200  # rows from which the separator is told
 
 @dataclass(frozen=True)
 class Layout:
-    """How the fields of a file are set apart.
+    """The way in which the fields of a file are separated.
 
     Attributes:
         separator: between two fields.

@@ -249,7 +249,7 @@ def run_table(trial: Trial) -> None:
 
 
 def units(trial: Trial) -> dict[str, Callable[[], None]]:
-    """What is measured of a trial, unit by unit; each adds its own measurements."""
+    """The units of a trial's measurements; each adds its own."""
     preset = trial.preset
     found: dict[str, Callable[[], None]] = {}
     if trial.world is not None:
@@ -325,7 +325,7 @@ def add_other(trial: Trial, arm: str) -> None:
 
 
 def measures_of(trial: Trial, arm: str) -> list[str]:
-    """What was measured of an arm of the same seed and labels."""
+    """The measurements of an arm with the same seed and labels."""
     at = {**trial.log.labels, "arm": arm, "seed": trial.seed}
     rows = (row for row in trial.log.rows if at.items() <= row.items())
     return [row["measure"] for row in rows]
@@ -419,7 +419,7 @@ def run_seed(lm, preset: ExperimentPreset, seed: int, log: Log, progress: bool =
 def expected(
     preset: ExperimentPreset, table: str = CENSUS, world: bool = True
 ) -> list[dict[str, str]]:
-    """What every seed must have measured of one table, whose law is known if it is a world's."""
+    """The measurements that every seed must have of one table; a world's law is known as well."""
     arms = [REAL, WITHIN, INDEPENDENT, *preset.ways, *preset.injected, *preset.others]
     arms += [BAYES] if world else []
     arms += FREELY if preset.n_free else ()

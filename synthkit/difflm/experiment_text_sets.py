@@ -252,7 +252,7 @@ def measure(
 def category_measures(
     valid: Sequence[str], about: TextSet, held: Sequence[str]
 ) -> dict[str, float]:
-    """How the categories of an arm's valid texts compare with those of held-out texts.
+    """Compare the categories of an arm's valid texts with those of held-out texts.
 
     `coverage`: the share of the held-out texts' categories that occur. `category distance`: total
     variation of the two laws; texts without a category count as one of their own. NaN, where there

@@ -1,4 +1,4 @@
-"""What the DiffLM experiment shows: its tables, its claims with verdicts, and its figures.
+"""Report of the DiffLM experiment: its tables, its claims with verdicts, and its figures.
 
 "Pair error" is everywhere the one with the bins of the real table on both sides. SDMetrics gives
 each table bins over its own range, so that a single extreme value moves all of them; its own form,

@@ -37,7 +37,7 @@ def pack_trained(trained: tuple[Autoencoder, History]) -> Files:
 
 
 def unpack_trained(read: Read, decoder, codec, encoder=None) -> tuple[Autoencoder, History]:
-    """What `pack_trained` packed."""
+    """Unpack what `pack_trained` packed."""
     history = read_history(json.loads(read("history.json")))
     return unpack_autoencoder(read, decoder, codec, encoder), history
 
@@ -67,7 +67,7 @@ def save_difflm(method: DiffLM, folder: str | Path) -> Path:
 
 
 def read_fit(saved: Saved, lm, codec, encoder=None) -> dict[str, Any]:
-    """What `save_difflm` saved of a fit: the values of `Fitted` but its form.
+    """Read what `save_difflm` saved of a fit: the values of `Fitted` except its form.
 
     Raises:
         ValueError: another decoder, codec or encoder.

@@ -177,7 +177,7 @@ def with_changes(preset: str | DiffLMPreset, changes: Mapping[str, Any]) -> Diff
 
 # %% ../../nbs/53_difflm.ipynb #462194f0
 def read_material(data, *, texts: bool):
-    """What a fit learns from: a DataFrame, or a list of texts.
+    """Read the data that a fit learns from: a DataFrame, or a list of texts.
 
     Args:
         data: a table of any kind that `synthkit.datasets.as_frame` reads, or texts.

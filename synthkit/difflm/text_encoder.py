@@ -1,4 +1,4 @@
-"""A pretrained encoder in the place of the kit's own: the paper's, which reads a row as text."""
+"""A pretrained encoder in place of the kit's own, as in the paper; it reads a row as text."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def load_text_encoder(given: Any) -> tuple[nn.Module, Any]:
 
 
 def encoder_identity(given: Any) -> Any:
-    """What tells one pretrained encoder from others, for `synthkit.resume.run_key`."""
+    """Identity of a pretrained encoder, for `synthkit.resume.run_key`."""
     if isinstance(given, tuple):
         return fingerprint(given[0])
     return None if given is None else Path(given) if Path(given).is_dir() else str(given)

@@ -235,7 +235,7 @@ def _family_spearman(world: MathWorld, by_family: Mapping[str, float]) -> float:
 
 
 def expected(preset: ExperimentPreset) -> list[dict[str, str]]:
-    """What every seed must have measured."""
+    """The measurements that every seed must have."""
     tuned = ["retrain"] + ["continue"] * (preset.proceed is not None)
     found = [{"arm": NO_DATA, "measure": "accuracy (retrain)"}, {"arm": "student"}]
     return found + [

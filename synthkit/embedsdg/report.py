@@ -1,4 +1,4 @@
-"""What the EmbedSDG experiment shows: its table, its claims with verdicts, and its figures."""
+"""Report of the EmbedSDG experiment: its table, its claims with verdicts, and its figures."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def difference(
 
 
 def claims(result: Result) -> list[Claim]:
-    """What the paper says of accuracy and of density, and what its comparison leaves open."""
+    """The paper's claims on accuracy and density, and those that its comparison leaves open."""
     accuracy, seeds, where = "accuracy (retrain)", "rare share of seeds", "math"
     pairs, sparse = "random, pair", "sparse, pair"
     compared = [

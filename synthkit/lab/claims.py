@@ -78,7 +78,7 @@ class Claim:
 
     @property
     def measured(self) -> str:
-        """What was found, with as many decimals as it takes to see the verdict."""
+        """The measured value, with as many decimals as it takes to see the verdict."""
         found = self.found
         if found is None:
             n = len(self.numbers)
@@ -147,7 +147,7 @@ def run_only(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def tally(table: pd.DataFrame) -> str:
-    """How many claims of a table of verdicts got which one, and how many the paper makes.
+    """Count the claims of a table by verdict, and those that the paper makes.
 
     For example "34 claims: 30 supported, 2 refuted, 2 undecided; of the 13 that the paper makes, 12
     are supported". Claims that were not run are counted last, and only there.

@@ -62,12 +62,12 @@ class Log:
         return log
 
     def done(self, unit: str, seed: int) -> bool:
-        """Whether a unit with these labels is finished."""
+        """True if a unit with these labels is finished."""
         return self._log.is_finished(*self._place(unit, seed))
 
     @contextmanager
     def unit(self, unit: str, seed: int) -> Iterator[None]:
-        """What is added in this block is one unit; it counts only if the block ends well."""
+        """Measure one unit in a `with` block; it counts only if the block ends without an error."""
         self._open.append([])
         try:
             yield

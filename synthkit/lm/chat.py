@@ -1,4 +1,4 @@
-"""Chat templates: what a model that follows instructions has around a user's message."""
+"""Chat templates: the text that an instruct model expects around a user's message."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MARK = "\N{LEFT WHITE LENTICULAR BRACKET}message\N{RIGHT WHITE LENTICULAR BRACK
 
 
 def around_message(lm: LM) -> tuple[str, str]:
-    """What the chat template writes before and after a user's message, up to the reply.
+    """The text that the chat template puts before and after a user's message, up to the reply.
 
     Raises:
         ValueError: the model has no chat template, or one that does not hold the message once.

@@ -70,7 +70,7 @@ class LM:
 
     @property
     def has_chat_template(self) -> bool:
-        """Whether the tokenizer says how a user's message is put to the model."""
+        """True if the tokenizer has a template for a user's message."""
         return bool(getattr(self.tokenizer, "chat_template", None))
 
     def describe(self) -> dict:

@@ -1,4 +1,4 @@
-"""Where half the bits are faster, and where they are not: a timed trial tells."""
+"""Choice of precision: a timed trial tells whether bfloat16 is faster than float32."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WIDEST = (1024, 4096)  # layers of a trial; beyond, the ratio changes little
 
 
 def fast_bfloat16(device: str | torch.device, model: torch.nn.Module | None = None) -> bool:
-    """Whether to train in bfloat16 on a device.
+    """True if training on a device should compute in bfloat16.
 
     `SYNTHKIT_PRECISION` decides if it is set. Otherwise a GPU does, and a CPU does where it has
     instructions for bfloat16 and a timed trial with layers as wide as the model's is at least 1.2
@@ -43,14 +43,14 @@ def fast_bfloat16(device: str | torch.device, model: torch.nn.Module | None = No
 
 
 def lists_bfloat16() -> bool:
-    """Whether the CPU lists instructions for bfloat16 (AVX512-BF16, AMX)."""
+    """True if the CPU lists instructions for bfloat16 (AVX512-BF16, AMX)."""
     can = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
 
 
 @cache
 def bfloat16_gain(width: int, hidden: int) -> float:
-    """How many times as fast a training step of two layers is in bfloat16 as in float32.
+    """Speed of a training step of two layers in bfloat16, as a multiple of that in float32.
 
     The best of up to five steps each, in turns; the layers go from `width` to `hidden` and back.
     """

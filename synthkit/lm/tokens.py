@@ -1,4 +1,4 @@
-"""From texts to token ids: what a user wrote is plain characters, whatever it looks like."""
+"""Texts to token ids: a user's text is plain characters, whatever it looks like."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The other half of `synthkit.sandbox`: a small process that forks guarded children for a program.
+"""Helper process of `synthkit.sandbox`: a small process that forks guarded children for a program.
 
 `runner` starts this file as a script, with no environment and nothing but the standard library.
 A request on stdin is two lengths of 12 digits, a program, and its tests as a JSON list; an answer
@@ -184,7 +184,7 @@ def supervise(code, limits, read_tests):
 
 
 class Trial:
-    """What is known of one program while it runs.
+    """State of one program while it runs.
 
     Attributes:
         ended: (status, error) of the program itself, None until it has told.
@@ -241,13 +241,13 @@ class Trial:
                         self.tested = (status, error)
 
     def settled(self):
-        """Whether what was told decides the outcome."""
+        """True if the reports so far decide the outcome."""
         if self.ended is None:
             return False
         return self.ended[0] != "ok" or (self.tested is not None and self.tested[0] != "lost")
 
     def has_more(self, out, reading):
-        """Whether printed text waits to be read: the program flushed before it told its end."""
+        """True if printed text waits to be read: the program flushed before it reported its end."""
         return out in reading and bool(select.select([out], [], [], 0)[0])
 
     def verdict(self, late, exit_status):

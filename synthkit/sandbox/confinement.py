@@ -1,4 +1,4 @@
-"""How generated code is confined on this machine: by namespaces, or by the guard alone."""
+"""Confinement of generated code on this machine: by namespaces, or by the guard alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TRIAL = "import os; print(os.path.exists('/proc'), os.listdir('/tmp'))"
 
 
 def confinement() -> Level:
-    """How generated code is confined here: "namespace" (by bubblewrap) or "guard".
+    """The level of confinement here: "namespace" (by bubblewrap) or "guard".
 
     One trial run per process tells (about 30 ms): containers often forbid namespaces.
     """

@@ -1,4 +1,4 @@
-"""What a program may not do: the audit hook that ends it, and what is taken away before it starts.
+"""Limits on a program: the audit hook that ends it, and what is removed before it starts.
 
 Runs inside the helper process (`child.py`), with nothing but the standard library. The hook lives
 in the interpreter, not in a frame or a module: a refusal ends the process at once, so no traceback
@@ -129,7 +129,7 @@ def make_guard(home, write, fds, roots, stdout):
 
 
 class Real:
-    """Functions of `os` that the helper needs, from before `disarm`; a child forgets them."""
+    """Functions of `os` that the helper needs, saved before `disarm`; a child forgets them."""
 
     def __init__(self):
         names = "close closerange dup2 fork kill killpg open pipe read seteuid setgroups setresgid"
@@ -176,14 +176,14 @@ _no_builtin, _HIDDEN = _refused("import of a builtin module"), []
 
 
 def hide_modules():
-    """Take what may not be imported out of `sys.modules`, so that importing it is seen."""
+    """Remove what may not be imported from `sys.modules`, so importing it is noticed."""
     for name in [n for n in sys.modules if n.partition(".")[0] not in ALLOWED_IMPORTS]:
         if name != "__main__":
             _HIDDEN.append(sys.modules.pop(name))
 
 
 def disarm_child():
-    """What is left to take away in a child: the making of builtin modules anew."""
+    """Remove the rest in a child: the means to make builtin modules anew."""
     import _imp
 
     _imp.create_builtin = _imp.exec_builtin = _imp.init_frozen = _no_builtin

@@ -1,4 +1,4 @@
-"""Plain values as JSON that keeps their types: how a program's results reach who judges them.
+"""Plain values as JSON that keeps their types: the form in which results reach the judge.
 
 A value of a subclass travels as the plain value inside it, so a program's own `__eq__` stays
 behind. What is not plain travels as the number of an object that stays where it is.

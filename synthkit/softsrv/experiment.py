@@ -274,7 +274,7 @@ def _vary_sampling(name: str, run: Run, train: list[str]) -> None:
 
 
 def expected(preset: ExperimentPreset) -> list[dict[str, str]]:
-    """What every seed must have measured."""
+    """The measurements that every seed must have."""
     found = []
     for world in preset.worlds:
         arms = arms_of(preset, world)

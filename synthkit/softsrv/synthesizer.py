@@ -251,7 +251,7 @@ def pack_fitted(fitted: Fitted) -> Files:
 
 
 def unpack_fitted(read: Read, lm, encoder: Context) -> Fitted:
-    """What `pack_fitted` packed, without embedding anything again.
+    """Unpack what `pack_fitted` packed, without embedding anything again.
 
     Raises:
         ValueError: `encoder` puts the first text elsewhere than that of the fit.
@@ -317,7 +317,7 @@ def write(lm, starts: Sequence[Tensor], ids: Sequence[int], how: Drawing) -> lis
 
 # %% ../../nbs/21_softsrv.ipynb #857338ba
 def answer_prompt(text: str, template: str = PROMPT) -> str:
-    """What a teacher is asked about `text`: the template with {question} replaced.
+    """The prompt that asks a teacher about `text`: the template with {question} replaced.
 
     With the kit's own template, a passage keeps the question line that it has.
     """
@@ -353,7 +353,7 @@ class Answerer:
 
     @property
     def identity(self) -> str | None:
-        """What tells its answers from those of others, for files of answers."""
+        """Identity of the answerer, for files of answers."""
         return None if self.teacher is None else teachers.teacher_identity(self.teacher)
 
     def __call__(self, texts: Sequence[str]) -> list[str]:
@@ -537,7 +537,7 @@ def make_plan(fitted: Fitted, contexts, n: int, seed: int) -> tuple[list[Slot], 
 
 # %% ../../nbs/21_softsrv.ipynb #f0f3683b
 def sample_key(lm, fitted: Fitted, z: Tensor, how: Drawing, given: bool, answerer: Answerer) -> str:
-    """What makes the rows of a sample what they are, as one hash."""
+    """Hash of everything that the rows of a sample depend on."""
     return run_key(
         lm=lm.fingerprint, prompt=dict(fitted.prompt.state_dict()), contexts=z, how=how,
         given=given, teacher=answerer.identity, template=answerer.template,

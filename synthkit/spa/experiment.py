@@ -280,7 +280,7 @@ def hold_against_retraining(study: Study) -> None:
 
 
 def expected(preset: ExperimentPreset) -> list[dict[str, str]]:
-    """What every seed must have measured."""
+    """The measurements that every seed must have."""
     found = []
     for number, (world, skew) in enumerate(preset.grounds):
         arms = list(preset.core)

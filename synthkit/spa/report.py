@@ -1,4 +1,4 @@
-"""What the SPA experiment shows: its tables, its claims with verdicts, and its figures."""
+"""Report of the SPA experiment: its tables, its claims with verdicts, and its figures."""
 
 from __future__ import annotations
 

@@ -521,7 +521,7 @@ def score(spa: SPA, lm, material: Material, queries, phases: Phases, progress: b
 
 
 def fit_key(spa: SPA, base, material: Material, queries) -> str:
-    """What tells a fit from others but how its rows are cut, which may be tried in several ways.
+    """Key of a fit without the way its rows are cut, which may be tried in several ways.
 
     An adapter that is on file is told by its own rows beside.
     """

@@ -88,7 +88,7 @@ def as_points(
 
 # %% ../../nbs/42_alignment.ipynb #026397d2
 def _holds_text(data: Any) -> bool:
-    """Whether `data` is texts (a list or a column of str, or a table) and not numbers."""
+    """True if `data` is texts (a list or a column of str, or a table) and not numbers."""
     if data is None or isinstance(data, (int, float)):
         raise TypeError(f"needs texts or an (n, d) array of numbers, found {data!r}")
     return isinstance(data, str) or is_table(data) or is_list_of_texts(data)

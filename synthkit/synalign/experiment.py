@@ -174,7 +174,7 @@ class Trial:
             log.add(measure, arm, self.seed, value)
 
     def done(self, part: str, *units: str) -> bool:
-        """Whether all these units of a part are finished."""
+        """True if all these units of a part are finished."""
         log = self.log.labelled(part=part)
         return all(log.done(unit, self.seed) for unit in units)
 
@@ -472,7 +472,7 @@ def run_seed(lm, preset: ExperimentPreset, seed: int, log: Log) -> None:
 
 
 def expected(preset: ExperimentPreset) -> list[dict[str, str]]:
-    """What every seed must have measured."""
+    """The measurements that every seed must have."""
     arms = {
         EXPLORATION: tuple(SELECTIONS),
         SKEWED: (*preset.weights, *preset.skewed_only, REAL),

@@ -47,7 +47,7 @@ def checked(prompts: Sequence[str]) -> list[str]:
 
 
 def repeat_numbers(prompts: Sequence[str]) -> list[int]:
-    """How often each prompt came before in the list."""
+    """Count how often each prompt came before in the list."""
     asked: Counter[str] = Counter()
     numbers = []
     for prompt in prompts:

@@ -1,4 +1,4 @@
-"""What goes over the wire to a chat server and back: a key that stays hidden, bodies, replies."""
+"""Wire protocol of a chat server: a key that stays hidden, bodies, replies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replies as models give them, and the text in them: thoughts, fences, preambles, refusals."""
+"""Cleaning of models' replies: thoughts, fences, preambles, refusals."""
 
 from __future__ import annotations
 

@@ -56,13 +56,13 @@ def as_teacher(x: Any, **options: Any) -> Teacher:
 
 
 def teacher_name(teacher: Any) -> str:
-    """How reports call a teacher: its `name`, or that of its function or class."""
+    """The name of a teacher in reports: its `name`, or that of its function or class."""
     name = getattr(teacher, "name", None) or getattr(teacher, "__name__", type(teacher).__name__)
     return "function" if name == "<lambda>" else str(name)
 
 
 def teacher_identity(teacher: Any) -> str:
-    """What makes a teacher's answers its own: name, class, options, and a model's fingerprint.
+    """Identity of a teacher: its name, class and options, and its model's fingerprint.
 
     Two teachers of one identity are taken for the same one by files of answers.
     """
