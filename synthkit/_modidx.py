@@ -652,8 +652,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                               'synthkit/softsrv/synthesizer.py'),
                                               'synthkit.softsrv.synthesizer.check_contexts': ( 'softsrv.html#check_contexts',
                                                                                                'synthkit/softsrv/synthesizer.py'),
-                                              'synthkit.softsrv.synthesizer.check_count': ( 'softsrv.html#check_count',
-                                                                                            'synthkit/softsrv/synthesizer.py'),
                                               'synthkit.softsrv.synthesizer.check_encoder': ( 'softsrv.html#check_encoder',
                                                                                               'synthkit/softsrv/synthesizer.py'),
                                               'synthkit.softsrv.synthesizer.check_preset': ( 'softsrv.html#check_preset',

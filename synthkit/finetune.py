@@ -69,8 +69,8 @@ def as_prompt_and_completion(example: Mapping, row: int | None = None) -> tuple[
     or `text` (nothing given).
 
     Raises:
-        KeyError: none of these columns is there; the message names those found.
-        ValueError: a text is missing; the message names the column, and the `row` if it is given.
+        ValueError: none of these columns is there (the message names those found), or a text is
+            missing; the message names the column, and the `row` if it is given.
     """
     if "question" in example and "answer" in example:
         question, reply = (text_in(example, name, row) for name in ("question", "answer"))
@@ -80,9 +80,9 @@ def as_prompt_and_completion(example: Mapping, row: int | None = None) -> tuple[
         return prompt, text_in(example, "completion", row)
     if "text" in example:
         return "", text_in(example, "text", row)
-    raise KeyError(
+    raise ValueError(
         "a student learns from question/answer, prompt/completion or text columns; "
-        f"found {', '.join(example)}"
+        f"found {', '.join(map(str, example))}"
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import Any, TypeVar
+from numbers import Integral, Real
+from typing import Any, TypeVar, get_args, get_type_hints
 
 Preset = TypeVar("Preset")
 
@@ -22,7 +23,7 @@ def choose_preset(
 
     Raises:
         ValueError: no preset has this name, or the method has no such option.
-        TypeError: a preset of another class.
+        TypeError: a preset of another class, or a value of another kind than the option's.
     """
     kind = type(next(iter(presets.values())))
     if isinstance(preset, str):
@@ -36,4 +37,33 @@ def choose_preset(
         )
     if unknown := set(changes) - {field.name for field in fields(kind)}:
         raise ValueError(f"{owner} has no option {', '.join(sorted(unknown))}")
+    check_kinds(kind, changes)
     return replace(preset, **changes)
+
+
+_WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "True or False"}
+
+
+def check_kinds(kind: type, changes: Mapping[str, Any]) -> None:
+    """Raise TypeError when a value is of another kind than the annotation of its field allows.
+
+    Args:
+        kind: a dataclass; only fields of numbers, texts, truth values and None are looked at.
+        changes: values by the names of its fields.
+    """
+    hints = get_type_hints(kind)
+    for name, value in changes.items():
+        allowed = get_args(hints[name]) or (hints[name],)
+        plain = set(allowed) <= {*_WORDS, type(None)}
+        if plain and not any(_is(value, each) for each in allowed):
+            words = " or ".join(_WORDS.get(each, "None") for each in allowed)
+            found = f"{value!r:.60} ({type(value).__name__})"
+            raise TypeError(f"{name} must be {words}, got {found}")
+
+
+def _is(value: Any, kind: type) -> bool:
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    if kind is float:
+        return isinstance(value, Real) and value == value
+    return isinstance(value, Integral if kind is int else kind)

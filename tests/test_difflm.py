@@ -714,7 +714,7 @@ def test_a_fit_is_repeated_by_its_seed_and_changed_by_another(fitted):
 
 @pytest.mark.parametrize("seed", [-1, 2**31, 0.5])
 def test_an_impossible_seed_is_refused_before_any_work(seed):
-    with pytest.raises(ValueError, match="seed must be a whole number from 0 to"):
+    with pytest.raises((TypeError, ValueError), match="seed must be a whole number"):
         DiffLM(seed=seed)
 
 

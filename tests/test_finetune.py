@@ -58,7 +58,7 @@ def test_the_prompt_carries_no_loss_and_the_end_does(lm):
 def test_three_kinds_of_rows_are_learned_from(lm):
     kinds = [{"prompt": "a", "completion": "b"}, {"text": "a b"}, ROWS[0]]
     assert len(encode(lm.tokenizer, kinds, lm.context)) == 3
-    with pytest.raises(KeyError, match="found label"):
+    with pytest.raises(ValueError, match="found label"):
         encode(lm.tokenizer, [{"label": 1}], lm.context)
 
 

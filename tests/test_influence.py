@@ -653,7 +653,7 @@ def test_bad_input(base, lm):
         ({"train": []}, ValueError, "no rows"),
         ({"queries": []}, ValueError, "no rows"),
         ({"train": "text"}, TypeError, "DataFrame"),
-        ({"train": [{"words": "a"}]}, KeyError, "found words"),
+        ({"train": [{"words": "a"}]}, ValueError, "found words"),
         ({"train": [{"prompt": "a", "completion": ""}]}, ValueError, "row 0 .* no text"),
         ({"train": [ROWS[0], {"text": "long " * 200}]}, ValueError, "text 1 takes"),
         (

@@ -123,7 +123,7 @@ def test_bm25_reads_rows_of_every_kind_and_lower_case():
         (ASKED, ["", " "], {}, ValueError, "2 documents has a word"),
         ("red house", DOCUMENTS, {}, TypeError, "found one text"),
         ([3], DOCUMENTS, {}, TypeError, "found int"),
-        ([{"label": "x"}], DOCUMENTS, {}, KeyError, "label"),
+        ([{"label": "x"}], DOCUMENTS, {}, ValueError, "label"),
         (ASKED, DOCUMENTS, {"k1": -1.0}, ValueError, "k1=-1.0"),
         (ASKED, DOCUMENTS, {"b": 1.5}, ValueError, "b=1.5"),
         (ASKED, DOCUMENTS, {"delta": float("nan")}, ValueError, "delta=nan"),

@@ -475,7 +475,7 @@ def test_fewer_queries_than_parts_before_anything_is_trained(lm, monkeypatch):
     ("rows", "error", "message"),
     [
         ([], ValueError, "row"),
-        ([{"title": "x"}] * 3, KeyError, "found title"),
+        ([{"title": "x"}] * 3, ValueError, "found title"),
         ("text", TypeError, "found str: text"),
         ([*ROWS, {"question": "A " * 300, "answer": "x"}], ValueError, "row 18 takes"),
         ([*ROWS, {"prompt": "p", "completion": ""}][-1:], ValueError, "row 0 .* no text"),

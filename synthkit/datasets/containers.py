@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+_HALF = re.compile("[\ud800-\udfff]")
 TABLES = (
     "a pandas.DataFrame, a datasets.Dataset (one split), a pyarrow.Table or a list of dictionaries"
 )
@@ -46,6 +48,8 @@ def as_frame(data: Any, what: str = "a table") -> pd.DataFrame:
         series = [_from_arrow(column) for column in table.columns]
         return pd.DataFrame(dict(enumerate(series))).set_axis(table.column_names, axis=1)
     columns = columns_of_rows(data, what)
+    for name, values in columns.items():
+        check_whole(values, name)
     return pd.DataFrame({name: with_gaps(values) for name, values in columns.items()})
 
 
@@ -241,6 +245,16 @@ def check_names(names: Iterable) -> None:
         raise ValueError(f"a column name occurs twice: {', '.join(twice)}; rename them")
 
 
+def check_whole(values: Iterable, column: str) -> None:
+    """ValueError, naming the row, when a text holds half a character (a lone surrogate)."""
+    for row, value in enumerate(values):
+        if isinstance(value, str) and not value.isascii() and _HALF.search(value):
+            raise ValueError(
+                f"column {column!r}: row {row} (from 0) holds half a character, a lone surrogate, "
+                f"which no file can keep: {value!a:.60}; mend or leave out this row"
+            )
+
+
 def found(data: Any) -> str:
     """A description of data of a wrong kind, for errors, with advice where there is any."""
     kind = type(data).__name__
@@ -248,6 +262,10 @@ def found(data: Any) -> str:
         return kind
     if isinstance(data, Mapping):
         return f"{kind}: keys {', '.join(map(str, data))}"
+    if isinstance(data, Iterator):
+        return f"{kind}: give list(...) of it"
+    if isinstance(data, (list, tuple)):
+        return f"{kind} of {', '.join(sorted({type(each).__name__ for each in data}))}"
     hint = "; load_table(path) or load_texts(path) reads a file" if _is_path(data) else ""
     return f"{kind}: {str(data)[:80]}{hint}"
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .containers import columns_of
+from .containers import check_whole, columns_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -47,9 +48,13 @@ def to_dataset(table: Mapping[str, list]) -> Dataset:
         dataset = Dataset.from_dict(table)
     except (TypeError, ValueError, OverflowError) as error:  # Arrow's errors are among these
         for name, values in table.items():
-            bad = [i for i, value in enumerate(values) if not isinstance(value, (str, type(None)))]
-            if 0 < 2 * len(bad) < len(values):
-                raise ValueError(bad_rows(name, bad, values, "text as the others do")) from error
+            check_whole(values, name)
+            kinds = Counter(type(value).__name__ for value in values if value is not None)
+            usual = max(kinds, key=kinds.__getitem__, default="")
+            bad = [i for i, v in enumerate(values) if v is not None and type(v).__name__ != usual]
+            if bad and kinds["str"]:
+                needed = f"{'text' if usual == 'str' else usual} as the others do"
+                raise ValueError(bad_rows(name, bad, values, needed)) from error
         raise ValueError(f"a column holds values that do not go together: {error}") from error
     features = {
         name: Value("string") if getattr(kind, "dtype", "") == "null" else kind

@@ -27,6 +27,7 @@ __all__ = ['PARTS', 'PRESETS', 'Draft', 'UNMET', 'UNCHECKED', 'CUT_OFF', 'OFF_LA
            'check_container', 'as_rows', 'draw_rows', 'LatentSampler', 'Learned', 'DiffLM', 'form_from', 'load_difflm']
 
 # %% ../../nbs/53_difflm.ipynb #10f7cb40
+from ..arguments import as_count, as_model, as_seed
 from ..datasets import as_dataset, as_frame, is_list_of_texts
 from .autoencoder import PRESETS as AUTOENCODERS
 from .autoencoder import Autoencoder, AutoencoderPreset, Collapse, row_logits
@@ -52,7 +53,7 @@ from .trie import Legal
 from ..fitted import check_model, made_with, open_method
 from ..lm.fingerprint import fingerprint
 from ..phases import Phases
-from ..presets import choose_preset
+from ..presets import check_kinds, choose_preset
 from ..resume import ResumeLog, run_key
 from ..soft_prompts import frozen
 from ..training import History
@@ -172,6 +173,7 @@ def with_changes(preset: str | DiffLMPreset, changes: Mapping[str, Any]) -> Diff
                 f"DiffLM has no option {', '.join(unknown)} ({name}: {', '.join(sorted(known))}; "
                 f"its own: {', '.join(sorted(own))})"
             )
+        check_kinds(PARTS[name], values)
         parts[name] = replace(getattr(base, name), **values)
     return replace(base, **parts)
 
@@ -791,8 +793,7 @@ def draw_rows(
 
     The other arguments and the errors are those of `LatentSampler.sample`.
     """
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+    n = as_count(n)
     if prior not in PRIORS:
         raise ValueError(f"prior must be one of {', '.join(PRIORS)}; got {prior!r}")
     asked = Asked(fitted.form, conditions, temperature, legal)
@@ -860,7 +861,7 @@ class LatentSampler:
             max_tries=max_tries, checkpoint=checkpoint, progress=progress,
         )  # fmt: skip
         table = self.fitted.form.frame([each.draft for each in kept])
-        facts = {**options, "seed": self.seed if seed is None else seed}
+        facts = {**options, "seed": as_seed(seed, self.seed)}
         columns = {"tries": [each.tries for each in kept]}
         columns |= {name: [value] * n for name, value in facts.items()}
         return as_rows(table, columns if provenance else {})
@@ -871,7 +872,7 @@ class LatentSampler:
         return self.fitted.form.frame([each.draft for each in kept])
 
     def _kept(self, n: int, seed: int | None, **options) -> list[Kept]:
-        seed, self.report = self.seed if seed is None else seed, Counter()
+        seed, self.report = as_seed(seed, self.seed), Counter()
         options = {"temperature": self.preset.temperature, **options}
         return draw_rows(self.fitted, self.preset, n, seed, report=self.report, **options)
 
@@ -945,9 +946,8 @@ class DiffLM(Learned):
     """
 
     def __init__(self, lm=None, *, preset="fast", seed: int = 0, encoder=None, **changes):
-        if seed != int(seed) or not 0 <= seed < 2**31:
-            raise ValueError(f"seed must be a whole number from 0 to 2^31 - 1, got {seed!r}")
-        self.lm, self.seed = lm, int(seed)
+        self.lm = None if lm is None else as_model(lm, "DiffLM")
+        self.seed = as_seed(seed)
         self.preset, self._encoder = with_changes(preset, changes), encoder
         self.report: Counter[str] = Counter()
         self._fitted: Fitted | None = None

@@ -45,6 +45,7 @@ __all__ = ['PRESETS', 'COLUMNS', 'EmbedSDGPreset', 'make_prompt', 'make_plan', '
            'PlannedMethod', 'EmbedSDG', 'import_answers']
 
 # %% ../../nbs/12_synthesizer.ipynb #3051f19e
+from ..arguments import as_count, as_model, as_seed
 from ..fitted import open_method, save_method
 from synthkit.packing import (
     Files,
@@ -121,6 +122,7 @@ class EmbedSDGPreset:
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
+        as_count(self.max_rounds, "max_rounds")
 
 
 PRESETS = {
@@ -431,8 +433,7 @@ class PlannedMethod:
         """
         if self.teacher is None:
             raise ValueError("no teacher: give one, or use export_prompts and import_answers")
-        if n < 1:
-            raise ValueError(f"n must be at least 1, got {n}")
+        n = as_count(n)
         threshold, name = self.map.threshold(n), teachers.teacher_name(self.teacher)
         previous = {question_key(question) for question in self.map.questions}
         rows, self.report, asked = [], Counter(), 0
@@ -476,7 +477,8 @@ class EmbedSDG(PlannedMethod):
     """
 
     def __init__(self, lm, teacher=None, *, preset="fast", seed=0, prompts=None, **changes):
-        self.lm, self.seed, self.prompts = lm, seed, user_prompts(prompts)
+        self.lm, self.seed = as_model(lm, "EmbedSDG"), as_seed(seed)
+        self.prompts = user_prompts(prompts)
         self.teacher = None if teacher is None else teachers.as_teacher(teacher)
         self.preset = choose_preset(preset, PRESETS, changes, "EmbedSDG")
         self.report: Counter[str] = Counter()
@@ -511,7 +513,7 @@ class EmbedSDG(PlannedMethod):
             threshold: T; None chooses it for `n` pairs.
             skip: leave out so many pairs at the start (they were asked for before).
         """
-        seed = self.seed if seed is None else seed
+        seed = as_seed(seed, self.seed)
         pairs = self.map.pairs(n + skip, seed, threshold)[skip:]
         return make_plan(
             pairs, self.map.questions, self.map.answers,

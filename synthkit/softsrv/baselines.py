@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..arguments import as_count, as_seed
 from ..contamination import HeldOut
 from ..datasets import values_of
 from ..finetune import FinetunePreset, finetune
@@ -30,7 +31,6 @@ from .synthesizer import (
     Slot,
     SoftSRVPreset,
     TextSampler,
-    check_count,
     draft_number,
     target_texts,
     write,
@@ -96,9 +96,9 @@ class Generator(TextSampler):
         progress: bool = False,
     ):  # fmt: skip
         """`n` texts as a `datasets.Dataset` (see `SoftSRV.sample`); they have no context."""
-        check_count(n)
+        n = as_count(n)
         temperature = self.preset.temperature if temperature is None else temperature
-        seed = self.seed if seed is None else seed
+        seed = as_seed(seed, self.seed)
         how = Drawing(temperature, self.preset.max_new_tokens, seed)
 
         def drafts(slots: Sequence[int], turn: int) -> list[Draft]:
@@ -281,7 +281,7 @@ def repeat_texts(real, n: int, *, seed: int = 0, **options):
 
     Nothing is filtered out, and every row is a near copy of its own text.
     """
-    check_count(n)
+    n = as_count(n)
     made = Generator(None, "repeated", [], real, seed=seed, temperature=0.0, drop=(), **options)
     texts = made.texts
     order = np.random.default_rng(seed).permutation(len(texts))

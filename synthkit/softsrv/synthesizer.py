@@ -20,10 +20,11 @@ from torch import Tensor
 # %% auto #0
 __all__ = ['PRESETS', 'QUESTION_LINE', 'SoftSRVPreset', 'check_preset', 'target_texts', 'fitting', 'split', 'Fitted',
            'pack_fitted', 'unpack_fitted', 'check_encoder', 'Draft', 'Drawing', 'write', 'answer_prompt', 'Answerer',
-           'Slot', 'resuming', 'give_answers', 'fill', 'collect', 'draft_number', 'TextSampler', 'check_count',
-           'check_contexts', 'make_plan', 'sample_key', 'TargetSampler', 'Target', 'prepare', 'untrained', 'SoftSRV']
+           'Slot', 'resuming', 'give_answers', 'fill', 'collect', 'draft_number', 'TextSampler', 'check_contexts',
+           'make_plan', 'sample_key', 'TargetSampler', 'Target', 'prepare', 'untrained', 'SoftSRV']
 
 # %% ../../nbs/21_softsrv.ipynb #9e5d4849
+from ..arguments import as_count, as_model, as_seed
 from ..checkpoints import remove_checkpoint
 from ..contamination import HeldOut
 from ..datasets import as_dataset
@@ -492,12 +493,6 @@ class TextSampler:
             rows.append({**made, **shared})
         return as_rows(rows)
 
-
-def check_count(n: int) -> None:
-    """Raise ValueError when there is nothing to sample."""
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
-
 # %% ../../nbs/21_softsrv.ipynb #4ee8bb40
 def check_contexts(contexts, width: int) -> Tensor:
     """Given contexts as float32 `(m, width)`.
@@ -593,8 +588,7 @@ class TargetSampler(TextSampler):
             ValueError: not fitted, n < 1, contexts of another width, or a checkpoint of another
                 sample. TeacherError: the teacher stopped.
         """
-        check_count(n)
-        fitted, seed = self.fitted, self.seed if seed is None else seed
+        n, seed, fitted = as_count(n), as_seed(seed, self.seed), self.fitted
         temperature = self.preset.temperature if temperature is None else temperature
         how = Drawing(temperature, self.preset.max_new_tokens, seed)
         plan, takes, z = make_plan(fitted, contexts, n, seed)
@@ -672,11 +666,10 @@ class SoftSRV(TargetSampler):
         seed: int = 0, encoder=None, **changes,
     ):  # fmt: skip
         changes = changes if kind is None else {"kind": kind, **changes}
-        self.lm, self.seed, self._encoder = lm, seed, encoder
-        self.preset = choose_preset(preset, PRESETS, changes, "SoftSRV")
-        self.kind = self.preset.kind
-        self.answerer = Answerer(teacher, answer, self.preset.answer_prompt)
-        self.report: Counter[str] = Counter()
+        self.lm, self.seed, self._encoder = as_model(lm, "SoftSRV"), as_seed(seed), encoder
+        self.preset = own = choose_preset(preset, PRESETS, changes, "SoftSRV")
+        self.answerer = Answerer(teacher, answer, own.answer_prompt)
+        self.kind, self.report = own.kind, Counter()
         self._checkpoint: str | Path | None = None
 
     def fit(

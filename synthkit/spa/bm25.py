@@ -34,8 +34,8 @@ def bm25_scores(
         tokenise: a text into terms; default: lower-case words and punctuation marks.
 
     Raises:
-        ValueError: no queries, no documents, no term in any document, or a bad constant.
-        TypeError, KeyError: an entry is neither a text nor a usable row.
+        ValueError: no queries, no documents, no term in any document, a bad constant, or a row
+            that cannot be used. TypeError: an entry is neither a text nor a row.
 
     Source: Lv and Zhai (2011, CIKM); SPA (arXiv 2411.06722), appendix A.
     """

@@ -165,8 +165,9 @@ class GradientStream:
         seed: of the projection.
 
     Raises:
-        KeyError: no such adapter, or rows without the columns.
-        ValueError: no rows, no adapter, a row longer than the context, or a bad option.
+        KeyError: no such adapter.
+        ValueError: no rows, or without the columns; no adapter, a row longer than the context,
+            or a bad option.
     """
 
     def __init__(

@@ -20,6 +20,7 @@ __all__ = ['CHOICES', 'PRESETS', 'QUESTION', 'SPAPreset', 'check_preset', 'Form'
            'check_rule', 'needs', 'prepare', 'score', 'fit_key', 'fit_parts', 'SPA', 'save_spa', 'load_spa']
 
 # %% ../../nbs/32_spa.ipynb #4e7fcf4c
+from ..arguments import as_count, as_model, as_seed
 from ..datasets import as_dataset, is_table
 from ..finetune import PROMPT
 from ..fitted import check_model
@@ -351,8 +352,7 @@ def choose_adapters(
     Raises:
         ValueError: n below 1, or more than there are adapters.
     """
-    if n < 1:
-        raise ValueError(f"n_per_prompt must be at least 1, got {n}")
+    n = as_count(n, "n_per_prompt")
     if n > n_adapters and not replace:
         raise ValueError(
             f"{n} answers a prompt and {n_adapters} adapters: greedy answers of one adapter are "
@@ -473,8 +473,7 @@ def check_base(lm, known: Mapping[str, str]) -> None:
 # %% ../../nbs/32_spa.ipynb #cf5d1e2c
 def check_rule(rule, n_parts: int) -> None:
     """Raise ValueError when there is no rule of that name, or no part."""
-    if n_parts < 1:
-        raise ValueError(f"n_parts must be at least 1, got {n_parts}")
+    as_count(n_parts, "n_parts")
     if isinstance(rule, str) and rule not in NEEDS:
         raise ValueError(f"partition must be one of {', '.join(NEEDS)}; got {rule!r}")
 
@@ -582,7 +581,7 @@ class SPA(AdapterSampler):
         **changes,
     ):  # fmt: skip
         check_rule(partition, n_parts)
-        self.lm, self.n_parts, self.seed = lm, n_parts, seed
+        self.lm, self.n_parts, self.seed = as_model(lm, "SPA"), n_parts, as_seed(seed)
         self.preset = choose_preset(preset, PRESETS, changes, "SPA")
         self.rule = partition
         self.scores: np.ndarray | None = None

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..arguments import as_count
 from ..teacher import as_teacher
 from .attributes import REVIEWS, Record, Schema, usable, write
 from .synthesizer import SynAlign, as_rows, with_class
@@ -124,8 +125,7 @@ def written_from(
 
 def _classes(schema: Schema, label: str, labels: Any, n: int) -> tuple[Schema, list]:
     """The schema with the class in it, and the class of each of n texts."""
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+    n = as_count(n)
     if labels is None:
         own = next((each for each in schema.attributes if each.name == label), None)
         if own is None or not own.values:

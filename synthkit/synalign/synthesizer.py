@@ -23,6 +23,7 @@ __all__ = ['CHOICES', 'PRESETS', 'SCHEMAS', 'COLUMNS', 'SynAlignPreset', 'check_
            'width_of', 'call_1', 'save_synalign', 'load_synalign', 'real_texts', 'same_schema', 'same_embedder']
 
 # %% ../../nbs/43_synalign.ipynb #d3fbde18
+from ..arguments import as_count, as_model, as_seed
 from ..datasets import as_dataset
 from ..embedders import Embedder, load_embedder, unpack_embedder
 from ..fitted import open_method, save_method
@@ -376,9 +377,8 @@ class PoolWriter(Fitted):
             TeacherError: the teacher failed; what it answered is in the checkpoint.
         """
         k = len(self.records)
-        n, seed = k * self.preset.per_record if n is None else n, self._seed(seed)
-        if n < 1:
-            raise ValueError(f"n must be at least 1, got {n}")
+        n = as_count(k * self.preset.per_record if n is None else n)
+        seed = self._seed(seed)
         if self._written[0] != (n, seed, k):
             turns = [i % k for i in range(n)]
             shown = [self.demonstrations[i] for i in turns]
@@ -395,7 +395,7 @@ class PoolWriter(Fitted):
         return self._written[1]
 
     def _seed(self, seed: int | None) -> int:
-        return self.seed if seed is None else seed
+        return as_seed(seed, self.seed)
 
     def _tally(self, rows: Sequence[Mapping]) -> dict[str, int]:
         """Texts and calls, and texts that repeat another one or a real one."""
@@ -477,8 +477,7 @@ class Sampler(Aligner):
             A `datasets.Dataset` with the columns of `COLUMNS`: `demonstration` is a row of the real
             texts, `call` a place in the pool, `weight` the text's share of the whole pool.
         """
-        if n < 1:
-            raise ValueError(f"n must be at least 1, got {n}")
+        n = as_count(n)
         size = math.ceil(n * self.preset.pool)
         pool = self.pool(size, seed, checkpoint=checkpoint, progress=progress)
         weights = self.weigh(pool, aligned=aligned)
@@ -556,7 +555,8 @@ class SynAlign(Asker):
         self, lm=None, *, teacher=None, embedder: Any = "tfidf", schema: Schema | None = None,
         preset: str | SynAlignPreset = "fast", seed: int = 0, **changes,
     ):  # fmt: skip
-        self.lm, self.teacher, self.seed = lm, teacher, seed
+        self.lm = None if lm is None else as_model(lm, "SynAlign")
+        self.teacher, self.seed = teacher, as_seed(seed)
         self.preset = choose_preset(preset, PRESETS, changes, owner="SynAlign")
         self._spec, self.schema = embedder, schema
         self._forget()
