@@ -104,7 +104,9 @@ def open_saved(folder: str | Path, kind: str) -> Saved:
     folder = Path(folder)
     content = _manifest(folder)
     if content["kind"] != kind:
-        raise ValueError(f"{folder} holds {content['kind']!r} where {kind!r} is wanted")
+        raise ValueError(
+            f"{folder} holds {content['kind']!r} where {kind!r} is wanted; name another folder"
+        )
     saved = Saved(folder, *(content[key] for key in ("kind", "facts", "files", "generation")))
     for name, facts in saved.files.items():
         _check_name(name)

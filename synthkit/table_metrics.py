@@ -270,7 +270,7 @@ def evaluate_table(
         grid: the settings that `utility` chooses from.
 
     Returns:
-        One row a table. `auc`, `f1`, `accuracy` (or `rmse`, `r2`) with their standard deviations
+        One row per table. `auc`, `f1`, `accuracy` (or `rmse`, `r2`) with their standard deviations
         over the seeds (`auc_sd`, ...): taught by the table, tested on `test`; `shape_error`,
         `pair_error` and `pair_error_real_bins` in %, against `train`; `c2st`, against `test`;
         `nearer_train`, `copies`, `natural_copies`; `invalid`; `rare_coverage`; `rows`.

@@ -269,7 +269,7 @@ def _dates(name: str, column: list) -> pd.Series:
     if len(wrong):
         raise ValueError(
             f"column {name!r}: {wrong.iloc[0]!r} (row {wrong.index[0]}) is no date, or of another "
-            "form than the others; read the column as words, and see pd.to_datetime"
+            "form than the others; read the column as words and convert it with pd.to_datetime"
         )
     return dates
 

@@ -272,7 +272,7 @@ class Date:
     Attributes:
         name: the column's name.
         start: midnight of the first day, ISO 8601, UTC.
-        unit: microseconds a step: a day, hour, minute, second, millisecond or microsecond.
+        unit: microseconds per step: a day, hour, minute, second, millisecond or microsecond.
         low, high: the first and the last code.
         form: how a text column writes its dates (see `synthkit.datasets.dates`); "date" or
             "datetime" for objects of Python's own types; None for a column of a datetime type.

@@ -49,7 +49,7 @@ def generate(
             alone.
         adapters: the adapter of each row, None for the base alone; rows with different ones share
             a batch. Without a list all rows take the adapter in use.
-        max_new_tokens: most new tokens a row; fewer where the context ends earlier.
+        max_new_tokens: most new tokens per row; fewer where the context ends earlier.
         temperature: 0 is greedy.
         top_p: mass of the nucleus that is sampled from.
         top_k: most tokens sampled from; 0 is all of them.
@@ -65,7 +65,7 @@ def generate(
     Raises:
         ValueError: a row is empty, leaves no room in the context, or is not finite; a width
             other than N; both or neither of `prompts` and `inputs_embeds`; adapters that are not
-            one a row, or cannot share a batch.
+            one per row, or cannot share a batch.
         KeyError: an adapter that is not there.
     """
     if max_new_tokens < 1:

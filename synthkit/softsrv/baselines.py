@@ -308,7 +308,7 @@ def split_options(options: Mapping, **changes) -> tuple[dict, SoftSRVPreset]:
 def lora_generator(
     lm, real, *, rank: int = 8, lr: float = 2e-3, seed: int = 0, progress: bool = False, **options
 ) -> Generator:
-    """LoRA on the generator at equal data: as many updates and texts an update as SoftSRV's fit.
+    """LoRA on the generator at equal data: as many updates and texts per update as SoftSRV's fit.
 
     It writes from BOS alone. `lm` itself stays as it is (see `finetune`).
 

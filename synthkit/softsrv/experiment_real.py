@@ -60,7 +60,7 @@ def split_texts(lm, real, preset: RealTextPreset, seed: int) -> tuple[list[str],
 def measure(lm, real, preset: RealTextPreset, seed: int, log: Log, progress: bool = False) -> None:
     """Each variant fitted to one set with one frozen model; what is finished in `log` stays.
 
-    The loss is in nats a character, for the frozen models cut texts into different tokens.
+    The loss is in nats per character, because the frozen models cut texts into different tokens.
     """
     train, stop, test = split_texts(lm, real, preset, seed)
     tokens = np.array([len(ids) + 1 for ids in lm.token_ids(test)])  # the end counts

@@ -45,7 +45,7 @@ def import_answers(
         ids: the same ids, if any were given.
 
     Returns:
-        One answer (or None) a prompt, in the order of `prompts`.
+        One answer (or None) per prompt, in the order of `prompts`.
 
     Raises:
         ValueError: a row without `answer`, an id or sha that was never exported, two answers to

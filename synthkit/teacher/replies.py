@@ -215,7 +215,7 @@ def _complete(
 
 def _as_reply(answer: Any, teacher: Teacher, i: int) -> Reply:
     if answer is not None and not isinstance(answer, str):
-        raise TypeError(f"the answer to prompt {i} is no text but {type(answer).__name__}")
+        raise TypeError(f"the answer to prompt {i} is not a text but {type(answer).__name__}")
     return Reply(answer or "", getattr(answer, "finish_reason", None))
 
 
