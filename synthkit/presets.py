@@ -65,5 +65,5 @@ def _is(value: Any, kind: type) -> bool:
     if isinstance(value, bool) or kind is bool:
         return isinstance(value, bool) and kind is bool
     if kind is float:
-        return isinstance(value, Real) and value == value
+        return isinstance(value, Real)  # NaN is for the preset to refuse
     return isinstance(value, Integral if kind is int else kind)
