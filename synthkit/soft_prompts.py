@@ -612,7 +612,7 @@ def unpack_soft_prompt(read: Read) -> SoftPrompt:
         ValueError: the weights do not fit the settings.
     """
     prompt = SoftPrompt(**json.loads(read("prompt.json")))
-    return read_into(prompt, read_tensors(read("prompt.safetensors")))
+    return read_into(prompt, read_tensors(read("prompt.safetensors"))).eval()
 
 
 def save_soft_prompt(prompt: SoftPrompt, folder: str | Path, lm=None) -> Path:

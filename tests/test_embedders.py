@@ -135,7 +135,7 @@ def test_tfidf_must_be_fitted_first():
     "texts, error, words",
     [
         ([], ValueError, "is empty"),
-        (["a", " \n"], ValueError, "1 of 2 texts are empty, the first is text 1"),
+        (["a", " \n"], ValueError, r"row 1 is empty"),
         (["a", None], TypeError, "row 1 is NoneType"),
         ("one string", TypeError, "not one string"),
         (np.nan, TypeError, "found float"),

@@ -183,7 +183,7 @@ def test_bad_pairs_are_refused(space):
         R.Retriever(embed).fit(["ab"] * 12)
     with pytest.raises(ValueError, match="2 groups for 200 pairs"):
         R.Retriever(embed).fit(train, groups=[1, 2])
-    with pytest.raises(ValueError, match="text 1"):
+    with pytest.raises(ValueError, match="row 1"):
         R.Retriever().fit([("a", "b"), ("a", " ")] * 6)
     with pytest.raises(ValueError, match="no option colour"):
         R.Retriever(embed, colour=3)

@@ -169,7 +169,7 @@ def test_texts_come_from_a_dataset_and_a_frame():
         ([{"text": None}], ValueError, "row 0"),
         ([{"question": "c?", "passage": ""}], ValueError, "'passage'.*row 0"),
         ("one string", TypeError, "found str"),
-        (["a", 3], TypeError, "found list"),
+        (["a", 3], (TypeError, ValueError), "row 1"),
         (5, TypeError, "found int"),
     ],
 )
