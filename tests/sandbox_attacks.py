@@ -155,6 +155,13 @@ BOMBS = {
 }
 
 HONEST = [
+    (
+        "class V:\n    def __init__(self, x): self.x = x\n"
+        "    def __eq__(self, other): return isinstance(other, V) and self.x == other.x\n"
+        "    def __hash__(self): return hash(self.x)\n"
+        "    def __add__(self, other): return V(self.x + other.x)",
+        ["assert V(1) + V(2) == V(3)", "assert V(1) != V(2)", "assert len({V(1), V(1)}) == 1"],
+    ),
     ("import math\ndef f(r): return math.pi * r * r", ["assert math.isclose(f(1), math.pi)"]),
     ("import re\ndef f(s): return bool(re.fullmatch('a+b', s))", ["assert f('aab') == True"]),
     (

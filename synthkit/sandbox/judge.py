@@ -148,6 +148,7 @@ DEEDS = {
     "bool": bool, "isinstance": isinstance, "item": operator.getitem, "in": operator.contains,
     "eq": operator.eq, "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
     "add": operator.add, "sub": operator.sub, "mul": operator.mul, "next": next, "iter": iter,
+    "hash": hash,
 }  # fmt: skip
 
 
@@ -197,7 +198,8 @@ def make_remote(ask):
         def __eq__(self, other):  # no object of the program is equal to a plain value
             return isinstance(other, Remote) and bool(told("eq", self, other))
 
-        __hash__ = object.__hash__
+        def __hash__(self):
+            return hash(told("hash", self))
 
         def __iter__(self):
             return iter(told("list", self))
