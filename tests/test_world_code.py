@@ -196,8 +196,8 @@ def test_a_quarter_of_the_mutants_is_caught(world):
 
 
 @pytest.mark.slow
-def test_every_mutant_is_caught_on_four_seeds(world):
-    rows = [row for _, row in mutant_rows(world, CELLS, seeds=range(4))]
+def test_every_mutant_is_caught_on_two_seeds(world):
+    rows = [row for _, row in mutant_rows(world, CELLS, seeds=range(2))]
     verdicts = world.check_many(rows, timeout=0.4)
     assert not [row["code"] for row, passed in zip(rows, verdicts) if passed]
 
