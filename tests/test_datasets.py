@@ -283,7 +283,7 @@ def test_the_validator_takes_the_three_kinds_alike():
         (pd.DataFrame({"text": ["a", np.nan]}), ValueError, "row 1 .*'None'"),
         (datasets.Dataset.from_dict({"text": ["a", None]}), ValueError, "row 1 "),
         (datasets.Dataset.from_dict({"text": [1]}), ValueError, r"'1' \(int\)"),
-        ([{"text": "a", "n": 1}, {"text": "b", "n": "x"}], ValueError, "do not go together"),
+        ([{"text": "a", "n": 1}, {"text": "b", "n": "x"}], ValueError, "not hold int as"),
         (datasets.DatasetDict(), TypeError, "one split"),
         ({"text": ["a"]}, TypeError, "found dict: keys text"),
         ("a text", TypeError, "found str: a text"),
