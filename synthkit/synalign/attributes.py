@@ -591,8 +591,8 @@ def oracle(world: ReviewsWorld, *, error_rate: float = 0.0, seed: int = 0) -> Fu
     cells = world.support()
     weights, times = [world.probability(cell) for cell in cells], Counter()
 
-    def answer(prompt: str) -> str:
-        times[prompt] += 1
+    def answer(prompt: str, repeat: int = 0) -> str:
+        times[prompt] = max(times[prompt], repeat) + 1  # a resumed run starts from 0
         rng = random.Random(f"reviews-oracle-{seed}-{times[prompt]}-{prompt}")
         task, given = asked(REVIEWS, prompt)
         if task == "describe":

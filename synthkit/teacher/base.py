@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -65,15 +66,23 @@ def watched(items, *, progress: bool, total: int):
     return tqdm(items, total=total, desc="teacher", unit="prompt")
 
 
+def _takes_repeat(fn: Callable[..., str]) -> bool:
+    try:
+        return "repeat" in inspect.signature(fn).parameters
+    except (TypeError, ValueError):  # a builtin without a signature
+        return False
+
+
 class FunctionTeacher:
     """Answers by a function of one prompt: the base of oracles and of stand-ins in tests.
 
     Args:
-        fn: from a prompt to its answer.
+        fn: from a prompt to its answer. One that draws takes `repeat=` as well, how often the
+            prompt was asked before, and draws by it: then a resumed run ends like a whole one.
         name: how reports call this teacher.
     """
 
-    def __init__(self, fn: Callable[[str], str], name: str):
+    def __init__(self, fn: Callable[..., str], name: str):
         self.fn, self.name = fn, name
 
     def complete(
@@ -81,13 +90,17 @@ class FunctionTeacher:
         prompts: list[str],
         *,
         progress: bool = False,
+        repeats: Sequence[int] | None = None,
         on_answer: Callable[[int, str], None] | None = None,
     ) -> list[str]:
         """`fn(prompt)` for every prompt."""
         answers = []
         prompts = checked(prompts)
-        for prompt in watched(prompts, progress=progress, total=len(prompts)):
-            answers.append(self.fn(prompt))
+        numbers = repeat_numbers(prompts) if repeats is None else repeats
+        draws = _takes_repeat(self.fn)
+        both = list(zip(prompts, numbers, strict=True))
+        for prompt, number in watched(both, progress=progress, total=len(prompts)):
+            answers.append(self.fn(prompt, repeat=number) if draws else self.fn(prompt))
             if on_answer is not None:
                 on_answer(len(answers) - 1, answers[-1])
         return answers
