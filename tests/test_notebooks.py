@@ -10,7 +10,7 @@ import pytest
 from lessons import faults
 
 ROOT = Path(__file__).resolve().parents[1]
-LIMIT = 300  # seconds a notebook: twice what the slowest takes on two busy cores
+LIMIT = 900  # seconds per notebook and its solutions: a busy machine is no fault of theirs
 NOTEBOOKS = sorted((ROOT / "nbs").glob("*.ipynb"))
 LESSONS = [path for path in NOTEBOOKS if path.stem[0].isdigit()]
 
