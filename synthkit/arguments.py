@@ -1,8 +1,10 @@
-"""Arguments that every method takes, checked in one way: seeds, counts, language models."""
+"""Arguments checked in one way everywhere: seeds, counts, numbers, language models."""
 
 from __future__ import annotations
 
+import math
 import operator
+from numbers import Real
 from typing import Any
 
 LARGEST_SEED = 2**31 - 1  # what numpy, torch and scikit-learn all take
@@ -24,18 +26,36 @@ def as_seed(seed: Any, default: int | None = None) -> int:
     return found
 
 
-def as_count(n: Any, name: str = "n") -> int:
+def as_count(n: Any, name: str = "n", *, least: int = 1) -> int:
     """How many are wanted, as an int.
 
     Args:
         name: of the argument, for the errors.
 
     Raises:
-        TypeError, ValueError: it is no whole number, or less than 1.
+        TypeError, ValueError: it is no whole number, or less than `least`.
     """
-    if (found := _whole(n, name)) < 1:
-        raise ValueError(f"{name} must be at least 1, got {n}")
+    if (found := _whole(n, name)) < least:
+        raise ValueError(f"{name} must be at least {least}, got {n}")
     return found
+
+
+def as_number(x: Any, name: str, *, zero: bool = True) -> int | float:
+    """A finite number that is not negative.
+
+    Args:
+        name: of the argument, for the errors.
+        zero: whether it may be 0.
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
+    kind = type(x).__name__
+    if isinstance(x, bool) or not isinstance(x, Real):
+        raise TypeError(f"{name} must be a number, got {x!r:.60} ({kind})")
+    if not math.isfinite(x) or x < 0 or (x == 0 and not zero):
+        raise ValueError(f"{name} must be {'0 or more' if zero else 'above 0'}, got {x}")
+    return x if isinstance(x, int | float) else float(x)
 
 
 def as_model(lm: Any, owner: str) -> Any:

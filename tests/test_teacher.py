@@ -1,9 +1,12 @@
 """Teachers: nothing lost, nothing paid twice, and an error that says what to do."""
 
+import asyncio
 import gzip
 import json
+import socket
 import threading
 import time
+from contextlib import contextmanager, suppress
 
 import httpx
 import pytest
@@ -93,14 +96,18 @@ def test_answers_come_back_in_order_and_the_request_is_as_asked():
 
 
 def test_requests_run_side_by_side():
-    barrier = threading.Barrier(3, timeout=5)
+    arrived, most = 0, 0
 
-    def handler(request):
-        barrier.wait()  # breaks, and fails the request, unless three arrive together
+    async def handler(request):
+        nonlocal arrived, most
+        most = max(most, arrived := arrived + 1)
+        await asyncio.sleep(0.05)
+        arrived -= 1
         return reply("together")
 
     teacher = HTTPTeacher("m", concurrency=3, transport=httpx.MockTransport(handler))
-    assert teacher.complete(PROMPTS[:3]) == ["together"] * 3
+    assert teacher.complete(PROMPTS) == ["together"] * 6
+    assert most == 3
 
 
 def test_the_key_comes_from_the_environment(monkeypatch):
@@ -132,7 +139,11 @@ def test_a_failure_that_may_pass_is_retried(failure):
 
 def test_waits_grow_and_honour_retry_after(monkeypatch):
     waits = []
-    monkeypatch.setattr(HTTPTeacher, "_pause", lambda self, seconds, stop: waits.append(seconds))
+
+    async def pause(self, seconds, run):
+        waits.append(seconds)
+
+    monkeypatch.setattr(HTTPTeacher, "_pause", pause)
     busy = [httpx.Response(503) for _ in range(3)]
     dated = httpx.Response(503, headers={"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"})
     slow = httpx.Response(429, headers={"Retry-After": "33"})
@@ -237,9 +248,7 @@ def test_what_is_wrong_with_one_prompt_fails_that_prompt_alone(odd, tmp_path):
         if prompt != "p3":
             return reply(f"re: {prompt}")
         given = ODD[odd]
-        body = httpx.ByteStream(given.content)
-        stream = type("S", (httpx.SyncByteStream,), {"__iter__": lambda self: iter(body)})()
-        return httpx.Response(given.status_code, headers=packed, stream=stream)
+        return httpx.Response(given.status_code, headers=packed, stream=Slow(given.content, 0))
 
     cache = tmp_path / "c.jsonl"
     teacher = HTTPTeacher(
@@ -314,19 +323,81 @@ def test_a_key_is_stripped_and_never_shown(key):
     assert "SECRET" not in str(failure.value)
 
 
-def test_the_timeout_is_that_of_the_whole_request():
-    class Drips(httpx.SyncByteStream):
-        def __iter__(self):
-            while True:
-                time.sleep(0.02)
-                yield b" "
+class Slow(httpx.AsyncByteStream):
+    """A body that comes in pieces, with a pause before each."""
 
-    transport = httpx.MockTransport(lambda request: httpx.Response(200, stream=Drips()))
-    teacher = HTTPTeacher("m", transport=transport, timeout=0.2, retries=0)
-    started = time.monotonic()
-    with pytest.raises(TeacherError, match=r"within 0\.2 seconds"):
-        teacher.complete(["a"])
-    assert time.monotonic() - started < 2
+    def __init__(self, body, pause):
+        self.body, self.pause = body, pause
+
+    async def __aiter__(self):
+        for start in range(0, len(self.body), 1 << 16):
+            await asyncio.sleep(self.pause)
+            yield self.body[start : start + (1 << 16)]
+
+
+@contextmanager
+def dripping(start):
+    """A server that sends `start` at once, and then a byte now and again, for ever."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    gone = threading.Event()
+
+    def serve():
+        with listener, listener.accept()[0] as connection:
+            connection.recv(1 << 16)
+            connection.sendall(start)
+            while not gone.wait(0.02):
+                connection.sendall(b" ")
+
+    def quiet():
+        with suppress(OSError):
+            serve()
+
+    thread = threading.Thread(target=quiet)
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+    gone.set()
+    thread.join()
+
+
+STARTS = {
+    "status": b"HTTP/1.1 200",
+    "headers": b"HTTP/1.1 200 OK\r\nX-Slow:",
+    "body": b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_the_timeout_is_that_of_the_whole_request(start):
+    with dripping(STARTS[start]) as address:
+        teacher = HTTPTeacher("m", address, timeout=0.3, retries=0)
+        started = time.monotonic()
+        with pytest.raises(TeacherError, match=r"within 0\.3 seconds"):
+            teacher.complete(["a"])
+        assert time.monotonic() - started < 3
+
+
+def test_it_answers_where_an_event_loop_is_running():
+    async def cell():
+        return Server().teacher().complete(["a"])
+
+    assert asyncio.run(cell()) == ["re: a"]
+
+
+def test_an_interrupted_run_keeps_what_was_in_flight(tmp_path):
+    def interrupt(place, reply):
+        raise KeyboardInterrupt
+
+    async def handler(request):
+        prompt = json.loads(request.content)["messages"][0]["content"]
+        await asyncio.sleep(0 if prompt == PROMPTS[0] else 0.2)
+        return reply(f"re: {prompt}")
+
+    cache = tmp_path / "c.jsonl"
+    teacher = HTTPTeacher("m", cache=cache, concurrency=3, transport=httpx.MockTransport(handler))
+    with pytest.raises(KeyboardInterrupt):
+        teacher.complete(PROMPTS, on_answer=interrupt)
+    kept = [row["prompt"] for row in lines(cache)]
+    assert set(PROMPTS[:3]) <= set(kept) and len(kept) < len(PROMPTS)
 
 
 def test_malformed_replies_end_in_an_error_that_shows_them():
@@ -365,11 +436,31 @@ def test_a_file_that_is_no_cache_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"base_url": "localhost:8000"}, {"concurrency": 0}, {"retries": -1}]
+    "bad",
+    [
+        {"model": ""},
+        {"base_url": "localhost:8000"},
+        {"base_url": None},
+        {"api_key": b"secret"},
+        {"temperature": -1},
+        {"max_tokens": 0},
+        {"concurrency": 0},
+        {"retries": -1},
+        {"retries": 1.5},
+        {"timeout": 0},
+        {"timeout": None},
+        {"timeout": "60"},
+        {"timeout": float("inf")},
+        {"backoff": -1},
+        {"backoff": float("nan")},
+        {"stop": {"a", "b"}},
+    ],
+    ids=str,
 )
-def test_impossible_settings_are_refused(bad):
-    with pytest.raises(ValueError, match="must"):
-        HTTPTeacher("m", **bad)
+def test_impossible_settings_are_refused_by_name(bad):
+    name = "options" if "stop" in bad else next(iter(bad))
+    with pytest.raises((TypeError, ValueError), match=f"^{name} must be|^{name} must start"):
+        HTTPTeacher(**{"model": "m"} | bad)
 
 
 def test_a_recording_replays_and_a_cache_is_a_recording(tmp_path):

@@ -1,24 +1,55 @@
-"""Wire protocol of a chat server: a key that stays hidden, bodies, replies."""
+"""Wire protocol of a chat server: one request, its key, its reply; see `http` for many."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
-from time import monotonic, time
-from typing import Any
+from time import time
+from typing import TYPE_CHECKING, Any
 
+from .base import PromptsFailed, TeacherError
 from .cleaning import whole_characters
+
+if TYPE_CHECKING:
+    import httpx
 
 RETRIED = {408, 409, 425, 429}  # and every 5xx: what may pass if asked again later
 LONGEST_WAIT = 600.0  # seconds; a server that asks for more is treated as if it asked for this
 LARGEST_BODY = 16 << 20  # bytes of a response, unpacked
+HINTS = {  # what no request to this address will ever pass, and what to do about it
+    401: " Check api_key, or the environment variable SYNTHKIT_API_KEY.",
+    402: " The account has no credit left.",
+    403: " Check api_key, or the environment variable SYNTHKIT_API_KEY.",
+    404: " Check base_url (it usually ends in /v1) and the model's name on that server.",
+    405: " Check base_url (it usually ends in /v1).",
+}
 
 
-class Odd(Exception):
+class Failed(Exception):
+    """A failed attempt that may pass when it is repeated.
+
+    Args:
+        wait: seconds that the server asks to wait, if it does.
+        prompt: whether a failure that stays is this prompt's alone, not the server's.
+    """
+
+    def __init__(self, reason: str, wait: float | None = None, *, prompt: bool = False):
+        super().__init__(reason)
+        self.wait, self.prompt = wait, prompt
+
+
+class Odd(Failed):
     """A response that is no chat completion; the message shows its start."""
+
+    def __init__(self, reason: str):
+        super().__init__(reason, prompt=True)
 
 
 class Secret:
@@ -32,6 +63,8 @@ class Secret:
     """
 
     def __init__(self, key: str | None):
+        if not isinstance(key, str | None):
+            raise TypeError(f"api_key must be a text, got {type(key).__name__}")
         key = (key or "").strip()
         wrong = next((i for i, sign in enumerate(key) if not "!" <= sign <= "~"), None)
         if wrong is not None:
@@ -57,18 +90,85 @@ class Secret:
         return re.sub(r"(https?://)[^/@\s]+@", r"\1***@", text)
 
 
-def read_body(response: Any, until: float) -> bytes:
-    """The body of a streamed `httpx` response, unpacked.
+class ChatServer:
+    """One model behind the chat protocol, asked for one answer at a time.
 
     Args:
-        until: the time, on the `monotonic` clock, by which it must be there.
+        url: where the requests go.
+        model, options: of every request.
+        key: see `Secret`.
+        timeout: seconds for one request, from the connection to the last byte.
+    """
+
+    def __init__(self, url: str, model: str, options: dict[str, Any], key: Secret, timeout: float):
+        self.url, self.model, self.options, self.timeout = url, model, options, timeout
+        self.key = key
+        self._limit = "max_tokens"  # or max_completion_tokens, where a server refuses that
+
+    def client(self, connections: int, transport: Any = None) -> httpx.AsyncClient:
+        """A client that holds as many connections to the server at most."""
+        import httpx
+
+        return httpx.AsyncClient(
+            headers={"Accept-Encoding": "gzip", **self.key.header()},
+            timeout=httpx.Timeout(None, connect=self.timeout / 2),  # of the whole: see `_post`
+            limits=httpx.Limits(max_connections=connections),
+            transport=transport,
+        )
+
+    async def answer(self, client: httpx.AsyncClient, prompt: str) -> dict[str, Any]:
+        """Ask once: the answer, why it ended and its tokens (see `read_reply`).
+
+        Raises:
+            Failed: it may pass. PromptsFailed: this prompt is refused. TeacherError: all are.
+        """
+        limit = self._limit
+        status, headers, body = await self._post(client, prompt, limit)
+        told = f"HTTP {status}: {excerpt(body)}"
+        if status in RETRIED or status >= 500:
+            raise Failed(told, wait_of(headers))
+        if 200 <= status < 300:
+            return read_reply(body)
+        if status in (400, 422) and limit == "max_tokens" and b"max_completion_tokens" in body:
+            self._limit = "max_completion_tokens"  # OpenAI's newer models refuse the older name
+            return await self.answer(client, prompt)
+        refused = f"{self.url} refused the request for model {self.model!r} with {told}."
+        refused = self.key.hide(refused + HINTS.get(status, ""))
+        raise (TeacherError if status in HINTS else PromptsFailed)(refused)
+
+    async def _post(
+        self, client: httpx.AsyncClient, prompt: str, limit: str
+    ) -> tuple[int, httpx.Headers, bytes]:
+        """Status, headers and body of the response, all within `timeout` seconds.
+
+        The limits of httpx (and of the clients built on it) are those of a single read, which a
+        server that drips its headers never passes; only a task can be stopped as a whole.
+        """
+        import httpx
+
+        options = {limit if k == "max_tokens" else k: v for k, v in self.options.items()}
+        messages = [{"role": "user", "content": prompt}]
+        asked = {"model": self.model, "messages": messages, **options}
+
+        async def exchange() -> tuple[int, httpx.Headers, bytes]:
+            async with client.stream("POST", self.url, json=asked) as response:
+                return response.status_code, response.headers, await read_body(response)
+
+        try:
+            return await asyncio.wait_for(exchange(), self.timeout)
+        except (asyncio.TimeoutError, httpx.TimeoutException) as error:
+            slow = f"{type(error).__name__}: no answer within {self.timeout:g} seconds"
+            raise Failed(slow, prompt=not isinstance(error, httpx.ConnectTimeout)) from error
+        except httpx.RequestError as error:
+            raise Failed(f"{type(error).__name__}: {error}") from error
+
+
+async def read_body(response: httpx.Response) -> bytes:
+    """The body of a streamed response, unpacked.
 
     Raises:
-        httpx.ReadTimeout: it was not.
         Odd: it is larger than `LARGEST_BODY`, or packed in a way that was not asked for.
     """
-    import httpx
-
     if response.is_stream_consumed:  # a stand-in for a server has read it already
         return response.content
     coding = response.headers.get("Content-Encoding", "").strip().lower()
@@ -76,15 +176,13 @@ def read_body(response: Any, until: float) -> bytes:
         raise Odd(f"the server's response is packed as {coding[:40]!r}, which was not asked for")
     unpack = zlib.decompressobj(wbits=47) if coding not in ("", "identity") else None  # both kinds
     body = bytearray()
-    for chunk in response.iter_raw():
+    async for chunk in response.aiter_raw():
         try:
             body += unpack.decompress(chunk, LARGEST_BODY + 1 - len(body)) if unpack else chunk
         except zlib.error as error:
             raise Odd(f"the server's response cannot be unpacked: {error}") from None
         if len(body) > LARGEST_BODY:
             raise Odd(f"the server's response is larger than {LARGEST_BODY >> 20} MiB")
-        if monotonic() > until:
-            raise httpx.ReadTimeout("the response was too slow")
     return bytes(body)
 
 
@@ -143,3 +241,22 @@ def wait_of(headers: Mapping[str, str]) -> float | None:
         return max(0.0, parsedate_to_datetime(asked).timestamp() - time())
     except (ValueError, OverflowError):
         return None
+
+
+@contextmanager
+def event_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """Run an event loop in a thread of its own, since a notebook's is busy with its cell."""
+    started: Future[asyncio.AbstractEventLoop] = Future()
+    done = asyncio.Event()
+
+    async def serve() -> None:
+        started.set_result(asyncio.get_running_loop())
+        await done.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=[serve()])
+    thread.start()
+    try:
+        yield started.result()
+    finally:
+        started.result().call_soon_threadsafe(done.set)
+        thread.join()
