@@ -2,25 +2,25 @@
 
 Modules:
 
+- `synthkit.core.packing`: Fitted parts as files of plain formats: tensors (safetensors), rows (JSON Lines), JSON.
 - `synthkit.datasets.loaders`: Real sets by path or by hub name.
 - `synthkit.difflm.format_model`: The offline decoder: a small Llama that knows how rows are written and can read hints.
 - `synthkit.difflm.json_trie`: Rows as JSON, token by token: a trie of the legal rows for a model that reads text.
-- `synthkit.difflm.report`: Report of the DiffLM experiment: its tables, its claims with verdicts, and its figures.
-- `synthkit.diversity`: How different the answers to one prompt are, how many of them are right, and how far adapters differ from each other.
-- `synthkit.embedsdg.density_accuracy`: How density on the map and the student's accuracy go together, with and without aggregation.
-- `synthkit.fidelity`: How close generated texts are to real ones as distributions (MAUVE), and how often they copy.
-- `synthkit.packing`: Fitted parts as files of plain formats: tensors (safetensors), rows (JSON Lines), JSON.
+- `synthkit.evaluation.diversity`: How different the answers to one prompt are, how many of them are right, and how far adapters differ from each other.
+- `synthkit.evaluation.mauve`: How close generated texts are to real ones as distributions (MAUVE), and how often they copy.
+- `synthkit.evaluation.table_baselines`: Tables by other libraries, to stand beside our own: TVAE, CTGAN and GReaT, each optional.
+- `synthkit.evaluation.table_fidelity`: Fidelity of a synthetic table by hand: its columns, its pairs of columns, its values.
+- `synthkit.evaluation.table_utility`: Boosted trees as a judge of tables: what rows teach, and whether they can be told from real ones.
+- `synthkit.evaluation.tables`: How good is a synthetic table? Fidelity, utility and privacy, always beside reference tables.
 - `synthkit.sandbox.child`: Helper process of `synthkit.sandbox`: a small process that forks guarded children for a program.
 - `synthkit.sandbox.guard`: Limits on a program: the audit hook that ends it, and what is removed before it starts.
 - `synthkit.sandbox.judge`: Tests are judged outside the process of the program, on plain values.
 - `synthkit.sandbox.runner`: Run generated Python in a separate process, with limits on time, memory and reach.
 - `synthkit.sandbox.values`: Plain values as JSON that keeps their types: the form in which results reach the judge.
-- `synthkit.spa.records_base`: The base of SPA's records experiment: the embedded model after it has read records of all orders.
-- `synthkit.synalign.ranking`: How good a ranking is: offline metrics, and two rankings interleaved before simulated users.
-- `synthkit.table_baselines`: Tables by other libraries, to stand beside our own: TVAE, CTGAN and GReaT, each optional.
-- `synthkit.table_fidelity`: Fidelity of a synthetic table by hand: its columns, its pairs of columns, its values.
-- `synthkit.table_metrics`: How good is a synthetic table? Fidelity, utility and privacy, always beside reference tables.
-- `synthkit.table_probes`: Boosted trees as a judge of tables: what rows teach, and whether they can be told from real ones.
+- `synthkit.studies.difflm.report`: Report of the DiffLM experiment: its tables, its claims with verdicts, and its figures.
+- `synthkit.studies.embedsdg.density_accuracy`: How density on the map and the student's accuracy go together, with and without aggregation.
+- `synthkit.studies.spa.records_base`: The base of SPA's records experiment: the embedded model after it has read records of all orders.
+- `synthkit.studies.synalign.ranking`: How good a ranking is: offline metrics, and two rankings interleaved before simulated users.
 - `synthkit.worlds.census`: The census world: rows of mixed types from a known Bayesian network.
 - `synthkit.worlds.code`: The code world: small Python tasks, each solved in several styles, with tests that are run.
 - `synthkit.worlds.code_tasks`: The tasks of the code world, as a table: what is asked, and how each style answers it.
@@ -57,8 +57,8 @@ _HOMES = {
     "SPA": "spa",
     "SynAlign": "synalign",
     "DiffLM": "difflm",
-    "evaluate": "metrics",
-    "evaluate_table": "table_metrics",
+    "evaluate": "evaluation.text",
+    "evaluate_table": "evaluation.tables",
 }
 __all__ = ["__version__", *_HOMES]
 

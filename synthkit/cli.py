@@ -15,11 +15,11 @@ from . import __version__
 
 # method -> "module:function", called as function(scale=, seeds=, out=, progress=) -> dict
 REPRODUCTIONS = {
-    "embedsdg": "synthkit.embedsdg.experiment:reproduce",
-    "softsrv": "synthkit.softsrv.experiment:reproduce",
-    "spa": "synthkit.spa.experiment:reproduce",
-    "synalign": "synthkit.synalign.experiment:reproduce",
-    "difflm": "synthkit.difflm.experiment:reproduce",
+    "embedsdg": "synthkit.studies.embedsdg.experiment:reproduce",
+    "softsrv": "synthkit.studies.softsrv.experiment:reproduce",
+    "spa": "synthkit.studies.spa.experiment:reproduce",
+    "synalign": "synthkit.studies.synalign.experiment:reproduce",
+    "difflm": "synthkit.studies.difflm.experiment:reproduce",
 }
 SCALES = ("fast", "study", "paper")
 USER_ERRORS = (ValueError, OSError, RuntimeError)  # OSError holds "not found" and "no connection"
@@ -129,8 +129,8 @@ def pretrain(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Train an embedded model from nothing; an interrupted training continues where it was."""
-    from .pretrain import PRESETS
-    from .pretrain import pretrain as train
+    from .lm.pretrain import PRESETS
+    from .lm.pretrain import pretrain as train
 
     if preset not in PRESETS:
         raise ValueError(f"no preset is called {preset!r}; there is {', '.join(PRESETS)}")
@@ -150,7 +150,7 @@ def abilities(
     ),
 ) -> None:
     """Count what an embedded model can do: copy, write, follow, rephrase, describe, solve."""
-    from .lab.abilities import reproduce as count
+    from .studies.embedded_lm import reproduce as count
 
     typer.echo(count(model, n=n, seeds=read_seeds(seeds) or [0], out=out).to_string(na_rep="-"))
     typer.echo(f"the result is in {out}", err=True)
@@ -191,8 +191,8 @@ def import_command(
     for path in (prompts, answers):
         if not path.is_file():
             raise FileNotFoundError(f"there is no file {path}")
+    from .core.files import write_jsonl
     from .embedsdg.synthesizer import import_answers
-    from .storage import write_jsonl
 
     rows, counts = import_answers(prompts, answers, teacher=teacher)
     write_jsonl(dataset, list(rows))

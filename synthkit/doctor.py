@@ -340,7 +340,7 @@ def _nf4_error(device: str) -> float:
 
 
 def _embedded() -> Finding:
-    from .paths import embedded_lm_dir
+    from .core.paths import embedded_lm_dir
 
     if not (embedded_lm_dir() / "config.json").is_file():
         advice = "install the kit again, or train it: synthkit pretrain data/embedded_lm"

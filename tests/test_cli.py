@@ -7,7 +7,8 @@ import types
 import pytest
 from typer.testing import CliRunner
 
-from synthkit import __version__, cli, doctor, paths
+from synthkit import __version__, cli, doctor
+from synthkit.core import paths
 
 
 def run(*arguments):
@@ -153,7 +154,7 @@ def test_export_writes_prompts_for_the_questions(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_prompts_go_out_and_answers_come_back(tmp_path):
     from synthkit import load_world
-    from synthkit.storage import read_jsonl, write_jsonl
+    from synthkit.core.files import read_jsonl, write_jsonl
 
     world = load_world("math")
     questions, prompts = tmp_path / "questions.jsonl", tmp_path / "prompts.jsonl"

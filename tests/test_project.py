@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import package_map
 import pytest
 
 if sys.version_info >= (3, 11):
@@ -22,20 +23,6 @@ else:
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "nbs").glob("*.ipynb"))
 LESSONS = [path for path in NOTEBOOKS if path.stem[0].isdigit()]
-METHODS = ("embedsdg", "softsrv", "spa", "synalign", "difflm")
-# Who may import whom: a module imports only from its own layer or a lower one.
-TOOLS = (
-    "__version__", "identity", "paths", "plots", "resume", "sandbox", "saved", "statistics",
-    "storage", "teacher",
-)  # fmt: skip
-GROUND = 2  # every module that is not named: lm, finetune, metrics, ...
-LAYERS = {
-    **dict.fromkeys(TOOLS, 0),
-    **dict.fromkeys(("worlds", "datasets"), 1),
-    **dict.fromkeys(METHODS, 3),
-    "lab": 4,
-    "cli": 5,
-}
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -209,7 +196,7 @@ def test_readme_is_made_from_the_index():
 
 
 def test_readme_names_every_lesson_and_shows_the_studies():
-    from synthkit.lab.results import overview
+    from synthkit.studies.results import overview
 
     text = (ROOT / "README.md").read_text()
     unnamed = [path.name for path in LESSONS if f"nbs/{path.name}" not in text]
@@ -377,62 +364,21 @@ def test_public_names_are_there():
     assert done.returncode == 0, done.stderr[-1500:]
 
 
-def modules():
-    """Every module of the package with the modules of the package that it imports."""
-    for path in sorted((ROOT / "synthkit").rglob("*.py")):
-        parts = path.relative_to(ROOT).with_suffix("").parts
-        package = parts[:-1]
-        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        imported = set()
-        for node in run_nodes(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                imported |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                base = list(package[: len(package) - node.level + 1]) if node.level else []
-                home = ".".join([*base, *filter(None, [node.module])])
-                imported |= {home, *(f"{home}.{alias.name}" for alias in node.names)}
-        yield name, {other for other in imported if other.startswith("synthkit.")}
-
-
-def run_nodes(tree):
-    """Every node but those that only a type checker reads."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            continue
-        yield node
-        yield from run_nodes(node)
-
-
-def part(name):
-    return name.split(".")[1] if "." in name else ""
-
-
-def layer(name):
-    """A method's experiments and their report belong to the lab: they record what they measure."""
-    module = name.split(".")[2] if name.count(".") > 1 else ""
-    if part(name) in METHODS and module.startswith(("experiment", "report")):
-        return LAYERS["lab"]
-    return LAYERS.get(part(name), GROUND)
-
-
 def test_arrows_run_one_way():
-    wrong = []
-    for name, imported in modules():
-        here = part(name)
-        for other in sorted(imported):
-            there = part(other)
-            if here in METHODS and there in METHODS and there != here:
-                wrong.append(f"{name} -> {other}: a method never imports another")
-            if here and there and layer(other) > layer(name):
-                wrong.append(f"{name} -> {other}: against the arrows")
-    assert not wrong, wrong
+    wrong = package_map.against_the_arrows(package_map.imports())
+    assert not wrong, "\n".join(wrong)
 
 
-def test_the_rule_of_arrows_can_fail():
-    assert LAYERS["lab"] > LAYERS["embedsdg"] > GROUND > LAYERS["worlds"] > LAYERS["storage"]
-    assert layer("synthkit.embedsdg.experiment") > layer("synthkit.embedsdg.sparsity")
-    found = dict(modules())
-    assert any(other.startswith("synthkit.worlds") for other in found["synthkit.pretrain"])
+def test_no_imports_run_in_a_circle():
+    assert not package_map.circle(package_map.imports())
+
+
+def test_the_rules_of_arrows_can_fail():
+    found = package_map.imports()
+    assert "synthkit.worlds.math" in found["synthkit.lm.pretrain"]
+    upwards = {"synthkit.core.files": {"synthkit.lm"}, "synthkit.spa": {"synthkit.difflm.rows"}}
+    assert len(package_map.against_the_arrows(upwards)) == 2
+    assert package_map.circle({"a": {"b"}, "b": {"a"}})
 
 
 # --- the wheel ------------------------------------------------------------------------------------

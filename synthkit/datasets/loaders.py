@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..storage import read_json, read_jsonl
+from ..core.files import read_json, read_jsonl
 from .containers import columns_of
 from .files import FORMATS, lines, local_file
 from .normalise import normalise_number

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..storage import read_json, read_jsonl
+from ..core.files import read_json, read_jsonl
 from .containers import as_frame, with_gaps
 from .delimited import read_words
 from .files import FORMATS, content_of, format_of, lines

@@ -17,14 +17,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..core.packing import Files, Read, json_bytes, read_into, read_tensors, tensor_bytes
+from ..core.presets import choose_preset
+from ..core.saved import open_saved, save_folder
 from .format_model import check_ids, freeze, place_weights, widths
 from .text_encoder import text_encoder
 from ..lm.decoding import Sampling, cache_of, choose, supported, with_cache
 from ..lm.fingerprint import fingerprint
-from ..packing import Files, Read, json_bytes, read_into, read_tensors, tensor_bytes
-from ..presets import choose_preset
-from ..saved import open_saved, save_folder
-from ..training import History, Schedule, batch_at, train
+from ..lm.training import History, Schedule, batch_at, train
 
 # %% auto #0
 __all__ = ['KINDS', 'FALLS', 'ALIKE', 'READS', 'PRESETS', 'CYCLES', 'LOOK_ROWS', 'AutoencoderPreset', 'EncoderBlock',
@@ -41,7 +41,7 @@ ALIKE, READS = ("columns", "tokens"), ("tokens", "text")
 
 @dataclass(frozen=True)
 class AutoencoderPreset(Schedule):
-    """Sizes and training of an autoencoder; see `synthkit.training.Schedule` for the rest.
+    """Sizes and training of an autoencoder; see `synthkit.lm.training.Schedule` for the rest.
 
     Attributes:
         latent: d, the numbers in a latent.
@@ -506,7 +506,7 @@ def fit_autoencoder(
         ids: rows (n, m) from the codec.
         held_out: rows that are never learned from; None sets a tenth of `ids` aside.
         seed: of the order of the rows and of the noise.
-        checkpoint, progress: see `synthkit.training.train`.
+        checkpoint, progress: see `synthkit.lm.training.train`.
 
     Returns:
         The history: training losses per token (weighed, see `counts`), and the held-out
@@ -614,14 +614,14 @@ def unpack_autoencoder(read: Read, decoder: nn.Module, codec, encoder=None) -> A
 
 
 def save_autoencoder(model, folder: str | Path) -> Path:
-    """Save encoder and injector in `folder`, whole or not at all; see `synthkit.saved`."""
+    """Save encoder and injector in `folder`, whole or not at all; see `synthkit.core.saved`."""
     return save_folder(folder, "autoencoder", pack_autoencoder(model), {})
 
 
 def load_autoencoder(
     folder: str | Path, decoder: nn.Module, codec, encoder=None
 ) -> Autoencoder:
-    """The autoencoder that `save` saved; see `unpack_autoencoder` and `synthkit.saved.open_saved`.
+    """The autoencoder that `save` saved; see `unpack_autoencoder`.
 
     Raises:
         FileNotFoundError: none was saved there.

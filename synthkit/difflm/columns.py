@@ -13,16 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..datasets.dates import write_dates
-from .values import (
-    MICROSECOND,
-    ends_of,
-    is_number,
-    numbers_of,
-    plain,
-    shortest,
-    times_of,
-    to_dtype,
-)
+from .values import MICROSECOND, ends_of, is_number, numbers_of, plain, shortest, times_of, to_dtype
 
 MISSING = int(np.iinfo(np.int64).min)  # the code of a missing value, in every column
 

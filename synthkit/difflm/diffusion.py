@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..packing import Files, Read, json_bytes, read_into, read_tensors, tensor_bytes
-from ..presets import choose_preset
-from ..saved import open_saved, save_folder
-from ..training import History, Schedule, batch_at, train
+from ..core.packing import Files, Read, json_bytes, read_into, read_tensors, tensor_bytes
+from ..core.presets import choose_preset
+from ..core.saved import open_saved, save_folder
+from ..lm.training import History, Schedule, batch_at, train
 
 # %% auto #0
 __all__ = ['PRESETS', 'DiffusionPreset', 'Mixture', 'precondition', 'denoise', 'noise_features', 'Block', 'Denoiser', 'edm_loss',
@@ -32,7 +32,7 @@ __all__ = ['PRESETS', 'DiffusionPreset', 'Mixture', 'precondition', 'denoise', '
 # %% ../../nbs/52_diffusion.ipynb #e62f9634
 @dataclass(frozen=True)
 class DiffusionPreset(Schedule):
-    """Sizes, noise and training; see `synthkit.training.Schedule` for the rest.
+    """Sizes, noise and training; see `synthkit.lm.training.Schedule` for the rest.
 
     Attributes:
         hidden, blocks: sizes of the `Denoiser`.
@@ -626,7 +626,7 @@ def unpack_diffusion(read: Read, device="cpu") -> LatentDiffusion:
 
 
 def save_diffusion(model: LatentDiffusion, folder: str | Path) -> Path:
-    """Save a fitted model in `folder`, whole or not at all; see `synthkit.saved`."""
+    """Save a fitted model in `folder`, whole or not at all; see `synthkit.core.saved`."""
     return save_folder(folder, "diffusion", pack_diffusion(model), {})
 
 

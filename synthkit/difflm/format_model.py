@@ -20,15 +20,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..packing import Files, Read, json_bytes, read_into, read_tensors, tensor_bytes
-from ..presets import choose_preset
-from ..saved import open_saved, save_folder
-from ..training import Schedule, batch_at, train
+from ..core.packing import Files, Read, json_bytes, read_into, read_tensors, tensor_bytes
+from ..core.presets import choose_preset
+from ..core.saved import open_saved, save_folder
+from ..lm.training import Schedule, batch_at, train
 
 
 @dataclass(frozen=True)
 class FormatPreset(Schedule):
-    """Sizes and training of the format model; see `synthkit.training.Schedule` for the rest.
+    """Sizes and training of the format model; see `synthkit.lm.training.Schedule` for the rest.
 
     Attributes:
         width: H, the width of a token's embedding.
@@ -89,7 +89,7 @@ def format_model(
         seed: of the start, the shuffles and the hints.
         shuffle: False trains on the rows as they are, for a comparison: that decoder knows the
             joint law by itself, and needs no latent.
-        checkpoint, progress: see `synthkit.training.train`.
+        checkpoint, progress: see `synthkit.lm.training.train`.
 
     Returns:
         A `LlamaForCausalLM` in eval mode, none of whose weights asks for a gradient.
@@ -303,7 +303,7 @@ def unpack_format_model(read: Read):
 
 
 def save_format_model(model, folder: str | Path) -> Path:
-    """Save the model in `folder`, whole or not at all; see `synthkit.saved`."""
+    """Save the model in `folder`, whole or not at all; see `synthkit.core.saved`."""
     return save_folder(folder, "format model", pack_format_model(model), {})
 
 

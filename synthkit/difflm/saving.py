@@ -8,20 +8,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..fitted import save_method
-from ..packing import (
+from ..core.fitted import save_method
+from ..core.packing import (
     Files,
     Read,
     inside,
     json_bytes,
-    read_history,
     read_tensors,
     tensor_bytes,
     under,
 )
-from ..saved import Saved
-from ..soft_prompts import frozen
-from ..training import History
+from ..core.saved import Saved
+from ..lm.soft_prompts import frozen
+from ..lm.training import History
 from .autoencoder import Autoencoder, Collapse, pack_autoencoder, unpack_autoencoder
 from .diffusion import pack_diffusion, unpack_diffusion
 from .format_model import pack_format_model, unpack_format_model
@@ -38,7 +37,7 @@ def pack_trained(trained: tuple[Autoencoder, History]) -> Files:
 
 def unpack_trained(read: Read, decoder, codec, encoder=None) -> tuple[Autoencoder, History]:
     """Unpack what `pack_trained` packed."""
-    history = read_history(json.loads(read("history.json")))
+    history = History.of(json.loads(read("history.json")))
     return unpack_autoencoder(read, decoder, codec, encoder), history
 
 
@@ -76,7 +75,7 @@ def read_fit(saved: Saved, lm, codec, encoder=None) -> dict[str, Any]:
     with nullcontext() if lm is None else frozen(lm):
         decoder = unpack_format_model(inside(read, "format")) if lm is None else lm.model
         made, history = unpack_trained(inside(read, "autoencoder"), decoder, codec, encoder)
-    late = read_history(saved.facts["diffusion_history"])
+    late = History.of(saved.facts["diffusion_history"])
     return {
         "autoencoder": made,
         "diffusion": unpack_diffusion(inside(read, "diffusion"), made.device),

@@ -27,7 +27,11 @@ __all__ = ['PARTS', 'PRESETS', 'Draft', 'UNMET', 'UNCHECKED', 'CUT_OFF', 'OFF_LA
            'check_container', 'as_rows', 'draw_rows', 'LatentSampler', 'Learned', 'DiffLM', 'form_from', 'load_difflm']
 
 # %% ../../nbs/53_difflm.ipynb #10f7cb40
-from ..arguments import as_count, as_model, as_seed
+from ..core.arguments import as_count, as_model, as_seed
+from ..core.fitted import check_model, made_with, open_method
+from ..core.phases import Phases
+from ..core.presets import check_kinds, choose_preset
+from ..core.resume import ResumeLog, run_key
 from ..datasets import as_dataset, as_frame, is_list_of_texts
 from .autoencoder import PRESETS as AUTOENCODERS
 from .autoencoder import Autoencoder, AutoencoderPreset, Collapse, row_logits
@@ -50,13 +54,9 @@ from .schema import TableSchema
 from .text_codec import TextCodec
 from .text_encoder import encoder_identity
 from .trie import Legal
-from ..fitted import check_model, made_with, open_method
 from ..lm.fingerprint import fingerprint
-from ..phases import Phases
-from ..presets import check_kinds, choose_preset
-from ..resume import ResumeLog, run_key
-from ..soft_prompts import frozen
-from ..training import History
+from ..lm.soft_prompts import frozen
+from ..lm.training import History
 
 # %% ../../nbs/53_difflm.ipynb #15672a0a
 PARTS = {"format": FormatPreset, "autoencoder": AutoencoderPreset, "diffusion": DiffusionPreset}

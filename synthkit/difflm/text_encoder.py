@@ -75,7 +75,7 @@ def load_text_encoder(given: Any) -> tuple[nn.Module, Any]:
 
 
 def encoder_identity(given: Any) -> Any:
-    """Identity of a pretrained encoder, for `synthkit.resume.run_key`."""
+    """Identity of a pretrained encoder, for `synthkit.core.resume.run_key`."""
     if isinstance(given, tuple):
         return fingerprint(given[0])
     return None if given is None else Path(given) if Path(given).is_dir() else str(given)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from ..contamination import HeldOut, question_key
-from ..metrics import shingles, words
+from ..core.texts import same_key
+from ..evaluation.contamination import HeldOut, question_key
+from ..evaluation.text import shingles, words
 from ..teacher.cleaning import clean, judge
-from ..templates import fill, read_templates
-from ..texts import same_key
+from ..teacher.templates import fill, read_templates
 
 FORMS = ("paper", "embedded")
 UNUSABLE = ("failed", "cut", "empty", "refused")  # what `synthkit.teacher.judge` says
@@ -133,8 +133,8 @@ def user_prompts(given: Mapping[str, str] | str | Path | None) -> dict[str, str]
             and "generate without sketch" are P_g; "baseline" is P_b.
 
     Raises:
-        FileNotFoundError, TypeError, ValueError: see `synthkit.templates.read_templates`; "decode"
-            with {text} more than once.
+        FileNotFoundError, TypeError, ValueError: see `synthkit.teacher.templates.read_templates`;
+            "decode" with {text} more than once.
     """
     found = read_templates(given, FIELDS)
     if found.get("decode", "{text}").count("{text}") != 1:

@@ -14,8 +14,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from ..core.texts import same_key
 from ..datasets import is_table, texts_of, values_of
-from ..texts import same_key
 
 # %% ../../nbs/10_sparsity.ipynb #f25ba39e
 _log = logging.getLogger(__name__)

@@ -45,9 +45,14 @@ __all__ = ['PRESETS', 'COLUMNS', 'EmbedSDGPreset', 'make_prompt', 'make_plan', '
            'PlannedMethod', 'EmbedSDG', 'import_answers']
 
 # %% ../../nbs/12_synthesizer.ipynb #3051f19e
-from ..arguments import as_count, as_model, as_seed
-from ..fitted import open_method, save_method
-from synthkit.packing import (
+from ..core.arguments import as_count, as_model, as_seed
+from synthkit.core.files import (
+    read_jsonl,
+    sha256_text,
+    write_jsonl,
+)
+from ..core.fitted import open_method, save_method
+from synthkit.core.packing import (
     Files,
     Read,
     array_bytes,
@@ -57,15 +62,10 @@ from synthkit.packing import (
     row_bytes,
     under,
 )
-from ..presets import choose_preset
-from ..reduction import Reducer
-from synthkit.storage import (
-    read_jsonl,
-    sha256_text,
-    write_jsonl,
-)
+from ..core.presets import choose_preset
+from ..embed.reduction import Reducer
 from ..teacher import replies as teachers
-from ..templates import fill
+from ..teacher.templates import fill
 
 _log = logging.getLogger(__name__)
 

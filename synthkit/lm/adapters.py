@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..saved import MANIFEST, open_saved, save_folder
+from ..core.saved import MANIFEST, open_saved, save_folder
 
 FILES = ("adapter_config.json", "adapter_model.safetensors")  # of an adapter, in peft's format
 

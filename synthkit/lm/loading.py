@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from ..paths import embedded_lm_dir
+from ..core.paths import embedded_lm_dir
 from .quantisation import disable_packed_cpu_layout, quantisation_config
 from .tokens import special_tokens
 

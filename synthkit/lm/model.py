@@ -16,13 +16,12 @@ from .attention import READINGS, attention_weights
 from .fingerprint import fingerprint
 from .generation import generate
 from .likelihood import nll, token_losses, training_batch
-from .loading import load_lm
 from .mixed import share_weights
 from .quantisation import bits_of
 from .rows import IGNORED, check_finite, check_prefix, check_texts
 from .tokens import plain_ids
 
-__all__ = ["IGNORED", "LM", "READINGS", "load_lm"]
+__all__ = ["IGNORED", "LM", "READINGS"]
 
 
 class LM:

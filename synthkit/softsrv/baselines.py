@@ -13,16 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..arguments import as_count, as_seed
-from ..contamination import HeldOut
+from ..core.arguments import as_count, as_seed
+from ..core.presets import choose_preset
 from ..datasets import values_of
-from ..finetune import FinetunePreset, finetune
+from ..evaluation.contamination import HeldOut
+from ..lm.finetune import FinetunePreset, finetune
 from ..lm.mixed import share_weights
 from ..lm.rows import IGNORED, right_pad
-from ..presets import choose_preset
-from ..soft_prompts import frozen, starting_rows, vocabulary
+from ..lm.soft_prompts import frozen, starting_rows, vocabulary
+from ..lm.training import batch_at, train
 from ..teacher import ask, judge, teacher_name
-from ..training import batch_at, train
 from .synthesizer import (
     PRESETS,
     Answerer,

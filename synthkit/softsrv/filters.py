@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from ..contamination import HeldOut, question_key
-from ..fidelity import masked
-from ..texts import count_words
+from ..core.texts import count_words
+from ..evaluation.contamination import HeldOut, question_key
+from ..evaluation.mauve import masked
 
 KEPT = "kept"
 EMPTY = "empty"
@@ -60,7 +60,7 @@ class Filter:
     Args:
         train: the training texts, which no sampled text may repeat.
         held_out: test texts that must not be repeated.
-        min_words: a text of fewer words (see `synthkit.texts.count_words`) counts as empty.
+        min_words: a text of fewer words (see `synthkit.core.texts.count_words`) counts as empty.
         near_copy: which near copies get a status of their own: those of the text they were
             conditioned on ("own") or of any training text ("train"). Both are always noted.
         drop: the statuses that are turned away; `()` keeps everything, with its status.
@@ -82,8 +82,8 @@ class Filter:
         check_choices(min_words, near_copy, drop)
         if held_out is not None and not isinstance(held_out, HeldOut):
             raise TypeError(
-                "held_out must be a synthkit.contamination.HeldOut (it says how long a shared run "
-                f"may be), got {type(held_out).__name__}; write HeldOut(texts, n=8)"
+                "held_out must be a synthkit.evaluation.contamination.HeldOut (it says how long "
+                f"a shared run may be), got {type(held_out).__name__}; write HeldOut(texts, n=8)"
             )
         self.held_out, self.min_words = held_out, min_words
         self.near_copy, self.drop = near_copy, frozenset(drop)

@@ -24,26 +24,25 @@ __all__ = ['PRESETS', 'QUESTION_LINE', 'SoftSRVPreset', 'check_preset', 'target_
            'make_plan', 'sample_key', 'TargetSampler', 'Target', 'prepare', 'untrained', 'SoftSRV']
 
 # %% ../../nbs/21_softsrv.ipynb #9e5d4849
-from ..arguments import as_count, as_model, as_seed
-from ..checkpoints import remove_checkpoint
-from ..contamination import HeldOut
-from ..datasets import as_dataset
-from ..finetune import PROMPT
-from ..fitted import open_method, save_method
-from ..lm.decoding import Sampling, decode, end_tokens, new_text
-from synthkit.packing import (
+from ..core.arguments import as_count, as_model, as_seed
+from ..core.checkpoints import remove_checkpoint
+from ..core.fitted import open_method, save_method
+from synthkit.core.packing import (
     Files,
     Read,
     json_bytes,
-    read_history,
     read_rows,
     read_tensors,
     row_bytes,
     tensor_bytes,
 )
-from ..presets import choose_preset
-from ..resume import ResumeLog, run_key
-from synthkit.soft_prompts import (
+from ..core.presets import choose_preset
+from ..core.resume import ResumeLog, run_key
+from ..datasets import as_dataset
+from ..evaluation.contamination import HeldOut
+from ..lm.decoding import Sampling, decode, end_tokens, new_text
+from ..lm.finetune import PROMPT
+from synthkit.lm.soft_prompts import (
     Context,
     SoftPrompt,
     SoftPromptPreset,
@@ -54,6 +53,7 @@ from synthkit.soft_prompts import (
     prefix,
     unpack_soft_prompt,
 )
+from ..lm.training import History
 from synthkit.softsrv.filters import (
     DROPPED,
     EMPTY,
@@ -63,9 +63,8 @@ from synthkit.softsrv.filters import (
     check_choices,
 )
 from ..teacher import replies as teachers
-from ..templates import fill as fill_in
-from ..templates import read_templates
-from ..training import History
+from ..teacher.templates import fill as fill_in
+from ..teacher.templates import read_templates
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +76,7 @@ class SoftSRVPreset:
     Attributes:
         kind: of P: "ssnp", "ssmp" or "ssmc".
         length: t, soft vectors in a prompt. k: basis prompts of "ssmp". hidden: of "ssmc".
-        context, dim: E and d_e, see `synthkit.soft_prompts.Context`.
+        context, dim: E and d_e, see `synthkit.lm.soft_prompts.Context`.
         steps, batch_size, decay_from, eval_every, patience, clip: see `SoftPromptPreset`.
         lr_ssnp, lr_ssmp, lr_ssmc: the learning rate of each kind; lr: one for whatever kind.
         held_out_share: of the real texts, kept out of training to stop it in time.
@@ -229,7 +228,7 @@ class Fitted:
         prompt: P_theta. encoder: E.
         texts: the n training texts; rows: where each stood in the real data.
         contexts: their z, `(n, d_e)`.
-        history: steps, losses and the best step, see `synthkit.training.History`.
+        history: steps, losses and the best step, see `synthkit.lm.training.History`.
     """
 
     prompt: SoftPrompt
@@ -261,7 +260,7 @@ def unpack_fitted(read: Read, lm, encoder: Context) -> Fitted:
     texts, contexts = [row["text"] for row in rows], read_tensors(read("contexts.safetensors"))
     fitted = Fitted(
         unpack_soft_prompt(read).to(lm.device), encoder, texts, [row["row"] for row in rows],
-        contexts["contexts"], read_history(json.loads(read("history.json"))),
+        contexts["contexts"], History.of(json.loads(read("history.json"))),
     )  # fmt: skip
     check_encoder(fitted)
     return fitted

@@ -9,15 +9,7 @@ import torch
 from torch import Tensor
 
 from ..datasets import as_dataset
-from ..lm.decoding import (
-    cache_of,
-    end_tokens,
-    left_pad,
-    new_text,
-    positions,
-    supported,
-    with_cache,
-)
+from ..lm.decoding import cache_of, end_tokens, left_pad, new_text, positions, supported, with_cache
 from ..lm.rows import batches
 from .synthesizer import SPA, check_base
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from ..datasets import is_list_of_texts, rows_of, values_of
-from ..finetune import as_prompt_and_completion
-from ..metrics import words
+from ..evaluation.text import words
+from ..lm.finetune import as_prompt_and_completion
 
 
 def bm25_scores(

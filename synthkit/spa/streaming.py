@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..datasets import rows_of
-from ..finetune import as_prompt_and_completion
+from ..lm.finetune import as_prompt_and_completion
 from ..lm.rows import batches
 
 Pair = tuple[str, str]  # what is given, what must be written

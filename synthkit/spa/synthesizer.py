@@ -20,30 +20,29 @@ __all__ = ['CHOICES', 'PRESETS', 'QUESTION', 'SPAPreset', 'check_preset', 'Form'
            'check_rule', 'needs', 'prepare', 'score', 'fit_key', 'fit_parts', 'SPA', 'save_spa', 'load_spa']
 
 # %% ../../nbs/32_spa.ipynb #4e7fcf4c
-from ..arguments import as_count, as_model, as_seed
-from ..datasets import as_dataset, is_table
-from ..finetune import PROMPT
-from ..fitted import check_model
-from ..lm.fingerprint import fingerprint
-from ..lm.mixed import share_weights
-from ..lm.rows import check_texts
-from synthkit.packing import (
+from ..core.arguments import as_count, as_model, as_seed
+from ..core.fitted import check_model
+from synthkit.core.packing import (
     Files,
     array_bytes,
     json_bytes,
     read_arrays,
-    read_history,
     under,
 )
-from ..phases import Phases
-from ..presets import choose_preset
-from ..resume import run_key
-from ..saved import Saved, open_saved, save_folder
+from ..core.phases import Phases
+from ..core.presets import choose_preset
+from ..core.resume import run_key
+from ..core.saved import Saved, open_saved, save_folder
+from ..datasets import as_dataset, is_table
+from ..lm.finetune import PROMPT
+from ..lm.fingerprint import fingerprint
+from ..lm.mixed import share_weights
+from ..lm.rows import check_texts
+from ..lm.training import History, Schedule, batch_at, train
 from .bm25 import bm25_scores
 from .influence import METHODS, example_losses, influence_scores
 from .partition import NEEDS, Partition, make_partition
 from .streaming import Pair, as_pairs, plan_blocks
-from ..training import History, Schedule, batch_at, train
 
 # %% ../../nbs/32_spa.ipynb #ed9a4d7d
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class SPAPreset:
         rank, alpha, lr, batch_size: of every adapter, LoRA on all linear layers, AdamW.
         reference_updates: of the reference adapter, which learns all rows.
         part_updates: of each part's adapter, whatever the part's size.
-        decay_from, clip: see `synthkit.training.Schedule`.
+        decay_from, clip: see `synthkit.lm.training.Schedule`.
         save_every: updates between two states on file, where a checkpoint is asked for.
         method, damping, reduction, project, block_size: see `influence_scores`.
         normalisation, sign, query_rule, ties: see `make_partition`; sign -1 is a negative control.
@@ -212,7 +211,7 @@ def train_on(
 
     Args:
         seed: of the start and of the order of the rows.
-        options: `identity`, `checkpoint` and `progress` of `synthkit.training.train`.
+        options: `identity`, `checkpoint` and `progress` of `synthkit.lm.training.train`.
 
     Raises:
         FloatingPointError: the loss was not finite.
@@ -252,7 +251,7 @@ def kept_adapter(
 
     def unpack(saved: Saved) -> History:
         lm.load_adapter(name, saved.path("adapter_config.json").parent)
-        return read_history(json.loads(saved.read("history.json")))
+        return History.of(json.loads(saved.read("history.json")))
 
     return phases.phase(
         name, lambda: train_on(lm, name, pairs, updates, preset, seed, **options), pack, unpack, key
@@ -671,7 +670,7 @@ def load_spa(kind: type[SPA], folder: Path, lm) -> SPA:
     for name in settings["adapters"]:
         spa._adapted.load_adapter(name, saved.path(f"adapters/{name}"))
     spa.form = Form(**settings["form"])
-    spa.histories = {name: read_history(each) for name, each in settings["histories"].items()}
+    spa.histories = {name: History.of(each) for name, each in settings["histories"].items()}
     if "scores.safetensors" in saved.files:
         spa.scores = read_arrays(saved.read("scores.safetensors"))["scores"]
     return spa

@@ -97,7 +97,7 @@ def _holds_text(data: Any) -> bool:
 def _embedded(synthetic: list[str], real: list[str], embedder: Callable | str | None):
     """Both lists by one encoder; one that is only named is made, and fitted on both."""
     if embedder is None or isinstance(embedder, str):
-        from synthkit.embedders import load_embedder
+        from synthkit.embed.encoders import load_embedder
 
         embedder = load_embedder(embedder or "tfidf").fit([*synthetic, *real])
     return embedder(synthetic), embedder(real)

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..metrics import distinct_n, exact_duplicates, rate, self_bleu, texts_of, words
-from ..statistics import Interval
-from ..storage import sha256_text
+from ..core.files import sha256_text
+from ..core.intervals import Interval
+from ..core.texts import same_key
+from ..evaluation.text import distinct_n, exact_duplicates, rate, self_bleu, texts_of, words
 from ..teacher.base import FunctionTeacher, LMTeacher, Teacher, TeacherError
 from synthkit.teacher.replies import (
     Reply,
@@ -31,7 +32,6 @@ from synthkit.teacher.replies import (
     judge,
     teacher_name,
 )
-from ..texts import same_key
 from ..worlds.reviews import read_attributes
 from ..worlds.reviews_forms import VALUES
 

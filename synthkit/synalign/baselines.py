@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..arguments import as_count
+from ..core.arguments import as_count
 from ..teacher import as_teacher
 from .attributes import REVIEWS, Record, Schema, usable, write
 from .synthesizer import SynAlign, as_rows, with_class

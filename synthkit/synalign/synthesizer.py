@@ -23,14 +23,22 @@ __all__ = ['CHOICES', 'PRESETS', 'SCHEMAS', 'COLUMNS', 'SynAlignPreset', 'check_
            'width_of', 'call_1', 'save_synalign', 'load_synalign', 'real_texts', 'same_schema', 'same_embedder']
 
 # %% ../../nbs/43_synalign.ipynb #d3fbde18
-from ..arguments import as_count, as_model, as_seed
+from ..core.arguments import as_count, as_model, as_seed
+from ..core.fitted import open_method, save_method
+from synthkit.core.packing import (
+    Read,
+    array_bytes,
+    inside,
+    read_arrays,
+    read_rows,
+    row_bytes,
+    under,
+)
+from ..core.presets import choose_preset
+from ..core.saved import Saved
 from ..datasets import as_dataset
-from ..embedders import Embedder, load_embedder, unpack_embedder
-from ..fitted import open_method, save_method
-from ..metrics import exact_duplicates
-from ..packing import Read, array_bytes, inside, read_arrays, read_rows, row_bytes, under
-from ..presets import choose_preset
-from ..saved import Saved
+from ..embed.encoders import Embedder, load_embedder, unpack_embedder
+from ..evaluation.text import exact_duplicates
 from synthkit.synalign.alignment import (
     METHODS,
     AlignmentReport,
@@ -534,7 +542,7 @@ class SynAlign(Asker):
     Args:
         lm: a `synthkit.LM` that describes and writes, and that the embedder "lm" reads.
         teacher: what describes and writes instead, see `synthkit.teacher.as_teacher`.
-        embedder: of `synthkit.embedders.load_embedder`; "tfidf" learns from the real texts.
+        embedder: of `synthkit.embed.encoders.load_embedder`; "tfidf" learns from the real texts.
         schema: the attributes; None: `REVIEWS` for rows of the reviews world, else `SURFACE`.
         preset: "fast", "study", "paper" or a `SynAlignPreset`.
         seed: of every choice, and the default of `pool` and `sample`.
@@ -578,7 +586,7 @@ class SynAlign(Asker):
 
         Raises:
             TypeError, ValueError: rows, vectors or settings that do not fit; see `read_real`,
-                `synthkit.embedders.Embedder`, `explore`, `with_class` and `records_of`.
+                `synthkit.embed.encoders.Embedder`, `explore`, `with_class` and `records_of`.
             TeacherError: the teacher failed; what it answered is in the checkpoint.
         """
         fit_method(self, real, label, held_out, demonstrations, checkpoint, progress)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..storage import read_jsonl, sha256_text, write_jsonl
+from ..core.files import read_jsonl, sha256_text, write_jsonl
 from .base import checked
 from .cleaning import Reply, clean
 

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..storage import sha256_file, sha256_text
+from ..core.files import sha256_text
 from .base import (
     FunctionTeacher,
     LMTeacher,
     PromptsFailed,
-    RecordedTeacher,
     Teacher,
     TeacherError,
     checked,
@@ -22,7 +21,7 @@ from .base import (
 from .cleaning import FAILED, Reply, clean, judge, whole_characters
 
 if TYPE_CHECKING:
-    from ..resume import ResumeLog
+    from ..core.resume import ResumeLog
 
 __all__ = [
     "Reply", "answer_log", "as_teacher", "ask", "clean", "gather", "judge", "teacher_identity",
@@ -76,8 +75,8 @@ def teacher_identity(teacher: Any) -> str:
     }
     if isinstance(teacher, FunctionTeacher):
         facts["function"] = getattr(teacher.fn, "__qualname__", None)
-    if isinstance(teacher, RecordedTeacher):
-        facts["file"] = sha256_file(teacher.path)
+    if hasattr(teacher, "recording"):
+        facts["file"] = teacher.recording
     digest = sha256_text(json.dumps(facts, sort_keys=True, default=lambda x: type(x).__qualname__))
     return f"{teacher_name(teacher)} {digest[:16]}"
 
@@ -88,7 +87,7 @@ def answer_log(path: str | Path | None) -> ResumeLog:
     Each answer belongs to a teacher, a prompt and a repeat, so that one file serves any number of
     runs, and no run takes over the answers of another teacher.
     """
-    from ..resume import ResumeLog, run_key
+    from ..core.resume import ResumeLog, run_key
 
     return ResumeLog(path, run_key(what="answers"), place=PLACE, what="answers of teachers")
 

@@ -22,9 +22,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from tiny import tiny_lm  # noqa: E402
 
+from synthkit.core.paths import embedded_lm_dir  # noqa: E402
 from synthkit.lm import LM, load_lm  # noqa: E402
 from synthkit.lm.decoding import decode, left_pad  # noqa: E402
-from synthkit.paths import embedded_lm_dir  # noqa: E402
 
 ROWS, NEW, SINGLES, REPEATS = 64, 48, 8, 3
 SIZES = {

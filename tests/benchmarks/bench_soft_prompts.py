@@ -27,9 +27,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from tiny import tiny_lm  # noqa: E402
 
+from synthkit.core.paths import embedded_lm_dir  # noqa: E402
 from synthkit.lm import IGNORED, LM, load_lm  # noqa: E402
-from synthkit.paths import embedded_lm_dir  # noqa: E402
-from synthkit.soft_prompts import (  # noqa: E402
+from synthkit.lm.soft_prompts import (  # noqa: E402
     Context,
     frozen,
     new_soft_prompt,

@@ -34,11 +34,12 @@ import safetensors.torch
 import torch
 from tiny import tiny_lm
 
-from synthkit import SPA, DiffLM, EmbedSDG, SoftSRV, SynAlign, load_lm, load_world, storage
-from synthkit import pretrain as pretraining
-from synthkit.checkpoints import remove_checkpoint
-from synthkit.finetune import FinetunePreset, finetune
-from synthkit.saved import save_folder
+from synthkit import SPA, DiffLM, EmbedSDG, SoftSRV, SynAlign, load_lm, load_world
+from synthkit.core import files as storage
+from synthkit.core.checkpoints import remove_checkpoint
+from synthkit.core.saved import save_folder
+from synthkit.lm import pretrain as pretraining
+from synthkit.lm.finetune import FinetunePreset, finetune
 from synthkit.synalign.attributes import oracle
 
 CALLS = ("replace", "unlink", "rmdir", "rename")  # of os, each with a moment before and after it
@@ -118,8 +119,8 @@ class Runs:
         storage.write_jsonl(folder / "rows.jsonl", rows)
 
     def study(self, folder: Path) -> None:
-        from synthkit.spa import experiment
         from synthkit.spa.synthesizer import SPAPreset
+        from synthkit.studies.spa import experiment
 
         method = SPAPreset(
             rank=2, reference_updates=2, part_updates=1, batch_size=4, min_size=1,

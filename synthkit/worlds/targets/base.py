@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import fsum, inf, log
 from typing import TYPE_CHECKING, Any
 
-from ...statistics import Interval, mean_interval
+from ...core.intervals import Interval, mean_interval
 from ..base import Row, World
-from .law import Chain, Values
+from .distribution import Chain, Values
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -197,7 +197,7 @@ class Target(ABC):
         return [self._prompt({}, rng.sample(shown, 2)) for _ in range(n)]
 
     def _prompt(self, attributes: Mapping[str, str], examples: Sequence[str] = ()) -> str:
-        """The instruction format of `synthkit.pretrain`, which a world may not import (tested)."""
+        """The instruction format of `synthkit.lm.pretrain`; a world may not import that."""
         task = f"Write a {self.noun}{' like these' if examples else ''}."
         keys = [f"{key}: {value}" for key, value in attributes.items()]
         given = [f"Input:\n{example}" for example in examples]

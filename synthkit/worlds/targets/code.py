@@ -15,7 +15,7 @@ from ..base import Row, form_pattern
 from ..code import CodeWorld, code_template, draw_names, write_tests
 from ..code_tasks import ARGUMENTS, OPENERS, SECONDS, STYLES, TASKS, Task
 from .base import Target
-from .law import Chain, Values, favouring, shares, uniform, zipf
+from .distribution import Chain, Values, favouring, shares, uniform, zipf
 
 FAVOURITES = {  # task -> its favourite argument names; the most frequent task first
     "sum_above": ("values", "nums"),

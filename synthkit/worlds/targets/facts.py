@@ -17,7 +17,7 @@ from ..base import Row, form_pattern
 from ..facts import FactsWorld, read_form, read_passage
 from ..facts_forms import EVIDENCE, NAME, QUESTIONS, SENTENCES, SLOTS, THINGS
 from .base import NONE, Target
-from .law import NOTHING, Chain, Law, Values, dealt, shares, uniform, zipf
+from .distribution import NOTHING, Chain, Law, Values, dealt, shares, uniform, zipf
 
 TOPIC = shares({"harbour": 5, "library": 3, "farm": 2})
 REASONING_IN = {

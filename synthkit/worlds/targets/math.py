@@ -15,7 +15,7 @@ from ..base import Row, form_pattern
 from ..math import MathWorld, solve
 from ..math_families import FAMILIES, NAMES, SCENES, TOWNS, Family
 from .base import NONE, Target
-from .law import NOTHING, Chain, Law, Values, favouring, shares, uniform, zipf
+from .distribution import NOTHING, Chain, Law, Values, favouring, shares, uniform, zipf
 
 FAMILY = zipf(("weeks", "together", "dimes", "halves", "boxes", "change", "average"))
 SCENE = shares(

@@ -1,0 +1,1 @@
+"""Parts that every method needs: files, resume logs, presets, intervals."""

@@ -1,0 +1,28 @@
+"""Where the files that come with the kit lie: in a checkout's `data/`, or inside the wheel."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def data_dir() -> Path:
+    """The folder that holds the embedded model, the papers' numbers and the recorded results.
+
+    In a checkout it is `data/` beside the package; an installed wheel carries it as
+    `synthkit/_data`.
+
+    Raises:
+        FileNotFoundError: neither folder is there (a broken installation).
+    """
+    for folder in (_PACKAGE / "_data", _PACKAGE.parent / "data"):
+        if folder.is_dir():
+            return folder
+    raise FileNotFoundError(
+        f"no data folder beside {_PACKAGE.name!r} or inside it; "
+        "reinstall synthkit, or work from a full checkout"
+    )
+
+
+def embedded_lm_dir() -> Path:
+    """The folder of the embedded language model (config, tokenizer, safetensors)."""
+    return data_dir() / "embedded_lm"

@@ -1,0 +1,93 @@
+"""The finished phases of a fit, kept in a folder, so an interrupted fit resumes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from .packing import Files
+from .resume import ResumeLog
+from .saved import Saved, open_saved, save_folder
+
+Made = TypeVar("Made")
+
+
+class Phases:
+    """The phases of one fit. Use it in a `with` block: while it is open, others are refused.
+
+    Args:
+        folder: made if it is absent; None keeps nothing.
+        key: what tells this fit from all others: see `synthkit.core.resume.run_key`.
+        what: what is fitted, for the errors, such as "a fit of SPA".
+
+    Raises:
+        ValueError: the folder holds another fit, a damaged log, or one in use elsewhere.
+    """
+
+    def __init__(self, folder: str | Path | None = None, key: str = "", what: str = "a fit"):
+        self.folder = None if folder is None else Path(folder)
+        log = None if self.folder is None else self.folder / "fit.jsonl"
+        self._log = ResumeLog(log, key, what=what)
+        self._names: set[str] = set()
+
+    def __enter__(self) -> Phases:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._log.close()
+
+    def running(self, name: str) -> Path | None:
+        """The file of a training under way."""
+        self._names.add(name)
+        return None if self.folder is None else self.folder / f"{name}.training"
+
+    def phase(
+        self,
+        name: str,
+        make: Callable[[], Made],
+        pack: Callable[[Made], Files],
+        unpack: Callable[[Saved], Made],
+        identity: str = "",
+    ) -> Made:
+        """Make a phase with `make()`, or read what an earlier run left of it.
+
+        Args:
+            name: of the phase, and of its folder.
+            pack, unpack: from what was made to its files, and back.
+            identity: what the phase depends on beside the fit's key, if anything: with another
+                one it is made anew.
+
+        Raises:
+            ValueError: the phase's files are damaged.
+        """
+        if self.folder is None:
+            return make()
+        self._names.add(name)
+        place, kind = self.folder / name, f"phase {name}"
+        if self._log.is_finished(name, identity) and place.is_dir():
+            try:
+                return unpack(open_saved(place, kind))
+            except (ValueError, FileNotFoundError) as error:
+                raise ValueError(f"{error}; remove {place} to have it made anew") from error
+        made = make()
+        save_folder(place, kind, pack(made), {"identity": identity})
+        self._log.finish(name, identity)
+        self._drop(name)
+        return made
+
+    def clear(self) -> None:
+        """Remove what the fit has left; to be called when its result is on disk elsewhere."""
+        if self.folder is None:
+            return
+        self._log.remove()  # first: it must not tell of what is gone
+        for name in sorted(self._names):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+            self._drop(name)
+        if self.folder.is_dir() and not any(self.folder.iterdir()):
+            self.folder.rmdir()
+        self.folder = None  # what another fit may keep there is not ours to clear
+
+    def _drop(self, name: str) -> None:
+        self.running(name).unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Texts as vectors, and vectors on a map."""

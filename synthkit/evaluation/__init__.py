@@ -1,0 +1,1 @@
+"""Measures of synthetic data beside real data: texts and tables."""

@@ -1,0 +1,421 @@
+"""Recorded runs: what was measured, by which command, with which model and seeds, on which day."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from ..core.files import read_json, write_json
+from ..core.paths import data_dir
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = 1
+SCALES = ("fast", "study", "paper")
+# An absolute path names a machine: /home/..., C:\..., ~/...
+_PATH = re.compile(r"(?:^|[\s'\"=(:,])(?:~?/[\w.-]+/[\w./-]+|[A-Za-z]:[\\/]\w)")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One recorded run.
+
+    Attributes:
+        method: name of the method ("embedsdg").
+        command: what was typed, without paths of a machine.
+        preset: the knobs in use, by name. scale: fast, study or paper.
+        model: the model's name and fingerprint, or other facts that tell it apart.
+        seeds: every seed that was run, also those that went badly.
+        measurements: raw rows, one measurement each, never averages. The long form, with columns
+            `measure`, `value`, `seed` and `arm`, is what `overview` reads.
+        notes: what a reader has to know.
+        date: the day in UTC. commit: of the code, if known; dirty: whether it had been changed.
+        versions: of python, synthkit, torch, transformers. cores: of the machine.
+    """
+
+    method: str
+    command: str
+    preset: dict[str, Any]
+    scale: str
+    model: dict[str, Any]
+    seeds: list[int]
+    measurements: list[dict[str, Any]]
+    notes: str
+    date: str
+    commit: str | None
+    dirty: bool | None
+    versions: dict[str, str]
+    cores: int
+    format: int = FORMAT
+
+    def frame(self) -> pd.DataFrame:
+        """The measurements as a table, one row each."""
+        import pandas as pd
+
+        return pd.DataFrame(self.measurements)
+
+
+def record(
+    path: str | Path,
+    *,
+    method: str,
+    command: str,
+    preset: Any,
+    scale: str,
+    model: str | Mapping[str, Any],
+    seeds: Iterable[int],
+    measurements: Iterable[Mapping[str, Any]],
+    notes: str = "",
+    expected: Iterable[Mapping[str, str]] = (),
+) -> Result:
+    """Write a run to `path` as JSON, whole or not at all, with what is needed to run it again.
+
+    Args:
+        path: the file; `data/results/<name>.json` makes it known to `load_result`.
+        preset: a mapping or a dataclass.
+        model: facts of the model (such as `lm.describe()`), or its name alone.
+        measurements: flat rows of text, numbers, booleans and None (no value).
+        expected: what must be there for every seed: an arm with its labels, and a measure or more.
+
+    Returns:
+        The result as it was written.
+
+    Raises:
+        ValueError: a value that is not finite, not flat or not there, an absolute path, or a hole:
+            what one seed has (measure, arm and labels) another one has not, or it is expected and
+            not there. The message names row and column, or the holes. Nothing is written then.
+    """
+    commit, dirty = _code_state()
+    result = Result(
+        method=method,
+        command=command,
+        preset=_plain(asdict(preset) if hasattr(preset, "__dataclass_fields__") else dict(preset)),
+        scale=scale,
+        model=_plain({"name": model} if isinstance(model, str) else dict(model)),
+        seeds=[int(seed) for seed in seeds],
+        measurements=[_plain(dict(row)) for row in measurements],
+        notes=notes,
+        date=datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        commit=commit,
+        dirty=dirty,
+        versions=_versions(),
+        cores=_cores(),
+    )
+    _validate(asdict(result), Path(path).name)
+    _check_holes(result, expected, Path(path).name)
+    write_json(path, asdict(result))
+    return result
+
+
+def results_dir() -> Path:
+    """The folder of the recorded runs that come with the kit (it may not exist yet)."""
+    return data_dir() / "results"
+
+
+def available_results() -> list[str]:
+    """The names that `load_result` knows, in alphabetical order."""
+    return sorted(path.stem for path in results_dir().glob("*.json"))
+
+
+def load_result(name: str | Path) -> Result:
+    """A recorded run, by the name of a file in `data/results`, or by a path.
+
+    Raises:
+        FileNotFoundError: there is none of that name; the message lists those there are.
+        ValueError: the file is not a result; the message says what is wrong in it.
+    """
+    path = Path(name)
+    if path.suffix != ".json":
+        path = results_dir() / f"{name}.json"
+    if not path.is_file():
+        known = ", ".join(available_results()) or "none yet"
+        raise FileNotFoundError(f"no recorded result is called {path.stem!r}; there is: {known}")
+    document = read_json(path)
+    _validate(document, path.name)
+    return Result(**document)
+
+
+def summarise(
+    rows: Sequence[Mapping[str, Any]] | pd.DataFrame,
+    by: str | Sequence[str],
+    value: str,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Mean and Student t interval of `value` in each group of rows.
+
+    Args:
+        rows: raw measurements; those without a value (None) are left out.
+        by: the column or columns that make a group; groups keep the order of their first row.
+        value: the column of numbers.
+        confidence: of the interval.
+
+    Returns:
+        The columns of `by`, then `mean`, `low`, `high` and `n`. One measurement has no interval:
+        `low` and `high` are NaN there.
+
+    Raises:
+        ValueError: a column is not there, or a value is not a finite number.
+    """
+    import pandas as pd
+
+    from ..core.intervals import mean_interval
+
+    frame = pd.DataFrame(rows)
+    groups = [by] if isinstance(by, str) else list(by)
+    missing = [name for name in [*groups, value] if name not in frame]
+    if missing:
+        raise ValueError(f"no column {', '.join(missing)}; found {', '.join(map(str, frame))}")
+    out = []
+    there = frame[frame[value].notna()]
+    for key, group in there.groupby(groups, sort=False, dropna=False):
+        numbers = group[value].astype(float).tolist()
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError(f"{value} holds a number that is not finite in the group {key}")
+        low = high = float("nan")
+        if len(numbers) > 1:
+            interval = mean_interval(numbers, confidence)
+            low, high = interval.low, interval.high
+        mean = sum(numbers) / len(numbers)
+        out.append([*key, mean, low, high, len(numbers)])
+    return pd.DataFrame(out, columns=[*groups, "mean", "low", "high", "n"])
+
+
+def overview(names: Sequence[str] | None = None) -> pd.DataFrame:
+    """Every measure of the recorded runs with its interval, one row a measure and arm.
+
+    Args:
+        names: of recorded results; default: all.
+
+    Returns:
+        Columns result, scale, model, measure, arm, mean, low, high, n; the arm of a run with
+        further labels (such as its world) names them. Results that are not in the long form
+        (`measure` and `value`) are left out.
+    """
+    import pandas as pd
+
+    columns = ["result", "scale", "model", "measure", "arm", "mean", "low", "high", "n"]
+    parts = []
+    for name in available_results() if names is None else names:
+        result = load_result(name)
+        frame = result.frame()
+        if not {"measure", "value"} <= set(frame):
+            continue
+        if "arm" not in frame:
+            frame["arm"] = ""
+        labels = [name for name in frame if name not in ("measure", "arm", "seed", "value")]
+        if labels:
+            frame["arm"] += " (" + frame[labels].astype(str).agg(", ".join, axis=1) + ")"
+        table = summarise(frame, ["measure", "arm"], "value")
+        table.insert(0, "model", str(result.model.get("name", "")))
+        table.insert(0, "scale", result.scale)
+        table.insert(0, "result", name)
+        parts.append(table)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def side_by_side(
+    result: Result, columns: Mapping[str, Mapping[str, str]], arms: Sequence[str]
+) -> pd.DataFrame:
+    """Arms in lines, measures or labels in columns, each cell "mean [low, high]" over the seeds.
+
+    Args:
+        columns: by heading, what rows must carry: a measure, and labels such as a world.
+        arms: in order; one without any of the numbers is left out.
+    """
+    import pandas as pd
+
+    from ..core.intervals import mean_interval
+
+    lines = []
+    for arm in arms:
+        line = {"arm": arm}
+        for heading, wanted in columns.items():
+            wanted = {**wanted, "arm": arm}
+            numbers = [
+                row["value"]
+                for row in result.measurements
+                if row.get("value") is not None
+                and all(row.get(key) == value for key, value in wanted.items())
+            ]
+            found = mean_interval(numbers) if len(numbers) > 1 else None
+            line[heading] = (
+                f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
+                if found
+                else "".join(f"{number:.2f}" for number in numbers) or "-"
+            )
+        if set(line.values()) != {arm, "-"}:
+            lines.append(line)
+    return pd.DataFrame(lines, columns=["arm", *columns])
+
+
+def markdown_table(frame: pd.DataFrame, digits: int = 3) -> str:
+    """A table in Markdown; numbers with `digits` decimals, an unknown one as a dash."""
+
+    def cell(value: Any) -> str:
+        if isinstance(value, float):
+            return "-" if math.isnan(value) else f"{value:.{digits}f}"
+        return str(value).replace("|", "\\|")
+
+    lines = ["| " + " | ".join(map(str, frame.columns)) + " |", "|" + "---|" * len(frame.columns)]
+    lines += ["| " + " | ".join(map(cell, row)) + " |" for row in frame.itertuples(index=False)]
+    return "\n".join(lines)
+
+
+# --- what is written, and what is refused ---------------------------------------------------------
+
+
+def _plain(value: Any) -> Any:
+    """`value` with presets, numpy's scalars, tuples and paths turned into what JSON knows."""
+    if hasattr(value, "__dataclass_fields__"):
+        value = asdict(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Path):
+        return value.name
+    return value.item() if type(value).__module__ == "numpy" and hasattr(value, "item") else value
+
+
+_KINDS: dict[str, Any] = {
+    "method": str, "command": str, "preset": dict, "scale": str, "model": dict, "seeds": list,
+    "measurements": list, "notes": str, "date": str, "commit": (str, type(None)),
+    "dirty": (bool, type(None)), "versions": dict, "cores": int, "format": int,
+}  # fmt: skip
+
+
+def _validate(document: Any, name: str) -> None:
+    """Refuse what is not a result.
+
+    Raises:
+        ValueError: see `record` and `load_result`.
+    """
+    if not isinstance(document, dict) or set(document) != set(_KINDS):
+        found = ", ".join(document) if isinstance(document, dict) else type(document).__name__
+        raise ValueError(f"{name} is not a recorded result: it needs {', '.join(_KINDS)}; "
+                         f"found {found}")  # fmt: skip
+    for key, kind in _KINDS.items():
+        if not isinstance(document[key], kind):
+            raise ValueError(f"{name}: {key} is {document[key]!r}, of the wrong type")
+    if document["format"] != FORMAT:
+        raise ValueError(f"{name} has format {document['format']}; this version reads {FORMAT}")
+    if document["scale"] not in SCALES:
+        raise ValueError(f"{name}: scale is {document['scale']!r}, none of {', '.join(SCALES)}")
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d", document["date"]):
+        raise ValueError(f"{name}: date is {document['date']!r}; write it as 2000-12-31")
+    if document["commit"] is not None and not _COMMIT.fullmatch(document["commit"]):
+        raise ValueError(f"{name}: commit is {document['commit']!r}, not 40 hexadecimal digits")
+    seeds = document["seeds"]
+    if not seeds or not all(type(seed) is int for seed in seeds) or len(set(seeds)) < len(seeds):
+        raise ValueError(f"{name}: seeds are {seeds}; give at least one, each once")
+    if not document["measurements"]:
+        raise ValueError(f"{name} holds no measurements")
+    for i, row in enumerate(document["measurements"]):
+        _validate_row(row, f"{name}, measurement {i}")
+    for where, value in _leaves(document, ""):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{name}: {where} is {value}; leave such a value out, or give None")
+        if isinstance(value, str) and _PATH.search(value):
+            raise ValueError(f"{name}: {where} holds a path of a machine: {value!r}; name it only")
+
+
+def _validate_row(row: Any, where: str) -> None:
+    if not isinstance(row, dict) or not row:
+        raise ValueError(f"{where} is {row!r}; a row maps columns to values")
+    for column, value in row.items():
+        if not isinstance(value, (str, int, float, bool, type(None))):
+            raise ValueError(f"{where}: {column} is a {type(value).__name__}; rows are flat")
+    if not any(isinstance(v, (int, float)) and not isinstance(v, bool) for v in row.values()):
+        if None not in row.values():
+            raise ValueError(f"{where} holds no number: {row}")
+
+
+_LONG = {"measure", "arm", "seed", "value"}  # the columns of the long form
+
+
+def _check_holes(result: Result, expected: Iterable[Mapping[str, str]], name: str) -> None:
+    """Refuse a result in which a seed lacks what another one has, or what is expected of all."""
+    there: dict[tuple, set[int]] = {}
+    for row in (row for row in result.measurements if set(row) >= _LONG):
+        what = tuple((key, row[key]) for key in row if key not in ("seed", "value"))
+        there.setdefault(what, set()).add(row["seed"])
+    holes = [
+        (what, seed) for what, seeds in there.items() for seed in result.seeds if seed not in seeds
+    ]
+    for wanted in expected:
+        if not any(set(wanted.items()) <= set(what) for what in there):
+            holes += [(tuple(wanted.items()), seed) for seed in result.seeds]
+    if holes:
+        shown = "; ".join(
+            f"{', '.join(f'{key} {value!r}' for key, value in what)}, seed {seed}"
+            for what, seed in holes[:3]
+        )
+        raise ValueError(
+            f"{name} would have {len(holes)} hole{'s'[: len(holes) - 1]}: {shown}"
+            f"{' ...' if len(holes) > 3 else ''}. Measure what is missing, or record None where "
+            "there can be no value"
+        )
+
+
+def _leaves(value: Any, where: str) -> Iterable[tuple[str, Any]]:
+    """Every value inside, with the keys that lead to it."""
+    items: Iterable[tuple[Any, Any]]
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list):
+        items = enumerate(value)
+    else:
+        yield where, value
+        return
+    for key, item in items:
+        yield from _leaves(item, f"{where}.{key}" if where else str(key))
+
+
+def _code_state() -> tuple[str | None, bool | None]:
+    """The commit of a checkout and whether it has uncommitted changes; unknown in a wheel."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None, None
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        # A result that is being written must not make its own checkout look changed.
+        changed = _git(root, "status", "--porcelain", "--", ".", ":!data/results", ":!runs")
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+    return (commit, bool(changed)) if _COMMIT.fullmatch(commit) else (None, None)
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=root, capture_output=True, text=True, timeout=30, check=True
+    )
+    return done.stdout.strip()
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version(), "synthkit": __version__}
+    if precision := os.environ.get("SYNTHKIT_PRECISION"):
+        found["precision"] = precision
+    for name in ("torch", "transformers"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

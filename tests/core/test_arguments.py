@@ -1,0 +1,70 @@
+"""Seeds, counts and models of a wrong kind are refused at once, in words, by every method."""
+
+import numpy as np
+import pytest
+
+from synthkit import SPA, DiffLM, EmbedSDG, SoftSRV, SynAlign
+from synthkit.core.arguments import as_count, as_seed
+from synthkit.datasets import as_dataset, as_frame
+
+METHODS = (EmbedSDG, SoftSRV, SPA, SynAlign, DiffLM)
+
+
+class Named:
+    """All that a constructor asks of a model."""
+
+    fingerprint, eos_id = "0123456789abcdef", 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("seed", [-1, 2**31, "a", None, 1.5, True])
+def test_a_seed_is_a_whole_number(method, seed):
+    with pytest.raises((TypeError, ValueError), match=r"seed must be a whole number.*got"):
+        method(Named(), seed=seed)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_name_of_a_model_is_none(method):
+    with pytest.raises(TypeError, match=r"found str 'x/y'; give load_lm\('x/y'\)"):
+        method("x/y")
+
+
+def test_numbers_of_numpy_become_int_and_none_the_default():
+    assert type(as_seed(np.int64(3))) is int and as_seed(None, 7) == 7
+    assert type(as_count(np.int32(3))) is int
+
+
+@pytest.mark.parametrize("n", [0, -1, 1.5, "3", None, True])
+def test_a_count_is_a_whole_number_of_one_or_more(n):
+    with pytest.raises((TypeError, ValueError), match=r"n must be .*(1|number), got"):
+        as_count(n)
+
+
+@pytest.mark.parametrize("read", [as_dataset, as_frame])
+def test_half_a_character_is_named_with_its_row(read):
+    with pytest.raises(ValueError, match=r"column 'b': row 1 .* half a character.*'x\\ud83d'"):
+        read([{"a": "é", "b": "y"}, {"a": "🙂", "b": "x\ud83d"}])
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ((row for row in [{"a": 1}]), "give list"),
+        ([b"x"], "list of bytes"),
+        ([{"text": "x"}, {"text": "y"}, "z"], "row 2 .*'z'"),
+    ],
+)
+def test_what_is_no_table_is_named(data, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        as_dataset(data)
+
+
+@pytest.mark.parametrize(
+    ("method", "option"),
+    [(EmbedSDG, "max_uses"), (SoftSRV, "steps"), (SPA, "rank"), (SynAlign, "picks"),
+     (DiffLM, "batch"), (DiffLM, "steps"), (DiffLM, "diffusion_steps")],
+)  # fmt: skip
+@pytest.mark.parametrize("value", ["x", None, float("nan"), [], True])
+def test_an_option_of_another_kind_is_refused_at_once(method, option, value):
+    with pytest.raises(TypeError, match=r"must be a( whole)? number, got"):
+        method(Named(), **{option: value})

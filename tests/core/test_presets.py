@@ -1,0 +1,96 @@
+"""A method's settings by name, and what a saved method remembers of its model."""
+
+from dataclasses import asdict, dataclass
+from types import SimpleNamespace
+
+import pytest
+
+from synthkit.core.files import read_json
+from synthkit.core.fitted import check_model, made_with, open_method, save_method
+from synthkit.core.paths import data_dir
+from synthkit.core.presets import choose_preset
+from synthkit.difflm.autoencoder import AutoencoderPreset
+from synthkit.difflm.diffusion import DiffusionPreset
+from synthkit.difflm.synthesizer import PRESETS as DIFFLM
+from synthkit.embedsdg.synthesizer import PRESETS as EMBEDSDG
+from synthkit.softsrv.synthesizer import PRESETS as SOFTSRV
+from synthkit.spa.synthesizer import PRESETS as SPA
+from synthkit.synalign.synthesizer import PRESETS as SYNALIGN
+
+
+@dataclass(frozen=True)
+class Knobs:
+    steps: int = 3
+    rate: float = 0.1
+
+
+KNOBS = {"fast": Knobs(), "paper": Knobs(steps=9)}
+LM = SimpleNamespace(name="small", fingerprint="aa")
+
+
+def test_a_preset_by_name_or_itself_takes_changes():
+    assert choose_preset("paper", KNOBS, {}, "Method") == Knobs(steps=9)
+    assert choose_preset("paper", KNOBS, {"rate": 1.0}, "Method") == Knobs(9, 1.0)
+    assert choose_preset(Knobs(5), KNOBS, {"rate": 2.0}, "Method") == Knobs(5, 2.0)
+    assert KNOBS["fast"] == Knobs()
+
+
+def test_unknown_presets_options_and_classes_are_named():
+    with pytest.raises(ValueError, match="no preset 'big'; choose one of fast, paper"):
+        choose_preset("big", KNOBS, {}, "Method")
+    with pytest.raises(ValueError, match="Method has no option sped, stps"):
+        choose_preset("fast", KNOBS, {"stps": 1, "sped": 2}, "Method")
+    with pytest.raises(TypeError, match="or a Knobs, not a dict"):
+        choose_preset({"steps": 1}, KNOBS, {}, "Method")
+
+
+def test_a_saved_method_is_read_back_and_another_model_is_refused_by_both_names(tmp_path):
+    method = SimpleNamespace(preset=Knobs(steps=7), seed=3, lm=LM)
+    save_method(tmp_path, "method", method, {"a/b": b"data"}, more=[1])
+    saved = open_method(tmp_path, "method", LM)
+    assert saved.facts == {"preset": {"steps": 7, "rate": 0.1}, "seed": 3, "lm": made_with(LM),
+                           "more": [1]}  # fmt: skip
+    assert saved.read("a/b") == b"data"
+    other = SimpleNamespace(name="big", fingerprint="bb")
+    with pytest.raises(ValueError, match=r"fitted with small \(aa\).*given is big \(bb\)"):
+        open_method(tmp_path, "method", other)
+    assert open_method(tmp_path, "method").facts["seed"] == 3  # without a model: not checked
+
+
+def test_a_model_is_known_by_its_fingerprint_and_not_by_its_name():
+    renamed = SimpleNamespace(name="renamed", fingerprint="aa")
+    check_model(made_with(renamed), made_with(LM))
+    with pytest.raises(ValueError, match=r"^the prompt was trained with small"):
+        check_model({"name": "x", "fingerprint": "c"}, made_with(LM), "the prompt was trained")
+
+
+# --- what "paper" means --------------------------------------------------------------------------
+
+PAPERS = read_json(data_dir() / "papers" / "presets.json")
+METHODS = {
+    "embedsdg": EMBEDSDG, "softsrv": SOFTSRV, "spa": SPA, "synalign": SYNALIGN, "difflm": DIFFLM,
+}  # fmt: skip
+PARTS = {"autoencoder": AutoencoderPreset, "diffusion": DiffusionPreset}
+
+
+def flat(preset) -> dict:
+    """The values of a preset, those of its parts by dotted names."""
+    found = {}
+    for name, value in asdict(preset).items():
+        inner = value if isinstance(value, dict) else None
+        found |= {f"{name}.{k}": v for k, v in inner.items()} if inner else {name: value}
+    return found
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_preset_paper_holds_the_papers_values_and_says_what_differs(method):
+    preset, table = METHODS[method]["paper"], PAPERS[method]
+    have, known = flat(preset), table["values"]
+    assert {name: have[name] for name in known} == {name: v for name, (v, _) in known.items()}
+    assert {source for _, source in known.values()} <= set(PAPERS["sources"])
+    listed = [*known, *table["differs"], *table["not stated"]]
+    assert sorted(listed) == sorted(have), "every knob is the paper's, differs, or is not stated"
+    for name in table["differs"]:
+        part, _, knob = name.rpartition(".")
+        about = PARTS.get(part, type(preset)).__doc__.partition('"paper" holds')[2]
+        assert f"`{knob}`" in about and table["paper"] in about, f"{name} is not in the docstring"

@@ -1,0 +1,515 @@
+"""Lesson 10: the map, the windows, the regions and the pairs of EmbedSDG."""
+
+import logging
+import re
+import sys
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synthkit.embed.reduction import Reducer
+from synthkit.embedsdg.sparsity import (
+    Grid,
+    choose_threshold,
+    count_windows,
+    dense_regions,
+    density_at,
+    describe_pairs,
+    embed_texts,
+    random_pairs,
+    select_pairs,
+    sparse_regions,
+)
+from synthkit.studies.embedsdg.density_accuracy import density_accuracy
+
+
+class FakeLM:
+    """Word embeddings from a fixed table and weights that fall with the position."""
+
+    def embed_tokens(self, texts):
+        table = torch.from_numpy(np.random.default_rng(0).normal(size=(64, 8))).float()
+        return [table[[sum(map(ord, word)) % 64 for word in text.split()]] for text in texts]
+
+    def attention_weights(self, texts, reading="received"):
+        power = {"received": 1.0, "uniform": 0.0}[reading]
+        weights = [torch.arange(len(t.split()), 0, -1).float() ** power for t in texts]
+        return [w / w.sum() for w in weights]
+
+
+TEXTS = [f"w{i} has {i % 7} apples and {i % 5} pears {'today ' * (i % 3)}" for i in range(70)]
+
+
+@pytest.fixture(scope="module")
+def points():
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(600, 2)) * [1, 3] + 4 * rng.integers(3, size=(600, 1))
+
+
+@pytest.fixture(scope="module")
+def grid(points):
+    return Grid.fit(points, 15)
+
+
+def loop(points, grid):
+    """Every window's count, from its faces alone."""
+    counts = np.zeros(grid.n_windows, int)
+    step, width = grid.stride.numerator, grid.stride.denominator
+    for index in np.ndindex(*grid.n_windows):
+        inside = np.ones(len(points), bool)
+        for axis, i in enumerate(index):
+            edges, x = grid.edges(axis), points[:, axis]
+            below = x < edges[i * step + width]
+            if i == grid.n_windows[axis] - 1:
+                below |= x == grid.bounds[axis][1]
+            inside &= (x >= edges[i * step]) & below
+        counts[index] = inside.sum()
+    return counts
+
+
+# --- equation (2) --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reading", ["received", "uniform"])
+def test_embedding_is_the_weighted_sum_of_token_embeddings(reading):
+    lm = FakeLM()
+    Z = embed_texts(lm, TEXTS, weights=reading, batch_size=8)
+    for text, z in zip(TEXTS, Z):
+        expected = np.zeros(8)
+        tokens, weights = lm.embed_tokens([text])[0], lm.attention_weights([text], reading)[0]
+        for token, weight in zip(tokens.tolist(), weights.tolist()):
+            expected += weight * np.array(token)
+        np.testing.assert_allclose(z, expected, atol=1e-6)
+    assert Z.shape == (70, 8) and Z.dtype == np.float32
+
+
+def test_embedding_does_not_depend_on_the_batch_size():
+    np.testing.assert_array_equal(
+        embed_texts(FakeLM(), TEXTS, batch_size=3), embed_texts(FakeLM(), TEXTS, batch_size=70)
+    )
+
+
+@pytest.mark.parametrize(
+    "texts, words", [([], "no texts"), (["a", " "], "text 1"), ([3], "text 0")]
+)
+def test_embedding_refuses_what_has_no_token(texts, words):
+    with pytest.raises(ValueError, match=words):
+        embed_texts(FakeLM(), texts)
+
+
+def test_embedding_refuses_weights_of_another_length():
+    lm = FakeLM()
+    lm.attention_weights = lambda texts, reading: [torch.ones(2) / 2 for _ in texts]
+    with pytest.raises(ValueError, match="2 attention weights"):
+        embed_texts(lm, TEXTS)
+
+
+# --- the reducer ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def Z():
+    rng = np.random.default_rng(1)
+    return (rng.normal(size=(200, 24)) @ rng.normal(size=(24, 24)) + 5).astype(np.float32)
+
+
+@pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.parametrize("kind, options", [("pca", {}), ("svd", {}), ("svd", {"drop_first": True})])
+def test_midpoints_map_to_midpoints(Z, kind, options, k):
+    reducer = Reducer(kind, k, **options).fit(Z)
+    a, b = Z[:100].astype(float), Z[100:].astype(float)
+    middle = reducer.transform((a + b) / 2)
+    expected = (reducer.transform(a) + reducer.transform(b)) / 2
+    assert np.abs(middle - expected).max() <= 1e-6 * np.abs(expected).max()
+
+
+def test_pca_is_centred_and_svd_is_not(Z):
+    assert np.abs(Reducer("pca").fit_transform(Z).mean(axis=0)).max() < 1e-4
+    svd = Reducer("svd").fit(Z)
+    assert np.abs(svd.embedding.mean(axis=0)[0]) > 5
+    dropped = Reducer("svd", drop_first=True).fit(Z)
+    np.testing.assert_allclose(np.abs(dropped.embedding[:, 0]), np.abs(svd.embedding[:, 1]), 1e-2)
+
+
+@pytest.mark.parametrize("kind, k", [("pca", 2), ("svd", 3), ("tsne", 2), ("tsne", 3)])
+def test_saved_reducer_places_points_alike(Z, kind, k, tmp_path):
+    reducer = Reducer(kind, k, seed=3).fit(Z)
+    new = Z[:7] + np.float32(0.1)
+    again = Reducer.load(reducer.save(tmp_path / "r"))
+    placed = reducer.transform(new)
+    np.testing.assert_array_equal(placed, reducer.transform(new))
+    np.testing.assert_array_equal(placed, again.transform(new))
+    assert again.fingerprint == reducer.fingerprint == Reducer(kind, k, seed=3).fit(Z).fingerprint
+
+
+@pytest.mark.slow
+def test_tsne_by_interpolation_repeats_after_loading(tmp_path):
+    Z = np.random.default_rng(0).normal(size=(1100, 10))
+    reducer = Reducer("tsne").fit(Z)
+    again = Reducer.load(reducer.save(tmp_path))
+    np.testing.assert_array_equal(reducer.transform(Z[:5] + 0.1), again.transform(Z[:5] + 0.1))
+
+
+def test_fingerprint_names_data_and_settings(Z):
+    marks = {
+        Reducer("pca").fit(Z).fingerprint,
+        Reducer("pca").fit(Z[1:]).fingerprint,
+        Reducer("pca", 3).fit(Z).fingerprint,
+        Reducer("svd").fit(Z).fingerprint,
+    }
+    assert len(marks) == 4
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda Z: Z[:2], "more than 2 points"),
+        (lambda Z: Z[:, :1], "2 columns or more"),
+        (lambda Z: np.ones_like(Z), "are the same"),
+        (lambda Z: Z[:1] + np.arange(200)[:, None], "coordinate 1 of 2 has no width"),
+        (lambda Z: np.where(np.arange(200)[:, None] == 7, np.nan, Z), "first is point 7"),
+        (lambda Z: Z[0], "shape"),
+    ],
+)
+def test_reducer_refuses_bad_data(Z, change, words):
+    with pytest.raises(ValueError, match=words):
+        Reducer("pca").fit(change(Z.astype(float)))
+
+
+def test_reducer_refuses_bad_settings_and_use_before_fitting(Z):
+    for arguments in ({"kind": "umap"}, {"k": 0}, {"kind": "tsne", "k": 4}, {"drop_first": True}):
+        with pytest.raises(ValueError):
+            Reducer(**arguments)
+    with pytest.raises(RuntimeError, match="call fit"):
+        Reducer().transform(Z)
+    with pytest.raises(ValueError, match="fitted on 24 columns"):
+        Reducer().fit(Z).transform(Z[:, :9])
+
+
+# --- grid and counts -----------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    n_axes=st.sampled_from([2, 3]),
+    sizes=st.lists(st.integers(1, 7), min_size=3, max_size=3),
+    stride=st.fractions(Fraction(1, 8), 1, max_denominator=8),
+    on_edges=st.booleans(),
+    shift=st.sampled_from([0.0, 1e6, -0.3]),
+)
+def test_counts_equal_the_loop(seed, n_axes, sizes, stride, on_edges, shift):
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(40, n_axes)) * 10 ** rng.uniform(-3, 3) + shift
+    grid = Grid.fit(points, sizes[:n_axes], stride=stride)
+    if on_edges:  # every point on a face of some fine cell
+        points = np.stack([rng.choice(grid.edges(a), size=40) for a in range(n_axes)], axis=1)
+    np.testing.assert_array_equal(count_windows(points, grid), loop(points, grid))
+
+
+@pytest.mark.parametrize("n_axes", [2, 3])
+@pytest.mark.parametrize("windows", [1, 6, 13])
+def test_windows_that_do_not_overlap_hold_each_point_once(n_axes, windows):
+    points = np.random.default_rng(windows).normal(size=(500, n_axes))
+    grid = Grid.fit(points, windows, stride=1)
+    assert count_windows(points, grid).sum() == 500
+    assert count_windows(points, Grid.fit(points, 9).cells()).sum() == 500
+
+
+def test_points_on_the_far_edge_are_in_the_last_window():
+    points = np.array([[0.0, 0.0], [1.0, 1.0], [1.0, 0.0]])
+    np.testing.assert_array_equal(
+        count_windows(points, Grid.fit(points, 2, stride=1)), [[1, 0], [1, 1]]
+    )
+
+
+def test_points_outside_are_in_no_window(points):
+    grid = Grid.fit(points, 10, stride=1, quantiles=(0.1, 0.9))
+    inside = np.all(
+        [(points >= np.array(grid.bounds)[:, 0]), (points <= np.array(grid.bounds)[:, 1])],
+        axis=(0, 2),
+    )
+    assert count_windows(points, grid).sum() == inside.sum() < len(points)
+
+
+def test_defaults_are_sixty_windows_in_the_plane_and_twenty_in_space():
+    points = np.random.default_rng(0).normal(size=(50, 3))
+    assert Grid.fit(points).n_windows == (20, 20, 20)
+    assert Grid.fit(points[:, :2]).n_windows == (60, 60)
+    assert Grid.fit(points).stride == Fraction(1, 2)
+
+
+def test_grid_refuses_bad_input(points):
+    for bad, words in [
+        (np.ones((9, 2)), "axis 0 runs from 1.0 to 1.0"),
+        (np.column_stack([points[:, 0], np.zeros(600)]), "axis 1"),
+        (np.vstack([points, [np.nan, 0]]), "number 600"),
+        (points[:, :1], r"\(n, 2\) or \(n, 3\)"),
+        (points[:0], "shape"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            Grid.fit(bad)
+    for stride in (0, 1.5, -1, 0.123456789):
+        with pytest.raises(ValueError, match="stride"):
+            Grid.fit(points, stride=stride)
+    with pytest.raises(ValueError, match="at least one window"):
+        Grid.fit(points, 0)
+    with pytest.raises(ValueError, match="memory"):
+        Grid.fit(points, 20_000)
+    with pytest.raises(ValueError, match="quantiles"):
+        Grid.fit(points, quantiles=(0.9, 0.1))
+    with pytest.raises(ValueError, match="2 axes, the points 3"):
+        count_windows(np.zeros((4, 3)), Grid.fit(points))
+
+
+@pytest.mark.parametrize("n_axes", [2, 3])
+def test_density_is_the_count_of_a_centred_box(n_axes):
+    rng = np.random.default_rng(n_axes)
+    points, queries = rng.normal(size=(300, n_axes)), rng.normal(size=(40, n_axes))
+    points[:, 0] *= 100  # axes of different scale
+    queries[:, 0] *= 100
+    grid = Grid.fit(points, 6)
+    expected = [(np.abs(points - q) <= grid.side / 2).all(axis=1).sum() for q in queries]
+    np.testing.assert_array_equal(density_at(points, queries, grid), expected)
+    assert (density_at(points, points, grid) >= 1).all()
+    with pytest.raises(ValueError, match="queries are not finite"):
+        density_at(points, queries * np.nan, grid)
+
+
+# --- threshold and regions -----------------------------------------------------------------------
+
+
+def test_threshold_is_the_smallest_that_flags_enough(points, grid):
+    counts = count_windows(points, grid)
+    for n in (1, 5, 30, 60):
+        T = choose_threshold(counts, n, regions_per_pair=1)
+        assert ((counts >= 2) & (counts < T)).sum() >= n
+        assert ((counts >= 2) & (counts < T - 1)).sum() < n
+    assert choose_threshold(counts, 60, passes=3) <= choose_threshold(counts, 60)
+    usable = counts[counts >= 2]
+    T = choose_threshold(counts, quantile=0.25)
+    assert (usable < T).mean() >= 0.25 > (usable < T - 1).mean()
+
+
+def test_threshold_says_when_it_flags_everything(points, grid, caplog):
+    counts = count_windows(points, grid)
+    with caplog.at_level(logging.WARNING):
+        assert choose_threshold(counts, 10**6) == counts.max() + 1
+    assert "flags all of them" in caplog.text
+
+
+def test_threshold_refuses_bad_input():
+    lonely = np.eye(4, dtype=int)
+    with pytest.raises(ValueError, match="highest count is 1"):
+        choose_threshold(lonely, 3)
+    with pytest.raises(ValueError, match="highest count is 1"):
+        sparse_regions(lonely, Grid(((0, 1), (0, 1)), (4, 4)), 9)
+    full = np.full((3, 3), 5)
+    for arguments in ({}, {"n_pairs": 3, "quantile": 0.5}, {"n_pairs": 0}, {"quantile": 2.0}):
+        with pytest.raises(ValueError):
+            choose_threshold(full, **arguments)
+    with pytest.raises(ValueError, match="min_count is at least 2"):
+        choose_threshold(full, 1, min_count=1)
+
+
+def test_regions_are_strictly_below_the_threshold_and_sparsest_first(points, grid):
+    counts = count_windows(points, grid)
+    regions = sparse_regions(counts, grid, 6, seed=1)
+    assert len(regions) == ((counts >= 2) & (counts < 6)).sum()
+    found = [region.count for region in regions]
+    assert found == sorted(found) and min(found) == 2 and max(found) == 5
+    assert all(region.holds(points).sum() == region.count for region in regions)
+    assert all(counts[region.index] == region.count for region in regions)
+
+
+def test_ties_are_shuffled_by_the_seed(points, grid):
+    counts = count_windows(points, grid)
+    first, again, other = (sparse_regions(counts, grid, 6, seed=s) for s in (0, 0, 1))
+    assert first == again != other
+    assert {r.index for r in first} == {r.index for r in other}
+    twos = [r.index for r in first if r.count == 2]
+    assert twos != sorted(twos)
+
+
+def test_interior_regions_have_points_on_both_sides():
+    grid = Grid(((0, 5), (0, 1)), (5, 1), 1)
+    counts = np.array([[4], [2], [3], [0], [2]])  # along one line of windows
+    inner = sparse_regions(counts, grid, 4, interior=True)
+    assert [region.index for region in inner] == [(1, 0)]
+    assert len(sparse_regions(counts, grid, 4)) == 3
+
+
+def test_dense_regions_are_the_other_end(points, grid):
+    counts = count_windows(points, grid)
+    found = [region.count for region in dense_regions(counts, grid, 12)]
+    assert found == sorted(found, reverse=True) and found[0] == counts.max() and found[-1] >= 12
+
+
+def test_regions_refuse_what_cannot_be(points, grid):
+    counts = count_windows(points, grid)
+    with pytest.raises(ValueError, match="raise the threshold"):
+        sparse_regions(counts, grid, 2)
+    with pytest.raises(ValueError, match="count again"):
+        sparse_regions(counts[1:], grid, 5)
+    with pytest.raises(ValueError, match="count again"):
+        dense_regions(counts[1:], grid, 5)
+    with pytest.raises(ValueError, match="highest count"):
+        dense_regions(counts, grid, 10**6)
+
+
+# --- pairs ---------------------------------------------------------------------------------------
+
+
+def regions_of(points, grid, T=9):
+    return sparse_regions(count_windows(points, grid), grid, T)
+
+
+@pytest.mark.parametrize("n_axes", [2, 3])
+def test_pairs_lie_near_opposite_faces_of_their_window(n_axes):
+    points = np.random.default_rng(5).normal(size=(800, n_axes))
+    grid = Grid.fit(points, 4)
+    regions = sparse_regions(count_windows(points, grid), grid, 50)
+    known = {region.index: region for region in regions}
+    for pair in select_pairs(points, regions, len(regions) // 2, max_uses=99):
+        inside = np.flatnonzero(known[pair.region].holds(points))
+        assert {pair.a, pair.b} <= set(inside) and pair.a != pair.b
+        x = points[inside, pair.axis]
+        side = max(1, int(0.2 * len(inside)))
+        assert points[pair.a, pair.axis] <= np.sort(x)[side - 1]
+        assert points[pair.b, pair.axis] >= np.sort(x)[-side]
+        assert pair.count == len(inside) and pair.turn == 0
+
+
+def test_pairs_take_the_sparsest_regions_first(points, grid):
+    pairs = select_pairs(points, regions_of(points, grid), 20)
+    assert [p.count for p in pairs] == sorted(p.count for p in pairs)
+    assert len({p.region for p in pairs}) == 20
+
+
+def test_pairs_are_new_and_seeds_are_capped(points, grid, caplog):
+    regions = regions_of(points, grid)[-12:]
+    with caplog.at_level(logging.WARNING):
+        pairs = select_pairs(points, regions, 20, max_uses=2)
+    about = describe_pairs(pairs)
+    assert about["most uses"] <= 2 and about["pairs"] == 20 and about["passes"] > 1
+    assert len({frozenset((p.a, p.b)) for p in pairs}) == 20
+    assert f"{about['passes']} passes were made" in caplog.text
+
+
+def test_pairs_repeat_with_the_seed(points, grid):
+    regions = regions_of(points, grid)
+    first, again, other = (select_pairs(points, regions, 20, seed=s) for s in (0, 0, 1))
+    assert first == again != other
+
+
+def test_pairs_never_join_identical_texts():
+    points = np.random.default_rng(0).uniform(size=(60, 2))
+    texts = [f"Text  {i % 2}" if i % 3 else f"text {i % 2}" for i in range(60)]
+    regions = regions_of(points, Grid.fit(points, 4), T=40)
+    for pair in [
+        *select_pairs(points, regions, 8, texts=texts, max_uses=9),
+        *random_pairs(60, 30, texts=texts),
+    ]:
+        assert texts[pair.a].split()[1] != texts[pair.b].split()[1]
+
+
+def test_pairs_say_how_many_there_can_be(points, grid):
+    regions = regions_of(points, grid)[:5]
+    with pytest.raises(ValueError, match="5 regions give") as error:
+        select_pairs(points, regions, 500)
+    most = int(re.search(r"give (\d+) ", str(error.value))[1])
+    assert len(select_pairs(points, regions, most)) == most
+
+
+def test_duplicate_points_form_no_pair():
+    points = np.repeat([[0.0, 0.0], [10.0, 10.0]], 3, axis=0)
+    regions = regions_of(points, Grid.fit(points, 5), T=9)
+    with pytest.raises(ValueError, match="give 0 different pairs"):
+        select_pairs(points, regions, 1)
+
+
+@pytest.mark.parametrize("options", [{"n": 0}, {"near": 0}, {"near": 0.6}, {"max_uses": 0}])
+def test_pairs_refuse_settings_out_of_range(points, grid, options):
+    with pytest.raises(ValueError, match="must be positive"):
+        select_pairs(points, regions_of(points, grid), **{"n": 3, **options})
+
+
+def test_pairs_refuse_another_number_of_texts(points, grid):
+    with pytest.raises(ValueError, match="600 points and 3 texts"):
+        select_pairs(points, regions_of(points, grid), 3, texts=["a", "b", "c"])
+
+
+def test_random_pairs_are_different_and_exhaustible():
+    pairs = random_pairs(5, 10, seed=2)
+    assert len({frozenset((p.a, p.b)) for p in pairs}) == 10 == len(pairs)
+    assert pairs == random_pairs(5, 10, seed=2) != random_pairs(5, 10, seed=3)
+    assert describe_pairs(pairs)["regions"] == 0
+    with pytest.raises(ValueError, match="form 10 pairs"):
+        random_pairs(5, 11)
+    with pytest.raises(ValueError, match="form 0 pairs"):
+        random_pairs(3, 1, texts=["a", "A ", "a"])
+
+
+# --- density and accuracy ------------------------------------------------------------------------
+
+
+def test_a_true_relation_is_seen_and_binning_inflates_it(points, grid):
+    density = density_at(points, points, grid)
+    rank = density.argsort().argsort() / len(density)
+    correct = np.random.default_rng(0).random(600) < 0.3 + 0.5 * rank
+    found = density_accuracy(density, correct, points, grid, n_permutations=500)
+    assert 0.1 < found.example_rho < 0.5 and found.example_p < 0.01
+    assert found.binned_spearman > found.example_rho + 0.2
+    assert found.bins == 45 and found.n == 600 and np.isnan(found.within_rho)
+    assert len(found.rows()) == 7
+
+
+def test_no_relation_is_not_seen(points, grid):
+    correct = np.random.default_rng(1).random(600) < 0.5
+    found = density_accuracy(
+        density_at(points, points, grid), correct, points, grid, n_permutations=500
+    )
+    assert abs(found.example_rho) < 0.12 and found.example_p > 0.01
+
+
+def test_a_group_confound_vanishes_within_groups(points, grid):
+    density = density_at(points, points, grid)
+    groups = np.where(density > np.median(density), "common", "rare")
+    correct = np.random.default_rng(2).random(600) < np.where(groups == "common", 0.9, 0.4)
+    found = density_accuracy(density, correct, points, grid, groups=groups, n_permutations=200)
+    assert found.example_rho > 0.3 and abs(found.within_rho) < 0.12
+    assert found.n_within == found.n_groups == 2 and np.isnan(found.family_rho)
+
+
+def test_cells_do_not_overlap_and_hold_five_test_points():
+    points = np.random.default_rng(0).uniform(size=(300, 2))
+    grid = Grid(((0, 1), (0, 1)), (3, 3), 1)
+    density = points[:, 0]
+    found = density_accuracy(density, points[:, 0] > 0.5, points, grid, n_permutations=100)
+    assert found.n_cells == (count_windows(points, grid) >= 5).sum() == 9
+    assert found.cell_rho > 0.8
+
+
+def test_density_accuracy_refuses_bad_input(points, grid):
+    density, correct = np.arange(600), np.arange(600) % 2
+    with pytest.raises(ValueError, match="lengths"):
+        density_accuracy(density[1:], correct, points, grid)
+    with pytest.raises(ValueError, match="at least 45"):
+        density_accuracy(density[:30], correct[:30], points[:30], grid)
+    with pytest.raises(ValueError, match="constant"):
+        density_accuracy(density, np.ones(600), points, grid)
+
+
+# --- speed ---------------------------------------------------------------------------------------
+
+
+def test_counting_is_a_hundred_times_faster_than_a_mask_a_window(repo, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(repo / "tests" / "benchmarks")
+    import bench_windows
+
+    monkeypatch.delitem(sys.modules, "bench_windows")
+    for found in bench_windows.main(small=True).values():
+        assert found["equal"] and found["ratio"] >= 100

@@ -1,0 +1,272 @@
+"""MAUVE on given features against exact references, what it cannot see, and near-copy rates."""
+
+import numpy as np
+import pytest
+
+from synthkit.evaluation.mauve import (
+    MauveScore,
+    masked,
+    mauve,
+    mauve_reference,
+    near_copy_rates,
+    text_features,
+)
+from synthkit.worlds import load_target
+
+# A reference of our own, on given histograms (Pillutla et al., 2021; Liu et al., 2021).
+
+
+def kl(p, q):
+    """KL divergences along the last axis; q is positive wherever p is."""
+    seen = p > 0
+    return np.sum(np.where(seen, p * np.log(np.where(seen, p, 1) / np.where(seen, q, 1)), 0), -1)
+
+
+def frontier_integral(p, q, steps=20_000):
+    """2 int_0^1 [w KL(p || r_w) + (1 - w) KL(q || r_w)] dw with r_w = w p + (1 - w) q."""
+    w = (np.arange(steps) + 0.5) / steps
+    r = np.outer(w, p) + np.outer(1 - w, q)
+    return 2 * float(np.mean(w * kl(p, r) + (1 - w) * kl(q, r)))
+
+
+def mauve_of(p, q, c):
+    """Half the area under the divergence curve, walked from end to end, and under its mirror."""
+    w = np.linspace(1e-6, 1 - 1e-6, 25)
+    r = np.outer(w, p) + np.outer(1 - w, q)
+    x = np.concatenate([[1], np.exp(-c * kl(q, r)), [0]])  # falls as w grows
+    y = np.concatenate([[0], np.exp(-c * kl(p, r)), [1]])  # rises
+    return (np.trapezoid(y[::-1], x[::-1]) + np.trapezoid(x, y)) / 2
+
+
+def blobs(counts, jitter=0.0, seed=0):
+    """Rows at the corners of a simplex, `counts[i]` at corner i."""
+    rows = np.repeat(np.eye(len(counts)), counts, axis=0)
+    return rows + jitter * np.random.default_rng(seed).normal(size=rows.shape)
+
+
+def cloud(n, seed, shift=0.0, modes=20):
+    """A mixture of `modes` of 20 round clusters."""
+    centres = np.random.default_rng(0).normal(size=(20, 16)) * 3 + shift
+    rng = np.random.default_rng(seed)
+    return centres[rng.integers(modes, size=n)] + rng.normal(size=(n, 16))
+
+
+@pytest.mark.parametrize("scaling", [1, 5])
+@pytest.mark.parametrize(
+    ("p", "q"),
+    [
+        ([200, 100, 50, 50], [100, 100, 100, 100]),
+        ([150, 150, 0, 0], [100, 50, 100, 50]),
+        ([300, 10, 10, 10], [10, 20, 40, 260]),
+    ],
+)
+def test_scores_of_known_histograms(p, q, scaling):
+    found = mauve(blobs(p, 0.01, 1), blobs(q, 0.01, 2), clusters=4, seeds=(0,), scaling=scaling)
+    left, right = np.array(p) / sum(p), np.array(q) / sum(q)
+    assert found.frontier_integral == pytest.approx(frontier_integral(left, right), abs=1e-4)
+    assert found.mauve == pytest.approx(mauve_of(left, right, scaling), abs=1e-6)
+    smooth = [(np.array(side) + 0.5) / (sum(side) + 2) for side in (p, q)]
+    assert found.frontier_integral_star == pytest.approx(frontier_integral(*smooth), abs=1e-4)
+    assert found.buckets == 4 and found.scaling == scaling
+
+
+def test_the_reference_by_hand():
+    """Of disjoint histograms the integral is 1: -2 int [w log w + (1 - w) log(1 - w)] = 1."""
+    p, q = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+    assert frontier_integral(p, q) == pytest.approx(1, abs=1e-4)
+    assert mauve_of(p, q, 5) == pytest.approx(0.02, abs=0.02)
+    assert frontier_integral(p, p) == pytest.approx(0) and mauve_of(p, p, 5) == pytest.approx(1)
+
+
+def test_identical_sets_and_samples_of_one_distribution():
+    same = mauve(cloud(300, 1), cloud(300, 1), seeds=(0, 1))
+    assert same.mauve == pytest.approx(1) and same.frontier_integral == pytest.approx(0)
+    pair = mauve_reference(cloud(500, 1), cloud(500, 2))
+    assert 0.95 < pair.mauve < 1 and pair.frontier_integral < 0.05
+    assert pair.buckets == 25 and pair.n == 500 and len(pair.scores) == 5
+    assert pair.mauve == pytest.approx(np.mean(pair.scores))
+    assert pair.sd == pytest.approx(np.std(pair.scores, ddof=1))
+
+
+@pytest.mark.parametrize("k", [2, 3, 4, 8])
+def test_equal_histograms_score_one_whatever_the_order_of_ties(k):
+    """As many rows at each of k corners; at a power of two the package itself answers 0.75."""
+    found = mauve(blobs([600 // k] * k), blobs([600 // k] * k), clusters=k, seeds=(0, 1))
+    assert found.scores == (1, 1) and found.frontier_integral == 0
+
+
+def test_disjoint_sets_score_nothing():
+    far = mauve(cloud(300, 1), cloud(300, 2, shift=40.0), seeds=(0, 1))
+    assert far.mauve < 0.02 and far.frontier_integral > 0.95
+
+
+def test_missing_modes_cost_more_the_more_are_missing():
+    real = cloud(400, 9)
+    scores = [mauve(cloud(400, 1, modes=m), real, seeds=(0, 1)).mauve for m in (20, 14, 7)]
+    assert scores[0] > scores[1] + 0.05 > scores[2] + 0.1
+
+
+def test_the_roles_are_nearly_symmetric():
+    p, q = cloud(400, 1, modes=14), cloud(400, 2)
+    there, back = mauve(p, q), mauve(q, p)
+    assert there.mauve == pytest.approx(back.mauve, abs=0.05)
+    assert there.frontier_integral == pytest.approx(back.frontier_integral, abs=0.03)
+
+
+def test_the_same_input_gives_the_same_score_and_threads_are_given_back():
+    import faiss
+
+    before = faiss.omp_get_max_threads()
+    p, q = cloud(300, 1), cloud(300, 2)
+    first = mauve(p, q, seeds=(3, 4))
+    assert first == mauve(p, q, seeds=(3, 4)) and isinstance(first, MauveScore)
+    assert first.scores != mauve(p, q, seeds=(5, 6)).scores
+    assert faiss.omp_get_max_threads() == before and first.faiss == faiss.__version__
+    assert "n=300" in str(first)
+
+
+def test_tensors_and_numpy_integers_are_taken():
+    import torch
+
+    p, q = cloud(300, 1), cloud(300, 2)
+    plain = mauve(p.astype(np.float32), q, clusters=10, seeds=(0,))
+    tensor = torch.tensor(p, dtype=torch.float32, requires_grad=True)
+    assert mauve(tensor, q, clusters=np.int64(10), seeds=np.array([0])) == plain
+    half = mauve(torch.tensor(p).bfloat16(), q, clusters=10, seeds=(0,))
+    assert half.mauve == pytest.approx(plain.mauve, abs=0.05) and plain.sd == 0
+
+
+def test_a_collapsed_generator_is_scored_without_a_warning(recwarn, capfd):
+    found = mauve(np.ones((300, 16)), cloud(300, 2), clusters=60, seeds=(0,))
+    assert found.mauve < 0.05
+    assert not recwarn.list and capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: p[:249], "at least 250 rows.*found 249 generated"),
+        (lambda p: p[:, :5], "5 features and real rows 16"),
+        (lambda p: p[:, 0], r"shape \(300,\)"),
+        (lambda p: np.where(np.arange(300)[:, None] == 7, np.nan, p), "1 of the 300.*row 7"),
+        (lambda p: np.where(np.arange(300)[:, None] == 7, np.inf, p), "not finite"),
+    ],
+)
+def test_features_that_make_no_score_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        mauve(change(cloud(300, 1)), cloud(300, 2))
+
+
+def test_constant_features_are_refused():
+    """The package itself would answer 0.75."""
+    for other in (np.ones((300, 4)), 2 * np.ones((300, 4))):  # lengths do not count
+        with pytest.raises(ValueError, match="600 rows are equal"):
+            mauve(np.ones((300, 4)), other)
+    apart = mauve(blobs([300, 0]), blobs([0, 300]), clusters=2, seeds=(0,))
+    assert apart.mauve < 0.02
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"clusters": 1}, "between 2 and"),
+        ({"clusters": 301}, "300.*got 301"),
+        ({"seeds": ()}, "seeds"),
+        ({"scaling": 0}, "scaling > 0"),
+    ],
+)
+def test_options_that_make_no_score_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        mauve(cloud(300, 1), cloud(300, 2), **options)
+
+
+# --- texts ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """Train, held-out real texts, and one more real sample of a target."""
+    target = load_target("code")
+    return [target.texts(n, seed) for n, seed in ((300, 1), (400, 2), (400, 3))]
+
+
+def test_mauve_is_blind_to_memorisation_and_sees_collapse(texts):
+    train, real, other = texts
+    rng = np.random.default_rng(0)
+    resampled = [train[i] for i in rng.integers(len(train), size=400)]
+    collapsed = [train[i] for i in rng.integers(3, size=400)]
+    features = text_features(resampled, collapsed, other, real)
+    copied, few, best = (
+        mauve(side, features[3], clusters=20, seeds=(0, 1, 2)).mauve for side in features[:3]
+    )
+    assert copied > best - 0.08 and copied > 0.9, "copies look like real text"
+    assert few < 0.3
+    assert near_copy_rates(resampled, train)["train"].mean == 1
+    assert near_copy_rates(other, train)["train"].mean < 0.9
+
+
+def test_features_are_fitted_together(texts):
+    train, real, _ = (side[:60] for side in texts)
+    a, b = text_features(train, real, dims=10)
+    assert a.shape == b.shape == (60, 10) and a.dtype == np.float32
+    again = text_features(train, real, dims=10)
+    assert all(np.array_equal(x, y) for x, y in zip((a, b), again))
+    (alone,) = text_features(train, dims=10)
+    assert not np.allclose(np.abs(alone), np.abs(a), atol=1e-3)
+    norms = np.linalg.norm(text_features([*train, *real], dims=400)[0], axis=1)
+    assert np.allclose(norms, 1, atol=0.02), "with all dimensions TF-IDF rows keep unit length"
+
+
+def test_small_sets_give_fewer_dimensions_and_empty_texts_a_row():
+    a, b = text_features(["one two"], ["one", ""], dims=48)
+    assert a.shape[1] == b.shape[1] <= 3 and len(b) == 2 and not b[1].any()
+
+
+@pytest.mark.parametrize(
+    ("sets", "options", "message"),
+    [
+        ((), {}, "one or more lists"),
+        ((["a"], []), {}, r"sets of \[1, 0\]"),
+        (([" ", ""],), {}, "none of the 2 texts"),
+        (("one text",), {}, "lists of texts"),
+        ((["a"],), {"dims": 0}, "dims=0"),
+    ],
+)
+def test_texts_without_features_are_refused(sets, options, message):
+    with pytest.raises(ValueError, match=message):
+        text_features(*sets, **options)
+
+
+def test_masks():
+    assert masked("Ana buys 12 books at 3.50 each.") == masked("ana buys 7 books  at 4 each.")
+    assert masked("Ana buys 12 books.") != masked("Ben buys 12 books.")
+    names = ("Ana", "Ben", "Anabel")
+    assert masked("Ana meets Anabel.", names) == masked("Ben meets Ana.", names) == "@ meets @ ."
+    assert masked("Anatol sleeps.", names) == "anatol sleeps ."
+
+
+def test_near_copies_by_hand():
+    train = ["Ana has 3 dimes.", "Ben has 4 dimes.", "It rains."]
+    made = ["Ana has 9 dimes.", "Ben has 4 dimes.", "It snows.", "Zoe has 3 dimes."]
+    own = [train[0], train[0], train[2], train[1]]
+    rates = near_copy_rates(made, train, own)
+    assert rates["train"].mean == 0.5 and rates["own"].mean == 0.25 and rates["own"].n == 4
+    wide = near_copy_rates(made, train, own, names=("Ana", "Ben", "Zoe"))
+    assert wide["train"].mean == 0.75 and wide["own"].mean == 0.75
+    partly = near_copy_rates(made, train, [train[0], None, None, None])
+    assert partly["own"].mean == 1 and partly["own"].n == 1
+    assert set(near_copy_rates(made, train)) == {"train"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([], ["a"]), "got 0 and 1"),
+        ((["a"], []), "got 1 and 0"),
+        ((["a", "b"], ["a"], ["a"]), "1 texts for 2"),
+        ((["a"], ["a"], [None]), "no text at all"),
+    ],
+)
+def test_rates_of_nothing_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        near_copy_rates(*arguments)

@@ -1,0 +1,369 @@
+"""The metrics against independent implementations, on sets with a known fault, on bad input."""
+
+import json
+import math
+import random
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from datasets import Dataset, DatasetDict
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synthkit import load_world
+from synthkit.core.intervals import Interval
+from synthkit.evaluation.text import (
+    Measure,
+    accuracy,
+    contaminated,
+    distinct_n,
+    evaluate,
+    exact_duplicates,
+    jensen_shannon,
+    near_duplicates,
+    ngrams,
+    novelty,
+    one_nn_accuracy,
+    rate,
+    self_bleu,
+    texts_of,
+    words,
+)
+
+TEXT = st.lists(st.sampled_from("a b c d e".split()), min_size=1, max_size=9).map(" ".join)
+TEXTS = st.lists(TEXT, min_size=2, max_size=7)
+
+
+@pytest.fixture(scope="module")
+def questions():
+    return load_world("math").sample(300, seed=0)["question"][:]
+
+
+# texts and words
+
+
+def test_every_kind_of_data_gives_the_same_texts():
+    rows = {"text": ["a", "b"], "label": [0, 1]}
+    assert texts_of(Dataset.from_dict(rows)) == texts_of(pd.DataFrame(rows)) == ["a", "b"]
+    assert texts_of(["a", "b"]) == texts_of(("a", "b")) == ["a", "b"]
+    pairs = {"question": ["q"], "answer": ["x"]}
+    assert texts_of(pd.DataFrame(pairs)) == ["q\nx"]
+    assert texts_of(pd.DataFrame({"question": ["q"]})) == ["q"]
+    assert texts_of(pd.DataFrame(pairs), text="answer") == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("data", "text", "error", "message"),
+    [
+        (pd.DataFrame({"body": ["a"]}), None, ValueError, "'text' or 'question'; found body"),
+        (pd.DataFrame({"answer": ["a"]}), None, ValueError, "found answer"),
+        (pd.DataFrame({"text": ["a"]}), "body", ValueError, "no column 'body'; found text"),
+        (pd.DataFrame({"text": ["a", None]}), None, TypeError, "row 1 is"),
+        (pd.DataFrame({"text": [3]}), None, TypeError, "column 'text' must hold texts; row 0"),
+        ("one text", None, TypeError, "not one string"),
+        (7, None, TypeError, "found int"),
+        ([], None, ValueError, "empty"),
+        (DatasetDict(train=Dataset.from_dict({"text": ["a"]})), None, ValueError, "train"),
+    ],
+)
+def test_data_that_cannot_be_read_is_named(data, text, error, message):
+    with pytest.raises(error, match=message):
+        texts_of(data, text)
+
+
+def test_words_keep_numbers_whole_or_mask_them():
+    assert words("It's 1,250.50!", mask_digits=True) == ["it", "'", "s", "#", "!"]
+    assert words("Öl 12kg") == ["öl", "12kg"]
+
+
+@given(st.lists(st.text(max_size=2), max_size=9), st.integers(1, 5))
+def test_ngrams_are_every_run(tokens, n):
+    grams = ngrams(tokens, n)
+    assert len(grams) == max(0, len(tokens) - n + 1)
+    assert all(gram == tuple(tokens[i : i + n]) for i, gram in enumerate(grams))
+
+
+def test_ngrams_refuse_runs_of_nothing():
+    with pytest.raises(ValueError, match="positive"):
+        ngrams(["a"], 0)
+
+
+# diversity
+
+
+def test_distinct_n_by_hand():
+    assert distinct_n(["a b a b", "a b"], 1) == pytest.approx(2 / 6)
+    assert distinct_n(["a b a b", "a b"], 2) == pytest.approx(2 / 4)
+    with pytest.raises(ValueError, match="none of the 1 texts has 4 words"):
+        distinct_n(["a b c"], 4)
+
+
+def brute_force_bleu(hypothesis, references, n):
+    """BLEU as its paper writes it, references compared one by one."""
+    hypothesis, references = hypothesis.split(), [text.split() for text in references]
+    precisions = []
+    for k in range(1, min(n, len(hypothesis)) + 1):
+        grams = Counter(zip(*(hypothesis[i:] for i in range(k))))
+        clipped = 0
+        for gram, count in grams.items():
+            most = max(list(zip(*(r[i:] for i in range(k)))).count(gram) for r in references)
+            clipped += min(count, most)
+        precisions.append((clipped if clipped else 0.1) / sum(grams.values()))
+    c = len(hypothesis)
+    r = sorted((abs(len(ref) - c), len(ref)) for ref in references)[0][1]
+    penalty = 1.0 if c > r else math.exp(1 - r / c)
+    return penalty * math.prod(precisions) ** (1 / len(precisions))
+
+
+@settings(deadline=None)
+@given(TEXTS, st.integers(1, 4))
+def test_self_bleu_is_the_brute_force_one(texts, n):
+    expected = [
+        brute_force_bleu(text, texts[:i] + texts[i + 1 :], n) for i, text in enumerate(texts)
+    ]
+    assert self_bleu(texts, n) == pytest.approx(expected)
+
+
+def test_self_bleu_on_real_questions_is_the_brute_force_one(questions):
+    texts = [" ".join(words(text)) for text in questions[:30]]
+    plain = [" ".join(word if word.isalnum() else "," for word in t.split()) for t in texts]
+    expected = [brute_force_bleu(t, plain[:i] + plain[i + 1 :], 4) for i, t in enumerate(plain)]
+    assert self_bleu(plain, 4) == pytest.approx(expected)
+
+
+def test_self_bleu_ends_of_the_scale():
+    assert self_bleu(["a b c d e"] * 3) == pytest.approx([1, 1, 1])
+    assert self_bleu(["", "a b c d"])[0] == 0
+    assert self_bleu(["a b c d", "e f g h"]).max() < 0.1
+    with pytest.raises(ValueError, match="needs 2, got 1"):
+        self_bleu(["alone"])
+
+
+# copies
+
+
+def test_exact_duplicates_flag_all_but_the_first():
+    texts = ["A b", "a  B", "c", "a b"]
+    assert exact_duplicates(texts).tolist() == [False, True, False, True]
+    assert exact_duplicates(texts, keep_first=False).tolist() == [True, True, False, True]
+    assert exact_duplicates(texts, ["C"]).tolist() == [False, False, True, False]
+
+
+@settings(deadline=None, max_examples=40)
+@given(TEXTS, st.sampled_from([0.3, 0.5, 1.0]), st.integers(1, 3))
+def test_near_duplicates_are_the_pairwise_ones(texts, threshold, n):
+    def jaccard(a, b):
+        x, y = (set(ngrams(t.split(), n)) or {tuple(t.split())} for t in (a, b))
+        return len(x & y) / len(x | y)
+
+    overlap = np.array([[jaccard(a, b) for b in texts] for a in texts])
+    near = overlap >= threshold - 1e-12
+    earlier = np.array([near[i, :i].any() for i in range(len(texts))])
+    others = np.array([np.delete(near[i], i).any() for i in range(len(texts))])
+    options = {"threshold": threshold, "n": n}
+    assert near_duplicates(texts, **options).tolist() == earlier.tolist()
+    assert near_duplicates(texts, keep_first=False, **options).tolist() == others.tolist()
+    against = near_duplicates(texts, texts[:1], **options)
+    assert against.tolist() == near[:, 0].tolist()
+
+
+def test_near_duplicates_cross_block_borders():
+    texts = [" ".join(f"w{i}x{j}" for j in range(7)) for i in range(1100)]
+    texts[1050] = texts[3]
+    assert np.flatnonzero(near_duplicates(texts)).tolist() == [1050]
+    assert np.flatnonzero(near_duplicates(texts, keep_first=False)).tolist() == [3, 1050]
+
+
+def test_masking_finds_swapped_numbers():
+    real = ["Tara buys 6 big red pears for 20 dollars at the market"]
+    swap = ["Tara buys 19 big red pears for 3 dollars at the market"]
+    assert not near_duplicates(swap, real).any()
+    assert near_duplicates(swap, real, mask_digits=True).all()
+    with pytest.raises(ValueError, match="got 80"):
+        near_duplicates(swap, real, threshold=80)
+
+
+def test_contamination_needs_a_whole_run():
+    test = ["one two three four five six seven eight nine"]
+    leak = "well, two three four five six seven eight nine"
+    almost = "well, two three four five six seven eight ten"
+    assert contaminated([leak, almost], test, n=8).tolist() == [True, False]
+    assert contaminated(["two three"], test, n=8).tolist() == [False]
+    assert contaminated(["short test"], ["Short test"], n=8).tolist() == [True]
+    assert contaminated(["a 5 b"], ["a 6 b"], n=3, mask_digits=True).all()
+
+
+def test_rate_is_a_proportion_with_an_interval():
+    interval = rate([True, False, False, False])
+    assert interval.mean == 0.25 and 0 < interval.low < 0.25 < interval.high < 1
+
+
+# novelty and fidelity
+
+
+def test_novelty_is_the_distance_to_the_nearest(questions):
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.neighbors import NearestNeighbors
+
+    a, b = questions[:40], questions[40:120]
+    rows = TfidfVectorizer(tokenizer=words, token_pattern=None, ngram_range=(1, 2)).fit(a + b)
+    neighbours = NearestNeighbors(n_neighbors=1, metric="cosine").fit(rows.transform(b))
+    expected = neighbours.kneighbors(rows.transform(a))[0].ravel()
+    assert novelty(a, b) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("unit", ["word", "char"])
+def test_novelty_ends_of_the_scale(unit):
+    result = novelty(["red pears", "zzz qqq"], ["red pears", "blue hats"], unit=unit)
+    assert result == pytest.approx([0, 1], abs=1e-9)
+
+
+def test_novelty_leaves_the_text_itself_out(questions):
+    assert novelty(questions[:50]).min() >= 0 and novelty(questions[:50]).mean() > 0.1
+    assert novelty(["same words", "same words", "other"])[:2] == pytest.approx([0, 0], abs=1e-9)
+    with pytest.raises(ValueError, match="another one"):
+        novelty(["alone"])
+    with pytest.raises(ValueError, match="'word' or 'char', got 'byte'"):
+        novelty(["a"], ["b"], unit="byte")
+
+
+@given(TEXTS, TEXTS)
+def test_jensen_shannon_is_a_bounded_symmetric_distance(a, b):
+    distance = jensen_shannon(a, b)
+    assert 0 <= distance <= 1 + 1e-12
+    assert distance == pytest.approx(jensen_shannon(b, a))
+    assert jensen_shannon(a, a) == pytest.approx(0, abs=1e-7)
+
+
+def test_jensen_shannon_is_scipys():
+    from scipy.spatial.distance import jensenshannon
+
+    ours = jensen_shannon(["a a b", "c"], ["a d d"])
+    assert ours == pytest.approx(jensenshannon([2, 1, 1, 0], [1, 0, 0, 2], base=2))
+    assert jensen_shannon(["a"], ["b"]) == pytest.approx(1)
+    with pytest.raises(ValueError, match="run of 3 words"):
+        jensen_shannon(["a b"], ["a b c"], n=3)
+
+
+def test_one_nn_tells_alike_apart_and_copied(questions):
+    a, b = questions[:150], questions[150:]
+    assert one_nn_accuracy(a, b) == pytest.approx(0.5, abs=0.12)
+    assert one_nn_accuracy(a, [text.replace("e", "ee") for text in b]) > 0.9
+    distinct = list(dict.fromkeys(a))
+    assert one_nn_accuracy(distinct, distinct) == pytest.approx(0, abs=0.02)
+
+
+def test_one_nn_shares_the_vote_of_ties():
+    # Four equal texts: each has three nearest neighbours, one of them on its own side.
+    assert one_nn_accuracy(["a b", "a b"], ["a b", "a b"]) == pytest.approx(1 / 3)
+    with pytest.raises(ValueError, match="got 1 and 2"):
+        one_nn_accuracy(["a"], ["a", "b"])
+
+
+# accuracy
+
+
+def test_accuracy_of_one_run_and_of_several():
+    assert accuracy([1, 0, 1, 1]) == rate([1, 0, 1, 1])
+    runs = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 0, 1]])
+    interval = accuracy(runs)
+    assert interval.n == 3 and interval.mean == pytest.approx(8 / 12)
+    assert accuracy(lambda seed: runs[seed], seeds=[0, 1, 2]) == interval
+    assert accuracy(lambda seed: float(runs[seed].mean()), seeds=[0, 1, 2]) == interval
+
+
+@pytest.mark.parametrize(
+    ("correct", "message"),
+    [
+        ([0.5, 1.0], "must be 0 or 1"),
+        ([math.nan, 1.0], "must be 0 or 1"),
+        ([], "0 or 1"),
+        (np.ones((2, 2, 2)), r"\(2, 2, 2\)"),
+        (lambda seed: 1.0, "needs seeds"),
+        (np.ones((1, 5)), "at least 2 numbers, got 1"),
+    ],
+)
+def test_accuracy_refuses_what_is_not_one(correct, message):
+    with pytest.raises(ValueError, match=message):
+        accuracy(correct)
+
+
+# the report
+
+
+def test_fresh_text_is_left_alone_and_a_copier_is_seen():
+    world = load_world("math")
+    real = world.sample(240, seed=1)
+    fresh = evaluate(real, world.sample(120, seed=2), text="question")
+    assert sum(row.apart for row in fresh.rows) <= 2
+    copies = random.Random(0).choices(real["question"][:], k=120)
+    copied = evaluate(real, copies, text="question")
+    assert copied["exact copies"].synthetic.mean == 1 and copied["exact copies"].apart
+    assert copied["nearest real text"].synthetic.mean == pytest.approx(0, abs=1e-9)
+    assert not copied["word JSD"].apart
+    assert copied["1-NN accuracy"].synthetic.mean < 0.45
+
+
+def test_the_same_seed_gives_the_same_report(questions):
+    a, b = questions[:60], questions[60:100]
+    assert evaluate(a, b, seed=3) == evaluate(a, b, seed=3)
+    assert evaluate(a, b, seed=3) != evaluate(a, b, seed=4)
+
+
+def test_limit_bounds_what_is_taken(questions):
+    report = evaluate(questions, questions, limit=50, splits=2)
+    assert (report.n_real, report.n_synthetic, report.size) == (50, 50, 25)
+
+
+@pytest.mark.parametrize(
+    ("n_real", "n_synthetic", "splits"), [(19, 50, 5), (50, 9, 5), (50, 50, 1)]
+)
+def test_too_little_is_refused(questions, n_real, n_synthetic, splits):
+    with pytest.raises(ValueError, match="needs 20 real and 10 synthetic texts and 2 splits"):
+        evaluate(questions[:n_real], questions[:n_synthetic], splits=splits)
+
+
+def test_apart_means_that_the_intervals_do_not_touch():
+    def measure(low, high):
+        return Measure("f", "n", "r", Interval(0, low, high, 2), Interval(0, 0.4, 0.6, 2))
+
+    assert measure(0.7, 0.8).apart and measure(0.1, 0.3).apart
+    assert not measure(0.6, 0.8).apart and not measure(0.45, 0.5).apart
+
+
+class _Cells(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags = Counter()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags[(tag, *sorted(attrs))] += 1
+
+
+def test_a_report_prints_renders_and_serialises(questions):
+    report = evaluate(questions[:60], questions[60:100], splits=3)
+    lines = str(report).splitlines()
+    assert "40 synthetic against 60 real texts" in lines[0] and len(lines) == 3 + len(report.rows)
+    starts = {line.index(row.reading) for line, row in zip(lines[3:], report.rows)}
+    assert len(starts) == 1  # aligned
+    cells = _Cells()
+    cells.feed(report._repr_html_())
+    assert cells.tags["th", ("scope", "col")] == 6 and cells.tags["caption",] == 1
+    assert cells.tags["th", ("scope", "row")] == len(report.rows)
+    plain = json.loads(json.dumps(report.to_dict()))
+    assert plain["rows"][0]["name"] == "word JSD" and "apart" in plain["rows"][0]
+    with pytest.raises(KeyError, match="no measure 'MAUVE'; there are word JSD"):
+        report["MAUVE"]
+
+
+def test_real_sentences_are_read_from_a_file(shared_data: Path):
+    path = shared_data / "sentiment_sentences" / "amazon_cells_labelled.txt"
+    if not path.exists():
+        pytest.skip("the sentiment sentences are not among the real data")
+    texts = [line.split("\t")[0] for line in path.read_text("utf-8").splitlines() if line.strip()]
+    report = evaluate(texts[:300], texts[300:450], splits=4)
+    assert sum(row.apart for row in report.rows) <= 3  # the same source

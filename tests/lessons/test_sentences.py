@@ -1,0 +1,164 @@
+"""Sentences of the lessons that state an outcome of a recorded study, held against its numbers."""
+
+import json
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from synthkit.studies.measurements import difference, values
+from synthkit.studies.results import load_result
+
+NBS = Path(__file__).parents[2] / "nbs"
+
+
+@cache
+def study(name):
+    return load_result(name)
+
+
+@cache
+def told(name, module):
+    """The verdicts of a recorded study, by claim and world."""
+    found = import_module(f"synthkit.{module}.report").verdicts(study(name))
+    return found.set_index(["claim", "world"])["verdict"]
+
+
+def level(name, measure, arm, **labels):
+    return np.nanmean(values(study(name), measure, arm, **labels))
+
+
+def gap(name, measure, arm, against, **labels):
+    return difference(study(name), measure, arm, against, **labels).mean
+
+
+def of(verdicts, verdict):
+    return set(verdicts[verdicts == verdict].index.get_level_values("claim"))
+
+
+def embedsdg():
+    found = told("embedsdg-study", "embedsdg")
+    rare = [level("embedsdg-study", "rare share of seeds", a) for a in ("EmbedSDG", "random, pair")]
+    yield not of(found, "refuted") and len(of(found, "undecided")) == 2
+    yield "the sketch adds to sparse pairs" in of(found, "undecided")
+    yield "accuracy rises with density (within-family Spearman)" in of(found, "undecided")
+    yield 1.8 < rare[0] / rare[1] < 2.2
+    accuracy = ("embedsdg-study", "accuracy (retrain)")
+    gains = [
+        gap(*accuracy, arm, "random, one seed") for arm in ("EmbedSDG", "uniform over families")
+    ]
+    yield round(gains[0], 2) == 0.05 and 1.7 < gains[1] / gains[0] < 2.2
+
+
+def softsrv():
+    found = told("softsrv-study", "softsrv")
+    nearer = "SSNP above the engineered template in MAUVE"
+    gains = [gap("softsrv-study", "MAUVE", "SSNP", "engineered template", world=w)
+             for w in ("math", "code", "facts")]  # fmt: skip
+    yield set(found[nearer]) == {"supported"} and 0.2 <= min(gains) and max(gains) < 0.35
+    students = found[found.index.get_level_values(0).str.contains("of engineered template")]
+    loss = students.index.get_level_values(0).str.endswith("(loss)")
+    yield set(students[~loss]) == {"undecided"}
+    yield set(students[loss & (students == "supported")].index.get_level_values(1)) == {"math"}
+    yield (students[loss & (students.index.get_level_values(1) == "math")] == "supported").all()
+    refuted = found[found == "refuted"].index
+    yield set(refuted) == {
+        ("SSNP above SSMP8 in loss", "math"), ("SSNP above SSMP8 in loss", "facts"),
+        ("SSMP8 above SSNP in MAUVE", "code"),
+        ("best contextual variant (SSMC) near real against real", "facts"),
+    }  # fmt: skip
+
+
+def spa():
+    found, code = told("spa-study", "spa"), {"world": "code", "skew": "strong"}
+    right = {arm: level("spa-study", "pass@1", arm, **code) for arm in (
+        "one adapter, greedy", "influence", "random parts", "BM25+", "true modes")}  # fmt: skip
+    yield list(found[found == "refuted"].index) == [
+        ("more diverse than random parts", "code, strong skew")]  # fmt: skip
+    yield found["as right as one adapter, greedy", "code, strong skew"] == "undecided"
+    yield found["more diverse than random parts", "records, mild skew"] == "undecided"
+    yield round(right["one adapter, greedy"], 2) == 0.99 and round(right["influence"], 2) == 0.93
+    yield max(v for k, v in right.items() if k != "one adapter, greedy") < 0.95
+    yield round(level("spa-study", "diversity", "random parts", **code), 2) in (0.69, 0.70)
+    yield set(found["at least as right as temperature 1"]) == {"supported"}
+    strong = {"world": "records", "skew": "strong"}
+    ari = "adjusted Rand index, mode"
+    yield round(level("spa-study", ari, "influence", **strong), 2) == 0.90
+    yield round(level("spa-study", ari, "k-means of scores", **strong), 2) == 0.26
+
+
+def synalign():
+    found, own = told("synalign-study", "synalign"), {"part": "written by the model"}
+    at = "written by the model"
+    for text in (
+        "weights bring the tone nearer still",
+        "weights bring the style nearer still",
+        "weights help a student of the tone",
+        "weights help a student of the sentiment",
+    ):
+        yield found[text, at] == "undecided"
+    pair = ("SynAlign, aligned", "SynAlign, unweighted")
+    for measure in ("TV tone", "TV style", "accuracy, tone", "accuracy, sentiment"):
+        yield abs(gap("synalign-study", measure, *pair, **own)) < 0.01
+    floors = [level("synalign-study", "MMD2 floors", arm, **own) for arm in (
+        "label only (SimPrompt)", "SynAlign, unweighted")]  # fmt: skip
+    yield round(floors[0]) == 30 and round(floors[1]) == 2
+    yield of(found, "refuted") == {
+        "effective size", "weights help a student of the sentiment",
+        "attributes make more combinations than a label alone"}  # fmt: skip
+    skewed = {"part": "skewed pool"}
+    yield (
+        round(gap("synalign-study", "accuracy, tone", "tilting", "unweighted", **skewed), 2) == 0.12
+    )
+
+
+def difflm():
+    census, tables = told("difflm-study", "difflm"), told("difflm-real-tables", "difflm")
+    more = "teaches more than all real rows"
+    yield set(census[more]) == set(tables[more]) == {"refuted"}
+    missing = [
+        gap(name, "auc", "real", "DiffLM", table=table)
+        for name, table in [("difflm-study", "census"),
+                            *(("difflm-real-tables", t) for t in ("adult", "default", "magic"))]
+    ]  # fmt: skip
+    yield [round(m, 2) for m in missing] in ([0.07, 0.02, 0.01, 0.03], [0.07, 0.02, 0.01, 0.04])
+    diffusion = "latents from the diffusion teach more than from N(0, I)"
+    yield census[diffusion, "census"] == "undecided"
+    yield dict(tables[diffusion]) == {
+        "adult": "undecided", "default": "undecided", "magic": "supported"}  # fmt: skip
+    for share in ("50%", "100%"):
+        text = f"real and {share} synthetic rows teach more than the real ones"
+        yield {census[text, "census"], tables[text, "adult"], tables[text, "magic"]} == {"refuted"}
+    yield dict(tables["AUC reaches its bar"]) == {
+        "adult": "supported", "default": "supported", "magic": "undecided"}  # fmt: skip
+    magic = values(study("difflm-real-tables"), "auc", "DiffLM", table="magic")
+    yield round(magic.mean(), 5) == 0.90015
+    seconds = [level("difflm-study", "seconds", arm, table="census") for arm in (
+        "TVAE", "CTGAN", "DiffLM")]  # fmt: skip
+    yield [round(s) for s in seconds] == [55, 226, 341]
+    rises = values(study("difflm-study"), "rise of a wrong latent", "DiffLM", table="census")
+    yield sorted(np.round(rises).astype(int)) == [8, 21, 181]
+
+
+@pytest.mark.parametrize("check", [embedsdg, softsrv, spa, synalign, difflm])
+def test_what_is_said_of_a_recorded_study_is_so(check):
+    wrong = [number for number, right in enumerate(check()) if not right]
+    assert not wrong, f"statements {wrong} of {check.__name__} (from 0) are not so"
+
+
+def shown(lesson, cell):
+    """The stored text output of a cell, as {first column: numbers}."""
+    cells = json.loads(next(NBS.glob(f"{lesson}_*.ipynb")).read_text())["cells"]
+    (found,) = (each for each in cells if each["id"] == cell)
+    text = "".join(found["outputs"][0]["data"]["text/plain"]).splitlines()
+    rows = (line.rsplit(maxsplit=1) for line in text)
+    return {row[0].strip(): float(row[1]) for row in rows if len(row) == 2 and "0." in row[1]}
+
+
+def test_what_is_said_of_stored_outputs_is_so():
+    rare = shown("10", "dd5545fb")
+    assert rare["sparse pairs"] == 0.155 < rare["random pairs"] == 0.165 < rare["dense pairs"]
+    ari = shown("31", "48859220")
+    assert ari["k-means of score columns"] == 0.62

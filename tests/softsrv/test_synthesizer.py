@@ -1,0 +1,774 @@
+"""SoftSRV as a whole: presets, texts, drafts, filters and rounds, answers, resuming, saving."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from datasets import Dataset
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny import tiny_lm
+
+from synthkit.core.files import read_jsonl
+from synthkit.evaluation.contamination import HeldOut
+from synthkit.lm import load_lm
+from synthkit.lm.decoding import Sampling, decode
+from synthkit.lm.soft_prompts import held_out_loss, prefix
+from synthkit.softsrv import SoftSRV, SoftSRVPreset
+from synthkit.softsrv import synthesizer as module
+from synthkit.softsrv.filters import COLUMNS, DROPPED, NEAR_COPY
+from synthkit.softsrv.synthesizer import (
+    PRESETS,
+    QUESTION_LINE,
+    Answerer,
+    Draft,
+    Drawing,
+    answer_prompt,
+    check_contexts,
+    fitting,
+    make_plan,
+    split,
+    target_texts,
+    write,
+)
+from synthkit.teacher import FunctionTeacher, Reply, TeacherError
+
+REAL = [
+    f"Anna has {i} apples and buys {j} more at the market."
+    for i in range(2, 8)
+    for j in (3, 5, 9, 12)
+]
+QUICK = {"steps": 4, "batch_size": 8, "eval_every": 2, "length": 3, "hidden": 8, "k": 2}
+RAW = {"drop": (), "max_new_tokens": 12}
+
+
+@pytest.fixture(scope="module")
+def lm(tmp_path_factory):
+    return load_lm(tiny_lm(tmp_path_factory.mktemp("tiny") / "llama"), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def fitted(lm):
+    """One fitted method; tests read it and never change it."""
+    return make(lm).fit(REAL)
+
+
+def make(lm, kind="ssmc", **changes):
+    return SoftSRV(lm, kind, **{**QUICK, "max_new_tokens": 12, **changes})
+
+
+def scripted(monkeypatch, script):
+    """Let `script(slot, turn)` write the drafts in place of the model; returns the calls."""
+    calls = []
+
+    def stub(lm, starts, ids, how):
+        calls.append(list(ids))
+        found = [script(number & 0xFFFFFFFF, number >> 32) for number in ids]
+        return [draft if isinstance(draft, Draft) else Draft(draft, True) for draft in found]
+
+    monkeypatch.setattr(module, "write", stub)
+    return calls
+
+
+# --- presets -------------------------------------------------------------------------------------
+
+
+def test_presets_and_what_is_known_of_the_paper():
+    assert set(PRESETS) == {"fast", "study", "paper"}
+    paper = PRESETS["paper"]
+    assert (paper.kind, paper.k, paper.length) == ("ssmp", 2, 128)
+    assert (paper.steps, paper.lr) == (20_000, 5e-6)
+    assert PRESETS["fast"].steps < PRESETS["study"].steps
+
+
+def test_a_change_replaces_one_value_and_the_kind_is_one_of_them(lm):
+    made = SoftSRV(lm, "ssnp", preset="study", dim=8, context="random")
+    assert asdict(made.preset) == {
+        **asdict(PRESETS["study"]), "kind": "ssnp", "dim": 8, "context": "random",
+    }  # fmt: skip
+    assert SoftSRV(lm, preset="paper").kind == "ssmp" and SoftSRV(lm).kind == "ssmc"
+
+
+def test_training_is_what_the_preset_says():
+    preset = SoftSRVPreset(steps=7, length=5, batch_size=3, lr=0.1, patience=None)
+    training = preset.training()
+    for name in ("steps", "length", "batch_size", "lr", "patience", "eval_every", "clip"):
+        assert getattr(training, name) == getattr(preset, name)
+
+
+def test_each_kind_has_its_learning_rate_unless_one_is_given():
+    rates = {"lr_ssnp": 0.1, "lr_ssmp": 0.2, "lr_ssmc": 0.3}
+    for kind in ("ssnp", "ssmp", "ssmc"):
+        assert SoftSRVPreset(kind, **rates).training().lr == rates[f"lr_{kind}"]
+        assert SoftSRVPreset(kind, **rates, lr=0.9).training().lr == 0.9
+
+
+def test_a_preset_survives_json():
+    preset = SoftSRVPreset(drop=["empty"], kind="ssmp")
+    assert SoftSRVPreset(**json.loads(json.dumps(asdict(preset)))) == preset
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "ssx"}, "kind must be ssnp, ssmp or ssmc, got 'ssx'"),
+        ({"steps": 0}, "steps must be positive"),
+        ({"length": 0}, "length must be positive"),
+        ({"k": 0}, "k must be at least 1"),
+        ({"max_new_tokens": 0}, "max_new_tokens must be at least 1"),
+        ({"max_rounds": 0}, "max_rounds must be at least 1"),
+        ({"held_out_share": 1.0}, r"held_out_share must lie in \[0, 1\), got 1.0"),
+        ({"temperature": -1}, "temperature must be finite"),
+        ({"temperature": float("nan")}, "temperature must be finite"),
+        ({"near_copy": "all"}, "near_copy must be one of"),
+        ({"drop": ["nothing"]}, "drop must be a collection"),
+        ({"min_words": 0}, "min_words must be at least 1"),
+        ({"answer_prompt": "Well?"}, "'answer_prompt' lacks {question}"),
+        ({"colour": 1}, "no option colour"),
+    ],
+)
+def test_impossible_values_are_refused_before_any_work(lm, change, message):
+    with pytest.raises(ValueError, match=message):
+        SoftSRV(lm, **change)
+
+
+def test_an_unknown_preset_is_named(lm):
+    with pytest.raises(ValueError, match="no preset 'huge'; choose one of fast, study, paper"):
+        SoftSRV(lm, preset="huge")
+
+
+# --- texts ---------------------------------------------------------------------------------------
+
+
+def test_texts_come_from_text_question_or_passage_and_question():
+    assert target_texts(REAL) == REAL
+    assert target_texts([{"text": "a b", "question": "c"}]) == ["a b"]
+    assert target_texts([{"question": "c?"}]) == ["c?"]
+    assert target_texts([{"question": "c?", "passage": "P."}]) == ["P.\nQuestion: c?"]
+
+
+def test_texts_come_from_a_dataset_and_a_frame():
+    import pandas as pd
+    from datasets import Dataset
+
+    assert target_texts([{"prompt": "Write f", "code": "def f(): pass"}]) == ["Write f"]
+    frame = pd.DataFrame({"text": REAL})
+    assert target_texts(frame) == target_texts(Dataset.from_pandas(frame)) == REAL
+
+
+@pytest.mark.parametrize(
+    ("bad", "error", "message"),
+    [
+        ([{"words": "a"}], ValueError, r"'text', 'question' .*'prompt'; found words"),
+        ([], ValueError, "empty"),
+        ([{"text": " "}], ValueError, "row 0"),
+        (["a b", ""], ValueError, "row 1"),
+        ([{"text": None}], ValueError, "row 0"),
+        ([{"question": "c?", "passage": ""}], ValueError, "'passage'.*row 0"),
+        ("one string", TypeError, "found str"),
+        (["a", 3], (TypeError, ValueError), "row 1"),
+        (5, TypeError, "found int"),
+    ],
+)
+def test_bad_data_is_named(bad, error, message):
+    with pytest.raises(error, match=message):
+        target_texts(bad)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_too_few_texts_say_how_many_are_needed(lm, n):
+    with pytest.raises(ValueError, match=rf"at least 3 texts, .*found {n}"):
+        make(lm).fit(REAL[:n])
+    assert len(make(lm).fit(REAL[:3]).texts) == 2
+
+
+@settings(deadline=None)
+@given(st.integers(4, 60), st.floats(0.0, 0.5), st.integers(0, 5))
+def test_a_split_loses_nothing_and_repeats_nothing(n, share, seed):
+    indices = list(range(100, 100 + n))
+    train, held = split(indices, share, seed)
+    assert sorted(train + held) == indices and train == sorted(train) and held == sorted(held)
+    assert len(held) == (max(1, round(share * n)) if share else 0)
+    assert split(indices, share, seed) == (train, held)
+
+
+def test_a_text_fits_up_to_the_last_position(lm):
+    size = lambda text: len(lm.token_ids([text])[0]) + 3 + 2  # noqa: E731
+    short, long = REAL[0], " ".join(REAL)
+    assert size(long) > lm.context > size(short)
+    assert fitting(lm, [short, long], 3, "skip") == [0]
+    edge = lm.context - size(short) + 3
+    assert fitting(lm, [short], edge) == [0]
+    with pytest.raises(ValueError, match="text 0 with its soft prompt"):
+        fitting(lm, [short], edge + 1)
+
+
+def test_too_long_texts_are_an_error_or_left_out_with_a_count(lm, caplog):
+    rows = [*REAL[:5], " ".join(REAL)]
+    with pytest.raises(ValueError, match=r"text 5 .*context"):
+        make(lm).fit(rows)
+    with caplog.at_level("WARNING", "synthkit"):
+        made = make(lm, held_out_share=0.0).fit(rows, too_long="skip")
+    assert made.texts == REAL[:5] and "1 of 6 texts" in caplog.text
+    with pytest.raises(ValueError, match="too_long must be"):
+        make(lm).fit(REAL, too_long="cut")
+
+
+# --- fit -----------------------------------------------------------------------------------------
+
+
+def test_a_fit_keeps_the_training_texts_with_their_rows_and_contexts(lm, fitted):
+    made = fitted.fitted
+    assert [REAL[row] for row in made.rows] == made.texts
+    assert len(made.texts) == len(REAL) - round(0.15 * len(REAL))
+    assert made.contexts.shape == (len(made.texts), lm.hidden_size)
+    assert torch.equal(made.contexts, made.encoder(made.texts))
+
+
+def test_given_held_out_texts_leave_all_of_the_real_ones_to_train_on(lm):
+    made = make(lm).fit(REAL[:10], held_out=[{"text": text} for text in REAL[10:14]])
+    assert made.texts == REAL[:10]
+    z = made.fitted.encoder(REAL[10:14])
+    best = held_out_loss(lm, made.fitted.prompt, z, REAL[10:14])
+    assert made.fitted.history.best_loss == pytest.approx(best, abs=1e-6)
+
+
+def test_without_a_share_nothing_is_held_out(lm):
+    made = make(lm, held_out_share=0.0).fit(REAL)
+    assert made.texts == REAL and made.fitted.history.held_out == []
+
+
+def test_the_frozen_model_stays_bit_for_bit_the_same(lm):
+    before = {name: p.detach().clone() for name, p in lm.model.named_parameters()}
+    asked = {name for name, p in lm.model.named_parameters() if p.requires_grad}
+    make(lm).fit(REAL).sample(3)
+    assert all(torch.equal(p, before[name]) for name, p in lm.model.named_parameters())
+    assert {name for name, p in lm.model.named_parameters() if p.requires_grad} == asked
+
+
+@pytest.mark.parametrize("kind", ["ssnp", "ssmp", "ssmc"])
+def test_every_kind_fits_samples_and_lowers_its_loss(lm, kind):
+    made = make(lm, kind, steps=30, eval_every=10, lr=0.02).fit(REAL)
+    (_, first), *_ = made.fitted.history.held_out
+    assert made.fitted.history.best_loss < first - 0.1
+    rows = make(lm, kind, **RAW).fit(REAL).sample(4)
+    assert set(rows["kind"]) == {kind} and len(rows) == 4
+
+
+@pytest.mark.parametrize(
+    ("context", "dim", "width"),
+    [("input_mean", None, 64), ("random", 5, 5), ("hidden_mean", None, 64), ("learned", 4, 64)],
+)
+def test_every_context_fits_and_samples(lm, context, dim, width):
+    made = make(lm, context=context, dim=dim, **RAW).fit(REAL)
+    assert made.fitted.contexts.shape[1] == width and len(made.sample(2)) == 2
+
+
+def test_an_encoder_of_ones_own(lm):
+    def lengths(texts):
+        return np.array([[len(text), text.count("1")] for text in texts], dtype=float)
+
+    made = make(lm, context="encoder", encoder=lengths, **RAW).fit(REAL)
+    assert made.fitted.contexts[0].tolist() == [len(made.texts[0]), made.texts[0].count("1")]
+    assert len(made.sample(2)) == 2
+
+
+def test_the_same_seed_gives_the_same_theta_and_another_one_another(lm):
+    def theta(seed):
+        state = make(lm, seed=seed).fit(REAL).fitted.prompt.state_dict()
+        return torch.cat([tensor.flatten().float() for tensor in state.values()])
+
+    assert torch.equal(theta(0), theta(0)) and not torch.equal(theta(0), theta(1))
+
+
+def test_loss_is_that_of_each_text_behind_its_own_context(lm, fitted):
+    texts = REAL[:5]
+    total, tokens = 0.0, 0
+    for text in texts:
+        z = fitted.fitted.encoder([text])
+        front = prefix(lm, fitted.fitted.prompt, z).detach()
+        embeds, labels, mask = lm.training_batch([text], prefix_embeds=front, bos=False)
+        total += float(lm.token_losses(embeds, labels, mask).sum().detach())
+        tokens += int((labels != -100).sum())
+    assert fitted.loss(texts) == pytest.approx(total / tokens, abs=1e-5)
+    rows = pd.DataFrame({"text": texts})
+    for data in (tuple(texts), rows, rows["text"], Dataset.from_pandas(rows)):
+        assert fitted.loss(data) == fitted.loss(texts)
+
+
+def test_an_interrupted_fit_goes_on_where_it_was(lm, tmp_path, monkeypatch):
+    whole = make(lm, steps=6).fit(REAL).fitted
+    file, real_loss, count = tmp_path / "fit", lm.token_losses, []
+
+    def dies(*arguments):
+        count.append(1)
+        if len(count) > 6:
+            raise KeyboardInterrupt
+        return real_loss(*arguments)
+
+    monkeypatch.setattr(lm, "token_losses", dies)
+    with pytest.raises(KeyboardInterrupt):
+        make(lm, steps=6).fit(REAL, checkpoint=file)
+    monkeypatch.setattr(lm, "token_losses", real_loss)
+    assert file.exists()
+    method = make(lm, steps=6).fit(REAL, checkpoint=file)
+    again = method.fitted
+    assert again.history == whole.history and file.exists()
+    method.save(tmp_path / "saved")
+    assert not file.exists()
+    for name, tensor in again.prompt.state_dict().items():
+        assert torch.equal(tensor, whole.prompt.state_dict()[name]), name
+
+
+def test_a_4_bit_model_learns_the_same_after_it_has_generated(tmp_path):
+    lm = load_lm(tiny_lm(tmp_path / "llama"), bits=4, device="cpu")
+
+    def theta():
+        return [p.detach().clone() for p in make(lm).fit(REAL).fitted.prompt.parameters()]
+
+    before = theta()
+    assert len(make(lm, **RAW).fit(REAL).sample(3)) == 3
+    assert all(torch.equal(a, b) for a, b in zip(before, theta()))
+
+
+def test_a_loss_of_nan_stops_and_the_last_good_state_still_samples(lm):
+    made = make(lm, lr=1e30, steps=8, eval_every=1, clip=1e30, **RAW)
+    with pytest.raises(FloatingPointError, match="Lower the learning rate"):
+        made.fit(REAL)
+    assert all(torch.isfinite(p).all() for p in made.fitted.prompt.parameters())
+    assert len(made.sample(3)) == 3
+
+
+def test_a_model_without_an_end_token_is_refused(lm, monkeypatch):
+    monkeypatch.setattr(lm, "eos_id", None)
+    with pytest.raises(ValueError, match="no end token"):
+        make(lm).fit(REAL)
+
+
+# --- drafts --------------------------------------------------------------------------------------
+
+
+def starts_of(lm, fitted, n):
+    with torch.no_grad():
+        return prefix(lm, fitted.fitted.prompt, fitted.fitted.contexts[:n])
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_drafts_are_what_generate_gives(lm, fitted, temperature):
+    starts = starts_of(lm, fitted, 6)
+    drafts = write(lm, list(starts), range(6), Drawing(temperature, 10, 3))
+    texts = lm.generate(
+        prefix_embeds=starts, bos=False, max_new_tokens=10, temperature=temperature, seed=3
+    )
+    assert [draft.text for draft in drafts] == texts
+
+
+def test_a_draft_ended_if_the_model_needed_fewer_tokens_than_it_might_have(lm, fitted):
+    starts = list(starts_of(lm, fitted, 20)) * 3
+    drafts = write(lm, starts, range(60), Drawing(1.0, 40, 0))
+    sampling, limits = Sampling(1.0, seed=0), [60] * 60
+    with lm.evaluating():
+        longer = decode(lm.model, starts, range(60), limits, eos={lm.eos_id}, sampling=sampling)
+    ended = [len(tokens) < 40 for tokens in longer]
+    assert 0 < sum(ended) < 60  # the random model ends some texts
+    assert [draft.ended for draft in drafts] == ended
+
+
+def test_a_draft_that_fills_the_limit_is_torn_although_its_text_has_fewer_tokens(lm, monkeypatch):
+    pieces = [ids for (ids,) in lm.token_ids(list("Anna"))]
+    assert len(lm.token_ids(["Anna"])[0]) < 4  # the pieces merge when the text is read again
+    monkeypatch.setattr(module, "decode", lambda *a, **k: [pieces, pieces[:3]])
+    starts = [torch.zeros(1, lm.hidden_size)] * 2
+    drafts = write(lm, starts, range(2), Drawing(1.0, 4, 0))
+    assert drafts == [Draft("Anna", False), Draft("Ann", True)]
+
+
+def test_noise_follows_the_number_of_the_draft_and_not_the_batch(lm, fitted):
+    starts, how = list(starts_of(lm, fitted, 8)), Drawing(1.0, 10, 0)
+    together = write(lm, starts, range(8), how)
+    alone = [write(lm, [start], [i], how)[0] for i, start in enumerate(starts)]
+    assert together == alone
+    assert write(lm, starts, range(8, 16), how) != together
+
+
+def test_a_start_without_room_is_refused(lm):
+    with pytest.raises(ValueError, match="one new token"):
+        write(lm, [torch.zeros(lm.context, lm.hidden_size)], [0], Drawing(1.0, 4, 0))
+
+
+def test_the_context_ends_a_draft_that_may_be_longer(lm):
+    start = torch.zeros(lm.context - 5, lm.hidden_size)
+    (draft,) = write(lm, [start], [0], Drawing(0.0, 50, 0))
+    assert not draft.ended or len(lm.token_ids([draft.text])[0]) <= 5
+
+
+def test_sampling_reaches_the_whole_vocabulary(lm, fitted):
+    """More than the 50 best tokens, where transformers would stop by default."""
+    start = [starts_of(lm, fitted, 1)[0]] * 300
+    drafts = write(lm, start, range(300), Drawing(100.0, 1, 0))
+    assert len({draft.text for draft in drafts}) > 100
+
+
+# --- sample --------------------------------------------------------------------------------------
+
+
+def test_rows_carry_their_provenance(lm):
+    made = make(lm, seed=4, **RAW).fit(REAL)
+    rows = made.sample(6, temperature=0.7)
+    assert rows.column_names == list(COLUMNS)
+    for row in rows:
+        assert (row["kind"], row["temperature"], row["seed"]) == ("ssmc", 0.7, 4)
+        assert row["answer"] is None and row["teacher"] is None
+        assert row["question"] == row["text"] and row["context"] in made.fitted.rows
+        assert row["near_copy_own"] is False
+
+
+def test_contexts_take_turns(lm, fitted):
+    made = make(lm, **RAW).fit(REAL)
+    n = len(made.texts)
+    rows = made.sample(2 * n + 3, seed=1)
+    first, second = rows["context"][:n], rows["context"][n : 2 * n]
+    assert sorted(first) == made.fitted.rows and first == second
+    assert first != made.sample(n, seed=2)["context"]
+
+
+def test_the_same_seed_gives_the_same_rows_and_another_others(lm):
+    made = make(lm, **RAW).fit(REAL)
+    a, b, c = (made.sample(5, seed=seed).to_list() for seed in (1, 1, 2))
+    assert a == b and [row["text"] for row in a] != [row["text"] for row in c]
+
+
+def test_the_batch_changes_nothing(lm):
+    made = make(lm, **RAW).fit(REAL)
+    assert made.sample(7, batch=2).to_list() == made.sample(7, batch=64).to_list()
+
+
+def test_more_rows_begin_with_the_fewer(lm):
+    made = make(lm, **RAW).fit(REAL)
+    assert made.sample(9).to_list()[:4] == made.sample(4).to_list()
+
+
+def test_texts_and_vectors_as_contexts(lm):
+    made = make(lm, **RAW).fit(REAL)
+    by_text = made.sample(5, contexts=REAL[:3])
+    z = made.fitted.encoder(REAL[:3])
+    by_vector = made.sample(5, contexts=z.numpy())
+    assert by_text["text"] == by_vector["text"] == made.sample(5, contexts=z)["text"]
+    assert by_text["context"] == [0, 1, 2, 0, 1]
+    assert by_text["near_copy_own"] == [False] * 5 and by_vector["near_copy_own"] == [None] * 5
+
+
+def test_halfway_contexts_are_sampled_from(lm):
+    made = make(lm, **RAW).fit(REAL)
+    z = made.fitted.contexts
+    assert len(made.sample(3, contexts=(z[:3] + z[3:6]) / 2)) == 3
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (np.zeros((3, 5)), r"contexts must be \(m, 64\).*found \(3, 5\)"),
+        (np.zeros(64), r"contexts must be"),
+        (np.zeros((0, 64)), r"contexts must be"),
+        (np.full((2, 64), np.nan), "NaN or infinite"),
+        ([], "contexts must be"),
+        ("one text", "not one string"),
+    ],
+)
+def test_bad_contexts_are_refused(fitted, bad, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        fitted.sample(2, contexts=bad)
+
+
+def test_contexts_are_float32_and_checked():
+    assert check_contexts([[1, 2]], 2).dtype == torch.float32
+
+
+def test_a_plan_without_contexts_visits_each_text_once_a_turn(fitted):
+    plan, takes, z = make_plan(fitted.fitted, None, 40, seed=3)
+    n = len(fitted.texts)
+    assert sorted(takes[:n]) == list(range(n)) and len(z) == n
+    assert all(slot.own == fitted.texts[i] for slot, i in zip(plan, takes))
+    assert all(slot.context == fitted.fitted.rows[i] for slot, i in zip(plan, takes))
+
+
+# --- rounds --------------------------------------------------------------------------------------
+
+
+def test_every_rejection_is_counted_and_its_slot_drawn_again(lm, monkeypatch):
+    script = {
+        (0, 0): "",
+        (1, 0): Draft("The train leaves at", False),
+        (2, 0): "A new text of five words.",
+        (3, 0): "a NEW text of five words.",
+        (4, 0): REAL[0],
+        (5, 0): "Held out text of a test.",
+    }
+    scripted(monkeypatch, lambda s, t: script.get((s, t), f"Text number {s} of round {t}."))
+    made = make(lm, max_new_tokens=12).fit(REAL)
+    rows = made.sample(6, held_out=HeldOut(["Held out text of a test."], n=None))
+    assert made.report == {
+        "empty": 1, "unterminated": 1, "duplicate": 2, "contaminated": 1, "kept": 6,
+    }  # fmt: skip
+    expected = [f"Text number {slot} of round 1." for slot in range(6)]
+    expected[2] = "A new text of five words."
+    assert rows["text"] == expected and set(rows["status"]) == {"kept"}
+
+
+def test_a_slot_is_drawn_again_from_its_own_context(lm, monkeypatch):
+    calls = scripted(monkeypatch, lambda s, t: f"Text number {s}, {t}." if t == 2 else "")
+    made = make(lm).fit(REAL)
+    rows = made.sample(5)
+    assert [[number >> 32 for number in call] for call in calls] == [[t] * 5 for t in range(3)]
+    assert len(rows) == 5 and made.report == {"empty": 10, "kept": 5}
+
+
+def test_rounds_end_and_the_log_says_so(lm, monkeypatch, caplog):
+    scripted(monkeypatch, lambda s, t: "always the same text" if s else "")
+    made = make(lm, max_rounds=3).fit(REAL)
+    with caplog.at_level("WARNING", "synthkit"):
+        rows = made.sample(4)
+    assert rows["text"] == ["always the same text"] and "1 of 4 texts" in caplog.text
+    assert made.report == {"kept": 1, "duplicate": 2 + 2 + 2, "empty": 3}
+
+
+def test_no_row_at_all_is_an_empty_table_with_its_columns(lm, monkeypatch):
+    scripted(monkeypatch, lambda s, t: "")
+    rows = make(lm, max_rounds=1).fit(REAL).sample(3)
+    assert len(rows) == 0 and rows.column_names == list(COLUMNS)
+
+
+def test_greedy_drafts_are_not_drawn_again(lm, monkeypatch):
+    calls = scripted(monkeypatch, lambda s, t: "")
+    make(lm).fit(REAL).sample(3, temperature=0.0)
+    assert len(calls) == 1
+
+
+def test_near_copies_of_the_own_text_are_named_and_dropped_on_request(lm, monkeypatch):
+    made = make(lm).fit(REAL)
+    _, takes, _ = make_plan(made.fitted, None, 4, made.seed)
+    own = [made.texts[i].replace("has ", "has 99") for i in takes]
+    scripted(monkeypatch, lambda s, t: own[s] if t == 0 else f"Something else, {s} and {t}.")
+    rows = made.sample(4)
+    assert all(rows["near_copy_own"]) and all(rows["near_copy_train"])
+    assert set(rows["status"]) == {NEAR_COPY} and made.report[NEAR_COPY] == 4
+    strict = make(lm, drop=(*DROPPED, NEAR_COPY)).fit(REAL)
+    scripted(monkeypatch, lambda s, t: own[s] if t == 0 else f"Something else, {s} and {t}.")
+    assert strict.sample(4)["text"] == [f"Something else, {s} and 1." for s in range(4)]
+    assert strict.report == {NEAR_COPY: 4, "kept": 4}
+
+
+# --- answers -------------------------------------------------------------------------------------
+
+
+def test_a_question_is_put_as_students_learn_it_and_a_passage_keeps_its_line():
+    assert answer_prompt("How many?") == "Question: How many?\nAnswer:"
+    assert answer_prompt("P." + QUESTION_LINE + "Is it?") == "P.\nQuestion: Is it?\nAnswer:"
+    assert answer_prompt("sum(x)", "Solve {question}!") == "Solve sum(x)!"
+
+
+def test_a_teacher_answers_what_passed_in_batches(lm, monkeypatch):
+    asked = []
+
+    class Spy:
+        name = "spy"
+
+        def complete(self, prompts, *, progress=False):
+            asked.append(prompts)
+            return [f" answer to {prompt} " for prompt in prompts]
+
+    scripted(monkeypatch, lambda s, t: "" if (s, t) == (1, 0) else f"Question number {s}, {t}?")
+    made = make(lm, teacher=Spy()).fit(REAL)
+    rows = made.sample(3)
+    assert asked == [
+        ["Question: Question number 0, 0?\nAnswer:", "Question: Question number 2, 0?\nAnswer:"],
+        ["Question: Question number 1, 1?\nAnswer:"],
+    ]
+    assert rows[0]["answer"] == "answer to Question: Question number 0, 0?\nAnswer:"
+    assert set(rows["teacher"]) == {"spy"}
+
+
+def test_a_function_answers_and_what_it_cannot_answer_is_drawn_again(lm, monkeypatch):
+    scripted(monkeypatch, lambda s, t: f"Question number {s}, {t}?")
+    made = make(lm, answer=lambda text: None if text.endswith("1, 0?") else "42").fit(REAL)
+    rows = made.sample(3)
+    assert made.report == {"unanswered": 1, "kept": 3} and set(rows["answer"]) == {"42"}
+    assert rows[1]["text"] == "Question number 1, 1?" and set(rows["teacher"]) == {"function"}
+
+
+def test_without_dropping_an_unanswered_row_stays_with_its_status(lm, monkeypatch):
+    scripted(monkeypatch, lambda s, t: "" if s else f"Question number {s}, {t}?")
+    rows = make(lm, answer=lambda text: " ", drop=()).fit(REAL).sample(2)
+    assert rows["status"] == ["unanswered", "empty"] and rows["answer"] == [None, None]
+
+
+def test_the_question_of_a_passage_has_a_column_of_its_own(lm, monkeypatch):
+    scripted(monkeypatch, lambda s, t: f"A passage, number {s}.\nQuestion: Is it {s}?")
+    rows = make(lm).fit(REAL).sample(2)
+    assert rows["question"] == ["Is it 0?", "Is it 1?"]
+    assert rows["text"][1].startswith("A passage")
+
+
+def test_a_model_is_a_teacher(lm):
+    answerer = Answerer(teacher=lm)
+    assert answerer.name == lm.name and len(answerer(["How many?"])) == 1
+
+
+def test_answerers_are_checked(lm):
+    assert Answerer().name is None
+    assert Answerer(FunctionTeacher(str, "t")).name == "t"
+    with pytest.raises(ValueError, match="not both"):
+        Answerer(FunctionTeacher(str, "t"), answer=str)
+    with pytest.raises(TypeError, match="a teacher is an object"):
+        Answerer(3)
+
+
+def test_replies_that_must_not_be_used_are_no_answers():
+    said = {
+        "a": "<think>3 * 4</think>\n12", "b": "```\n12\n```", "c": Reply("12 and then", "length"),
+        "d": "<think>cut off", "e": "I'm sorry, but I can't help with that.", "f": None,
+    }  # fmt: skip
+    answerer = Answerer(FunctionTeacher(said.get, "t"), template="{question}")
+    assert answerer(list(said)) == ["12", "12", "", "", "", ""]
+
+
+# --- resuming ------------------------------------------------------------------------------------
+
+
+def dying_teacher(after):
+    """A teacher that breaks at a call, and the prompts it was asked."""
+    asked = []
+
+    def reply(prompt):
+        asked.append(prompt)
+        if len(asked) == after:
+            raise ConnectionError("the server is gone")
+        return f"answer {prompt}"
+
+    return FunctionTeacher(reply, "t"), asked
+
+
+def test_an_interrupted_sample_resumes_without_drawing_or_asking_twice(lm, tmp_path, monkeypatch):
+    def script(slot, turn):
+        return "" if slot % 3 == 0 and turn == 0 else f"Question {slot} in {turn}?"
+
+    file = tmp_path / "drafts.jsonl"
+    scripted(monkeypatch, script)
+    whole = make(lm, teacher=dying_teacher(0)[0]).fit(REAL)
+    expected = whole.sample(20, batch=4).to_list()
+    teacher, asked = dying_teacher(8)
+    broken = make(lm, teacher=teacher).fit(REAL)
+    with pytest.raises(TeacherError, match=r"the server is gone\); 7 answers are safe"):
+        broken.sample(20, batch=4, checkpoint=file)
+    on_file = len(read_jsonl(file)) - 1
+    assert on_file == 12  # three groups: drafts are kept before they are answered
+    with file.open("a") as torn:
+        torn.write('{"round": 0, "sl')  # the power went off in the middle of a line
+    calls = scripted(monkeypatch, script)
+    before = len(asked)
+    rows = broken.sample(20, batch=4, checkpoint=file)
+    assert rows.to_list() == expected and broken.report == whole.report
+    drawn = [number for call in calls for number in call]
+    assert len(drawn) == sum(whole.report.values()) - on_file
+    assert asked[before] == asked[7] and not set(asked[:7]) & set(asked[before:])
+    calls.clear()
+    assert broken.sample(20, batch=4, checkpoint=file).to_list() == expected and calls == []
+
+
+def test_a_file_of_another_sample_is_refused(lm, tmp_path, monkeypatch):
+    scripted(monkeypatch, lambda s, t: f"Question {s} in {t}?")
+    made, file = make(lm).fit(REAL), tmp_path / "drafts.jsonl"
+    made.sample(3, checkpoint=file)
+    z = made.fitted.contexts
+    others = [{"seed": 9}, {"temperature": 0.5}, {"contexts": z}, {"contexts": z[:2]}]
+    for options in others:
+        with pytest.raises(ValueError, match="other data, settings"):
+            made.sample(3, checkpoint=file, **options)
+    with pytest.raises(ValueError, match="other data, settings"):
+        make(lm, seed=0, steps=2).fit(REAL).sample(3, checkpoint=file)
+    assert len(made.sample(5, checkpoint=file)) == 5
+
+
+# --- save and load -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["ssnp", "ssmp", "ssmc"])
+def test_save_and_load_keep_everything(lm, tmp_path, kind):
+    made = make(lm, kind, context="random", dim=4, seed=3, **RAW).fit(REAL)
+    loaded = SoftSRV.load(made.save(tmp_path / "m"), lm)
+    assert loaded.preset == made.preset and loaded.seed == 3 and loaded.kind == kind
+    assert loaded.texts == made.texts and loaded.fitted.rows == made.fitted.rows
+    assert loaded.fitted.history == made.fitted.history
+    assert torch.equal(loaded.fitted.contexts, made.fitted.contexts)
+    assert loaded.sample(4, seed=2).to_list() == made.sample(4, seed=2).to_list()
+    assert loaded.loss(REAL[:3]) == pytest.approx(made.loss(REAL[:3]), abs=1e-6)
+
+
+def test_a_loaded_method_can_be_given_a_teacher(lm, tmp_path, fitted):
+    folder = fitted.save(tmp_path)
+    assert SoftSRV.load(folder, lm, teacher=FunctionTeacher(str, "t")).answerer.name == "t"
+    assert SoftSRV.load(folder, lm, answer=str.upper).answerer.name == "upper"
+
+
+def test_another_model_is_refused_with_both_names(lm, fitted, tmp_path, tmp_path_factory):
+    folder = fitted.save(tmp_path)
+    other = load_lm(tiny_lm(tmp_path_factory.mktemp("other") / "other", seed=1), device="cpu")
+    names = rf"{lm.name} \({lm.fingerprint}\).*{other.name} \({other.fingerprint}\)"
+    with pytest.raises(ValueError, match=names):
+        SoftSRV.load(folder, other)
+    with pytest.raises(FileNotFoundError, match="made by save"):
+        SoftSRV.load(tmp_path / "nothing", lm)
+
+
+def test_a_function_as_encoder_has_to_be_given_again(lm, tmp_path):
+    def lengths(texts):
+        return np.array([[len(text), 1.0] for text in texts])
+
+    made = make(lm, context="encoder", encoder=lengths, **RAW).fit(REAL)
+    folder = made.save(tmp_path)
+    with pytest.raises(ValueError, match="encoder"):
+        SoftSRV.load(folder, lm)
+    loaded = SoftSRV.load(folder, lm, encoder=lengths)
+    assert loaded.sample(3).to_list() == made.sample(3).to_list()
+
+
+def test_nothing_works_before_fit(lm, tmp_path):
+    for use in (lambda m: m.sample(3), lambda m: m.loss(REAL), lambda m: m.save(tmp_path)):
+        with pytest.raises(ValueError, match="call fit"):
+            use(make(lm))
+
+
+@pytest.mark.parametrize("n", [0, -1])
+def test_no_rows_are_refused(fitted, n):
+    with pytest.raises(ValueError, match="at least 1"):
+        fitted.sample(n)
+
+
+def test_every_knob_of_the_filter_and_of_sampling_is_read(lm, monkeypatch):
+    """No field of the preset is decoration."""
+    base = make(lm, **RAW).fit(REAL).sample(4).to_list()
+    for change in ({"temperature": 0.3}, {"max_new_tokens": 5}):
+        assert make(lm, **{**RAW, **change}).fit(REAL).sample(4).to_list() != base, change
+    scripted(monkeypatch, lambda s, t: f"Anna has {s} apples and buys {t} more at the market.")
+    for change, status in (({"min_words": 50}, "empty"), ({"near_copy": "train"}, NEAR_COPY)):
+        rows = make(lm, drop=(), **change).fit(REAL).sample(1)
+        assert rows["status"] == [status], change
+
+
+# --- the embedded model --------------------------------------------------------------------------
+
+
+def test_a_short_fit_on_the_embedded_model_steers_it(embedded_lm):
+    """After a few steps the held-out loss has fallen far, and texts end by themselves."""
+    from synthkit.worlds.targets import load_target
+
+    target = load_target("math")
+    texts = target.texts(60, seed=0)
+    made = SoftSRV(embedded_lm, "ssnp", steps=12, batch_size=16, eval_every=12, drop=()).fit(texts)
+    (_, first), *_, (_, last) = made.fitted.history.held_out
+    assert last < 0.9 * first
+    rows = made.sample(16)
+    assert sum(status != "unterminated" for status in rows["status"]) > 4

@@ -1,0 +1,1040 @@
+"""Influence: gradients by hooks, estimators against explicit inverses, and retraining as judge."""
+
+import gc
+import runpy
+import weakref
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from bitsandbytes.nn.modules import has_avx512bf16
+from datasets import Dataset
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import spearmanr
+from sklearn.metrics import adjusted_rand_score
+from tiny import tiny_lm
+from torch import nn
+
+from synthkit.lm import load_lm
+from synthkit.lm.finetune import finetune
+from synthkit.lm.quantisation import linear4bit_modules
+from synthkit.lm.training import Schedule
+from synthkit.spa import METHODS, influence_scores
+from synthkit.spa import influence as module
+from synthkit.spa.influence import (
+    GradientStream,
+    block_fisher,
+    datainf,
+    example_losses,
+    grad_cos,
+    grad_dot,
+    lora_matrices,
+    per_example,
+    solve_fisher,
+)
+from synthkit.spa.kfac import draw_labels, ekfac
+from synthkit.spa.streaming import (
+    Stored,
+    as_pairs,
+    check_gradients,
+    group_blocks,
+    lengths,
+    project_factors,
+    random_maps,
+    stack,
+)
+from synthkit.studies.spa import retraining
+from synthkit.studies.spa.retraining import (
+    fidelity,
+    lds,
+    leave_one_out,
+    query_losses,
+    random_subsets,
+    retrained_losses,
+    train_adapter,
+    without_most_helpful,
+)
+
+ROWS = [
+    {"prompt": "Anna has", "completion": " 12 apples and buys 7 more at the market."},
+    {"prompt": "How many", "completion": " are there now?"},
+    {"prompt": "The train leaves", "completion": " at nine, and arrives two hours later."},
+    {"prompt": "A short", "completion": " one."},
+    {
+        "prompt": "Is the sky blue?",
+        "completion": " yes, on most days it is blue, and black at night",
+    },
+    {"prompt": "The market", "completion": " has 12 apples."},
+    {"prompt": "The rain", "completion": " leaves at night."},
+]
+QUERIES = [
+    {"prompt": "Anna buys", "completion": " 7 apples."},
+    {"prompt": "The train", "completion": " arrives later in the rain."},
+]
+
+
+def with_trained_looking_lora(lm, rank=3, targets="all-linear", seed=0):
+    """A student whose B is not zero, as after a training."""
+    student = lm.with_lora(rank=rank, targets=targets, seed=seed)
+    generator = torch.Generator().manual_seed(seed + 1)
+    with torch.no_grad():
+        for name, weight in student.model.named_parameters():
+            if "lora_B" in name:
+                weight.copy_(torch.randn(weight.shape, generator=generator) * 0.1)
+    return student
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return load_lm(tiny_lm(tmp_path_factory.mktemp("tiny") / "llama"), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def lm(base):
+    """A student that tests read and never change."""
+    return with_trained_looking_lora(base)
+
+
+@pytest.fixture(scope="module")
+def stream(lm):
+    return GradientStream(lm, ROWS, block_size=3)
+
+
+@pytest.fixture(scope="module")
+def G(stream):
+    return Stored(stack(stream))
+
+
+@pytest.fixture(scope="module")
+def Q(lm):
+    return stack(GradientStream(lm, QUERIES))
+
+
+def by_autograd(lm, rows, which, reduction="mean"):
+    """The gradient of one of `rows` in a batch, block by block, by autograd on the weights."""
+    matrices = lora_matrices(lm, lm.active_adapter)
+    losses, _ = example_losses(lm, as_pairs(rows), reduction)
+    grads = torch.autograd.grad(losses[which], [m.weight for m in matrices.values()])
+    return {name: grad.flatten() for name, grad in zip(matrices, grads)}
+
+
+def relative(a, b):
+    return ((a - b).norm() / b.norm()).item()
+
+
+def random_blocks(rows, sizes=(5, 8), seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        f"l{i}": torch.randn(rows, size, generator=generator).double()
+        for i, size in enumerate(sizes)
+    }
+
+
+def damping(g, c):
+    return c * g.square().sum().item() / len(g) / g.shape[1]
+
+
+# --- gradients ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "gemma3"])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_hooks_equal_autograd(tmp_path, kind, reduction):
+    lm = with_trained_looking_lora(load_lm(tiny_lm(tmp_path, kind), device="cpu"))
+    stream = GradientStream(lm, ROWS, block_size=4, reduction=reduction)
+    for indices, blocks in stream:
+        rows = [ROWS[i] for i in indices]
+        for at in range(len(rows)):
+            wanted = by_autograd(lm, rows, at, reduction)
+            found = {name: g[at] for name, g in blocks.items()}
+            assert (
+                relative(torch.cat(list(found.values())), torch.cat(list(wanted.values()))) < 1e-6
+            )
+            assert max(relative(found[name], wanted[name]) for name in wanted) < 1e-6
+
+
+def test_the_loss_is_that_of_nll_and_of_training(lm):
+    pairs = as_pairs(ROWS)
+    with torch.no_grad():
+        losses, _ = example_losses(lm, pairs)
+        sums, _ = example_losses(lm, pairs, "sum")
+    prompts, texts = zip(*pairs)
+    torch.testing.assert_close(losses, lm.nll(texts, prompts=prompts))
+    counts = torch.tensor([len(ids) + 1 for ids in lm.token_ids(texts)])  # the end token counts
+    torch.testing.assert_close(sums, losses * counts)
+    np.testing.assert_allclose(query_losses(lm, ROWS), losses, rtol=1e-5)
+
+
+def test_a_row_does_not_depend_on_its_block(lm, G):
+    for size in (1, 2, 7, 100):
+        again = stack(GradientStream(lm, ROWS, block_size=size))
+        for name, block in again.items():
+            assert relative(block, G.blocks[name]) < 1e-5
+
+
+def test_a_block_holds_rows_of_like_length_and_every_row_once(stream):
+    assert sorted(i for indices in stream.plan for i in indices) == list(range(len(ROWS)))
+    assert max(map(len, stream.plan)) == 3 and len(stream) == len(ROWS)
+    sizes = [len(p) + len(c) for p, c in map(lambda r: r.values(), ROWS)]
+    assert sizes[stream.plan[0][0]] > sizes[stream.plan[-1][-1]]
+
+
+def test_gradients_of_targets_of_the_users_choice(base):
+    lm = with_trained_looking_lora(base, targets=["q_proj", "v_proj"])
+    matrices = lora_matrices(lm, "student")
+    assert len(matrices) == 3 * 2 * 2 and all("_proj.lora_" in name for name in matrices)
+    found = stack(GradientStream(lm, ROWS[:2]))
+    for name, wanted in by_autograd(lm, ROWS[:2], 0).items():
+        assert relative(found[name][0], wanted) < 1e-5
+
+
+def test_a_matrix_that_is_called_twice_gets_the_sum(lm):
+    shared = nn.Linear(4, 3, bias=False)
+    x = torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(0))
+    with module.watch({"l": shared}) as calls:
+        y = shared(x).square().sum() + shared(2 * x).sin().sum()
+    deltas = torch.autograd.grad(y, [out for _, out in calls["l"]], retain_graph=True)
+    sides = [(a, d) for (a, _), d in zip(calls["l"], deltas)]
+    found = per_example({"l": module._joined(sides)})["l"].sum(0)
+    wanted = torch.autograd.grad(y, shared.weight)[0].flatten()
+    assert relative(found, wanted) < 1e-6
+
+
+def state(lm):
+    """Everything that a pass of influence might leave changed."""
+    return {
+        "hooks": sum(
+            len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks)
+            for m in lm.model.modules()
+        ),
+        "training": [m.training for m in lm.model.modules()],
+        "adapter": lm.active_adapter,
+        "trained": [name for name, w in lm.model.named_parameters() if w.requires_grad],
+        "grads": [name for name, w in lm.model.named_parameters() if w.grad is not None],
+        "weights": lm.fingerprint,
+    }
+
+
+def test_nothing_is_left_changed(base):
+    lm = with_trained_looking_lora(base)
+    lm.add_adapter("other", rank=2)
+    lm.model.train()
+    lm.set_adapter("other")
+    before = state(lm)
+    assert influence_scores(lm, ROWS, QUERIES, adapter="student").shape == (2, len(ROWS))
+    assert state(lm) == before
+    with torch.no_grad():  # a caller's no_grad does not reach inside
+        influence_scores(lm, ROWS[:2], QUERIES, adapter="student", method="dot")
+
+
+@pytest.mark.parametrize("where", ["forward", "loss", "matrix"])
+def test_no_hook_is_left_when_a_batch_fails(base, monkeypatch, where):
+    lm = with_trained_looking_lora(base)
+    lm.add_adapter("other", rank=2)
+    lm.set_adapter(None)
+    before = state(lm)
+
+    def fail(*_, **__):
+        raise MemoryError("in the middle")
+
+    if where == "forward":
+        handle = lm.model.model.layers[1].register_forward_hook(fail)
+    elif where == "matrix":
+        handle = lora_matrices_of(lm)["model.layers.1.mlp.up_proj.lora_B"].register_forward_hook(
+            fail
+        )
+    else:
+        monkeypatch.setattr(lm, "token_losses", fail, raising=False)
+    with pytest.raises(MemoryError, match="in the middle"):
+        influence_scores(lm, ROWS, QUERIES, adapter="student")
+    if where != "loss":
+        handle.remove()
+    monkeypatch.undo()
+    assert state(lm) == before
+    assert influence_scores(lm, ROWS, QUERIES, adapter="student").shape == (2, len(ROWS))
+
+
+def lora_matrices_of(lm):
+    with lm.use_adapter("student"):
+        return lora_matrices(lm, "student")
+
+
+def test_a_break_in_the_graph_is_an_error_and_not_a_zero(base):
+    lm = with_trained_looking_lora(base)
+    layer = lm.model.model.layers[1].mlp.down_proj
+    handle = layer.register_forward_hook(lambda *found: found[2].detach())
+    with pytest.raises(RuntimeError, match=r"no gradient reaches \d+ of 42 LoRA matrices"):
+        influence_scores(lm, ROWS, QUERIES)
+    handle.remove()
+    handle = lm.model.lm_head.register_forward_hook(lambda *found: found[2].detach())
+    with pytest.raises(RuntimeError, match="no gradient reaches 42 of 42"):
+        influence_scores(lm, ROWS, QUERIES)
+    handle.remove()
+
+
+def test_a_gradient_that_vanished_or_exploded_names_its_row(base):
+    lm = with_trained_looking_lora(base)
+    handle = lm.model.lm_head.register_forward_hook(lambda *found: found[2] * 0)
+    with pytest.raises(FloatingPointError, match=r"row \d is zero"):
+        influence_scores(lm, ROWS, QUERIES)
+    handle.remove()
+    blocks = random_blocks(4)
+    assert check_gradients(blocks, [7, 8, 9, 10]) is blocks
+    for value, what in ((0.0, "zero"), (float("nan"), "not finite"), (float("inf"), "not finite")):
+        wrong = {name: g.clone() for name, g in blocks.items()}
+        for g in wrong.values():
+            g[2] = value
+        with pytest.raises(FloatingPointError, match=f"row 9 is {what}"):
+            check_gradients(wrong, [7, 8, 9, 10])
+
+
+def test_only_plain_lora_is_taken(base):
+    from peft import LoraConfig
+
+    def student(**options):
+        lm = base.clone()
+        options = {"r": 2, "target_modules": ["q_proj"], "task_type": "CAUSAL_LM"} | options
+        lm.add_adapter("odd", config=LoraConfig(**options))
+        lm.set_adapter("odd")
+        return lm
+
+    assert len(lora_matrices(student(), "odd")) == 6
+    for options in ({"use_dora": True}, {"lora_bias": True}, {"modules_to_save": ["lm_head"]}):
+        with pytest.raises(ValueError, match="plain LoRA matrices"):
+            GradientStream(student(**options), ROWS)
+    unfrozen = student()
+    unfrozen.model.model.norm.weight.requires_grad_(True)
+    with pytest.raises(ValueError, match=r"what else it trains is \['model\.norm\.weight'\]"):
+        GradientStream(unfrozen, ROWS)
+
+
+# --- the stream -----------------------------------------------------------------------------------
+
+
+def test_memory_is_bounded_by_the_block(lm):
+    stream, alive = GradientStream(lm, ROWS, block_size=2), []
+    for indices, blocks in stream:
+        assert len(indices) <= 2 and all(len(g) == len(indices) for g in blocks.values())
+        alive = [each for each in alive if each() is not None]
+        assert len(alive) <= 1, "an earlier block is still held"
+        alive.append(weakref.ref(next(iter(blocks.values()))))
+        del blocks
+        gc.collect()
+
+
+@pytest.mark.parametrize("method", ["datainf", "ekfac"])
+def test_scoring_holds_two_blocks_at_most(lm, monkeypatch, method):
+    """However many rows: the factors and gradients of a block go when the one after is there."""
+    inner, noted, most = module.batch_factors, [], []
+
+    def noting(*args, **options):
+        factors, mask = inner(*args, **options)
+        gc.collect()
+        noted[:] = [each for each in noted if each() is not None]
+        noted.append(weakref.ref(next(iter(factors.values()))[1]))
+        most.append((len(noted), len(mask)))
+        return factors, mask
+
+    monkeypatch.setattr(module, "batch_factors", noting)
+    gradients, alive, whole = module.per_example, [], []
+
+    def noting_gradients(factors):
+        blocks = gradients(factors)
+        alive[:] = [each for each in alive if each() is not None]
+        alive.append(weakref.ref(next(iter(blocks.values()))))
+        whole.append(len(alive))
+        return blocks
+
+    monkeypatch.setattr(module, "per_example", noting_gradients)
+    gc.freeze()  # what was there before is not looked at: collecting is quick
+    try:
+        influence_scores(lm, ROWS, QUERIES, method=method, block_size=2)
+    finally:
+        gc.unfreeze()
+    assert len(most) >= 12 and max(held for held, _ in most) <= 2
+    assert max(rows for _, rows in most) <= 2 and max(whole) <= 2
+
+
+def test_sizes_and_parts(stream, G):
+    assert stream.sizes == G.sizes
+    names = list(stream.sizes)[3:6]
+    part = stack(stream.only(names))
+    assert list(part) == names
+    for name in names:
+        torch.testing.assert_close(part[name], G.only(names).blocks[name])
+    assert len(stream.sizes) == 42, "a part leaves the whole as it is"
+
+
+@pytest.mark.parametrize("k", [1, 4, 10**6])
+def test_a_projection_maps_the_longer_side(lm, G, k):
+    stream = GradientStream(lm, ROWS, project=k, seed=3)
+    maps = random_maps(stream.matrices, k, 3)
+    found = stack(stream)
+    for name, matrix in stream.matrices.items():
+        out, into = matrix.weight.shape
+        whole = G.blocks[name].view(-1, out, into)
+        if name in maps:
+            whole = whole @ maps[name] if into >= out else maps[name].T @ whole
+        torch.testing.assert_close(found[name], whole.flatten(1), rtol=1e-3, atol=1e-5)
+    assert stream.sizes == {name: block.shape[1] for name, block in found.items()}
+    assert (not maps) == (k > 10**5)
+    assert all(each.shape[1] == k for each in maps.values())
+
+
+def test_a_projection_keeps_dot_products_on_average():
+    matrix = {"l": nn.Linear(200, 2, bias=False)}
+    generator = torch.Generator().manual_seed(0)
+    a, delta = (
+        torch.randn(3, 1, 200, generator=generator),
+        torch.randn(3, 1, 2, generator=generator),
+    )
+    exact = per_example({"l": (a, delta)})["l"]
+    exact = exact @ exact.T
+    found = []
+    for seed in range(300):
+        maps = random_maps(matrix, 50, seed)
+        g = per_example(project_factors({"l": (a, delta)}, maps))["l"]
+        found.append(g @ g.T)
+    found = torch.stack(found)
+    error = found.std(0) / len(found) ** 0.5
+    assert ((found.mean(0) - exact).abs() < 4 * error + 1e-3).all()
+    same = [random_maps(matrix, 50, 1)["l"] for _ in range(2)]
+    assert torch.equal(*same) and not torch.equal(same[0], random_maps(matrix, 50, 2)["l"])
+
+
+def test_groups_fit_the_memory():
+    sizes = {"a": 10, "b": 20, "c": 5, "d": 30}
+    assert group_blocks(sizes, 10, 4 * 10 * 35) == [["a", "b", "c"], ["d"]]
+    assert group_blocks(sizes, 10, 10**9) == [list(sizes)]
+    assert group_blocks(sizes, 10, 4 * 10 * 30) == [["a", "b"], ["c"], ["d"]]
+    with pytest.raises(ValueError, match=r"on d take 1,200 bytes.*project"):
+        group_blocks(sizes, 10, 1199)
+
+
+# --- estimators against what they stand for -------------------------------------------------------
+
+
+def test_dot_and_cosine(G, Q, stream):
+    q, g = (torch.cat(list(blocks.values()), 1) for blocks in (Q, G.blocks))
+    torch.testing.assert_close(grad_dot(Q, stream), q @ g.T, rtol=1e-4, atol=1e-5)
+    cosines = torch.nn.functional.cosine_similarity(q[:, None], g[None], dim=2)
+    torch.testing.assert_close(grad_cos(Q, stream), cosines, rtol=1e-4, atol=1e-5)
+    own = grad_cos(G.blocks, G)
+    torch.testing.assert_close(own.diagonal(), torch.ones(len(ROWS)))
+    torch.testing.assert_close(lengths(Q), q.norm(dim=1))
+
+
+def test_dot_is_what_a_small_step_gains(base):
+    lm = with_trained_looking_lora(base)
+    score = influence_scores(lm, ROWS[:1], QUERIES, method="dot")[:, 0]
+    gradient = GradientStream(lm, ROWS[:1]).gradients([0])
+    losses, step = [], 1e-2 / lengths(gradient).item() ** 2
+    for sign in (1, -1):  # a central difference: the curvature cancels
+        moved = lm.clone()
+        for name, matrix in lora_matrices(moved, "student").items():
+            matrix.weight.data -= sign * step * gradient[name][0].view_as(matrix.weight)
+        losses.append(query_losses(moved, QUERIES).astype(float))
+    gained = (losses[1] - losses[0]) / (2 * step)
+    np.testing.assert_allclose(gained, score, rtol=0.02, atol=0.02 * np.abs(score).max())
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 3), st.floats(1e-3, 1e3), st.integers(0, 10**6))
+def test_datainf_is_the_mean_of_inverses(n, q, c, seed):
+    G, Q = random_blocks(n, seed=seed), random_blocks(q, seed=seed + 1)
+    found = datainf(Q, Stored(G), c)
+    for name, g in G.items():
+        lam = damping(g, c)
+        eye = torch.eye(g.shape[1]).double()
+        mean = sum(torch.linalg.inv(torch.outer(row, row) + lam * eye) for row in g) / n
+        torch.testing.assert_close(found[name], Q[name] @ mean, rtol=1e-6, atol=1e-8 / lam)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 3), st.floats(1e-3, 1e3), st.integers(0, 10**6))
+def test_block_fisher_is_the_inverse(n, q, c, seed):
+    """n runs below and above the sizes 5 and 8 of the blocks, so both forms are met."""
+    G, Q = random_blocks(n, seed=seed), random_blocks(q, seed=seed + 1)
+    found = block_fisher(Q, Stored(G), c)
+    for name, g in G.items():
+        whole = g.T @ g / n + damping(g, c) * torch.eye(g.shape[1]).double()
+        wanted = torch.linalg.solve(whole, Q[name].T).T
+        torch.testing.assert_close(found[name], wanted, rtol=1e-6, atol=1e-8)
+
+
+def test_kernel_and_direct_form_agree():
+    g, q = random_blocks(9, (9,))["l0"], random_blocks(2, (9,), 1)["l0"]
+    wider = torch.cat([g, torch.zeros(9, 1)], 1)  # one size more than rows: the other form
+    found = solve_fisher(torch.cat([q, torch.zeros(2, 1)], 1), wider, 0.3)
+    torch.testing.assert_close(found[:, :9], solve_fisher(q, g, 0.3))
+    assert found[:, 9].abs().max() == 0
+
+
+def test_datainf_equals_block_fisher_for_one_row(lm, Q):
+    one = GradientStream(lm, ROWS[:1])
+    for c in (0.01, 1.0, 100.0):
+        a, b = datainf(Q, one, c), block_fisher(Q, one, c)
+        for name in Q:
+            assert relative(a[name], b[name]) < 1e-4
+    two = GradientStream(lm, ROWS[:2])
+    a, b = datainf(Q, two, 0.01), block_fisher(Q, two, 0.01)
+    assert max(relative(a[name], b[name]) for name in Q) > 1e-3, "with two rows they differ"
+
+
+@pytest.mark.parametrize("method", [datainf, block_fisher])
+def test_huge_damping_leaves_the_dot_product(method):
+    G, Q = random_blocks(6, (7,)), random_blocks(2, (7,), 1)
+    far = method(Q, Stored(G), 1e8)["l0"] * damping(G["l0"], 1e8)
+    torch.testing.assert_close(far, Q["l0"], rtol=1e-6, atol=1e-6)
+
+
+def test_a_scaled_loss_leaves_curved_scores_as_they_are(G, Q):
+    """H^-1 takes two factors out and the two gradients put them in."""
+    scaled = (
+        {name: 10 * q for name, q in Q.items()},
+        Stored({k: 10 * g for k, g in G.blocks.items()}),
+    )
+    for method in (datainf, block_fisher):
+        torch.testing.assert_close(
+            grad_dot(method(scaled[0], scaled[1]), scaled[1]),
+            grad_dot(method(Q, G), G),
+            rtol=1e-3,
+            atol=1e-5,
+        )
+
+
+@pytest.mark.parametrize("method", ["dot", "cosine", "datainf", "fisher"])
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_streamed_equals_stored(lm, G, Q, method, size):
+    curved = {"datainf": datainf, "fisher": block_fisher}.get(method, lambda Q, G: Q)(Q, G)
+    wanted = (grad_cos if method == "cosine" else grad_dot)(curved, G).numpy()
+    found = influence_scores(lm, ROWS, QUERIES, method=method, block_size=size)
+    np.testing.assert_allclose(found, wanted, rtol=2e-3, atol=1e-4 * np.abs(wanted).max())
+
+
+def test_fisher_in_groups_is_the_same(lm, G, Q, monkeypatch):
+    largest = 4 * len(ROWS) * max(G.sizes.values())
+    walks, inner = [], GradientStream.__iter__
+    monkeypatch.setattr(
+        GradientStream, "__iter__", lambda self: walks.append(list(self.matrices)) or inner(self)
+    )
+    found = influence_scores(lm, ROWS, QUERIES, method="fisher", memory=3 * largest)
+    wanted = grad_dot(block_fisher(Q, G), G).numpy()
+    np.testing.assert_allclose(found, wanted, rtol=2e-3, atol=1e-4 * np.abs(wanted).max())
+    groups = walks[1:-1]  # the first walk is the queries', the last one scores
+    assert len(groups) > 2 and sum(map(len, groups)) == 42
+    for names in groups:
+        assert 4 * len(ROWS) * sum(G.sizes[name] for name in names) <= 3 * largest
+
+
+# --- EK-FAC ---------------------------------------------------------------------------------------
+
+
+def test_ekfac_is_its_formula(lm, Q):
+    """Against covariances, eigenvectors and mean squares taken one row at a time."""
+    stream = GradientStream(lm, ROWS, block_size=3)
+    found = ekfac(Q, stream, 0.1, labels="own")
+    rows = [stream.factors([i])[0] for i in range(len(ROWS))]
+    for name, matrix in stream.matrices.items():
+        out, into = matrix.weight.shape
+        A = sum(a[0].T @ a[0] for a, _ in (row[name] for row in rows)).double()
+        D = sum(d[0].T @ d[0] for _, d in (row[name] for row in rows)).double()
+        U_A, U_D = torch.linalg.eigh(A)[1], torch.linalg.eigh(D)[1]
+        g = torch.stack([(d[0].T @ a[0]) for a, d in (row[name] for row in rows)]).double()
+        spectrum = (U_D.T @ g @ U_A).square().mean(0)
+        q = Q[name].view(-1, out, into).double()
+        r = U_D @ ((U_D.T @ q @ U_A) / (spectrum + 0.1 * spectrum.mean())) @ U_A.T
+        assert relative(found[name].double(), r.flatten(1)) < 1e-2, name
+
+
+def test_ekfac_limits_and_errors(lm, Q, G, stream):
+    far = ekfac(Q, stream, 1e7, labels="own")
+    for name, q in Q.items():
+        cosines = torch.nn.functional.cosine_similarity(far[name], q)
+        assert (cosines > 0.9999).all()
+    with pytest.raises(ValueError, match="whole gradients"):
+        ekfac(Q, GradientStream(lm, ROWS, project=4))
+    with pytest.raises(ValueError, match="labels must be one of"):
+        ekfac(Q, stream, labels="guessed")
+    with pytest.raises(ValueError, match="damping must be positive"):
+        ekfac(Q, stream, 0.0)
+
+
+def test_sampled_labels_come_from_the_model_whatever_the_block(lm, Q):
+    args = [GradientStream(lm, ROWS, block_size=size) for size in (2, 7)]
+    a, b = (ekfac(Q, each, seed=5) for each in args)
+    other = ekfac(Q, args[0], seed=6)
+    assert all(relative(a[name], b[name]) < 1e-2 for name in Q)
+    assert max(relative(a[name], other[name]) for name in Q) > 0.05
+
+
+def test_labels_are_drawn_by_their_probability(lm):
+    stream = GradientStream(lm, ROWS)
+    drawn = [draw_labels(stream, [0, 1], seed) for seed in range(200)]
+    prompts, texts = zip(*as_pairs(ROWS[:2]))
+    embeds, labels, mask = lm.training_batch(texts, prompts=prompts)
+    counted = [labels[i] != -100 for i in range(2)]
+    assert [len(drawn[0][i]) for i in range(2)] == [int(c.sum()) for c in counted]
+    with torch.no_grad():
+        logits = lm.model(inputs_embeds=embeds, attention_mask=mask).logits
+    for row, at in ((0, 0), (0, 3), (1, 1)):
+        place = int(counted[row].nonzero()[at]) - 1  # the logits before the token
+        wanted = logits[row, place].softmax(-1)
+        top = int(wanted.argmax())
+        share = np.mean([each[row][at].item() == top for each in drawn])
+        chance = wanted[top].item()
+        assert abs(share - chance) < 4 * (chance * (1 - chance) / 200) ** 0.5 + 0.01
+    alone = draw_labels(stream, [1], 7)[1]
+    assert torch.equal(alone, draw_labels(stream, [4, 1, 0], 7)[1])
+
+
+def test_ekfac_whitens_a_problem_that_is_a_kronecker_product():
+    """Where the Fisher matrix is exactly D x A, EK-FAC is its inverse."""
+    generator = torch.Generator().manual_seed(0)
+    mixing_a, mixing_d = (
+        torch.eye(n) + 0.3 * torch.randn(n, n, generator=generator) for n in (4, 3)
+    )
+    corners = torch.cartesian_prod(torch.arange(4), torch.arange(3))
+    a = torch.stack([mixing_a[i] for i, _ in corners])[:, None]  # (12, 1, 4), one token a row
+    delta = torch.stack([mixing_d[j] for _, j in corners])[:, None]
+    fake = FakeStream({"l": (a, delta)})
+    q = torch.randn(2, 12, generator=generator)
+    found = ekfac({"l": q}, fake, 1e-6, labels="own")["l"]
+    g = per_example({"l": (a, delta)})["l"].double()
+    wanted = torch.linalg.solve(g.T @ g / 12, q.double().T).T
+    assert relative(found.double(), wanted) < 1e-2
+
+
+class FakeStream:
+    """One block of given factors, rows of one token."""
+
+    def __init__(self, factors):
+        self.inside, self.plan = factors, [list(range(len(next(iter(factors.values()))[0])))]
+
+    def __len__(self):
+        return len(self.plan[0])
+
+    def factors(self, indices, relabel=None):
+        return self.inside, torch.ones(len(self), 1)
+
+
+# --- all in one call ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+def test_every_method_gives_finite_scores_and_repeats_itself(lm, method):
+    found = influence_scores(lm, ROWS, QUERIES, method=method)
+    assert found.shape == (2, len(ROWS)) and found.dtype == np.float32
+    assert np.isfinite(found).all() and np.ptp(found) > 0
+    assert np.array_equal(found, influence_scores(lm, ROWS, QUERIES, method=method))
+
+
+def test_containers_and_columns(lm):
+    wanted = influence_scores(lm, ROWS, QUERIES)
+    frame, table = pd.DataFrame(ROWS, index=range(10, 17)), Dataset.from_list(QUERIES)
+    assert np.array_equal(influence_scores(lm, frame, table), wanted)
+    more = [row | {"style": "x", "task": 3} for row in ROWS]
+    assert np.array_equal(influence_scores(lm, more, QUERIES), wanted)
+    texts = [{"text": row["prompt"] + row["completion"]} for row in ROWS]
+    assert influence_scores(lm, texts, QUERIES).shape == wanted.shape
+
+
+def test_identical_rows_get_identical_scores(lm):
+    rows = [ROWS[0], ROWS[3], ROWS[0], ROWS[0]]
+    for method in METHODS:
+        found = influence_scores(lm, rows, QUERIES, method=method, block_size=2)
+        np.testing.assert_allclose(found[:, 2], found[:, 0], rtol=1e-3)
+        np.testing.assert_allclose(found[:, 3], found[:, 0], rtol=1e-3)
+
+
+def test_bad_input(base, lm):
+    cases = [
+        ({"train": []}, ValueError, "no rows"),
+        ({"queries": []}, ValueError, "no rows"),
+        ({"train": "text"}, TypeError, "DataFrame"),
+        ({"train": [{"words": "a"}]}, ValueError, "found words"),
+        ({"train": [{"prompt": "a", "completion": ""}]}, ValueError, "row 0 .* no text"),
+        ({"train": [ROWS[0], {"text": "long " * 200}]}, ValueError, "text 1 takes"),
+        (
+            {"train": [ROWS[0], {"prompt": "long " * 200, "completion": "a"}]},
+            ValueError,
+            "row 1 takes",
+        ),
+        ({"method": "lissa"}, ValueError, "method must be one of dot"),
+        ({"block_size": 0}, ValueError, "batch_size must be at least 1"),
+        ({"reduction": "max"}, ValueError, "reduction must be"),
+        ({"project": 0}, ValueError, "project is how many"),
+        ({"adapter": "nobody"}, KeyError, "no adapter 'nobody'"),
+        ({"damping": 0.0}, ValueError, "damping must be positive"),
+        ({"damping": -1.0, "method": "fisher"}, ValueError, "damping must be positive"),
+        ({"damping": float("nan"), "method": "ekfac"}, ValueError, "damping must be positive"),
+        ({"memory": 10, "method": "fisher"}, ValueError, "memory=10"),
+        ({"project": 4, "method": "ekfac"}, ValueError, "whole gradients"),
+    ]
+    for options, kind, message in cases:
+        with pytest.raises(kind, match=message):
+            influence_scores(**{"lm": lm, "train": ROWS, "queries": QUERIES} | options)
+    with pytest.raises(ValueError, match="no adapter is in use"):
+        influence_scores(base, ROWS, QUERIES)
+    with pytest.raises(ValueError, match="different adapters or projections"):
+        grad_dot(stack(GradientStream(lm, QUERIES, project=2)), GradientStream(lm, ROWS))
+
+
+@pytest.mark.parametrize("method", ["datainf", "fisher", "ekfac"])
+def test_an_untrained_adapter_is_refused(base, method):
+    with pytest.raises(ValueError, match=r"lora_A is zero.*train"):
+        influence_scores(base.with_lora(rank=2), ROWS, QUERIES, method=method)
+
+
+# --- against retraining: a problem small enough to solve exactly ----------------------------------
+
+
+def softmax(z):
+    e = np.exp(z - z.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+class Toy:
+    """Multinomial regression: features, labels that are modes, one query a mode."""
+
+    def __init__(self, seed=0, n=80, d=6, modes=3):
+        rng = np.random.default_rng(seed)
+        self.x = np.column_stack([np.full(n, 2.0), rng.normal(size=(n, d - 1))])
+        chances = softmax(self.x @ rng.normal(size=(d, modes)) * 0.6)
+        self.modes = np.array([rng.choice(modes, p=p) for p in chances])
+        self.y = np.eye(modes)[self.modes]
+        self.asked = np.tile(np.r_[2.0, 0.5 * rng.normal(size=d - 1)], (modes, 1))
+        self.w = self.fit(np.ones(n))
+        self.full = self.loss(self.w)
+        self.G = Stored(self.gradients(self.x, self.y))
+        self.Q = self.gradients(self.asked, np.eye(modes))
+        delta = softmax(self.x @ self.w.T) - self.y
+        self.stream = FakeStream({"W": tuple(torch.tensor(s)[:, None] for s in (self.x, delta))})
+
+    def fit(self, kept, ridge=0.01):
+        modes, d = self.y.shape[1], self.x.shape[1]
+        w = np.zeros((modes, d))
+        for _ in range(12):
+            p = softmax(self.x @ w.T)
+            slope = ((p - self.y) * kept[:, None]).T @ self.x / len(kept) + ridge * w
+            spread = np.einsum("nk,kl->nkl", p, np.eye(modes)) - np.einsum("nk,nl->nkl", p, p)
+            curve = np.einsum("n,nkl,nd,ne->kdle", kept, spread, self.x, self.x) / len(kept)
+            self.H = curve.reshape(modes * d, -1) + ridge * np.eye(modes * d)
+            w = w - np.linalg.solve(self.H, slope.ravel()).reshape(w.shape)
+        return w
+
+    def loss(self, w):
+        return -np.log(np.diagonal(softmax(self.asked @ w.T)))
+
+    def gradients(self, x, y):
+        g = (softmax(x @ self.w.T) - y)[:, :, None] * x[:, None]
+        return {"W": torch.tensor(g.reshape(len(x), -1))}
+
+
+@pytest.fixture(scope="module")
+def toy():
+    toy = Toy()
+    rng = np.random.default_rng(1)
+    n = len(toy.x)
+    toy.kept = np.array([rng.permutation(n) < n // 2 for _ in range(60)])
+    toy.losses = np.array([toy.loss(toy.fit(kept.astype(float))) for kept in toy.kept])
+    toy.removed = list(range(0, n, 4))
+    toy.rises = np.array([toy.loss(toy.fit(1.0 - np.eye(n)[i])) for i in toy.removed]) - toy.full
+    return toy
+
+
+def test_the_sign_and_the_size_are_those_of_retraining(toy):
+    """With the true Hessian, I / n is the rise of the loss when a row is left out."""
+    toy.fit(np.ones(len(toy.x)))  # leaves the Hessian of the whole set in toy.H
+    q, g = toy.Q["W"].numpy(), toy.G.blocks["W"].numpy()
+    predicted = (q @ np.linalg.solve(toy.H, g.T) / len(g))[:, toy.removed].T
+    assert np.corrcoef(predicted.ravel(), toy.rises.ravel())[0, 1] > 0.97
+    slope = (predicted * toy.rises).sum() / (predicted**2).sum()
+    assert 0.8 < slope < 1.5
+    ranks, right = leave_one_out(q @ np.linalg.solve(toy.H, g.T), toy.removed, toy.rises)
+    assert ranks.mean() > 0.95 and right > 0.95
+
+
+@pytest.mark.parametrize(
+    ("vectors", "least"),
+    [
+        (lambda toy: toy.Q, 0.4),
+        (lambda toy: datainf(toy.Q, toy.G), 0.4),
+        (lambda toy: block_fisher(toy.Q, toy.G, 1.0), 0.6),
+        (lambda toy: block_fisher(toy.Q, toy.G), 0.5),
+        (lambda toy: ekfac(toy.Q, toy.stream, labels="own"), 0.4),
+    ],
+    ids=["dot", "datainf", "fisher 1", "fisher 10", "ekfac"],
+)
+def test_estimators_predict_retraining(toy, vectors, least):
+    scores = grad_dot(vectors(toy), toy.G).numpy()
+    found = lds(scores, toy.kept, toy.losses)
+    assert found.mean() > least and (found > 0).all()
+    np.testing.assert_allclose(lds(-scores, toy.kept, toy.losses), -found)  # the wrong sign
+    ranks, right = leave_one_out(scores, toy.removed, toy.rises)
+    assert ranks.mean() > 0.4  # the sign of a small score is right only with the true curvature
+    assert leave_one_out(-scores, toy.removed, toy.rises)[1] == pytest.approx(1 - right)
+
+
+def test_weak_damping_predicts_and_does_not_sort(toy):
+    def both(c):
+        scores = grad_dot(block_fisher(toy.Q, toy.G, c), toy.G).numpy()
+        fidelity = lds(scores, toy.kept, toy.losses).mean()
+        return fidelity, adjusted_rand_score(toy.modes, scores.argmax(0))
+
+    weak, strong = both(1.0), both(1e4)
+    assert weak[0] > strong[0] and weak[1] < strong[1] - 0.2
+
+
+def test_removing_the_most_helpful_rows_hurts_most(toy):
+    scores = grad_dot(block_fisher(toy.Q, toy.G), toy.G).numpy()
+    n = len(toy.x)
+    for j in range(len(scores)):
+        order = scores[j].argsort()
+        rises = []
+        for which in (order[-n // 10 :], order[: n // 10]):
+            kept = np.ones(n)
+            kept[which] = 0
+            rises.append(toy.loss(toy.fit(kept))[j] - toy.full[j])
+        assert rises[0] > 0 > rises[1]
+
+
+def test_agreements_on_losses_that_are_linear():
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(3, 10))
+    kept = rng.random((20, 10)) < 0.5
+    np.testing.assert_allclose(lds(scores, kept, -(kept @ scores.T)), 1)
+    ranks, right = leave_one_out(scores, [1, 3, 5, 7], scores[:, [1, 3, 5, 7]].T * 0.1)
+    np.testing.assert_allclose(ranks, 1)
+    assert right == 1
+    rises = scores[:, [1, 3, 5, 7]].T.copy()
+    rises[0] *= -1
+    assert leave_one_out(scores, [1, 3, 5, 7], rises)[1] == 0.75
+
+
+def test_agreements_refuse_what_does_not_fit():
+    scores, kept, losses = np.ones((2, 5)), np.ones((6, 5)), np.ones((6, 2))
+    for wrong in (
+        (scores[0], kept, losses),
+        (scores, kept[:, :4], losses),
+        (scores, kept, losses.T),
+    ):
+        with pytest.raises(ValueError, match="need"):
+            lds(*wrong)
+    with pytest.raises(ValueError, match="at least four trainings, found 3"):
+        lds(scores, kept[:3], losses[:3])
+    with pytest.raises(ValueError, match="constant"):
+        lds(scores, kept, losses)
+    with pytest.raises(ValueError, match="at least four"):
+        leave_one_out(scores, [1, 2], np.ones((2, 2)))
+    with pytest.raises(ValueError, match="need"):
+        leave_one_out(scores, [1, 2, 3, 4], np.ones((3, 2)))
+
+
+# --- against retraining: a language model ---------------------------------------------------------
+
+SHORT = Schedule(steps=30, lr=1e-2, eval_every=30, patience=None)
+TRAINING = {"rank": 4, "schedule": SHORT, "batch_size": 4}
+BRIEF = TRAINING | {"schedule": Schedule(steps=6, lr=1e-2, eval_every=6, patience=None)}
+
+
+def test_a_row_that_is_left_out_has_no_say(base):
+    kept = np.arange(len(ROWS)) != 2
+    a = train_adapter(base, ROWS, kept, **BRIEF)
+    other = [*ROWS[:2], {"prompt": "something", "completion": " else entirely"}, *ROWS[3:]]
+    b = train_adapter(base, other, kept, **BRIEF)
+    assert a.fingerprint == b.fingerprint
+    assert train_adapter(base, other, **BRIEF).fingerprint != b.fingerprint
+    assert train_adapter(base, ROWS, kept, **BRIEF, seed=1).fingerprint != a.fingerprint
+
+
+def test_an_adapter_learns_and_the_base_stays(base):
+    before = base.fingerprint
+    student = train_adapter(base, ROWS, **TRAINING)
+    assert base.fingerprint == before and base.active_adapter is None
+    assert student.active_adapter == "student"
+    assert (query_losses(student, ROWS) < query_losses(base, ROWS)).all()
+    one = np.arange(len(ROWS)) == 4  # most batches hold no kept row at all
+    alone = train_adapter(base, ROWS, one, **TRAINING)
+    assert query_losses(alone, ROWS)[4] < query_losses(student, ROWS)[4]
+
+
+def test_training_refuses_what_cannot_be(base):
+    for kept in (np.zeros(7, bool), np.ones(6, bool), np.ones((7, 1), bool)):
+        with pytest.raises(ValueError, match="for each of the 7 rows"):
+            train_adapter(base, ROWS, kept, **TRAINING)
+    with pytest.raises(ValueError, match="no rows"):
+        train_adapter(base, [], **TRAINING)
+    with pytest.raises(ValueError, match="text 0 takes"):
+        train_adapter(base, [{"text": "long " * 200}], **TRAINING)
+
+
+def test_a_rows_twin_is_its_most_helpful_row_and_is_missed(base):
+    """The query stands among the rows: every method finds it, and it is missed when it is gone."""
+    student = train_adapter(base, ROWS, **TRAINING)
+    for twin in (0, 4):
+        for method in METHODS:
+            scores = influence_scores(student, ROWS, [ROWS[twin]], method=method)[0]
+            assert scores.argmax() == twin and scores[twin] > 0, method
+    kept = np.arange(len(ROWS)) != 4
+    without = train_adapter(base, ROWS, kept, **TRAINING)
+    rise = query_losses(without, ROWS) - query_losses(student, ROWS)
+    assert rise.argmax() == 4 and rise[4] > 0
+
+
+def test_a_student_of_finetune_will_do(base):
+    from synthkit.lm.finetune import FinetunePreset
+
+    rows = [{"question": row["prompt"], "answer": row["completion"]} for row in ROWS]
+    student = finetune(base, rows, FinetunePreset(rank=2, alpha=4, epochs=2, batch_size=4))
+    assert influence_scores(student, rows, rows[:2]).shape == (2, len(ROWS))
+
+
+def test_subsets():
+    found = random_subsets(11, 6, 0.7, seed=3)
+    assert found.shape == (6, 11) and found.dtype == bool and (found.sum(1) == 8).all()
+    assert np.array_equal(found, random_subsets(11, 6, 0.7, seed=3))
+    assert not np.array_equal(found, random_subsets(11, 6, 0.7, seed=4))
+    for share in (0.0, 1.0, 0.01):
+        with pytest.raises(ValueError, match="some must go"):
+            random_subsets(11, 2, share)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(2, 30), st.floats(0.05, 0.95), st.integers(0, 10**6))
+def test_the_most_helpful_share_goes(n, share, seed):
+    scores = np.random.default_rng(seed).integers(0, 5, (3, n)).astype(float)
+    count = round(share * n)
+    if not 0 < count < n:
+        with pytest.raises(ValueError, match="some must go"):
+            without_most_helpful(scores, share)
+        return
+    for own, kept in zip(scores, without_most_helpful(scores, share)):
+        assert (~kept).sum() == count and own[~kept].min() >= own[kept].max()
+
+
+def test_retraining_goes_on_where_it_was_cut_off(base, tmp_path, monkeypatch):
+    trained, inner = [], retraining.train_adapter
+    monkeypatch.setattr(
+        retraining, "train_adapter", lambda *a, **k: trained.append(a[2]) or inner(*a, **k)
+    )
+    kept = np.array([[1, 1, 1, 1, 0, 0, 0], [0, 0, 1, 1, 1, 0, 0], [1, 1, 1, 1, 0, 0, 0]], bool)
+    path = tmp_path / "losses.jsonl"
+    wanted = retrained_losses(base, ROWS, QUERIES, kept, checkpoint=path, **BRIEF)
+    assert wanted.shape == (3, 2) and len(trained) == 2, "equal subsets are trained once"
+    assert np.array_equal(wanted[0], wanted[2]) and not np.array_equal(wanted[0], wanted[1])
+    student = inner(base, ROWS, kept[1], **BRIEF)
+    np.testing.assert_allclose(wanted[1], query_losses(student, QUERIES), rtol=1e-6)
+    run, first, second = path.read_text().splitlines(keepends=True)
+    path.write_text(run + first + second[:20])  # as an interruption leaves it
+    again = retrained_losses(base, ROWS, QUERIES, kept, checkpoint=path, **BRIEF)
+    assert np.array_equal(again, wanted) and len(trained) == 3
+    for queries, changes in ((QUERIES, {"seed": 1}), (QUERIES[:1], {})):
+        with pytest.raises(ValueError, match=r"losses\.jsonl holds .* with other data, settings"):
+            retrained_losses(base, ROWS, queries, kept, checkpoint=path, **BRIEF | changes)
+
+
+def test_fidelity_is_its_parts(base, tmp_path):
+    found = fidelity(
+        base, ROWS, QUERIES, methods=("dot", "datainf"), subsets=4, removed=0.3, controls=1,
+        seed=2, checkpoint=tmp_path / "losses.jsonl", **BRIEF,
+    )  # fmt: skip
+    reference = train_adapter(base, ROWS, seed=2, **BRIEF)
+    whole = query_losses(reference, QUERIES)
+    for method in ("dot", "datainf"):
+        scores = influence_scores(reference, ROWS, QUERIES, method=method)
+        np.testing.assert_allclose(found.scores[method], scores)
+        np.testing.assert_allclose(found.lds[method], lds(scores, found.kept, found.losses))
+    kept = np.argsort(np.argsort(-found.scores["dot"][1])) >= 2  # two of seven are removed
+    student = train_adapter(base, ROWS, kept, seed=2, **BRIEF)
+    rise = (query_losses(student, QUERIES) - whole)[1]
+    np.testing.assert_allclose(found.rises["dot"][1], rise, rtol=1e-4, atol=1e-6)
+    assert found.random_rises.shape == (1, 2) and found.losses.shape == (4, 2)
+    for options, message in (
+        ({"subsets": 3}, "at least four subsets"),
+        ({"removed": 1.0}, "some must go"),
+        ({"methods": ["lissa"], "subsets": 4}, "method must be one of"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fidelity(base, ROWS, QUERIES, **options, **BRIEF)
+
+
+# --- four bits ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def four(tmp_path):
+    return with_trained_looking_lora(load_lm(tiny_lm(tmp_path), bits=4, device="cpu"))
+
+
+def test_influence_on_a_4bit_model_survives_generation(four):
+    before = influence_scores(four, ROWS, QUERIES)
+    four.generate(["The train"], max_new_tokens=3)
+    four.nll(["The train"])
+    np.testing.assert_allclose(
+        influence_scores(four, ROWS, QUERIES), before, rtol=1e-3, atol=1e-5 * np.abs(before).max()
+    )
+    gradient = GradientStream(four, ROWS[:1]).gradients([0])
+    for name, wanted in by_autograd(four, ROWS[:1], 0).items():
+        assert relative(gradient[name][0], wanted) < 1e-5
+
+
+@pytest.mark.skipif(
+    not has_avx512bf16(), reason="only a CPU with AVX512-BF16 repacks 4-bit weights"
+)
+@pytest.mark.filterwarnings("ignore:.*autograd kernel was not registered.*")
+def test_a_repacked_4bit_layer_is_refused(four):
+    """Without the protection of the loader, a generation ruins the gradients."""
+    for layer in linear4bit_modules(four.model):
+        layer.support_avx512bf16_for_cpu = True
+    four.generate(["The train"], max_new_tokens=3)
+    with pytest.raises(RuntimeError, match="already been repacked"):
+        influence_scores(four, ROWS, QUERIES)
+
+
+# --- the embedded model, and a library ------------------------------------------------------------
+
+
+def test_the_embedded_model_tells_styles_apart(embedded_lm):
+    """Rows in a query's own style help it more than the others do, on average."""
+    from synthkit import load_world
+    from synthkit.lm.pretrain import instruction
+
+    world = load_world("code", task_weights={"squares": 1.0, "keep_even": 1.0})
+
+    def as_row(row):
+        prompt = instruction("Solve the task.", given=row["prompt"])
+        return {"prompt": prompt, "completion": row["code"], "style": row["style"]}
+
+    rows = [as_row(row) for row in world.rows(36, seed=0)]
+    queries = [as_row(row) for row in world.solutions("keep_even", seed=1)]
+    schedule = Schedule(steps=12, lr=3e-3, eval_every=12, patience=None)
+    student = train_adapter(embedded_lm, rows, rank=2, schedule=schedule, batch_size=8)
+    scores = influence_scores(student, rows, queries, method="cosine")
+    styles = np.array([row["style"] for row in rows])
+    own = [s[styles == q["style"]].mean() - s[styles != q["style"]].mean()
+           for s, q in zip(scores, queries) if (styles == q["style"]).any()]  # fmt: skip
+    assert np.mean(own) > 0
+
+
+@pytest.mark.filterwarnings("ignore:.*GradScaler.*:FutureWarning")
+def test_scores_agree_with_kronfluence(lm, repo, tmp_path):
+    pytest.importorskip(
+        "kronfluence",
+        reason="optional: pip install --no-deps kronfluence==1.0.1 einops einconv opt-einsum",
+    )
+    benchmark = runpy.run_path(str(repo / "tests" / "benchmarks" / "bench_influence.py"))
+    kronfluence_scores = benchmark["kronfluence_scores"]
+    ours = grad_dot(
+        ekfac(stack(GradientStream(lm, QUERIES)), GradientStream(lm, ROWS), labels="own"),
+        GradientStream(lm, ROWS),
+    ).numpy()
+    theirs = kronfluence_scores(lm.clone(), ROWS, QUERIES, tmp_path, empirical=True)
+    for a, b in zip(ours, theirs):
+        assert spearmanr(a, b)[0] >= 0.9
+    dots = kronfluence_scores(lm.clone(), ROWS, QUERIES, tmp_path, strategy="identity")
+    np.testing.assert_allclose(
+        influence_scores(lm, ROWS, QUERIES, method="dot"), dots, rtol=1e-3, atol=1e-4
+    )

@@ -1,0 +1,75 @@
+"""Claims about a study: verdicts by interval alone, and numbers that show them."""
+
+import importlib
+
+import numpy as np
+import pytest
+
+from synthkit.core.intervals import mean_interval
+from synthkit.studies.claims import VERDICTS, Claim, level, tally, verdicts
+from synthkit.studies.results import load_result
+
+RECORDED = {
+    "embedsdg-study": "embedsdg", "softsrv-study": "softsrv", "spa-study": "spa",
+    "synalign-study": "synalign", "difflm-study": "difflm", "difflm-real-tables": "difflm",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("numbers", "least", "strict", "verdict", "measured"),
+    [
+        ((0.95, 0.96, 0.97), 0.9, False, "supported", "0.96 [0.94, 0.98], n=3"),
+        ((0.85, 0.86, 0.87), 0.9, False, "refuted", "0.86 [0.84, 0.88], n=3"),
+        ((0.88, 0.91, 0.95), 0.9, False, "undecided", "0.91 [0.83, 1.00], n=3"),
+        ((1.0, 1.0, 1.0), 1.0, False, "supported", "1.00 [1.00, 1.00], n=3"),  # reached
+        ((0.0, 0.0, 0.0), 0.0, True, "undecided", "0.00 [0.00, 0.00], n=3"),  # not exceeded
+        ((0.0494, 0.0500, 0.0506), 0.0487, False, "undecided", "0.0500 [0.0485, 0.0515], n=3"),
+        ((0.5, 0.5 + 1e-12, 0.5), 0.5, False, "supported", "0.50 [0.50, 0.50], n=3"),  # rounding
+        ((5.0, 6.0), 0.0, True, "undecided", "5.500, n=2"),  # two seeds decide nothing
+        ((5.0,), 0.0, True, "undecided", "5.000, n=1"),
+        ((), 0.0, True, "not run", "-"),
+    ],
+)
+def test_the_interval_alone_decides_and_the_number_shows_it(
+    numbers, least, strict, verdict, measured
+):
+    claim = Claim("it works", "somewhere", numbers, least, strict)
+    (row,) = verdicts([claim]).to_dict("records")
+    assert (claim.verdict, claim.measured) == (verdict, measured)
+    assert (row["verdict"], row["measured"], row["in the paper"]) == (verdict, measured, "no")
+    assert row["needed"] == f"{'>' if strict else '>='} {least:+.2f}"
+
+
+def test_verdicts_turn_with_the_sign_of_the_claim():
+    rng = np.random.default_rng(0)
+    turned = {"supported": "refuted", "refuted": "supported", "undecided": "undecided"}
+    for _ in range(200):
+        numbers, least = rng.normal(rng.normal(), 1, size=rng.integers(1, 6)), rng.normal()
+        found = level("", numbers, least).verdict
+        assert level("", -numbers, -least).verdict == turned[found]
+        if len(numbers) >= 3:
+            inside = not mean_interval(numbers).excludes(least)
+            assert (found == "undecided") == inside
+
+
+def test_what_was_not_run_is_counted_apart():
+    claims = [
+        level("a", [1.0, 1.1, 1.2], 0.0, in_paper=True), level("b", [np.nan] * 3, 0.0),
+        level("c", [-1.0, -1.1, np.nan, -1.2], 0.0, in_paper=True),
+    ]  # fmt: skip
+    told = tally(verdicts(claims))
+    assert told == (
+        "2 claims: 1 supported, 1 refuted; of the 2 that the paper makes, 1 supported; 1 not run"
+    )
+    assert tally(verdicts([])) == "0 claims: none run"
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_every_recorded_study_has_verdicts_in_these_words(name):
+    study = load_result(name)
+    report = importlib.import_module(f"synthkit.{RECORDED[name]}.report")
+    found = report.verdicts(study)
+    assert set(found["verdict"]) <= set(VERDICTS) and (found["in the paper"] == "yes").any()
+    assert not found.duplicated(["claim", "world"]).any()
+    for claim in report.claims(study):
+        assert len(claim.numbers) <= len(study.seeds)
