@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..arguments import as_count, as_number
+from ..core.arguments import as_count, as_number
 from ..core.files import append_jsonl, read_jsonl, sha256_text
 from .base import PromptsFailed, TeacherError, checked, repeat_numbers, watched
 from .chat_protocol import LONGEST_WAIT, ChatServer, Failed, Secret, event_loop
