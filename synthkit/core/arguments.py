@@ -81,3 +81,10 @@ def _whole(value: Any, name: str) -> int:
     except TypeError:
         kind = type(value).__name__
         raise TypeError(f"{name} must be a whole number, got {value!r:.60} ({kind})") from None
+
+
+def derive_seed(*numbers: int) -> int:
+    """One seed from several numbers, such as a run's seed and the number of a part."""
+    import numpy as np
+
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0]) >> 1  # below 2^31

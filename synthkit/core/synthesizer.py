@@ -120,9 +120,9 @@ class Synthesizer(ABC):
             options: the method's own, for `_sample`.
 
         Returns:
-            The data's columns, the method's own and `method`, `model` (which wrote the row), `seed`,
-            `temperature` and `status`. A column of these whose name the data
-            has already is called `sample_...`.
+            The data's columns, the method's own, and `method`, `model` (that wrote the row),
+            `seed`, `temperature` and `status`; one whose name the data has already is called
+            `sample_...`.
 
         Raises:
             TypeError, ValueError: not fitted, `n` below 1, a seed out of range, or a checkpoint of

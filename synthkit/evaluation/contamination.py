@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 from ..core.texts import same_key
@@ -45,3 +46,10 @@ class HeldOut:
 
     def _shingles(self, question: str) -> list[tuple[str, ...]]:
         return [] if self.n is None else shingles(words(question), self.n)
+
+
+def as_held_out(held_out: Any) -> Container[str]:
+    """What must not be repeated, to be asked with `in`: a `HeldOut`, made where data is given."""
+    if held_out is None:
+        return ()
+    return held_out if isinstance(held_out, HeldOut) else HeldOut(held_out)

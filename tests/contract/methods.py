@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from template_method import MarkovChain
+from contract.template_method import MarkovChain
 
 TEXTS = [
     f"{name} {verb} {number} {thing} ."

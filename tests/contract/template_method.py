@@ -1,11 +1,12 @@
-"""A sixth method, to copy for coursework: texts from a chain of words (Shannon, 1948, section 3)."""
+"""A sixth method, to copy for coursework: texts from a chain of words (Shannon, 1948)."""
 
 import json
 from collections import Counter
 from dataclasses import dataclass
 from random import Random
+from types import MappingProxyType
 
-from synthkit.core.arguments import as_temperature, derive_seed
+from synthkit.core.arguments import as_number, derive_seed
 from synthkit.core.synthesizer import Synthesizer
 from synthkit.datasets import as_dataset
 from synthkit.evaluation.contamination import as_held_out
@@ -20,22 +21,25 @@ class ChainPreset:
 class MarkovChain(Synthesizer):
     """Texts in which one word follows another as often as in the real ones."""
 
-    presets = {"fast": ChainPreset(), "study": ChainPreset(), "paper": ChainPreset()}
+    presets = MappingProxyType(dict.fromkeys(["fast", "study", "paper"], ChainPreset()))
     needs_model = uses_validation = False
 
     def _read(self, data, too_long="error"):
         texts = [text.split() for text in as_dataset(data, "text")["text"]]
-        return [texts[i] for i in self._fitting([*map(len, texts)], self.preset.max_words, too_long)]
+        fits = self._fitting([len(words) for words in texts], self.preset.max_words, too_long)
+        return [texts[i] for i in fits]
 
     def _fit(self, texts, validation, *, phases, progress):
         return phases.phase("chain", lambda: count(texts), lambda c: self._pack(c)[0], self._unpack)
 
     def _sample(self, n, *, seed, held_out, checkpoint, progress, temperature=1.0):
-        kept, unwanted, how = [], as_held_out(held_out), {"temperature": as_temperature(temperature)}
-        with self._log(checkpoint, ("draft",), chain=self.fitted, seed=seed, **how) as log:
+        kept, unwanted = [], as_held_out(held_out)
+        parts = {"chain": self.fitted, "seed": seed}
+        parts["temperature"] = temperature = as_number(temperature, "temperature")
+        with self._log(checkpoint, ("draft",), **parts) as log:
             for draft in range(n * self.preset.max_tries):
                 if (draft,) not in log.entries:
-                    text = self._write(temperature, Random(derive_seed(seed, draft)))
+                    text = write(self.fitted, temperature, Random(derive_seed(seed, draft)))
                     log.add({"draft": draft, "text": text})
                 text = log.entries[draft,]["text"]
                 if text in unwanted:
@@ -44,24 +48,16 @@ class MarkovChain(Synthesizer):
                     kept.append(text)
                 if len(kept) == n:
                     break
-        return {"text": kept}, how
+        return {"text": kept}, {"temperature": temperature}
 
-    def _write(self, temperature, random):
-        words = [""]
-        while len(words) <= self.preset.max_words and (len(words) == 1 or words[-1]):
-            after = self.fitted[words[-1]]
-            powers = [(k / max(after.values())) ** (1 / max(temperature, 0.01)) for k in after.values()]
-            words += random.choices(list(after), powers)
-        return " ".join(words).strip()
-
-    def _pack(self, state):
-        return {"chain.json": json.dumps(state).encode()}, {}
+    def _pack(self, chain):
+        return {"chain.json": json.dumps(chain).encode()}, {}
 
     def _unpack(self, saved):
         return json.loads(saved.read("chain.json"))
 
-    def _about(self, state):
-        return f"{sum(state[''].values())} texts"
+    def _about(self, chain):
+        return f"{sum(chain[''].values())} texts"
 
 
 def count(texts):
@@ -70,3 +66,12 @@ def count(texts):
         for word, following in zip(["", *words], [*words, ""]):
             chain.setdefault(word, Counter())[following] += 1
     return chain
+
+
+def write(chain, temperature, random):
+    words = [""]
+    while len(words) <= 40 and (len(words) == 1 or words[-1]):
+        after, power = chain[words[-1]], 1 / max(temperature, 0.01)
+        weights = [(number / max(after.values())) ** power for number in after.values()]
+        words += random.choices(list(after), weights)
+    return " ".join(words).strip()

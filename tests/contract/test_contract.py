@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from contract.methods import CASES
 from datasets import Dataset, DatasetDict
-from methods import CASES
 from tiny import tiny_lm
 
 from synthkit import load_lm
@@ -253,7 +253,7 @@ def test_an_unknown_preset_is_answered_by_the_known(method):
 
 @pytest.mark.parametrize("lm", ["embedded", 5, "org/name"])
 def test_what_is_no_model_is_refused_with_the_way_to_one(method, lm):
-    with pytest.raises(TypeError, match="needs a language model.*load_lm"):
+    with pytest.raises(TypeError, match=r"needs a language model.*load_lm"):
         method.case.make(lm=lm) if method.lm is None else method.case.make(lm)
 
 
@@ -490,7 +490,7 @@ def test_an_interrupted_fit_resumes_to_the_same_fit(method, tmp_path, monkeypatc
 
 def test_a_checkpoint_of_another_fit_is_refused(method, tmp_path):
     method.fit(checkpoint=tmp_path / "fit")
-    with pytest.raises(ValueError, match="holds a fit of .* with other data"):
+    with pytest.raises(ValueError, match=r"holds a fit of .* with other data"):
         method.fit(method.case.rows[:-1], checkpoint=tmp_path / "fit")
     with pytest.raises(ValueError, match="seed"):
         method.fit(seed=1, checkpoint=tmp_path / "fit")
@@ -509,7 +509,7 @@ def test_an_interrupted_sample_resumes_to_the_same_rows(method, tmp_path, monkey
         killing(patch, resume.ResumeLog, "add", None, after)
         again = method.sample(method.load(), checkpoint=place)
     assert again.to_list() == method.rows
-    assert len(whole) == 1 or len(place.read_bytes()) == len((tmp_path / "whole.jsonl").read_bytes())
+    assert place.stat().st_size == (tmp_path / "whole.jsonl").stat().st_size, "nothing twice"
 
 
 def test_a_finished_sample_is_read_from_its_checkpoint(method, tmp_path, monkeypatch):
