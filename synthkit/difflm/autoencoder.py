@@ -28,10 +28,11 @@ from ..lm.training import History, Schedule, batch_at, train
 
 # %% auto #0
 __all__ = ['KINDS', 'FALLS', 'ALIKE', 'READS', 'PRESETS', 'CYCLES', 'LOOK_ROWS', 'AutoencoderPreset', 'EncoderBlock',
-           'RowEncoder', 'drawn', 'kl_nats', 'port_beta', 'Injector', 'injected', 'row_logits', 'row_nats', 'beta_at',
-           'generate_rows', 'check_latents', 'only_legal', 'Collapse', 'collapse_report', 'others_in_ring', 'probe_auc',
-           'column_nats', 'fit_autoencoder', 'split_rows', 'fit_identity', 'betas', 'encode_rows', 'reconstruction',
-           'pack_autoencoder', 'unpack_autoencoder', 'save_autoencoder', 'load_autoencoder', 'Assembly', 'Autoencoder']
+           'RowEncoder', 'reparameterize', 'kl_nats', 'port_beta', 'Injector', 'injected', 'row_logits', 'row_nats',
+           'beta_at', 'generate_rows', 'check_latents', 'only_legal', 'Collapse', 'collapse_report', 'others_in_ring',
+           'probe_auc', 'column_nats', 'fit_autoencoder', 'split_rows', 'fit_identity', 'betas', 'encode_rows',
+           'reconstruction', 'pack_autoencoder', 'unpack_autoencoder', 'save_autoencoder', 'load_autoencoder',
+           'Assembly', 'Autoencoder']
 
 # %% ../../nbs/51_autoencoder.ipynb #d0ba04c0
 KINDS = ("soft", "memory", "embedding")
@@ -179,7 +180,7 @@ class RowEncoder(nn.Module):
         return self.mean(seen), self.log_variance(seen).clamp(-12, 4)
 
 # %% ../../nbs/51_autoencoder.ipynb #8c25de28
-def drawn(mu: Tensor, logvar: Tensor, generator: torch.Generator) -> Tensor:
+def reparameterize(mu: Tensor, logvar: Tensor, generator: torch.Generator) -> Tensor:
     """z = mu + sigma eps with eps ~ N(0, I), (n, d): a draw through which gradients flow."""
     eps = torch.randn(mu.shape, generator=generator).to(mu)
     return mu + (0.5 * logvar).exp() * eps
@@ -710,7 +711,7 @@ class Autoencoder(Assembly):
         """Reconstruction and KL of each row, (n,) nats each, with a drawn z; see `counts`."""
         ids = self.cut(ids.to(self.device))
         mu, logvar = self.encoder(ids, self.mask(ids))
-        z = drawn(mu, logvar, generator)
+        z = reparameterize(mu, logvar, generator)
         logits = row_logits(self.decoder, self.injector, z, ids, self.codec.bos)
         return row_nats(logits, ids, self.counts(ids)), kl_nats(mu, logvar)
 

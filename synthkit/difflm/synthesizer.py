@@ -22,7 +22,7 @@ from torch import Tensor
 # %% auto #0
 __all__ = ['PARTS', 'PRESETS', 'Draft', 'UNMET', 'UNCHECKED', 'CUT_OFF', 'OFF_LATENT', 'PRIORS', 'DiffLMPreset', 'with_changes',
            'read_material', 'split', 'RowForm', 'checked', 'TextForm', 'JsonForm', 'json_legal', 'satisfied',
-           'make_form', 'text_codec', 'ids_of', 'fit_phases', 'target_labels', 'Fitted', 'mixed', 'draw_latents',
+           'make_form', 'text_codec', 'ids_of', 'fit_phases', 'target_labels', 'Fitted', 'derive_seed', 'draw_latents',
            'Asked', 'log_agreement', 'write_rows', 'TriesUsedUp', 'Kept', 'Choice', 'sample_log', 'batch_of', 'collect',
            'check_container', 'as_rows', 'draw_rows', 'LatentSampler', 'Learned', 'DiffLM', 'form_from', 'load_difflm']
 
@@ -517,7 +517,7 @@ class Fitted:
 PRIORS = ("diffusion", "normal", "encoding")
 
 
-def mixed(*numbers: int) -> int:
+def derive_seed(*numbers: int) -> int:
     """One seed from several numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0]) >> 1  # below 2^31
 
@@ -803,11 +803,11 @@ def draw_rows(
     )  # fmt: skip
 
     def latents(m: int, turn: int) -> Tensor:
-        own = mixed(seed, turn), fitted.latents, fitted.diffusion
+        own = derive_seed(seed, turn), fitted.latents, fitted.diffusion
         return draw_latents(prior, m, *own, progress=progress and turn == 0)
 
     def decode(z: Tensor, turn: int, start: int) -> tuple[list[Draft], list[float]]:
-        noise = mixed(seed, turn, start, 1)
+        noise = derive_seed(seed, turn, start, 1)
         return write_rows(fitted.autoencoder, fitted.form, z, asked, noise)
 
     choice = Choice(lambda drafts: fitted.form.judge(drafts, conditions, check), seed, report)

@@ -109,7 +109,7 @@ def interpolate(
     firsts: Sequence[str],  # n texts
     seconds: Sequence[str],  # n texts
     *,
-    weights: str = "received",  # the reading of SM^w, see `LM.attention_weights`
+    weights: str = "received",  # the pooling of SM^w, see `LM.attention_weights`
     pad: str = "zero",
     rescale: str = "mean1",
 ) -> list[Tensor]:  # n blocks (m_i, N)
@@ -121,7 +121,7 @@ def interpolate(
     if len(firsts) != len(seconds):
         raise ValueError(f"{len(firsts)} first texts and {len(seconds)} second ones: give pairs")
     texts = list(dict.fromkeys([*firsts, *seconds]))
-    parts = zip(lm.embed_tokens(texts), lm.attention_weights(texts, reading=weights))
+    parts = zip(lm.embed_tokens(texts), lm.attention_weights(texts, pooling=weights))
     known = dict(zip(texts, parts))
     return [
         average_embedding(*known[a], *known[b], pad=pad, rescale=rescale)

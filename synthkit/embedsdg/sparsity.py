@@ -25,7 +25,7 @@ def embed_texts(
     lm,  # a `synthkit.LM`, or anything with `embed_tokens` and `attention_weights`
     texts: Sequence[str],  # n texts
     *,
-    weights: str = "received",  # the reading of SM^w, see `LM.attention_weights`
+    weights: str = "received",  # the pooling of SM^w, see `LM.attention_weights`
     batch_size: int = 64,  # texts a forward pass
 ) -> np.ndarray:  # (n, N) float32
     """Each text's attention-weighted sum of token embeddings (EmbedSDG equation 2, SM^e × SM^w).
@@ -43,7 +43,7 @@ def embed_texts(
     vectors = []
     for start in range(0, len(texts), batch_size):
         batch = texts[start : start + batch_size]
-        pairs = zip(lm.embed_tokens(batch), lm.attention_weights(batch, reading=weights))
+        pairs = zip(lm.embed_tokens(batch), lm.attention_weights(batch, pooling=weights))
         for i, (tokens, weight) in enumerate(pairs, start):  # (m, N), (m,)
             if len(tokens) != len(weight):
                 raise ValueError(

@@ -75,7 +75,7 @@ class EmbedSDGPreset:
     """The choices of EmbedSDG, with the paper's symbol where it has one.
 
     Attributes:
-        weights: the reading of SM^w, see `LM.attention_weights`.
+        weights: the pooling of SM^w, see `LM.attention_weights`.
         reducer, k: dim_red[K] and K.
         windows: windows along an axis (None: the default of `Grid.fit`).
         threshold: T; None takes the smallest that gives enough regions.
@@ -90,7 +90,7 @@ class EmbedSDGPreset:
     The preset "paper" holds what arXiv 2603.22294 states: t-SNE with K = 2, T = 10, and equation 4
     as printed (`rescale="none"`). Many models cannot read such small columns: `decode` warns then,
     and "mean1" mends it. What "attention weight of a token" means is not defined there, so
-    `weights` is our reading. The paper does not state `windows`, `max_uses` or `max_rounds`.
+    `weights` is our choice. The paper does not state `windows`, `max_uses` or `max_rounds`.
 
     The prompts are no part of a preset: they are in our own words, with the structure of the
     paper's listings, unless `EmbedSDG(prompts=)` gives others. Ours differ in that P_d ends with

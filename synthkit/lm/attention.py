@@ -1,4 +1,4 @@
-"""Readings of a causal LM's attention: one weight a token, for the weighted embedding of a text."""
+"""Pooling of a causal LM's attention into one weight per token, for the embedding of a text."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from .rows import batches, check_finite, right_pad
 if TYPE_CHECKING:
     from .model import LM
 
-READINGS = ("received", "received_corrected", "received_layer0", "last_token", "uniform")
+ATTENTION_POOLINGS = ("received", "received_corrected", "received_layer0", "last_token", "uniform")
 _CELLS = 2**26  # the most (rows x heads x length x length) weights held at once
 
 
 @torch.no_grad()
 def attention_weights(
-    lm: LM, texts: Sequence[str], reading: str = "received", *, batch_size: int = 32
+    lm: LM, texts: Sequence[str], pooling: str = "received", *, batch_size: int = 32
 ) -> list[Tensor]:
     """One float32 weight a token (m,), summing to 1, for each text.
 
     Args:
         texts: non-empty texts.
-        reading: what "the attention weight of a token" means, A being (queries, keys):
+        pooling: what "the attention weight of a token" means, A being (queries, keys):
             `received`: mean of A over layers, heads and queries;
             `received_corrected`: the same, each key divided by the number of queries that can
             see it in a causal model;
@@ -40,31 +40,31 @@ def attention_weights(
     Layers are reduced one by one, so that only one layer's A is held at a time.
 
     Raises:
-        ValueError: an unknown reading, or a text that is empty or too long.
+        ValueError: an unknown pooling, or a text that is empty or too long.
         RuntimeError: the architecture does not give attention weights.
 
-    Source: arXiv 2603.22294, equation 2 (SM^w), which leaves the reading open.
+    Source: arXiv 2603.22294, equation 2 (SM^w), which leaves the pooling open.
     """
-    if reading not in READINGS:
-        raise ValueError(f"unknown reading {reading!r}; choose one of {READINGS}")
+    if pooling not in ATTENTION_POOLINGS:
+        raise ValueError(f"unknown pooling {pooling!r}; choose one of {ATTENTION_POOLINGS}")
     front = lm.with_bos([])
     rows = [front + ids for ids in lm.text_ids(texts, len(front))]
     with lm.evaluating():
-        return _read(lm.model, rows, reading, skip=len(front), batch_size=batch_size)
+        return _read(lm.model, rows, pooling, skip=len(front), batch_size=batch_size)
 
 
 def _read(
-    model: nn.Module, rows: Sequence[Sequence[int]], reading: str, *, skip: int, batch_size: int
+    model: nn.Module, rows: Sequence[Sequence[int]], pooling: str, *, skip: int, batch_size: int
 ) -> list[Tensor]:
     """The weights of rows of token ids (m_i,), without the first `skip` of each (BOS)."""
     lengths = [len(ids) for ids in rows]
-    if reading == "uniform":
+    if pooling == "uniform":
         return [torch.full((m - skip,), 1 / (m - skip)) for m in lengths]
     heads = getattr(model.config.get_text_config(), "num_attention_heads", 1)
     weights: list[Tensor] = [torch.empty(0)] * len(rows)
     with _eager(model):
         for batch in batches(lengths, batch_size, lambda m: heads * m * m, _CELLS):
-            received = _received(model, [rows[i] for i in batch], reading)
+            received = _received(model, [rows[i] for i in batch], pooling)
             for i, row in zip(batch, received):
                 row = row[skip : lengths[i]]
                 weights[i] = row / row.sum()
@@ -72,7 +72,7 @@ def _read(
     return weights
 
 
-def _received(model: nn.Module, rows: Sequence[Sequence[int]], reading: str) -> Tensor:
+def _received(model: nn.Module, rows: Sequence[Sequence[int]], pooling: str) -> Tensor:
     """Unnormalised float32 weights (b, m) on the CPU, BOS and pads still in."""
     ids, mask = right_pad(rows, device=model.get_input_embeddings().weight.device)
     count = mask.sum(1)
@@ -84,10 +84,10 @@ def _received(model: nn.Module, rows: Sequence[Sequence[int]], reading: str) -> 
         if found is None:
             return
         state["layers"] += 1
-        if reading == "last_token":  # the last layer to come by stays
+        if pooling == "last_token":  # the last layer to come by stays
             picked = found[torch.arange(len(ids)), :, count - 1].float().mean(1)
             state["sum"] = picked.to(queries.device)
-        elif reading != "received_layer0" or state["layers"] == 1:
+        elif pooling != "received_layer0" or state["layers"] == 1:
             one = torch.einsum("bhqk,bq->bk", found.float(), queries.to(found.device))
             state["sum"] += one.to(queries.device)
 
@@ -97,11 +97,11 @@ def _received(model: nn.Module, rows: Sequence[Sequence[int]], reading: str) -> 
     if not state["layers"]:
         raise RuntimeError(
             f"{type(model).__name__} gave no attention weights under "
-            f"attn_implementation={model.config._attn_implementation!r}; this reading "
-            "needs 'eager': load a model that supports it, or use reading='uniform'"
+            f"attn_implementation={model.config._attn_implementation!r}; this pooling "
+            "needs 'eager': load a model that supports it, or use pooling='uniform'"
         )
     total = state["sum"]
-    if reading == "received_corrected":
+    if pooling == "received_corrected":
         places = torch.arange(ids.shape[1], device=ids.device)
         total = total / (count[:, None] - places).clamp(min=1)
     return total.float().cpu()

@@ -26,7 +26,7 @@ from ..core.identity import run_key
 from ..core.texts import text_in
 from ..datasets import rows_of, texts_of
 from .chat import prompt_ids
-from .mixed import share_weights
+from .mixed_adapters import share_weights
 from .precision import fast_bfloat16
 from .tokens import plain_ids
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .chat import prompt_ids
 from .decoding import Sampling, Written, check_stops, cut, decode, end_tokens, new_text, stopper
-from .mixed import mixed_adapters
+from .mixed_adapters import mixed_adapters
 from .rows import PromptRows, batches, check_embeds
 
 if TYPE_CHECKING:

@@ -12,16 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from .adapters import Adapters
-from .attention import READINGS, attention_weights
+from .attention import ATTENTION_POOLINGS, attention_weights
 from .fingerprint import fingerprint
 from .generation import generate
 from .likelihood import nll, token_losses, training_batch
-from .mixed import share_weights
+from .mixed_adapters import share_weights
 from .quantisation import bits_of
 from .rows import IGNORED, check_finite, check_prefix, check_texts
 from .tokens import plain_ids
 
-__all__ = ["IGNORED", "LM", "READINGS"]
+__all__ = ["IGNORED", "LM", "ATTENTION_POOLINGS"]
 
 
 class LM:

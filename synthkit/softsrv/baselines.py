@@ -18,7 +18,7 @@ from ..core.presets import choose_preset
 from ..datasets import values_of
 from ..evaluation.contamination import HeldOut
 from ..lm.finetune import FinetunePreset, finetune
-from ..lm.mixed import share_weights
+from ..lm.mixed_adapters import share_weights
 from ..lm.rows import IGNORED, right_pad
 from ..lm.soft_prompts import frozen, starting_rows, vocabulary
 from ..lm.training import batch_at, train

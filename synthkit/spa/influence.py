@@ -33,8 +33,8 @@ from synthkit.spa.streaming import (
 )
 
 # %% auto #0
-__all__ = ['METHODS', 'lora_matrices', 'watch', 'example_losses', 'batch_factors', 'per_example', 'GradientStream', 'grad_dot',
-           'grad_cos', 'damping_at', 'datainf', 'block_fisher', 'solve_fisher', 'influence_scores']
+__all__ = ['METHODS', 'lora_matrices', 'capture_activations', 'example_losses', 'batch_factors', 'per_example', 'GradientStream',
+           'grad_dot', 'grad_cos', 'damping_at', 'datainf', 'block_fisher', 'solve_fisher', 'influence_scores']
 
 # %% ../../nbs/30_influence.ipynb #8a4a5500
 def lora_matrices(lm, adapter: str) -> dict[str, nn.Linear]:
@@ -62,7 +62,9 @@ def lora_matrices(lm, adapter: str) -> dict[str, nn.Linear]:
 
 # %% ../../nbs/30_influence.ipynb #f4c7b13c
 @contextmanager
-def watch(matrices: Mapping[str, nn.Module]) -> Iterator[dict[str, list[tuple[Tensor, Tensor]]]]:
+def capture_activations(
+    matrices: Mapping[str, nn.Module],
+) -> Iterator[dict[str, list[tuple[Tensor, Tensor]]]]:
     """Note (input, output) of every call of `matrices` inside; no hook stays, whatever happens."""
     calls: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in matrices}
 
@@ -116,7 +118,7 @@ def batch_factors(
         RuntimeError: a 4-bit layer was repacked, or no gradient reaches one of the matrices.
     """
     disable_packed_cpu_layout(lm.model)
-    with lm.evaluating(), torch.enable_grad(), watch(matrices) as calls:
+    with lm.evaluating(), torch.enable_grad(), capture_activations(matrices) as calls:
         losses, mask = example_losses(lm, pairs, **options)
         outputs = [output for each in calls.values() for _, output in each]
         found = [None] * len(outputs)

@@ -36,7 +36,7 @@ from ..core.saved import Saved, open_saved, save_folder
 from ..datasets import as_dataset, is_table
 from ..lm.finetune import PROMPT
 from ..lm.fingerprint import fingerprint
-from ..lm.mixed import share_weights
+from ..lm.mixed_adapters import share_weights
 from ..lm.rows import check_texts
 from ..lm.training import History, Schedule, batch_at, train
 from .bm25 import bm25_scores

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from synthkit import load_lm, load_world  # noqa: E402
-from synthkit.lm.mixed import share_weights  # noqa: E402
+from synthkit.lm.mixed_adapters import share_weights  # noqa: E402
 
 NEW, REPEATS, RANK = 32, 3, 8
 

@@ -27,10 +27,10 @@ from synthkit.difflm.autoencoder import (
     RowEncoder,
     beta_at,
     betas,
-    drawn,
     kl_nats,
     port_beta,
     probe_auc,
+    reparameterize,
     row_logits,
     row_nats,
     split_rows,
@@ -108,7 +108,7 @@ def test_a_ported_beta_weighs_sums_as_the_old_one_weighed_means():
 def test_draws_have_the_right_moments_and_pass_gradients():
     mu = torch.full((20_000, 1), 2.0, requires_grad=True)
     logvar = torch.full((20_000, 1), math.log(0.25), requires_grad=True)
-    z = drawn(mu, logvar, torch.Generator().manual_seed(0))
+    z = reparameterize(mu, logvar, torch.Generator().manual_seed(0))
     assert float(z.mean().detach()) == pytest.approx(2, abs=0.02)
     assert float(z.std().detach()) == pytest.approx(0.5, abs=0.02)
     z.sum().backward()
@@ -133,7 +133,7 @@ def test_columns_count_alike_however_many_tokens_they_take(decoder, codec, ids):
     sums = [weights[f.start : f.start + f.width].sum() for f in codec.fields]
     assert torch.tensor(sums) == pytest.approx(codec.length / len(codec.fields))
     model = Autoencoder(decoder, codec, TINY)
-    z = drawn(*model.encoder(ids[:5]), torch.Generator().manual_seed(1))
+    z = reparameterize(*model.encoder(ids[:5]), torch.Generator().manual_seed(1))
     logits = row_logits(decoder, model.injector, z, ids[:5], codec.bos)
     each = functional.cross_entropy(logits.mT, ids[:5], reduction="none").detach()
     nats = model.parts(ids[:5], torch.Generator().manual_seed(1))[0].detach()
@@ -142,7 +142,7 @@ def test_columns_count_alike_however_many_tokens_they_take(decoder, codec, ids):
 
 def test_tokens_count_alike_where_asked_for_and_in_honest_units(decoder, codec, ids):
     model = Autoencoder(decoder, codec, TINY, alike="tokens")
-    z = drawn(*model.encoder(ids[:5]), torch.Generator().manual_seed(1))
+    z = reparameterize(*model.encoder(ids[:5]), torch.Generator().manual_seed(1))
     nats = model.parts(ids[:5], torch.Generator().manual_seed(1))[0].detach()
     torch.testing.assert_close(nats, model.reconstruction(ids[:5], z.detach()))
     same = Autoencoder(decoder, codec, TINY)  # what is reported is not weighed

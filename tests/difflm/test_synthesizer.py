@@ -40,10 +40,10 @@ from synthkit.difflm.synthesizer import (
     TriesUsedUp,
     batch_of,
     collect,
+    derive_seed,
     draw_latents,
     log_agreement,
     make_form,
-    mixed,
     read_material,
     sample_log,
     satisfied,
@@ -298,7 +298,7 @@ def test_the_three_priors():
 
 
 def test_seeds_are_mixed_without_meeting():
-    seeds = {mixed(seed, turn, start) for seed, turn, start in product(range(9), repeat=3)}
+    seeds = {derive_seed(seed, turn, start) for seed, turn, start in product(range(9), repeat=3)}
     assert len(seeds) == 9**3 and max(seeds) < 2**31 and min(seeds) >= 0
 
 

@@ -34,8 +34,8 @@ class FakeLM:
         table = torch.from_numpy(np.random.default_rng(0).normal(size=(64, 8))).float()
         return [table[[sum(map(ord, word)) % 64 for word in text.split()]] for text in texts]
 
-    def attention_weights(self, texts, reading="received"):
-        power = {"received": 1.0, "uniform": 0.0}[reading]
+    def attention_weights(self, texts, pooling="received"):
+        power = {"received": 1.0, "uniform": 0.0}[pooling]
         weights = [torch.arange(len(t.split()), 0, -1).float() ** power for t in texts]
         return [w / w.sum() for w in weights]
 
@@ -73,13 +73,13 @@ def loop(points, grid):
 # --- equation (2) --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("reading", ["received", "uniform"])
-def test_embedding_is_the_weighted_sum_of_token_embeddings(reading):
+@pytest.mark.parametrize("pooling", ["received", "uniform"])
+def test_embedding_is_the_weighted_sum_of_token_embeddings(pooling):
     lm = FakeLM()
-    Z = embed_texts(lm, TEXTS, weights=reading, batch_size=8)
+    Z = embed_texts(lm, TEXTS, weights=pooling, batch_size=8)
     for text, z in zip(TEXTS, Z):
         expected = np.zeros(8)
-        tokens, weights = lm.embed_tokens([text])[0], lm.attention_weights([text], reading)[0]
+        tokens, weights = lm.embed_tokens([text])[0], lm.attention_weights([text], pooling)[0]
         for token, weight in zip(tokens.tolist(), weights.tolist()):
             expected += weight * np.array(token)
         np.testing.assert_allclose(z, expected, atol=1e-6)
@@ -102,7 +102,7 @@ def test_embedding_refuses_what_has_no_token(texts, words):
 
 def test_embedding_refuses_weights_of_another_length():
     lm = FakeLM()
-    lm.attention_weights = lambda texts, reading: [torch.ones(2) / 2 for _ in texts]
+    lm.attention_weights = lambda texts, pooling: [torch.ones(2) / 2 for _ in texts]
     with pytest.raises(ValueError, match="2 attention weights"):
         embed_texts(lm, TEXTS)
 

@@ -30,7 +30,7 @@ class StubLM:
     def embed_tokens(self, texts):
         return [torch.stack([self._vector(w) for w in text.split()]) for text in texts]
 
-    def attention_weights(self, texts, reading="received"):
+    def attention_weights(self, texts, pooling="received"):
         return [torch.full((len(t.split()),), 1 / len(t.split())) for t in texts]
 
 
@@ -255,9 +255,9 @@ def test_every_knob_is_read(monkeypatch):
     }  # fmt: skip
 
     class Weighted(StubLM):
-        def attention_weights(self, texts, reading="received"):
+        def attention_weights(self, texts, pooling="received"):
             weights = super().attention_weights(texts)
-            if reading == "uniform":
+            if pooling == "uniform":
                 return weights
             return [torch.softmax(torch.arange(len(w)) * 0.3, 0) for w in weights]
 

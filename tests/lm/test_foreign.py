@@ -6,7 +6,7 @@ import pytest
 import torch
 from stories260k import convert
 
-from synthkit.lm import READINGS, load_lm
+from synthkit.lm import ATTENTION_POOLINGS, load_lm
 
 OPENING = (
     "Once upon a time, there was a little girl named Lily. She loved to play outside in the park."
@@ -99,8 +99,8 @@ def test_generates_english(stories):
 
 def test_attention_embeddings_and_likelihood(stories):
     rows = stories.embed_tokens(TEXTS)
-    for reading in READINGS:
-        for weights, row in zip(stories.attention_weights(TEXTS, reading), rows):
+    for pooling in ATTENTION_POOLINGS:
+        for weights, row in zip(stories.attention_weights(TEXTS, pooling), rows):
             assert weights.shape == (len(row),) and abs(weights.sum().item() - 1) < 1e-5
             assert (weights >= 0).all()
     scrambled = " ".join(reversed(OPENING.split()))

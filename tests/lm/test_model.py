@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import KINDS, TEXTS, tiny_lm
 
-from synthkit.lm import IGNORED, READINGS, load_lm
+from synthkit.lm import ATTENTION_POOLINGS, IGNORED, load_lm
 from synthkit.lm.decoding import Sampling, choose, decode, left_pad, positions
 
 NEW = 16
@@ -250,30 +250,30 @@ def attentions(lm, ids):
     return torch.stack([layer[0] for layer in out.attentions]).double().numpy()
 
 
-def reading_of(a, reading, drop):
+def pooled(a, pooling, drop):
     """The definitions, spelled out with numpy, on a (layers, heads, m, m)."""
     m = a.shape[-1]
-    if reading == "uniform":
+    if pooling == "uniform":
         return np.full(m - drop, 1 / (m - drop))
-    if reading == "last_token":
+    if pooling == "last_token":
         w = a[-1, :, -1].mean(0)
-    elif reading == "received_layer0":
+    elif pooling == "received_layer0":
         w = a[0].mean((0, 1))
     else:
         w = a.mean((0, 1, 2))
-    if reading == "received_corrected":
+    if pooling == "received_corrected":
         w = w / (m - np.arange(m))
     return w[drop:] / w[drop:].sum()
 
 
-@pytest.mark.parametrize("reading", READINGS)
+@pytest.mark.parametrize("pooling", ATTENTION_POOLINGS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_readings_match_their_definition(lms, kind, reading):
+def test_readings_match_their_definition(lms, kind, pooling):
     lm = lms[kind]
-    got = lm.attention_weights(TEXTS, reading)
+    got = lm.attention_weights(TEXTS, pooling)
     drop = int(lm.bos_id is not None)
     for weights, ids in zip(got, rows_of(lm)):
-        wanted = reading_of(attentions(lm, ids), reading, drop)
+        wanted = pooled(attentions(lm, ids), pooling, drop)
         assert weights.dtype == torch.float32 and weights.shape == (len(ids) - drop,)
         assert abs(weights.sum().item() - 1) < 1e-5
         np.testing.assert_allclose(weights, wanted, atol=1e-5)
@@ -283,10 +283,10 @@ def test_readings_match_their_definition(lms, kind, reading):
 def test_attention_batch_equals_single(lms, side):
     for lm in (lms["llama"], lms["gemma3"]):
         lm.tokenizer.padding_side = side
-        for reading in READINGS:
-            batch = lm.attention_weights(TEXTS, reading)
+        for pooling in ATTENTION_POOLINGS:
+            batch = lm.attention_weights(TEXTS, pooling)
             for weights, text in zip(batch, TEXTS):
-                alone = lm.attention_weights([text], reading, batch_size=1)[0]
+                alone = lm.attention_weights([text], pooling, batch_size=1)[0]
                 torch.testing.assert_close(weights, alone, atol=1e-5, rtol=0)
 
 
@@ -309,8 +309,8 @@ def test_attention_that_cannot_be_had(lm, monkeypatch):
     assert len(other.attention_weights(["A"], "uniform")) == 1
 
 
-def test_unknown_reading(lm):
-    with pytest.raises(ValueError, match=r"unknown reading 'mean'.*received_layer0"):
+def test_unknown_pooling(lm):
+    with pytest.raises(ValueError, match=r"unknown pooling 'mean'.*received_layer0"):
         lm.attention_weights(["A"], "mean")
 
 

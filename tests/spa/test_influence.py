@@ -193,7 +193,7 @@ def test_gradients_of_targets_of_the_users_choice(base):
 def test_a_matrix_that_is_called_twice_gets_the_sum(lm):
     shared = nn.Linear(4, 3, bias=False)
     x = torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(0))
-    with module.watch({"l": shared}) as calls:
+    with module.capture_activations({"l": shared}) as calls:
         y = shared(x).square().sum() + shared(2 * x).sin().sum()
     deltas = torch.autograd.grad(y, [out for _, out in calls["l"]], retain_graph=True)
     sides = [(a, d) for (a, _), d in zip(calls["l"], deltas)]

@@ -12,7 +12,7 @@ from tiny import tiny_lm
 
 from synthkit import load_lm, load_world
 from synthkit.core.phases import Phases
-from synthkit.lm.mixed import share_weights
+from synthkit.lm.mixed_adapters import share_weights
 from synthkit.spa import SPA, Partition, SPAPreset, baselines, influence_scores, make_partition
 from synthkit.spa import synthesizer as module
 from synthkit.spa.synthesizer import (

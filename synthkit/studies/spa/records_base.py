@@ -14,7 +14,7 @@ from pathlib import Path
 from ...core.files import read_json, write_bytes, write_json
 from ...core.paths import data_dir
 from ...lm.finetune import FinetunePreset, finetune
-from ...lm.mixed import share_weights
+from ...lm.mixed_adapters import share_weights
 from ...worlds import load_world
 
 PRESET = FinetunePreset(rank=8, alpha=16, lr=3e-3, epochs=100, batch_size=32, max_updates=400)

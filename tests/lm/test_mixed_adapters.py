@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tiny import tiny_lm
 
 from synthkit import load_lm
-from synthkit.lm import mixed
-from synthkit.lm.mixed import SideBySide, mixed_adapters, share_weights
+from synthkit.lm import mixed_adapters as module
+from synthkit.lm.mixed_adapters import SideBySide, mixed_adapters, share_weights
 
 NAMES = ("anna", "bob", "carl")
 PROMPTS = ["Anna has", "How many are", "The train leaves at nine, and", "A short"] * 3
@@ -103,9 +103,9 @@ def test_any_assignment_equals_separate_calls(lm, names):
 
 def test_rows_that_end_early_leave_the_others_their_adapters(lm, monkeypatch):
     kept = []
-    keep = mixed.MixedRows.keep
+    keep = module.MixedRows.keep
     spy = lambda rows, places: (kept.append(len(places)), keep(rows, places))[0]  # noqa: E731
-    monkeypatch.setattr(mixed.MixedRows, "keep", spy)
+    monkeypatch.setattr(module.MixedRows, "keep", spy)
     options = {"max_new_tokens": 24, "stop": ("e", "o", "a")}
     found = lm.generate(PROMPTS, adapters=ASSIGNED, **options)
     assert kept and kept == sorted(kept, reverse=True), "the batch must have been cut"
@@ -212,7 +212,7 @@ def test_a_layer_that_cannot_be_set_up_leaves_nothing(own, monkeypatch):
             if next(built) == 3:
                 raise MemoryError("out of memory")
 
-    monkeypatch.setattr(mixed, "SideBySide", Torn)
+    monkeypatch.setattr(module, "SideBySide", Torn)
     with pytest.raises(MemoryError):
         own.generate(PROMPTS[:2], adapters=["anna", "bob"])
     assert hooks(own) == 0 and own.active_adapter is None
