@@ -29,7 +29,7 @@ class World(ABC):
 
     @abstractmethod
     def example(self, rng: random.Random) -> Row:
-        """One row drawn from the world's own law."""
+        """One row drawn from the world's own distribution."""
 
     @abstractmethod
     def check(self, row: Mapping[str, Any]) -> bool:

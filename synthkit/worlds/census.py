@@ -78,10 +78,10 @@ class CensusWorld(World):
         uniform = np.array([rng.random() for _ in range(n * len(VALUES))]).reshape(n, len(VALUES))
         codes: dict[str, np.ndarray] = {}
         for axis, (name, table) in enumerate(self.tables.items()):
-            law = table[tuple(codes[parent] for parent in PARENTS[name])]
-            law = np.broadcast_to(law, (n, len(VALUES[name])))  # a root has one law for all rows
-            code = (np.cumsum(law, axis=1) <= uniform[:, axis, None]).sum(axis=1)
-            last = law.shape[1] - 1 - np.argmax(law[:, ::-1] > 0, axis=1)
+            p = table[tuple(codes[parent] for parent in PARENTS[name])]
+            p = np.broadcast_to(p, (n, len(VALUES[name])))  # a root: all rows the same
+            code = (np.cumsum(p, axis=1) <= uniform[:, axis, None]).sum(axis=1)
+            last = p.shape[1] - 1 - np.argmax(p[:, ::-1] > 0, axis=1)
             codes[name] = np.minimum(code, last)  # rounding never leaves the support
         return [
             {name: VALUES[name][code] for name, code in zip(VALUES, row)}
@@ -132,7 +132,7 @@ class CensusWorld(World):
         return float(positive @ below / (positive.sum() * negative.sum()))
 
     @cached_property
-    def _banded_laws(self) -> dict[tuple[int, ...], np.ndarray]:
+    def _banded_marginals(self) -> dict[tuple[int, ...], np.ndarray]:
         """The exact distribution of each column, pair and triple that `joint_distance` asks for."""
         axes, sizes = range(len(VALUES)), (1, 2, 3)
         groups = (group for size in sizes for group in itertools.combinations(axes, size))
@@ -237,12 +237,12 @@ def joint_distance(
 def _measures(world: CensusWorld, rows: Rows) -> dict[str, float]:
     codes = world.codes(rows)
     distances: dict[int, list[float]] = {1: [], 2: [], 3: []}
-    for group, law in world._banded_laws.items():
+    for group, p in world._banded_marginals.items():
         parts = [_banded(codes[:, axis], axis, len(group) > 1) for axis in group]
         known = np.all([part >= 0 for part in parts], axis=0)
-        cells = np.ravel_multi_index([part[known] for part in parts], law.shape)
-        share = np.bincount(cells, minlength=law.size) / len(codes)
-        distances[len(group)].append((np.abs(share - law.ravel()).sum() + 1 - known.mean()) / 2)
+        cells = np.ravel_multi_index([part[known] for part in parts], p.shape)
+        share = np.bincount(cells, minlength=p.size) / len(codes)
+        distances[len(group)].append((np.abs(share - p.ravel()).sum() + 1 - known.mean()) / 2)
     logs = world.log_probability(rows)
     possible = np.isfinite(logs)
     means = [float(np.mean(distances[size])) for size in (1, 2, 3)]
@@ -268,12 +268,12 @@ def _band_of(name: str) -> np.ndarray:
 def _banded_marginal(world: CensusWorld, group: tuple[int, ...]) -> np.ndarray:
     """The exact marginal of the columns of a group, numbers summed within their bands."""
     names = [tuple(VALUES)[axis] for axis in group]
-    law = world.marginal(*names)
+    p = world.marginal(*names)
     for axis, name in enumerate(names):
         if len(names) > 1 and name in BANDS:
             first = np.flatnonzero(np.diff(_band_of(name), prepend=-1))
-            law = np.add.reduceat(law, first, axis=axis)
-    return law
+            p = np.add.reduceat(p, first, axis=axis)
+    return p
 
 
 def _with_ancestors(names: Sequence[str]) -> list[str]:

@@ -109,19 +109,19 @@ def _hours() -> np.ndarray:
     """(sex, occupation, hours): 0 for who has no occupation and for no one else."""
     mean = np.array([[0, 38, 28, 33, 35, 44, 39], [0, 42, 34, 40, 38, 49, 43]], dtype=float)
     spread, usual = _normal(_HOURS, mean, 8.0), _HOURS == 40
-    law = _shares((0.6 * spread + 0.4 * usual) * (_HOURS > 0))
-    law[:, 5] = _shares(law[:, 5] * (_HOURS >= 30))  # a manager works 30 or more
-    law[:, 0] = _HOURS == 0
-    return law
+    p = _shares((0.6 * spread + 0.4 * usual) * (_HOURS > 0))
+    p[:, 5] = _shares(p[:, 5] * (_HOURS >= 30))  # a manager works 30 or more
+    p[:, 0] = _HOURS == 0
+    return p
 
 
 def _commute() -> np.ndarray:
     """(region, hours, commute): 0 km at home, some work there; who works little lives near."""
     mean = np.array([4.0, 6.0, 11.0, 16.0])[:, None] * (0.6 + _HOURS / 100)  # (region, hours)
-    law = _shares(_KM * np.exp(-2 * _KM / mean[..., None])) * 0.88
-    law[..., 0] += 0.12
-    law[:, 0] = _KM == 0
-    return law
+    p = _shares(_KM * np.exp(-2 * _KM / mean[..., None])) * 0.88
+    p[..., 0] += 0.12
+    p[:, 0] = _KM == 0
+    return p
 
 
 def _capital() -> np.ndarray:
@@ -129,12 +129,12 @@ def _capital() -> np.ndarray:
     base = np.array([1.0, 2.5, 0.0, 4.0, 3.0, 1.6, 0.6, 0.15])
     size = np.abs(_CAPITAL) / 1e4
     wealth = np.clip((_AGE - 20) / 40, 0, 1)[:, None] + np.array([0, 0.1, 0.4, 0.7, 0.9])
-    law = base * np.exp(np.minimum(size, 2.0) * (2 * wealth[..., None] - 1.5))
-    law[_AGE < 30, :, -1] = 0
+    p = base * np.exp(np.minimum(size, 2.0) * (2 * wealth[..., None] - 1.5))
+    p[_AGE < 30, :, -1] = 0
     some = 0.05 + 0.15 * wealth  # the share with any gain or loss
-    law = some[..., None] * _shares(law)
-    law[..., 2] = 1 - some
-    return law
+    p = some[..., None] * _shares(p)
+    p[..., 2] = 1 - some
+    return p
 
 
 def _income() -> np.ndarray:

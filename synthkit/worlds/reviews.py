@@ -2,8 +2,8 @@
 
 Topic shows in the product and its aspects, style in the build of the sentences, length in the
 number of aspects judged, tone in one set remark and in the adverbs. Sentiment is the polarity of
-the adjectives, turned round when the tone is sarcastic. The joint law of the attributes is a small
-table (topic; sentiment -> tone -> style -> length), so that a distance to it is exact.
+the adjectives, turned round when the tone is sarcastic. The joint distribution of the attributes is
+a small table (topic; sentiment -> tone -> style -> length), so that a distance to it is exact.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from .reviews_forms import (
     ADVERBS,
     CLAUSES,
     COUNT,
+    DISTRIBUTIONS,
     FACTORS,
     FILLERS,
-    LAWS,
     LAYOUTS,
     OPENERS,
     OPPOSITE,
@@ -40,7 +40,7 @@ from .reviews_forms import (
 
 def tones_of(sentiment: str) -> list[str]:
     """The tones a review of that sentiment may have: no annoyed praise, no joyful blame."""
-    weights = LAWS["uniform"]["tone"][sentiment]
+    weights = DISTRIBUTIONS["uniform"]["tone"][sentiment]
     return [tone for tone, weight in zip(VALUES["tone"], weights, strict=True) if weight]
 
 
@@ -136,29 +136,32 @@ def _write(attributes: Mapping[str, str], product: str, aspects, rng: random.Ran
 
 
 class ReviewsWorld(World):
-    """Reviews under one of three joint laws of their attributes.
+    """Reviews under one of three joint distributions of their attributes.
 
     Args:
-        law: `"real"` is skewed to terse, annoyed and sarcastic; `"llm"` to long, formal and
-            enthusiastic; `"uniform"` gives every valid combination the same probability.
+        distribution: `"real"` is skewed to terse, annoyed and sarcastic; `"llm"` to long, formal
+            and enthusiastic; `"uniform"` gives every valid combination the same probability.
 
     Enthusiastic reviews are positive and annoyed ones negative; all else combines freely.
 
     Raises:
-        ValueError: there is no such law.
+        ValueError: there is no such distribution.
     """
 
     name = "reviews"
     columns = ("text", "topic", "sentiment", "tone", "length", "style")
     factors = columns[1:]
 
-    def __init__(self, law: str = "real"):
-        if law not in LAWS:
-            raise ValueError(f"no law is called {law!r}; choose one of {', '.join(LAWS)}")
-        self.law = law
+    def __init__(self, distribution: str = "real"):
+        if distribution not in DISTRIBUTIONS:
+            raise ValueError(
+                f"no distribution is called {distribution!r}; choose one of "
+                f"{', '.join(DISTRIBUTIONS)}"
+            )
+        self.distribution = distribution
 
     def _weights(self, factor: str, given: Mapping[str, str]) -> tuple[int, ...]:
-        table = LAWS[self.law][factor]
+        table = DISTRIBUTIONS[self.distribution][factor]
         return table[given[PARENT[factor]]] if factor in PARENT else table
 
     def probability(self, row: Mapping[str, Any]) -> float:

@@ -1,4 +1,4 @@
-"""The words and phrasings of the reviews world, and the laws of their attributes."""
+"""The words and phrasings of the reviews world, and the distributions of their attributes."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ VALUES = {
 FACTORS = tuple(VALUES)
 PARENT = {"tone": "sentiment", "style": "tone", "length": "style"}
 # Weights in the order of VALUES, given the parent's value; 0 marks a combination never made.
-LAWS: dict[str, dict[str, Any]] = {
+DISTRIBUTIONS: dict[str, dict[str, Any]] = {
     "real": {
         "topic": (6, 5, 3, 3, 2, 1),
         "sentiment": (9, 11),

@@ -387,7 +387,7 @@ def test_a_bad_spec_is_named(spec, error, words):
 
 def test_a_tfidf_comes_back_equal_fitted_and_without_a_text(reviews, tmp_path, monkeypatch):
     fitted = TfidfEmbedder(16, seed=5).fit(reviews)
-    fresh = [*load_world("reviews", law="llm").sample(40, seed=1)["text"], "qwertz uiop"]
+    fresh = [*load_world("reviews", distribution="llm").sample(40, seed=1)["text"], "qwertz uiop"]
     wanted = fitted(fresh)
     assert fitted.save(tmp_path / "a") == tmp_path / "a"
     monkeypatch.setattr(TfidfEmbedder, "fit", None)  # so that nobody fits it again

@@ -49,7 +49,7 @@ def test_exploration_measures_every_rule_on_texts_that_were_no_candidates(tmp_pa
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_every_arm_is_a_law_over_the_pool_within_the_labels(tmp_path):
     one = trial(tmp_path, n_real=120)
-    rows = E.load_world("reviews", law="llm").rows(200, "pool")
+    rows = E.load_world("reviews", distribution="llm").rows(200, "pool")
     pool, real, _ = one.placed(rows, one.real)
     shares = {
         label: np.mean(np.array(real.of(E.LABEL)) == label) for label in set(real.of(E.LABEL))

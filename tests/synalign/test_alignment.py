@@ -502,7 +502,7 @@ def test_witness_points_to_the_missing_mode():
 def review_sets(law, n, seed):
     from synthkit.worlds import load_world
 
-    return load_world("reviews", law=law).rows(n, seed)
+    return load_world("reviews", distribution=law).rows(n, seed)
 
 
 @pytest.mark.slow

@@ -884,7 +884,7 @@ def test_records_pull_a_teacher_with_habits_to_the_real_law(world, rows, texts):
     """The reason for the second call, with oracles: exact, and no model plays a part."""
     from synthkit.synalign.alignment import total_variation
 
-    biased = oracle(load_world("reviews", law="llm"))
+    biased = oracle(load_world("reviews", distribution="llm"))
     label_only = [{"sentiment": row["sentiment"]} for row in rows]
     arms = {"one": label_only, "two": describe(biased, texts, REVIEWS).records}
     law = attribute_table([row["text"] for row in world.rows(1000, seed=5)], REVIEWS)

@@ -508,7 +508,7 @@ def test_a_class_that_is_missing_is_named(fitted):
 
 def test_weights_bring_a_skewed_pool_nearer_to_texts_that_were_not_fitted():
     method = make(describe="read").fit(WORLD.rows(150, 1), held_out=WORLD.rows(300, 2))
-    skewed = load_world("reviews", law="llm").rows(300, 3)
+    skewed = load_world("reviews", distribution="llm").rows(300, 3)
     weights = method.weigh(skewed)  # rows of the world: their class is the sentiment
     assert method.report.n == 300 and method.report.ratio < 0.6
     assert method.report.effective == pytest.approx(effective_size(weights))
@@ -549,7 +549,7 @@ def test_other_solvers(method):
 
 
 def test_a_missing_mode_is_named_and_fed_back():
-    rows = load_world("reviews", law="llm").rows(120, 0)
+    rows = load_world("reviews", distribution="llm").rows(120, 0)
     formal = [row["style"] == "formal" for row in rows]
     others = [i for i in range(120) if not formal[i]][:20]
     method = make(describe="read").fit(rows, held_out=rows[:40], demonstrations=others)
@@ -806,7 +806,7 @@ def test_random_demonstrations_are_synalign_with_another_choice():
 
 
 def test_written_rows_can_be_weighed_on_the_same_ground(fitted):
-    rows = baselines.simprompt(oracle(load_world("reviews", law="llm")), 60)
+    rows = baselines.simprompt(oracle(load_world("reviews", distribution="llm")), 60)
     weights = fitted.weigh(rows)
     assert len(weights) == 60 and fitted.report.mmd2 < fitted.report.unweighted
 

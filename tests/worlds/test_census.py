@@ -81,10 +81,10 @@ def test_columns_have_their_types():
 
 def test_the_shares_drawn_are_the_marginals():
     for name, codes in zip(VALUES, WORLD.codes(FRAME).T):
-        law = WORLD.marginal(name)
-        found = np.bincount(codes, minlength=len(law))
-        sd = np.sqrt(law * (1 - law) / len(FRAME))
-        assert (np.abs(found / len(FRAME) - law) <= 5 * sd + 1e-4).all(), name
+        distribution = WORLD.marginal(name)
+        found = np.bincount(codes, minlength=len(distribution))
+        sd = np.sqrt(distribution * (1 - distribution) / len(FRAME))
+        assert (np.abs(found / len(FRAME) - distribution) <= 5 * sd + 1e-4).all(), name
 
 
 # --- the tables -----------------------------------------------------------------------------------
@@ -295,11 +295,11 @@ def test_the_distance_of_one_row_repeated_is_known():
     assert found["cross entropy"] == pytest.approx(-WORLD.log_probability([ROW])[0])
     pairs = []
     for names in itertools.combinations(VALUES, 2):
-        law = WORLD.marginal(*names)
+        distribution = WORLD.marginal(*names)
         for axis, name in enumerate(names):
             same = [band(name, value) == band(name, ROW[name]) for value in VALUES[name]]
-            law = np.compress(same, law, axis=axis)
-        pairs.append(1 - law.sum())
+            distribution = np.compress(same, distribution, axis=axis)
+        pairs.append(1 - distribution.sum())
     assert found["pairs"] == pytest.approx(np.mean(pairs))
 
 

@@ -1,4 +1,4 @@
-"""The reviews world: attributes are read exactly from the text, and the joint law is exact."""
+"""The reviews world: attributes are read exactly from texts, whose distribution is exact."""
 
 import random
 import re
@@ -8,8 +8,8 @@ import pytest
 
 from synthkit.worlds import load_world
 from synthkit.worlds.reviews import (
+    DISTRIBUTIONS,
     FACTORS,
-    LAWS,
     OPPOSITE,
     POLARITY,
     REMARKS,
@@ -57,11 +57,11 @@ def test_attributes_read_by_hand(text):
         assert read_attributes(text) == dict(zip(names, BY_HAND[text].split(), strict=True))
 
 
-@pytest.mark.parametrize("law", LAWS)
-def test_rows_are_right_and_repeat_for_a_seed(law):
-    world = load_world("reviews", law=law)
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_rows_are_right_and_repeat_for_a_seed(distribution):
+    world = load_world("reviews", distribution=distribution)
     rows = world.rows(500, seed=0)
-    assert rows == ReviewsWorld(law).rows(500, seed=0) != world.rows(500, seed=1)
+    assert rows == ReviewsWorld(distribution).rows(500, seed=0) != world.rows(500, seed=1)
     assert all(world.check(row) for row in rows)
     assert all(read_attributes(row["text"]) == world.attributes(row) for row in rows)
     texts = [world.text(row) for row in rows]
@@ -69,9 +69,9 @@ def test_rows_are_right_and_repeat_for_a_seed(law):
     assert max(len(text.split()) for text in texts) <= 60
 
 
-@pytest.mark.parametrize("law", LAWS)
-def test_the_joint_law_sums_to_one_and_is_the_one_that_is_sampled(law):
-    world = ReviewsWorld(law)
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_the_joint_law_sums_to_one_and_is_the_one_that_is_sampled(distribution):
+    world = ReviewsWorld(distribution)
     cells = world.support()
     assert len(cells) == 432
     assert sum(map(world.probability, cells)) == pytest.approx(1, abs=1e-12)
@@ -91,8 +91,8 @@ def test_the_joint_law_sums_to_one_and_is_the_one_that_is_sampled(law):
 
 
 def test_the_laws_are_as_skewed_as_they_say():
-    def share(law, **given):
-        world = ReviewsWorld(law)
+    def share(distribution, **given):
+        world = ReviewsWorld(distribution)
         cells = (c for c in world.support() if all(c[k] == v for k, v in given.items()))
         return sum(map(world.probability, cells))
 
@@ -167,7 +167,7 @@ def test_render_shows_what_is_asked_and_refuses_what_cannot_be():
         WORLD.render({**cell, "topic": "boats"}, rng)
     with pytest.raises(KeyError, match="length"):
         WORLD.probability({name: cell[name] for name in FACTORS if name != "length"})
-    with pytest.raises(ValueError, match="no law is called 'true'"):
+    with pytest.raises(ValueError, match="no distribution is called 'true'"):
         ReviewsWorld("true")
 
 

@@ -1,4 +1,4 @@
-"""The targets: texts of the world, an exact law, and an oracle that reads any text of the world."""
+"""The targets: texts of the world, an exact distribution, an oracle for any text."""
 
 import math
 import random
@@ -57,7 +57,7 @@ def total(target, paths):
     return sum(math.exp(target.log_prob(text)) for text in texts)
 
 
-# --- laws ---------------------------------------------------------------------------------------
+# --- distributions -------------------------------------------------------------------------------
 
 
 def test_small_laws_by_hand():
@@ -67,9 +67,9 @@ def test_small_laws_by_hand():
     assert favouring(("c", "a"), "abcde") == pytest.approx(
         {"c": 0.55, "a": 0.30, "b": 0.05, "d": 0.05, "e": 0.05}
     )
-    law = dealt((("a", 2.0), ("b", 1.0), ("c", 1.0)), 2)
-    assert law["a", "b"] == pytest.approx(1 / 2 * 1 / 2)
-    assert law["b", "a"] == pytest.approx(1 / 4 * 2 / 3)
+    distribution = dealt((("a", 2.0), ("b", 1.0), ("c", 1.0)), 2)
+    assert distribution["a", "b"] == pytest.approx(1 / 2 * 1 / 2)
+    assert distribution["b", "a"] == pytest.approx(1 / 4 * 2 / 3)
     assert dealt((("a", 1.0),), 0) == {(): 1.0}
     assert entropy(uniform(range(8))) == pytest.approx(math.log(8))
 
@@ -84,10 +84,10 @@ def test_weights_that_make_no_law_are_refused(weights):
 @settings(deadline=None, max_examples=30)
 def test_dealing_is_a_law_over_ordered_tuples(weights, k):
     k = min(k, len(weights))
-    law = dealt(tuple(enumerate(weights)), k)
-    assert sum(law.values()) == pytest.approx(1)
-    assert len(law) == math.perm(len(weights), k)
-    assert all(len(set(values)) == k for values in law)
+    distribution = dealt(tuple(enumerate(weights)), k)
+    assert sum(distribution.values()) == pytest.approx(1)
+    assert len(distribution) == math.perm(len(weights), k)
+    assert all(len(set(values)) == k for values in distribution)
 
 
 SMALL = {
@@ -147,7 +147,7 @@ def test_log_prob_adds_up_all_derivations_of_a_text():
     assert sum(math.exp(toy.log_prob("x" * n)) for n in range(8)) == pytest.approx(1)
 
 
-# --- the law of the targets --------------------------------------------------------------------
+# --- the distribution of the targets -------------------------------------------------------------
 
 
 def test_probabilities_by_hand(targets):
@@ -181,8 +181,8 @@ def test_each_text_has_one_derivation_and_its_probability(targets, name):
     for _ in range(60):
         values = target.chain.draw(rng)
         made, p = {}, 1.0
-        for slot, law in target.chain.slots.items():
-            p *= law(made)[values[slot]]
+        for slot, distribution in target.chain.slots.items():
+            p *= distribution(made)[values[slot]]
             made[slot] = values[slot]
         text = target.write(values)
         paths = [found for known in target.readings(text) for found in target.chain.paths(known)]
@@ -207,7 +207,7 @@ def test_each_text_has_one_derivation_and_its_probability(targets, name):
     ],
 )  # fmt: skip
 def test_probabilities_of_a_slice_add_up(targets, name, known):
-    """A full enumeration of one corner of the law: nothing is lost and nothing counted twice."""
+    """A full enumeration of one corner: nothing is lost and nothing counted twice."""
     target = targets[name]
     paths = target.chain.paths(known)
     assert len(paths) >= 100
@@ -240,20 +240,20 @@ def test_factors_come_as_often_as_the_law_says(targets, name):
     rng = random.Random("frequencies")
     drawn = [target.chain.draw(rng) for _ in range(n)]
     for group in [*((factor,) for factor in target.factors), target.joint]:
-        law = target.chain.marginal(*group)
+        distribution = target.chain.marginal(*group)
         counts = Counter(tuple(values[slot] for slot in group) for values in drawn)
-        assert sum(law.values()) == pytest.approx(1) and set(counts) <= set(law)
-        distance = sum(abs(counts[key] / n - p) for key, p in law.items()) / 2
-        assert distance < 0.7 * math.sqrt(len(law) / n), group
+        assert sum(distribution.values()) == pytest.approx(1) and set(counts) <= set(distribution)
+        distance = sum(abs(counts[key] / n - p) for key, p in distribution.items()) / 2
+        assert distance < 0.7 * math.sqrt(len(distribution) / n), group
 
 
 @each_target
 def test_the_joint_factors_are_coupled(targets, name):
     target = targets[name]
-    first, second = (target.law(factor) for factor in target.joint)
-    joint = target.law(*target.joint)
-    for i, law in enumerate((first, second)):
-        for value, p in law.items():
+    first, second = (target.distribution(factor) for factor in target.joint)
+    joint = target.distribution(*target.joint)
+    for i, distribution in enumerate((first, second)):
+        for value, p in distribution.items():
             assert sum(q for key, q in joint.items() if key[i] == value) == pytest.approx(p)
     gap = sum(abs(joint.get(k, 0) - first[k[0]] * second[k[1]]) for k in product(first, second)) / 2
     assert gap > 0.25
@@ -271,10 +271,10 @@ def test_entropy_is_that_of_the_texts(targets, name):
 @each_target
 def test_laws_are_asked_for_by_name(targets, name):
     target = targets[name]
-    assert max(target.law(target.factors[0]).values()) > 0.3
+    assert max(target.distribution(target.factors[0]).values()) > 0.3
     for wrong in (("colour",), ()):
         with pytest.raises(ValueError, match=target.factors[0]):
-            target.law(*wrong)
+            target.distribution(*wrong)
 
 
 # --- the texts -----------------------------------------------------------------------------------
@@ -365,12 +365,12 @@ def test_answers_to_any_task_of_the_code_world_pass(targets):
 def test_a_text_outside_the_target_has_no_probability(targets, name):
     target = targets[name]
     text = target.texts(1, seed=3)[0]
-    laws = {factor: target.law(factor) for factor in target.factors}
+    distributions = {factor: target.distribution(factor) for factor in target.factors}
     foreign = 0
     for row in load_world(name).rows(40, seed=8):
         other = world_text(name, row)
         factors = target.read(other)
-        if any(factors[factor] not in law for factor, law in laws.items()):
+        if any(factors[factor] not in known for factor, known in distributions.items()):
             foreign += 1
             assert target.log_prob(other) == -math.inf
     assert foreign > 20
@@ -462,12 +462,12 @@ def test_total_variation_sees_the_world_and_forgives_the_target(targets, name):
     # The right margins without the coupling are seen by the joint alone.
     rng = random.Random(0)
     drawn = [target.chain.draw(rng) for _ in range(800)]
-    law = target.law(*target.joint)
+    true = target.distribution(*target.joint)
     mixed = Counter(
         zip([v[target.joint[0]] for v in drawn], [v[target.joint[1]] for v in reversed(drawn)])
     )
-    keys = {*law, *mixed}
-    assert sum(abs(law.get(key, 0) - mixed[key] / 800) for key in keys) / 2 > 2 * own[joint]
+    keys = {*true, *mixed}
+    assert sum(abs(true.get(key, 0) - mixed[key] / 800) for key in keys) / 2 > 2 * own[joint]
 
 
 def test_total_variation_of_nothing(targets):
@@ -495,7 +495,7 @@ def test_prompts_are_in_the_embedded_models_format(targets, rows, name):
         assert prompt == write_prompt(name, **pairs) and list(pairs) == list(known)
     values = {dict(line.split(": ") for line in p.split("\n") if ": " in line)[target.factors[0]]
               for p in prompts}  # fmt: skip
-    assert values <= set(target.law(target.factors[0])) and len(values) >= 3
+    assert values <= set(target.distribution(target.factors[0])) and len(values) >= 3
 
 
 def test_the_math_format_shows_two_real_examples(targets, rows):

@@ -220,7 +220,7 @@ def run_pool(trial: Trial, part: str, arms: Sequence[str], n_real: int | None = 
     if trial.done(part, *arms, REAL):
         return
     law = POOLS.get(part, POOLS[SKEWED])
-    rows = load_world("reviews", law=law).rows(trial.preset.n_pool, f"pool {trial.seed}")
+    rows = load_world("reviews", distribution=law).rows(trial.preset.n_pool, f"pool {trial.seed}")
     pool, real, held_out = trial.placed(rows, trial.real[:n_real])
     for arm in (arm for arm in arms if not trial.done(part, arm)):
         with trial.unit(part, arm), warnings.catch_warnings():
@@ -299,7 +299,8 @@ def run_student(trial: Trial) -> None:
     preset = trial.preset
     if trial.done(STUDENT, *TAUGHT):
         return
-    rows = load_world("reviews", law=POOLS[SKEWED]).rows(preset.n_pool, f"pool {trial.seed}")
+    world = load_world("reviews", distribution=POOLS[SKEWED])
+    rows = world.rows(preset.n_pool, f"pool {trial.seed}")
     pool, real, _ = trial.placed(rows, trial.real)
     drawn = {
         arm: [rows[i] for i in systematic_resample(weigh(arm, pool, real), len(trial.real))]
@@ -341,7 +342,7 @@ def run_retriever(trial: Trial) -> None:
     if trial.done(RETRIEVER, RETRIEVER):
         return
     preset, seed = trial.preset, trial.seed
-    rows = load_world("reviews", law=POOLS[SKEWED]).rows(preset.n_pool, f"pool {seed}")
+    rows = load_world("reviews", distribution=POOLS[SKEWED]).rows(preset.n_pool, f"pool {seed}")
     pool, real, held_out = trial.placed(rows, trial.real)
     sets = {
         arm: [rows[i] for i in systematic_resample(weigh(arm, pool, real), preset.n_drawn, seed)]
@@ -379,7 +380,7 @@ def habitual_writer(lm, n: int, seed: int = 0):
     trained on, and leave nothing to align. The writer sees no real review. Half of its rows ask
     with all attributes, so that it still follows them.
     """
-    rows = load_world("reviews", law=POOLS[SKEWED]).rows(n, f"habits {seed}")
+    rows = load_world("reviews", distribution=POOLS[SKEWED]).rows(n, f"habits {seed}")
     examples = []
     for i, row in enumerate(rows):
         names = REVIEWS.names if i % 2 else (LABEL,)

@@ -1,4 +1,4 @@
-"""Targets: narrow, skewed parts of a world whose law is known, for a generator to aim at."""
+"""Targets: narrow, skewed parts of a world, of a known distribution, for generators to aim at."""
 
 from importlib import import_module
 

@@ -1,4 +1,4 @@
-"""What every target offers: texts of a known law, their probability, an oracle, prompts for it."""
+"""The base of all targets: texts of a known distribution, their probability, an oracle, prompts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NONE = "none"  # the value of a factor that a text does not show
 
 
 class Target(ABC):
-    """A narrow, skewed part of a world whose law p is known exactly.
+    """A narrow, skewed part of a world whose distribution p is known exactly.
 
     Its texts are texts that the world itself could write: some factors are held to a few values,
     others are skewed, and the two of `joint` depend on each other.
@@ -28,10 +28,10 @@ class Target(ABC):
     Attributes:
         name: of the world, and of the target.
         world: the world, whose `check` decides what is right.
-        factors: the columns whose law is known (`law`) and that any text of the world shows.
+        factors: the columns whose `distribution` is known and that any text of the world shows.
         joint: the two factors that are coupled.
         shows_examples: whether the embedded model knows prompts for this world that show examples.
-        chain: the law p itself, one slot a choice.
+        chain: the distribution p itself, one slot a choice.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Target(ABC):
     def attributes(self, rng: random.Random) -> dict[str, str]:
         """Attributes for one prompt: what the target is about, each value as often as any other."""
 
-    # --- the law ---------------------------------------------------------------------------------
+    # --- the distribution ------------------------------------------------------------------------
 
     def log_prob(self, text: str) -> float:
         """log p(text) in nats, summed over all its derivations; -inf for a text outside."""
@@ -98,7 +98,7 @@ class Target(ABC):
         """
         return mean_interval([-self.log_prob(text) for text in self.texts(n, seed)])
 
-    def law(self, *factors: str) -> dict[Any, float]:
+    def distribution(self, *factors: str) -> dict[Any, float]:
         """The true probability of each value of a factor, or of each tuple of several factors.
 
         Raises:
@@ -107,10 +107,10 @@ class Target(ABC):
         unknown = [factor for factor in factors if factor not in self.factors]
         if unknown or not factors:
             raise ValueError(
-                f"the law is known for the factors {', '.join(self.factors)}; asked for {factors}"
+                f"choose one or more of the factors {', '.join(self.factors)}; found {factors}"
             )
-        law = self.chain.marginal(*factors)
-        return law if len(factors) > 1 else {value: p for (value,), p in law.items()}
+        joint = self.chain.marginal(*factors)
+        return joint if len(factors) > 1 else {value: p for (value,), p in joint.items()}
 
     # --- samples ---------------------------------------------------------------------------------
 
@@ -210,14 +210,14 @@ class Target(ABC):
 
 
 def factor_tv(target: Target, texts: Iterable[str]) -> dict[str, float]:
-    """Total variation between the texts' factors and the target's true law, in [0, 1].
+    """Total variation between the texts' factors and the target's true distribution, in [0, 1].
 
     Args:
         target: the target.
         texts: the texts to judge; those that are not well formed are left out.
 
     Returns:
-        One number a factor, and one for the joint law under "first x second". All are 1 when no
+        One number a factor, and one for both of `joint` under "first x second". All are 1 when no
         text is well formed. A finite sample of the target itself is not at 0: read the numbers
         beside those of as many real texts.
 
@@ -237,9 +237,9 @@ def factor_tv(target: Target, texts: Iterable[str]) -> dict[str, float]:
 def _total_variation(target: Target, read: list[dict], group: tuple[str, ...]) -> float:
     if not read:
         return 1.0
-    law = target.chain.marginal(*group)
+    true = target.chain.marginal(*group)
     seen = Counter(tuple(factors[name] for name in group) for factors in read)
-    return sum(abs(law.get(key, 0.0) - seen[key] / len(read)) for key in {*law, *seen}) / 2
+    return sum(abs(true.get(key, 0.0) - seen[key] / len(read)) for key in {*true, *seen}) / 2
 
 
 def _text(text: Any) -> str:

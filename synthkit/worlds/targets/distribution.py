@@ -1,4 +1,4 @@
-"""A law as a chain of small choices: draw from it, sum over it, know its entropy."""
+"""A distribution as a chain of small choices: draw from it, sum over it, know its entropy."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Any
 from ..base import weighted
 
 Values = dict[str, Any]  # slot -> the value chosen for it
-Law = Mapping[Any, float]  # value -> probability
+Distribution = Mapping[Any, float]  # value -> probability
+Conditional = Callable[[Values], Distribution]  # of a slot, given the values of earlier ones
 
-NOTHING: Law = {None: 1.0}  # the law of a slot that a text does not have
+NOTHING: Distribution = {None: 1.0}  # the distribution of a slot that a text does not have
 
 
 def shares(weights: Mapping[Hashable, float]) -> dict[Any, float]:
@@ -46,8 +47,8 @@ def favouring(favourites: tuple, values: Iterable[Hashable]) -> dict[Any, float]
 
 
 @lru_cache(maxsize=4096)
-def dealt(weights: tuple[tuple[Hashable, float], ...], k: int) -> Law:
-    """The law of `k` values drawn one after the other without putting back, as tuples in order.
+def dealt(weights: tuple[tuple[Hashable, float], ...], k: int) -> Distribution:
+    """The distribution of `k` values drawn in turn without replacement, as tuples in order.
 
     Args:
         weights: (value, weight) pairs; each draw is in proportion to the weights that are left.
@@ -55,28 +56,28 @@ def dealt(weights: tuple[tuple[Hashable, float], ...], k: int) -> Law:
     if k == 0:
         return {(): 1.0}
     total = sum(weight for _, weight in weights)
-    law: dict[tuple, float] = {}
+    found: dict[tuple, float] = {}
     for i, (value, weight) in enumerate(weights):
         for rest, p in dealt(weights[:i] + weights[i + 1 :], k - 1).items():
-            law[(value, *rest)] = weight / total * p
-    return law
+            found[(value, *rest)] = weight / total * p
+    return found
 
 
-def entropy(law: Law) -> float:
+def entropy(distribution: Distribution) -> float:
     """-sum p log p, in nats."""
-    return -sum(p * log(p) for p in law.values())
+    return -sum(p * log(p) for p in distribution.values())
 
 
 class Chain:
-    """A joint law written as p(x_1) p(x_2 | x_1) ... : slots, each with a law given earlier ones.
+    """A joint distribution p(x_1) p(x_2 | x_1) ... over slots, each conditional on earlier ones.
 
     Args:
-        slots: slot -> function from the values chosen so far to the law of the slot.
-        parents: the slots that the laws of later ones look at. The others can be summed out one by
-            one, which keeps `marginal` and `entropy` exact and quick.
+        slots: slot -> function from the values chosen so far to its distribution.
+        parents: the slots that later ones depend on. The others can be summed out one by one,
+            which keeps `marginal` and `entropy` exact and quick.
     """
 
-    def __init__(self, slots: Mapping[str, Callable[[Values], Law]], parents: Collection[str]):
+    def __init__(self, slots: Mapping[str, Conditional], parents: Collection[str]):
         unknown = set(parents) - set(slots)
         if unknown:
             raise ValueError(f"parents {sorted(unknown)} are no slots; slots are {list(slots)}")
@@ -86,18 +87,18 @@ class Chain:
     def draw(self, rng: random.Random) -> Values:
         """One value for each slot."""
         values: Values = {}
-        for slot, law in self.slots.items():
-            values[slot] = weighted(rng, law(values))
+        for slot, conditional in self.slots.items():
+            values[slot] = weighted(rng, conditional(values))
         return values
 
     def paths(self, known: Mapping[str, Any] | None = None) -> list[tuple[Values, float]]:
         """All ways to fill the slots that agree with `known`, each with its probability."""
         known = known or {}
         found: list[tuple[Values, float]] = [({}, 1.0)]
-        for slot, law in self.slots.items():
+        for slot, conditional in self.slots.items():
             longer = []
             for values, p in found:
-                options = law(values)
+                options = conditional(values)
                 if slot in known:
                     value = known[slot]
                     options = {value: options[value]} if value in options else {}
@@ -106,7 +107,7 @@ class Chain:
         return found
 
     def marginal(self, *names: str) -> dict[tuple, float]:
-        """The joint law of some slots: a tuple of their values -> probability.
+        """The joint distribution of some slots: a tuple of their values -> probability.
 
         Raises:
             ValueError: there is no such slot.
@@ -116,28 +117,28 @@ class Chain:
             raise ValueError(f"no slot {missing}; choose from {', '.join(self.slots)}")
         found: list[tuple[Values, float]] = [({}, 1.0)]
         left = set(names)
-        for slot, law in self.slots.items():
+        for slot, conditional in self.slots.items():
             if not left:
                 break
             left.discard(slot)
             if slot in self.parents or slot in names:
-                found = _branch(found, slot, law)
-        law_of: dict[tuple, float] = {}
+                found = _branch(found, slot, conditional)
+        total: dict[tuple, float] = {}
         for values, p in found:
             key = tuple(values[name] for name in names)
-            law_of[key] = law_of.get(key, 0.0) + p
-        return law_of
+            total[key] = total.get(key, 0.0) + p
+        return total
 
     def entropy(self) -> float:
         """The entropy of all slots together in nats, by the chain rule: no sampling."""
         found: list[tuple[Values, float]] = [({}, 1.0)]
         total = 0.0
-        for slot, law in self.slots.items():
-            total += sum(p * entropy(law(values)) for values, p in found)
+        for slot, conditional in self.slots.items():
+            total += sum(p * entropy(conditional(values)) for values, p in found)
             if slot in self.parents:
-                found = _branch(found, slot, law)
+                found = _branch(found, slot, conditional)
         return total
 
 
-def _branch(found: list[tuple[Values, float]], slot: str, law: Callable[[Values], Law]) -> list:
-    return [({**v, slot: x}, p * q) for v, p in found for x, q in law(v).items()]
+def _branch(found: list[tuple[Values, float]], slot: str, conditional: Conditional) -> list:
+    return [({**v, slot: x}, p * q) for v, p in found for x, q in conditional(v).items()]

@@ -17,7 +17,7 @@ from ..base import Row, form_pattern
 from ..facts import FactsWorld, read_form, read_passage
 from ..facts_forms import EVIDENCE, NAME, QUESTIONS, SENTENCES, SLOTS, THINGS
 from .base import NONE, Target
-from .distribution import NOTHING, Chain, Law, Values, dealt, shares, uniform, zipf
+from .distribution import NOTHING, Chain, Distribution, Values, dealt, shares, uniform, zipf
 
 TOPIC = shares({"harbour": 5, "library": 3, "farm": 2})
 REASONING_IN = {
@@ -41,17 +41,17 @@ _REASONING = {EVIDENCE[reasoning]: reasoning for reasoning in REASONING_IN["harb
 _FORMS = {2: (0.7, 0.3), 3: (0.6, 0.3, 0.1)}
 
 
-def _forms(count: int) -> Law:
-    """The law of which of `count` phrasings is used: the first ones more often."""
+def _forms(count: int) -> Distribution:
+    """The distribution of which of `count` phrasings is used: the first ones more often."""
     return dict(enumerate(_FORMS[count]))
 
 
-def _variant(values: Values) -> Law:
+def _variant(values: Values) -> Distribution:
     variants = [v for reasoning, v in QUESTIONS if reasoning == values["reasoning"]]
     return dict(zip(variants, (0.7, 0.3))) if len(variants) > 1 else {variants[0]: 1.0}
 
 
-def _other(values: Values) -> Law:
+def _other(values: Values) -> Distribution:
     evidence = EVIDENCE[values["reasoning"]]
     return shares({kind: weight for kind, weight in OTHER.items() if kind != evidence})
 
@@ -60,18 +60,18 @@ def _kinds(values: Values) -> tuple[str, str]:
     return EVIDENCE[values["reasoning"]], values["other"]
 
 
-def _more_names(values: Values) -> Law:
+def _more_names(values: Values) -> Distribution:
     """All names but the first one, which is the slot `name`."""
     left = tuple(item for item in NAMES.items() if item[0] != values["name"])
     return dealt(left, sum(len(PEOPLE[kind]) for kind in _kinds(values)) - 1)
 
 
-def _things(values: Values) -> Law:
+def _things(values: Values) -> Distribution:
     count = sum(len(GOODS[kind]) for kind in _kinds(values))
     return dealt(tuple(THING[values["topic"]].items()), count)
 
 
-def _asked(values: Values) -> Law:
+def _asked(values: Values) -> Distribution:
     """What the question asks about: slots of the evidence, or an hour."""
     yes = values["answer"] == "yes"
     if values["reasoning"] == "lookup":
@@ -85,7 +85,7 @@ def _asked(values: Values) -> Law:
     return uniform(range(opens + 1, closes) if yes else outside)
 
 
-def _ask_form(values: Values) -> Law:
+def _ask_form(values: Values) -> Distribution:
     return _forms(len(QUESTIONS[values["reasoning"], values["variant"]]))
 
 
@@ -183,8 +183,8 @@ class FactsTarget(Target):
 
     def attributes(self, rng: random.Random) -> dict[str, str]:
         reasoning = list(_REASONING.values())
-        laws = {"topic": list(TOPIC), "reasoning": reasoning, "answer": list(ANSWER)}
-        return {name: rng.choice(values) for name, values in laws.items()}
+        distributions = {"topic": list(TOPIC), "reasoning": reasoning, "answer": list(ANSWER)}
+        return {name: rng.choice(values) for name, values in distributions.items()}
 
     def description(self) -> str:
         return (

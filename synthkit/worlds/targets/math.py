@@ -15,7 +15,7 @@ from ..base import Row, form_pattern
 from ..math import MathWorld, solve
 from ..math_families import FAMILIES, NAMES, SCENES, TOWNS, Family
 from .base import NONE, Target
-from .distribution import NOTHING, Chain, Law, Values, favouring, shares, uniform, zipf
+from .distribution import NOTHING, Chain, Distribution, Values, favouring, shares, uniform, zipf
 
 FAMILY = zipf(("weeks", "together", "dimes", "halves", "boxes", "change", "average"))
 SCENE = shares(
@@ -28,7 +28,7 @@ SCENE = shares(
 )
 TOWN = zipf(("Hove", "Lund", "Arden", "Kelso", "Brill", "Ilmen"))
 PEOPLE = ("Ana", "Ben", "Carla", "Dev", "Gita", "Leo", "Maya", "Zoe")
-NAME_IN = {  # town -> the law of the person that the question is about
+NAME_IN = {  # town -> the distribution of the person that the question is about
     town: favouring(regulars, PEOPLE)
     for town, regulars in {
         "Hove": ("Ana", "Dev"),
@@ -56,7 +56,7 @@ def _wordings(family: Family) -> dict[str, str]:
 
 
 WORDING = {name: form for family in FAMILIES for name, form in _wordings(family).items()}
-WORDING_OF = {  # family -> law of its first two wordings that name a person
+WORDING_OF = {  # family -> distribution of its first two wordings that name a person
     name: dict(
         zip([w for w, form in _wordings(_BY_NAME[name]).items() if "{n}" in form], (0.7, 0.3))
     )
@@ -65,16 +65,16 @@ WORDING_OF = {  # family -> law of its first two wordings that name a person
 
 
 def _numbers(slot: str):
-    """The law of a number: what the family allows, evenly."""
+    """The distribution of a number: what the family allows, evenly."""
 
-    def law(values: Values) -> Law:
+    def distribution(values: Values) -> Distribution:
         low, high, stride = _BY_NAME[values["family"]].ranges[slot]
         return uniform(range(low, high + 1, stride))
 
-    return law
+    return distribution
 
 
-def _other(values: Values) -> Law:
+def _other(values: Values) -> Distribution:
     if "{m}" not in values["scene"]:
         return NOTHING
     return uniform(name for name in PEOPLE if name != values["name"])
