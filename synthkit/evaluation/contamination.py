@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from typing import Any
 
 from ..core.texts import same_key
@@ -48,8 +47,8 @@ class HeldOut:
         return [] if self.n is None else shingles(words(question), self.n)
 
 
-def as_held_out(held_out: Any) -> Container[str]:
-    """What must not be repeated, to be asked with `in`: a `HeldOut`, made where data is given."""
-    if held_out is None:
-        return ()
-    return held_out if isinstance(held_out, HeldOut) else HeldOut(held_out)
+def as_held_out(held_out: Any) -> HeldOut:
+    """What must not be repeated, as a `HeldOut`, which is made where data or None is given."""
+    if isinstance(held_out, HeldOut):
+        return held_out
+    return HeldOut([] if held_out is None else held_out)

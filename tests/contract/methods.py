@@ -29,7 +29,7 @@ class Case:
         fit, sample: options of these that make them fast.
         load: options of `load`, such as the teacher.
         own: the columns of a sample beside the data's and the common ones.
-        text: the column of a sample that must not repeat what is held out.
+        data: the columns of a sample that are data, which must not repeat what is held out.
         writer: what stands in `model`; None: the model's name.
         long: a row that exceeds the model's context; None where no row can.
         gaps: True where a missing value is data.
@@ -44,7 +44,7 @@ class Case:
     sample: Mapping[str, Any] = field(default_factory=dict)
     load: Mapping[str, Any] = field(default_factory=dict)
     own: tuple[str, ...] = ()
-    text: str = "text"
+    data: tuple[str, ...] = ("text",)
     writer: str | None = None
     long: dict[str, Any] | None = None
     gaps: bool = False
