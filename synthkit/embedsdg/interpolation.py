@@ -5,10 +5,9 @@ into words."""
 
 # %% auto #0
 __all__ = ['RESCALES', 'PADS', 'token_scale', 'column_scale', 'average_embedding', 'interpolate', 'Sketch', 'decode', 'copy_rate',
-           'nearest_tokens']
+           'warn_of_lost', 'nearest_tokens']
 
 # %% ../../nbs/11_interpolation.ipynb #f5e3c0e9
-import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -162,7 +161,6 @@ def decode(
     *,
     form: str | tuple[str, str] | None = None,  # "paper", "embedded", or (before, after)
     shots: Sequence[str] = SHOTS,  # the copies that the paper's form shows
-    probes: Sequence[str] = (),  # a few texts like those of the blocks: see below
     max_new_tokens: int | None = None,  # default: the longest block and a quarter
     batch_size: int = 64,
     progress: bool = False,
@@ -170,8 +168,7 @@ def decode(
     """Put each block into words: greedy text after [P_d before | block | P_d after] (eq. 6).
 
     By default the embedded model gets its own copying format and any other model the paper's.
-    Each sketch keeps its block's median ρ. With `probes`, the model first copies them at that
-    size, and a warning says when fewer than half of them come back.
+    Each sketch keeps its block's median ρ.
 
     Raises ValueError for a block that is empty, of another width, not finite, or too long.
     """
@@ -183,8 +180,6 @@ def decode(
     ending = lm.embed_ids(tail)
     rhos = _median_scales(lm, blocks)
     longest = max(map(len, blocks))
-    if probes:
-        _warn_of_lost(lm, rhos, probes, form, shots)
     texts = lm.generate(
         inputs_embeds=[torch.cat([block.to(ending), ending]) for block in blocks],
         prefix_embeds=lm.embed_ids(head),
@@ -221,36 +216,32 @@ def copy_rate(
     return sum(s.text == text.strip() for s, text in zip(sketches, texts)) / len(texts)
 
 # %% ../../nbs/11_interpolation.ipynb #b48718be
-_RATES: dict[tuple, float] = {}  # measured copy rates, by model, prompt, probes and scale
+_RATES: dict[tuple, float] = {}  # measured copy rates, by model, prompt, probes and settings
 
 
-def _rate_at(lm, rho: float, probes: Sequence[str], form, shots: Sequence[str]) -> float:
-    """The copy rate of `probes` at the power of two next to `rho`, measured once a process."""
-    scale = 2.0 ** round(math.log2(min(2.0**10, max(2.0**-10, rho))))
-    key = (lm.fingerprint, _prompt(lm, form, shots), tuple(probes), scale)
-    if key not in _RATES:
-        options = {"weights": "uniform", "form": form, "shots": shots}
-        _RATES[key] = copy_rate(lm, probes, scale=scale, **options)
-    return _RATES[key]
-
-
-def _warn_of_lost(lm, rhos: Sequence[float], probes: Sequence[str], form, shots) -> None:
-    """Warn of blocks at whose size the model loses more than half of the probes that fit."""
-    prompt = sum(map(len, lm.token_ids(list(_prompt(lm, form, shots)))))
+def warn_of_lost(
+    lm,  # a `synthkit.LM`
+    probes: Sequence[str],  # a few texts like those of the blocks
+    *,
+    weights: str = "received",
+    rescale: str = "mean1",
+    form: str | tuple[str, str] | None = None,
+    shots: Sequence[str] = SHOTS,
+) -> None:
+    """Warn where the `copy_rate` of the probes that fit is below a half, measured once a run."""
+    form = _prompt(lm, form, shots)
+    prompt = sum(map(len, lm.token_ids(list(form))))
     lengths = map(len, lm.token_ids(list(probes)))
-    probes = [t for t, n in zip(probes, lengths) if 0 < prompt + 2 * n < lm.context - 1]
-    if not probes:
-        return
-    rates = [_rate_at(lm, rho, probes, form, shots) for rho in rhos]
-    lost = [(rate, rho) for rate, rho in zip(rates, rhos) if rate < 0.5]
-    if lost:
-        rate, rho = min(lost)
+    probes = [t for t, n in zip(probes, lengths) if n and prompt + 2 * n < lm.context - 1]
+    key = (lm.fingerprint, form, tuple(probes), weights, rescale)
+    if probes and key not in _RATES:
+        _RATES[key] = copy_rate(lm, probes, weights=weights, rescale=rescale, form=form)
+    if _RATES.get(key, 1.0) < 0.5:
         warnings.warn(
-            f"{len(lost)} of {len(rhos)} blocks will hardly be read: with columns of {rho:.2g} "
-            f"times a token's size this model copies {round(rate * len(probes))} of "
-            f"{len(probes)} texts; use rescale='mean1' where columns are small, and sketch="
-            "'nearest' where a model cannot copy at all",
-            stacklevel=4,
+            f"this model copies {round(_RATES[key] * len(probes))} of {len(probes)} texts back "
+            f"from their embeddings ({weights=}, {rescale=}), so sketches will say little; use "
+            "rescale='mean1', or sketch='nearest' where a model cannot copy at all",
+            stacklevel=2,
         )
 
 # %% ../../nbs/11_interpolation.ipynb #d5fa124c

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..datasets import as_dataset
-from .interpolation import copy_rate, decode, interpolate, nearest_tokens
+from .interpolation import decode, interpolate, nearest_tokens, warn_of_lost
 from synthkit.embedsdg.prompts import (
     SHOTS,
     TEMPLATES,
@@ -41,8 +41,8 @@ from synthkit.embedsdg.sparsity import (
 
 # %% auto #0
 __all__ = ['PRESETS', 'COLUMNS', 'EmbedSDGPreset', 'make_prompt', 'make_plan', 'finish', 'choose_t', 'SeedMap', 'pack_map',
-           'unpack_map', 'warn_of_lost', 'decode_what_fits', 'sketches', 'ask', 'as_rows', 'without_long',
-           'PlannedMethod', 'EmbedSDG', 'import_answers']
+           'unpack_map', 'decode_what_fits', 'sketches', 'ask', 'as_rows', 'without_long', 'PlannedMethod', 'EmbedSDG',
+           'import_answers']
 
 # %% ../../nbs/12_synthesizer.ipynb #3051f19e
 from ..core.arguments import as_count, as_model, as_seed
@@ -307,35 +307,15 @@ def unpack_map(read: Read, lm, preset: EmbedSDGPreset) -> SeedMap:
     seed_map._count()
     return seed_map
 
-# %% ../../nbs/12_synthesizer.ipynb #7c1e5b0d
-_COPIED: dict[tuple, float] = {}  # measured copy rates, by model, prompt, probes and scales
-
-
-def warn_of_lost(lm, probes: Sequence[str], form: tuple[str, str], scales: Mapping) -> None:
-    """Warn where the model copies fewer than half of `probes` back from embeddings (lesson 11)."""
-    prompt = sum(map(len, lm.token_ids(list(form))))
-    lengths = map(len, lm.token_ids(list(probes)))
-    probes = [text for text, n in zip(probes, lengths) if prompt + 2 * n < lm.context - 1]
-    key = (lm.fingerprint, form, tuple(probes), *scales.values())
-    if probes and key not in _COPIED:
-        own = {name: value for name, value in scales.items() if name != "pad"}
-        _COPIED[key] = copy_rate(lm, probes, form=form, **own)
-    if _COPIED.get(key, 1.0) < 0.5:
-        _log.warning(
-            "this model copies %d of %d texts back from their embeddings (weights=%r, rescale=%r), "
-            "so sketches will say little; try rescale='mean1' or sketch='nearest'",
-            round(_COPIED[key] * len(probes)), len(probes), scales["weights"], scales["rescale"],
-        )  # fmt: skip
-
 # %% ../../nbs/12_synthesizer.ipynb #2a6855bc
 def decode_what_fits(
-    lm, blocks: Sequence, template: str | None = None, *, probes: Sequence[str] = (), **scales
+    lm, blocks: Sequence, template: str | None = None, *, probes: Sequence[str] = (), **reading
 ) -> list[str | None]:
     """A sketch of every block that fits the context with its prompt and its copy, else None.
 
     Of the paper's four example copies, as many are shown as the context has room for. A `template`
     of the user's, with `{text}`, stands as it is. A few `probes`, texts like those of the blocks,
-    are copied first at the blocks' `scales` (weights, pad, rescale), see `warn_of_lost`.
+    are copied first with the blocks' `reading` (weights, rescale), see `warn_of_lost`.
     """
     kit = "embedded" if lm.is_embedded else "paper"
     forms = [decode_prompt(SHOTS[:count], form=kit) for count in range(len(SHOTS), 0, -1)]
@@ -351,8 +331,7 @@ def decode_what_fits(
     if len(fits) < len(blocks):
         _log.warning("%d of %d blocks are too long to decode", len(blocks) - len(fits), len(blocks))
     if fits:
-        if probes:
-            warn_of_lost(lm, probes, form, scales)
+        warn_of_lost(lm, probes, form=form, **reading)
         decoded = decode(lm, [blocks[i] for i in fits], form=form)
         for i, sketch in zip(fits, decoded):
             found[i] = sketch.text
@@ -368,12 +347,12 @@ def sketches(
         return [None] * len(pairs)
     firsts = [seed_map.questions[pair.a] for pair in pairs]
     seconds = [seed_map.questions[pair.b] for pair in pairs]
-    scales = {"weights": preset.weights, "pad": preset.pad, "rescale": preset.rescale}
-    blocks = interpolate(seed_map.lm, firsts, seconds, **scales)
+    reading = {"weights": preset.weights, "rescale": preset.rescale}
+    blocks = interpolate(seed_map.lm, firsts, seconds, pad=preset.pad, **reading)
     if preset.sketch == "nearest":
         return [nearest_tokens(seed_map.lm, block) for block in blocks]
     probes = seed_map.questions[:8]
-    return decode_what_fits(seed_map.lm, blocks, template, probes=probes, **scales)
+    return decode_what_fits(seed_map.lm, blocks, template, probes=probes, **reading)
 
 # %% ../../nbs/12_synthesizer.ipynb #a10fc502
 def ask(teacher, plan: Sequence[Mapping], checkpoint, progress: bool) -> list[teachers.Reply]:

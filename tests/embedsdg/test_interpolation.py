@@ -20,6 +20,7 @@ from synthkit.embedsdg.interpolation import (
     interpolate,
     nearest_tokens,
     token_scale,
+    warn_of_lost,
 )
 from synthkit.embedsdg.prompts import SHOTS, decode_prompt
 
@@ -203,29 +204,25 @@ def test_the_form_follows_the_model(llama, monkeypatch):
 
 def test_a_warning_comes_from_the_copies_of_the_model_at_hand(llama, monkeypatch):
     """A model that copies down to a quarter of a token's size, played by `generate`."""
-    unit, measured = token_scale(llama), []
+    unit, measured, probes = token_scale(llama), [], TEXTS[:2]
 
     def generate(*, inputs_embeds, prefix_embeds, max_new_tokens, **_):
         ending = len(llama.token_ids([decode_prompt(form="embedded")[1]])[0])
-        scale = float(column_scale(inputs_embeds[0][:-ending], unit).median())
-        measured.append(scale)
-        return TEXTS[:2] if scale > 0.2 else ["something else"] * len(inputs_embeds)
+        measured.append(float(column_scale(inputs_embeds[0][:-ending], unit).median()))
+        return probes if measured[-1] > 0.25 else ["something else"] * len(inputs_embeds)
 
     monkeypatch.setattr(llama, "generate", generate)
-    blocks = llama.embed_tokens(TEXTS[:2])
-    options = {"form": "embedded", "probes": TEXTS[:2]}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        decode(llama, blocks, **options)
-        decode(llama, [block / 4 for block in blocks], **options)
-        decode(llama, [block / 64 for block in blocks], form="embedded")  # no probes: not measured
-    with pytest.warns(UserWarning, match="2 of 2 blocks .* copies 0 of 2 texts") as caught:
-        sketches = decode(llama, [block / 64 for block in blocks], **options)
-    assert len(caught) == 1 and all(0 < sketch.rho < 0.1 for sketch in sketches)
-    before = len(measured)
-    with pytest.warns(UserWarning):
-        decode(llama, [block / 64 for block in blocks], **options)
-    assert len(measured) == before + 1, "a rate is measured once"
+        warn_of_lost(llama, probes, form="embedded")
+        warn_of_lost(llama, [], form="embedded", rescale="none")
+        too_long = ["word " * llama.context]
+        warn_of_lost(llama, too_long, form="embedded", rescale="none")
+    assert len(measured) == 1
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="copies 0 of 2 texts .*rescale='none'"):
+            warn_of_lost(llama, [*probes, *too_long], form="embedded", rescale="none")
+    assert len(measured) == 2, "a rate is measured once"
 
 
 def test_no_block_is_no_sketch(llama):
@@ -304,5 +301,5 @@ def test_the_cliff_is_not_the_norms(embedded, held_out):
         for norm in norms:
             norm.variance_epsilon = eps
         assert copy_rate(embedded, texts, weights="uniform", scale=1 / 8) <= 0.05
-    with pytest.warns(UserWarning, match="20 of 20 .* copies 0 of 8"):
-        decode(embedded, interpolate(embedded, texts, texts, rescale="none"), probes=texts[:8])
+    with pytest.warns(UserWarning, match="copies 0 of 8"):
+        warn_of_lost(embedded, texts[:8], rescale="none")
