@@ -309,13 +309,13 @@ def unpack_map(read: Read, lm, preset: EmbedSDGPreset) -> SeedMap:
 
 # %% ../../nbs/12_synthesizer.ipynb #2a6855bc
 def decode_what_fits(
-    lm, blocks: Sequence, template: str | None = None, *, probes: Sequence[str] = (), **reading
+    lm, blocks: Sequence, template: str | None = None, *, probes: Sequence[str] = (), **scaling
 ) -> list[str | None]:
     """A sketch of every block that fits the context with its prompt and its copy, else None.
 
     Of the paper's four example copies, as many are shown as the context has room for. A `template`
     of the user's, with `{text}`, stands as it is. A few `probes`, texts like those of the blocks,
-    are copied first with the blocks' `reading` (weights, rescale), see `warn_of_lost`.
+    are copied first with the blocks' `scaling` (weights, rescale), see `warn_of_lost`.
     """
     kit = "embedded" if lm.is_embedded else "paper"
     forms = [decode_prompt(SHOTS[:count], form=kit) for count in range(len(SHOTS), 0, -1)]
@@ -331,7 +331,7 @@ def decode_what_fits(
     if len(fits) < len(blocks):
         _log.warning("%d of %d blocks are too long to decode", len(blocks) - len(fits), len(blocks))
     if fits:
-        warn_of_lost(lm, probes, form=form, **reading)
+        warn_of_lost(lm, probes, form=form, **scaling)
         decoded = decode(lm, [blocks[i] for i in fits], form=form)
         for i, sketch in zip(fits, decoded):
             found[i] = sketch.text
@@ -347,12 +347,12 @@ def sketches(
         return [None] * len(pairs)
     firsts = [seed_map.questions[pair.a] for pair in pairs]
     seconds = [seed_map.questions[pair.b] for pair in pairs]
-    reading = {"weights": preset.weights, "rescale": preset.rescale}
-    blocks = interpolate(seed_map.lm, firsts, seconds, pad=preset.pad, **reading)
+    scaling = {"weights": preset.weights, "rescale": preset.rescale}
+    blocks = interpolate(seed_map.lm, firsts, seconds, pad=preset.pad, **scaling)
     if preset.sketch == "nearest":
         return [nearest_tokens(seed_map.lm, block) for block in blocks]
     probes = seed_map.questions[:8]
-    return decode_what_fits(seed_map.lm, blocks, template, probes=probes, **reading)
+    return decode_what_fits(seed_map.lm, blocks, template, probes=probes, **scaling)
 
 # %% ../../nbs/12_synthesizer.ipynb #a10fc502
 def ask(teacher, plan: Sequence[Mapping], checkpoint, progress: bool) -> list[teachers.Reply]:

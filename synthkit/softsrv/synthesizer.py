@@ -361,7 +361,8 @@ class Answerer:
         if self.teacher is None:
             return [""] * len(texts)
         if self.by_function:
-            return [reply.strip() for reply in teachers.gather(self.teacher, texts, self.log)]
+            replies = teachers.ask(self.teacher, texts, log=self.log, cleaned=False)
+            return [reply.strip() for reply in replies]
         prompts = [answer_prompt(text, self.template) for text in texts]
         replies = teachers.ask(self.teacher, prompts, log=self.log)
         return ["" if teachers.judge(reply) else str(reply) for reply in replies]

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..core.files import read_jsonl, sha256_file, sha256_text, write_jsonl
 from .base import Teacher, TeacherError, checked, repeat_numbers
 from .cleaning import Reply, whole_characters
-from .replies import gather, teacher_name
+from .replies import ask, teacher_name
 
 
 class RecordedTeacher:
@@ -48,7 +48,7 @@ class RecordedTeacher:
         rows = [
             {"prompt_sha": sha256_text(prompt), "prompt": prompt, "answer": whole_characters(reply)}
             | ({"finish_reason": reply.finish_reason} if reply.finish_reason else {})
-            for prompt, reply in zip(prompts, gather(teacher, prompts))
+            for prompt, reply in zip(prompts, ask(teacher, prompts, cleaned=False))
         ]
         write_jsonl(path, rows)
         return cls(path, name=teacher_name(teacher))

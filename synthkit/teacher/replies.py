@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..core.resume import ResumeLog
 
 __all__ = [
-    "Reply", "answer_log", "as_teacher", "ask", "clean", "gather", "judge", "teacher_identity",
+    "Reply", "answer_log", "as_teacher", "ask", "clean", "judge", "teacher_identity",
     "teacher_name",
 ]  # fmt: skip
 
@@ -99,8 +99,9 @@ def ask(
     log: ResumeLog | None = None,
     progress: bool = False,
     repeats: Sequence[int] | None = None,
+    cleaned: bool = True,
 ) -> list[Reply]:
-    """One clean reply per prompt (see `clean`); `judge` says which of them must not be used.
+    """One reply per prompt; `judge` says which of them must not be used.
 
     Args:
         teacher: see `as_teacher`.
@@ -108,23 +109,13 @@ def ask(
             soon as they come; empty and failed ones are never kept.
         progress: show a bar.
         repeats: how often each prompt was asked before; None counts within `prompts`.
+        cleaned: see `clean`; otherwise the replies are as they came.
 
     Raises:
         TypeError: no teacher, or prompts that are no list of texts.
         TeacherError: the teacher stopped, gave another number of answers than of prompts, or gave
             something that is no text; the message says what is safe.
     """
-    return [clean(reply) for reply in gather(teacher, prompts, log, progress, repeats)]
-
-
-def gather(
-    teacher: Any,
-    prompts: Sequence[str],
-    log: ResumeLog | None = None,
-    progress: bool = False,
-    repeats: Sequence[int] | None = None,
-) -> list[Reply]:
-    """The replies of `ask` as they came; arguments and errors are the same."""
     from tqdm.auto import tqdm
 
     teacher, prompts = as_teacher(teacher), checked(prompts)
@@ -159,7 +150,8 @@ def gather(
                     keep(i, Reply("", FAILED))
             except Exception as failure:
                 raise TeacherError(_stopped(teacher, failure, found, log)) from failure
-    return [found[i] for i in range(len(prompts))]
+    replies = [found[i] for i in range(len(prompts))]
+    return [clean(reply) for reply in replies] if cleaned else replies
 
 
 def _groups(teacher: Teacher, n: int, found: set[int]) -> Iterator[list[int]]:

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from synthkit.core.files import read_jsonl, write_jsonl
-from synthkit.embedsdg import EmbedSDG, import_answers
+from synthkit.embedsdg import EmbedSDG, import_answers, synthesizer
+from synthkit.embedsdg.interpolation import Sketch
 from synthkit.embedsdg.prompts import HeldOut
 from synthkit.embedsdg.synthesizer import COLUMNS, PRESETS, finish, make_plan
 from synthkit.teacher import FunctionTeacher, Reply, TeacherError
@@ -181,6 +182,22 @@ def test_prompts_can_be_given(tmp_path):
 def test_prompts_with_wrong_names_or_fields_are_refused(prompts, words):
     with pytest.raises((ValueError, FileNotFoundError), match=words):
         EmbedSDG(StubLM(), prompts=prompts)
+
+
+def test_a_student_copies_as_its_sketches_are_made(monkeypatch):
+    told = {}
+    made = method(sketch="decode", rescale="clip", weights="uniform")
+    monkeypatch.setattr(StubLM, "context", 999, raising=False)
+    monkeypatch.setattr(StubLM, "token_ids", lambda self, texts: [t.split() for t in texts], False)
+    monkeypatch.setattr(
+        synthesizer,
+        "warn_of_lost",
+        lambda lm, probes, **options: told.update(options, probes=probes),
+    )
+    monkeypatch.setattr(synthesizer, "decode", lambda lm, blocks, form: [Sketch("s", 1.0)])
+    assert synthesizer.sketches(made.map, made.map.pairs(1, 4, threshold=8)) == ["s"]
+    assert (told["weights"], told["rescale"]) == ("uniform", "clip")
+    assert set(told["probes"]) < {row["question"] for row in REAL}
 
 
 def test_save_and_load_keep_the_map(tmp_path):
