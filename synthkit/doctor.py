@@ -1,4 +1,4 @@
-"""What this machine can do: its parts, the libraries, the embedded model, the models that fit."""
+"""Report on this machine: its parts, the libraries, the embedded model, the models that fit."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """What `examine` found.
+    """Findings of `examine`.
 
     Attributes:
         findings: one line each.
@@ -54,7 +54,7 @@ class Report:
 
     @property
     def usable(self) -> bool:
-        """Whether nothing that the kit needs has failed."""
+        """True where nothing that the kit needs has failed."""
         return all(finding.verdict != "fail" for finding in self.findings)
 
     def to_dict(self) -> dict[str, Any]:

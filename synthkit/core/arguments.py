@@ -27,7 +27,7 @@ def as_seed(seed: Any, default: int | None = None) -> int:
 
 
 def as_count(n: Any, name: str = "n", *, least: int = 1) -> int:
-    """How many are wanted, as an int.
+    """A count of what is wanted, as an int.
 
     Args:
         name: of the argument, for the errors.

@@ -1,4 +1,4 @@
-"""What a saved method remembers of the model it was fitted with, and how that is checked."""
+"""Identity of the model that a saved method was fitted with, and its check."""
 
 from __future__ import annotations
 

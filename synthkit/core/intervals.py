@@ -19,7 +19,7 @@ class Interval:
     n: int
 
     def excludes(self, value: float) -> bool:
-        """Whether `value` lies outside the interval (an end point counts as inside)."""
+        """Tell whether `value` lies outside the interval (an end point counts as inside)."""
         return not self.low <= value <= self.high
 
     def __neg__(self) -> Interval:

@@ -1,4 +1,4 @@
-"""Where the files that come with the kit lie: in a checkout's `data/`, or inside the wheel."""
+"""Paths of the files that come with the kit: a checkout's `data/`, or inside the wheel."""
 
 from pathlib import Path
 

@@ -65,7 +65,7 @@ class Synthesizer(ABC):
 
     @property
     def fitted(self) -> Any:
-        """What `fit` has learned; ValueError where it has not been called."""
+        """Result of `fit`; ValueError where it has not been called."""
         if self._state is None:
             raise ValueError(f"{self.name} is not fitted yet: call fit(data) first, or load a fit")
         return self._state

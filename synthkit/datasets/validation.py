@@ -100,7 +100,7 @@ def check_texts(values: list, column: str) -> None:
 
 
 def bad_rows(column: str, bad: list[int], values: list, needed: str) -> str:
-    """What an error says of the rows numbered `bad`, which do not hold what is `needed`."""
+    """Message about the rows numbered `bad`, which do not hold what is `needed`."""
     found = values[bad[0]]
     return (
         f"column {column!r}: {len(bad)} of {len(values)} rows do not hold {needed}; the first is "

@@ -49,7 +49,7 @@ class Category:
 
     @property
     def comparable(self) -> bool:
-        """Whether a range means something: numbers, or ordered categories."""
+        """True where a range means something: numbers, or ordered categories."""
         return self.ordered or all(is_number(value) for value in self.values)
 
     def codes(self, series: pd.Series, unseen: str = "error") -> np.ndarray:
@@ -156,7 +156,7 @@ class Number:
         return _with_gaps(values, gone, self.dtype)
 
     def place(self, value: Any) -> Fraction:
-        """Where a number lies, in steps: exact, so that 0.3 is three steps of 0.1.
+        """Place of a number, in steps: exact, so that 0.3 is three steps of 0.1.
 
         Raises:
             ValueError: it is no finite number.
@@ -244,7 +244,7 @@ class Ranked:
         return _with_gaps(values, gone, self.dtype)
 
     def place(self, value: Any) -> Fraction:
-        """Where a number lies, in ranks: a half where it lies between two levels.
+        """Place of a number, in ranks: a half where it lies between two levels.
 
         Raises:
             ValueError: it is no finite number.
@@ -326,7 +326,7 @@ class Date:
         return (series if zone is None else series.dt.tz_localize("UTC")).astype(self.dtype)
 
     def place(self, value: Any) -> Fraction:
-        """Where a date lies, in units after the start; at the first or the last code if the table's
+        """Place of a date, in units after the start; at the first or the last code if the table's
         ends lie between two codes, and it is nearest to that one.
 
         Raises:
@@ -337,7 +337,7 @@ class Date:
         return nearest if self.ends and abs(steps - nearest) <= Fraction(1, 2) else steps
 
     def steps(self, value: Any) -> Fraction:
-        """Where a date lies, in units after the start; a text in the form of a column of texts.
+        """Place of a date, in units after the start; a text in the form of a column of texts.
 
         Raises:
             ValueError: it cannot be read as a date.
@@ -360,7 +360,7 @@ class Date:
 
     @property
     def edges(self) -> tuple[Fraction, Fraction]:
-        """Where the first and the last date lie, in units after the start."""
+        """Places of the first and the last date, in units after the start."""
         ends = self.ends or (self.low * self.unit, self.high * self.unit)
         return Fraction(ends[0], self.unit), Fraction(ends[1], self.unit)
 

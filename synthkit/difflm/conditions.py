@@ -131,7 +131,7 @@ def _range(column: Column, condition: tuple) -> Codes:
 
 
 def _rank(column: Category | Constant):
-    """How values of a category are compared: by their level, or as they are."""
+    """Sort key of a category's values: their level, or the values as they are."""
     if not column.ordered or column.levels is None:
         return lambda value: value
 
@@ -190,7 +190,7 @@ def _merged(intervals: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 
 
 def _held(column: Column) -> str:
-    """What a column holds, short enough for a message."""
+    """Content of a column, short enough for a message."""
     if isinstance(column, Constant):
         return "nothing" if column.missing else f"always {column.value!r}"
     if isinstance(column, Category):

@@ -149,7 +149,7 @@ def widths(codec) -> list[int]:
 
 
 def place_weights(codec) -> Tensor:
-    """What each place of a row counts, (length,), where all columns count alike; 1 on average."""
+    """Weight of each place of a row, (length,), with equal columns; 1 on average."""
     shares = torch.cat([torch.full((width,), 1 / width) for width in widths(codec)])
     return shares * (len(shares) / len(codec.fields))
 

@@ -1,4 +1,4 @@
-"""Which kind of column a series is: words, numbers on a grid or by rank, dates, or constant."""
+"""Inference of a column's kind: words, numbers on a grid or by rank, dates, or constant."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def _ranked(numbers: np.ndarray, distinct: np.ndarray, ranks: int, common: dict)
 
 
 def _whole(numbers: np.ndarray) -> bool:
-    """Whether all numbers (n,) are whole: integers, or floats small enough to tell."""
+    """Tell whether all numbers (n,) are whole: integers, or floats small enough to tell."""
     if numbers.dtype.kind == "i":
         return True
     return bool((numbers == np.rint(numbers)).all() and np.abs(numbers).max() < 10**INT_DIGITS)

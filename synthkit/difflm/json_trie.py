@@ -115,7 +115,7 @@ class JsonPieces:
         return self.tokenizer.batch_decode(rows, **options)
 
     def _own_space(self) -> bool:
-        """Whether a piece is written with its space; some tokenizers put one there themselves."""
+        """Tell if a piece is written with its space; some tokenizers put one there themselves."""
         behind = self._tokens([' "b": 2}', '"b": 2}'])
         found = self._read([self._front + ids for ids in behind])
         for same in (str.__eq__, _same_json):
@@ -272,11 +272,11 @@ class JsonLegal(PrefixTrie):
         return keys, children
 
     def count(self) -> int:
-        """How many different rows are legal."""
+        """Count the different rows that are legal."""
         return self._count
 
     def allowed(self, prefix: Tensor) -> Tensor:
-        """Which tokens (b, vocab) may follow prefixes (b, t); none where one is not legal.
+        """Mask (b, vocab) of tokens that may follow prefixes (b, t); empty where one is not legal.
 
         The nodes of the last call are kept: a prefix that is one token longer takes one step.
         """
@@ -289,7 +289,7 @@ class JsonLegal(PrefixTrie):
         return self.after(node).to(prefix.device)
 
     def holds(self, ids: Tensor) -> Tensor:
-        """Which rows (n,) of ids (n, m) are legal from the first token to the end token."""
+        """Mask (n,) of the rows of ids (n, m) that are legal from the first token to the end."""
         known = (ids >= 0) & (ids < self.vocab_size)
         ended = self.walk(torch.where(known, ids, 0)) == self._done
         return ended.to(ids.device) & known.all(1)

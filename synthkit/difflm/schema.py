@@ -1,4 +1,4 @@
-"""What a table holds: the kind of each column, inferred once, kept as JSON."""
+"""Schema of a table: the kind of each column, inferred once, kept as JSON."""
 
 from __future__ import annotations
 

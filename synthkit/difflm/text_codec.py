@@ -66,7 +66,7 @@ class TextCodec:
         return right_pad([[*ids, self.eos] for ids in rows], filler=self.pad)[0]
 
     def mask(self, ids: Tensor) -> Tensor:
-        """Which places of ids (n, m) belong to the text, its end included: booleans (n, m)."""
+        """Mask (n, m) of the places of ids (n, m) that belong to the text, its end included."""
         ended = (ids == self.eos).cumsum(1) - (ids == self.eos).long()  # ends before this place
         return ended == 0
 

@@ -1,4 +1,4 @@
-"""Which token may come next: prefix tries, of given sequences and of the rows of a table."""
+"""Prefix tries for constrained decoding: of given sequences, and of the rows of a table."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class PrefixTrie:
         return torch.where(known, self._children[place], -1)
 
     def after(self, node: Tensor) -> Tensor:
-        """Which tokens (b, vocab) may follow at each node (b,); none at -1."""
+        """Mask (b, vocab) of tokens that may follow at each node (b,); empty at -1."""
         mask = torch.zeros(len(node), self.vocab_size, dtype=torch.bool)
         first = torch.searchsorted(self._keys, node * self.vocab_size)
         count = torch.searchsorted(self._keys, (node + 1) * self.vocab_size) - first
@@ -73,7 +73,7 @@ class PrefixTrie:
         return mask
 
     def allowed(self, prefix: Tensor) -> Tensor:
-        """Which tokens (b, vocab) may follow prefixes (b, t)."""
+        """Mask (b, vocab) of tokens that may follow prefixes (b, t)."""
         return self.after(self.walk(prefix)).to(prefix.device)
 
 
@@ -89,7 +89,7 @@ class OneOf:
     width: int = 1
 
     def count(self) -> int:
-        """How many ways there are to write the column."""
+        """Count the ways to write the column."""
         return len(self.tokens)
 
     def fill(self, mask: Tensor, own: Tensor) -> None:
@@ -127,7 +127,7 @@ class Digits:
         return self.places + (self.signs is not None)
 
     def count(self) -> int:
-        """How many ways there are to write the column."""
+        """Count the ways to write the column."""
         both = (*self.plus, *self.minus)
         return sum(last - first + 1 for first, last in both) + (self.missing is not None)
 
@@ -146,7 +146,7 @@ class Digits:
             mask[:, self.missing] = (own == self.missing).all(1)  # all of nothing: the first place
 
     def _next(self, digits: Tensor, sign: Tensor) -> Tensor:
-        """Which digits (b, base) may follow digits (b, p), given sign tokens (b, 1)."""
+        """Mask (b, base) of digits that may follow digits (b, p), given sign tokens (b, 1)."""
         done = digits.shape[1]
         value = torch.zeros(len(digits), dtype=torch.long, device=digits.device)
         for digit in digits.unbind(1):
@@ -161,7 +161,7 @@ class Digits:
 
 
 def _meets(intervals: Sequence[tuple[int, int]], low: Tensor, high: Tensor) -> Tensor:
-    """Whether each interval low to high meets one of the wanted intervals."""
+    """Tell whether each interval low to high meets one of the wanted intervals."""
     if not intervals:
         return torch.zeros_like(low, dtype=torch.bool)
     firsts, lasts = torch.tensor(intervals, device=low.device).T.contiguous()
@@ -191,14 +191,14 @@ class Legal:
         return len(self._places)
 
     def count(self) -> int:
-        """How many different rows are legal."""
+        """Count the different rows that are legal."""
         total = 1
         for part in self.parts:
             total *= part.count()
         return total
 
     def allowed(self, prefix: Tensor) -> Tensor:
-        """Which tokens (b, vocab) may follow prefixes (b, t) that are legal so far.
+        """Mask (b, vocab) of tokens that may follow prefixes (b, t) that are legal so far.
 
         Only the tokens of the column at hand are looked at. Where they are not legal, none may
         follow; what earlier columns hold is not checked again.
@@ -215,7 +215,7 @@ class Legal:
         return mask
 
     def holds(self, ids: Tensor) -> Tensor:
-        """Which rows (n,) of ids (n, length) are legal from the first token to the last."""
+        """Mask (n,) of the rows of ids (n, length) that are legal from first token to last."""
         good = torch.ones(len(ids), dtype=torch.bool, device=ids.device)
         if ids.shape[1] != self.length:
             return ~good

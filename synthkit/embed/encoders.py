@@ -38,7 +38,7 @@ class Embedder(ABC):
     @property
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """What `load_embedder` needs to make the same embedder again; plain JSON."""
+        """Arguments for `load_embedder` to make the same embedder again; plain JSON."""
 
     @abstractmethod
     def _vectors(self, texts: list[str]) -> Any:
@@ -46,7 +46,7 @@ class Embedder(ABC):
 
     @property
     def is_fitted(self) -> bool:
-        """Whether it can embed; only one that learns has anything to wait for."""
+        """True where it can embed; only one that learns has anything to wait for."""
         return True
 
     def fit(self, texts: Any) -> Embedder:

@@ -210,7 +210,7 @@ class Parsed:
 
     @property
     def complete(self) -> bool:
-        """Whether question, answer and final are all there."""
+        """True where question, answer and final are all there."""
         return self.status not in MISSING
 
 
@@ -348,7 +348,7 @@ def clean_final(text: str) -> str:
 
 
 def same_final(a: str, b: str) -> bool:
-    """Whether two final answers are the same number, or else the same text, case aside."""
+    """Tell whether two final answers are the same number, or else the same text, case aside."""
     a, b = clean_final(a), clean_final(b)
     numbers = [_fraction(text) for text in (a, b)]
     if None not in numbers:
@@ -381,7 +381,7 @@ def reject_reason(
     held_out: HeldOut | None = None,
     threshold: float = 0.8,
 ) -> str | None:
-    """Why a reply must not become training data, or None if it may.
+    """Reason that a reply must not become training data, or None if it may.
 
     Args:
         parsed: the reply.

@@ -48,7 +48,7 @@ class HeldOut:
 
 
 def as_held_out(held_out: Any) -> HeldOut:
-    """What must not be repeated, as a `HeldOut`, which is made where data or None is given."""
+    """Texts that must not be repeated, as a `HeldOut`, which is made of data or None."""
     if isinstance(held_out, HeldOut):
         return held_out
     return HeldOut([] if held_out is None else held_out)

@@ -1,4 +1,4 @@
-"""How different the answers to one prompt are, how many of them are right, and how far adapters
+"""Diversity of the answers to one prompt, the share that is right, and how far adapters
 differ from each other.
 
 A group holds the answers that one prompt got. Two answers are the same when their texts are, white

@@ -1,4 +1,4 @@
-"""How close generated texts are to real ones as distributions (MAUVE), and how often they copy.
+"""Fidelity of generated texts to real ones as distributions (MAUVE), and their copies.
 
 MAUVE (Pillutla et al., 2021, NeurIPS) cuts a feature space into buckets and compares the two
 histograms. It sees missing and invented modes, and does not see memorisation: a training set drawn
@@ -103,7 +103,7 @@ def mauve(
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
     scaling: float = 5,
 ) -> MauveScore:
-    """How alike two sets of feature vectors are distributed.
+    """Compare the distributions of two sets of feature vectors.
 
     Args:
         generated: (n, d) features of the generated texts, the package's p. The roles are not quite

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pace:
-    """What a training costs: `start` seconds, and `each` for an epoch or a step."""
+    """Cost of a training: `start` seconds, and `each` for an epoch or a step."""
 
     start: float
     each: float
@@ -50,7 +50,7 @@ class Pace:
         return cls(max(short - few * each, 0.0), each)
 
     def within(self, seconds: float) -> int:
-        """How many fit into `seconds`; at least one."""
+        """Count the epochs or steps that fit into `seconds`; at least one."""
         return max(1, math.floor((seconds - self.start) / self.each))
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def shape_error(
     real: pd.DataFrame, synthetic: pd.DataFrame, *, categories: Sequence[str] = ()
 ) -> float:
-    """How far the single columns are from the real ones, in %: 0 is equal, 100 is disjoint.
+    """Distance of the single columns from the real ones, in %: 0 is equal, 100 is disjoint.
 
     The mean over columns of the Kolmogorov-Smirnov distance (numbers, dates) or of the total
     variation distance (categories), missing values left out: 100 minus the "Column Shapes" score
@@ -63,7 +63,7 @@ def pair_error(
     categories: Sequence[str] = (),
     edges: str = "own",
 ) -> float:
-    """How far the pairs of columns are from the real ones, in %: 0 is equal.
+    """Distance of the pairs of columns from the real ones, in %: 0 is equal.
 
     The mean over all pairs of half the difference of their correlations (two numbers) or of the
     total variation distance of their joint shares (with a category; numbers in ten bins of equal
@@ -169,7 +169,7 @@ def _correlation(x: np.ndarray, y: np.ndarray) -> float:
 def invalid_values(
     real: pd.DataFrame, synthetic: pd.DataFrame, *, categories: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """Which synthetic values the real table rules out: (rows, columns) of True and False.
+    """Mask (rows, columns) of the synthetic values that the real table rules out.
 
     A category that the real table lacks, a number or date outside its range, a broken number in a
     column of whole ones, what is no number at all, and a missing value where none is missing.

@@ -40,7 +40,7 @@ GRID = (Trees(0.1, 31), Trees(0.1, 8), Trees(0.05, 16))
 
 
 def column_kinds(real: pd.DataFrame, categories: Sequence[str] = ()) -> dict[str, str]:
-    """What each column of the real table holds: "number", "category" or "date".
+    """Kind of each column of the real table: "number", "category" or "date".
 
     Dates are columns of a datetime type, objects of Python's date or datetime, and texts that
     `date_form` can read; their kind is "date " with the form, such as "date %d.%m.%Y".
@@ -188,7 +188,7 @@ def places_of(values: pd.Series, most: int | None = None) -> dict[Any, int]:
 
 
 def counts_of(values: pd.Series) -> pd.Series:
-    """How often each category occurs, the most frequent first, without those that never do."""
+    """Count each category, the most frequent first, without those that never occur."""
     counts = values.value_counts()
     return counts[counts > 0]
 
@@ -215,7 +215,7 @@ def encoded(
 
 
 def _mostly_empty(x: np.ndarray) -> np.ndarray:
-    """Which columns hold a handful of values among gaps: (columns,).
+    """Mask (columns,) of those that hold a handful of values among gaps.
 
     A part of the rows may hold none of these values, and the trees take no empty column.
     """
@@ -236,7 +236,7 @@ def utility(
     categories: Sequence[str] = (),
     grid: Sequence[Trees] = GRID,
 ) -> pd.DataFrame:
-    """How well boosted trees that learn from `train` predict the target of real rows.
+    """Measure how well boosted trees that learn from `train` predict the target of real rows.
 
     A seed sets aside a fifth of the rows of `train`, which choose the setting in `grid` and the
     number of trees; then the trees learn from all of `train`. The rows of `test` choose nothing.

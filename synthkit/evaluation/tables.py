@@ -1,4 +1,4 @@
-"""How good is a synthetic table? Fidelity, utility and privacy, always beside reference tables.
+"""Quality of a synthetic table: fidelity, utility and privacy, beside reference tables.
 
 No single number certifies a generator. On some tables even columns drawn independently within each
 class teach a classifier nearly as well as real rows do, and a small sample of real rows has a worse
@@ -60,7 +60,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ClosestRecord:
-    """Whether synthetic rows lie closer to the rows learned from than to rows held out.
+    """Nearness of synthetic rows to the rows learned from and to rows held out.
 
     Attributes:
         nearer_train: the share whose nearest real row is a training row; 0.5 for a generator that

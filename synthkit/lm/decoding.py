@@ -16,7 +16,7 @@ _COMPACT_SHARE = 0.25
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next token is chosen.
+    """Rule by which the next token is chosen.
 
     `temperature=0` takes the most probable token. Otherwise logits are divided by `temperature`,
     the `top_k` best are kept (0 keeps all), then the smallest set of tokens that holds `top_p` of
@@ -159,7 +159,7 @@ def decode(
 
 
 class _Batch:
-    """Which rows of a batch still run, and what each has got."""
+    """Rows of a batch that still run, and the tokens of each."""
 
     def __init__(self, rows, row_ids, limits, eos, sampling, stopped):
         self.tokens: list[list[int]] = [[] for _ in rows]

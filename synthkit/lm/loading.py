@@ -74,7 +74,7 @@ def load_lm(
 
 
 def _source(name_or_path: str | Path | None) -> tuple[str, bool]:
-    """Where to load from, and whether that is a local folder."""
+    """Source to load from, and whether it is a local folder."""
     if name_or_path is None:
         folder = embedded_lm_dir()
         if not (folder / "config.json").is_file():

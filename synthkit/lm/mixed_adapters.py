@@ -47,7 +47,7 @@ def share_weights(lm: LM) -> LM:
 
 
 class Rows:
-    """Which adapter the rows of a batch have: here the one in use for all of them."""
+    """Adapters of the rows of a batch: here the one in use for all of them."""
 
     def take(self, indices: Sequence[int]) -> None:
         """The next batch holds these rows."""

@@ -64,7 +64,7 @@ class LM:
 
     @property
     def device(self) -> torch.device:
-        """Where inputs go: the device of the embedding table."""
+        """Device of the inputs: that of the embedding table."""
         return self.model.get_input_embeddings().weight.device
 
     @property

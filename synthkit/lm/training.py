@@ -24,7 +24,7 @@ from ..core.identity import run_key
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a module is trained, by AdamW without weight decay.
+    """Settings of a training by AdamW without weight decay.
 
     Attributes:
         steps: updates at most.
@@ -61,7 +61,7 @@ class Schedule:
 
 @dataclass
 class History:
-    """What a training went through.
+    """Record of a training.
 
     Attributes:
         train_losses: the loss of each step.
@@ -77,7 +77,7 @@ class History:
 
     @property
     def steps(self) -> int:
-        """How many steps were taken."""
+        """Number of steps taken."""
         return len(self.train_losses)
 
     @classmethod
@@ -91,7 +91,7 @@ class History:
 
 
 def batch_at(step: int, n: int, size: int, seed: int) -> np.ndarray:
-    """Which of `n` examples a step learns from: at most `size` indices.
+    """Indices of the examples that a step learns from: at most `size` of `n`.
 
     It depends on (seed, step) alone, so that a resumed training sees what it would have seen. Each
     epoch is a fresh permutation; examples that do not fill its last batch wait for the next one.

@@ -39,7 +39,7 @@ __all__ = ["Outcome", "run_python", "run_many", "run_tests"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a program ended.
+    """End of a program's run.
 
     Attributes:
         status: "ok", "failed" (it raised, or does not compile), "timeout", "memory", "forbidden"
@@ -57,7 +57,7 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """Whether the program ran to its end without an error."""
+        """True where the program ran to its end without an error."""
         return self.status == "ok"
 
 

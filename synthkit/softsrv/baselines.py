@@ -1,4 +1,4 @@
-"""What SoftSRV has to beat, through the same filter: templates, re-ranking, refinement, copies,
+"""Baselines of SoftSRV, through the same filter: templates, re-ranking, refinement, copies,
 LoRA on the generator, and peft's own prompt tuning."""
 
 from __future__ import annotations
@@ -298,7 +298,7 @@ def repeat_texts(real, n: int, *, seed: int = 0, **options):
 
 
 def split_options(options: Mapping, **changes) -> tuple[dict, SoftSRVPreset]:
-    """What only a `Generator` takes, and the preset that the other options make."""
+    """Split off the options of a `Generator`; the others make the preset."""
     own = {name: options[name] for name in ("teacher", "answer") if name in options}
     rest = {k: v for k, v in options.items() if k not in own and k != "preset"}
     preset = options.get("preset", "fast")

@@ -1,4 +1,4 @@
-"""What becomes of a sampled text: kept, or turned away for a reason that is counted."""
+"""Filter of sampled texts: each is kept, or turned away for a reason that is counted."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the filter says of one text.
+    """Decision of the filter about one text.
 
     Attributes:
         status: one of `STATUSES`.
@@ -92,7 +92,7 @@ class Filter:
         self._masked = {masked(text) for text in train}
 
     def keeps(self, status: str) -> bool:
-        """Whether texts of that status are let pass."""
+        """Tell whether texts of that status are let pass."""
         return status not in self.drop
 
     def judge(self, text: str, *, ended: bool = True, own: str | None = None) -> Verdict:

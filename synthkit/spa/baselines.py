@@ -1,4 +1,4 @@
-"""What SPA has to beat: one adapter with dice, one adapter with a diverse beam, and several
+"""Baselines of SPA: one adapter with dice, one adapter with a diverse beam, and several
 adapters that saw the same rows in another order."""
 
 from __future__ import annotations

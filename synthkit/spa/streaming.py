@@ -31,7 +31,7 @@ def as_pairs(rows) -> list[Pair]:
 
 
 def plan_blocks(lm, pairs: Sequence[Pair], block_size: int) -> list[list[int]]:
-    """Which rows share a block: at most `block_size`, of like length.
+    """Group the rows into blocks: at most `block_size` each, of like length.
 
     Raises:
         ValueError: `block_size` below 1, or a row that is empty or exceeds the context.

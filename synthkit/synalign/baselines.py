@@ -1,4 +1,4 @@
-"""What SynAlign has to beat: label-only prompts, independent attributes, random demonstrations."""
+"""Baselines of SynAlign: label-only prompts, independent attributes, random demonstrations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a teacher is, and the teachers that need no server: functions, models, recordings."""
+"""Protocol of a teacher, and the teachers that need no server: functions, models, recordings."""
 
 from __future__ import annotations
 

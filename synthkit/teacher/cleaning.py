@@ -70,7 +70,7 @@ def clean(text: str) -> Reply:
 
 
 def judge(reply: str) -> str | None:
-    """Why a reply must not be used: "failed", "cut", "empty" or "refused"; None if it may."""
+    """Judge a reply: "failed", "cut", "empty" or "refused" if it must not be used, else None."""
     reason = getattr(reply, "finish_reason", None)
     if reason == FAILED:
         return "failed"

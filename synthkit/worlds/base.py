@@ -1,4 +1,4 @@
-"""What every world offers: rows with their latent factors, a truth check, other words for a row."""
+"""Base of all worlds: rows with their latent factors, a truth check, other words for a row."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class World(ABC):
 
     @abstractmethod
     def check(self, row: Mapping[str, Any]) -> bool:
-        """Whether a row is right, judged from its surface text, never from how it was made.
+        """Check a row by its surface text, never by how it was made.
 
         A row that cannot be read is wrong (False); a missing column raises KeyError naming it.
         """

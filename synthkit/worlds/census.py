@@ -181,7 +181,7 @@ class CensusWorld(World):
     # --- one row ------------------------------------------------------------------------------
 
     def check(self, row: Mapping[str, Any]) -> bool:
-        """Whether the network can draw the row: its probability is not 0."""
+        """Tell whether the network can draw the row: its probability is not 0."""
         self.require(row, *self.columns)
         return bool(np.isfinite(self.log_probability([row])[0]))
 
@@ -198,7 +198,7 @@ class CensusWorld(World):
 def joint_distance(
     world: CensusWorld, rows: Rows, *, floor_draws: int = 3, seed: int = 0
 ) -> pd.DataFrame:
-    """How far the joint distribution of some rows is from the exact one of the world.
+    """Distance of the joint distribution of some rows from the exact one of the world.
 
     The total variation distance TV(p, q) = sum |p - q| / 2 between the shares found and the exact
     probabilities, averaged over all columns (on the full grid), over all 45 pairs and over all 120

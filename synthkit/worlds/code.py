@@ -146,7 +146,7 @@ class CodeWorld(World):
         ]
 
     def check(self, row: Mapping[str, Any]) -> bool:
-        """Whether the code passes its tests in the sandbox and shows the style it claims.
+        """Tell whether the code passes its tests in the sandbox and shows the style it claims.
 
         Tests that are not assert statements about the code's own function count as wrong.
 
@@ -296,7 +296,7 @@ def _draw_input(task: Task, k: Any, place: int, rng: random.Random) -> tuple:
 
 
 def _unseen(task: Task, k: Any, inputs: Sequence[tuple]) -> int:
-    """How many near misses give the reference's answers on all of `inputs`."""
+    """Count the near misses that give the reference's answers on all of `inputs`."""
     right = task.reference
     misses = [lambda *given, k, wrong=wrong: wrong(*given, k) for wrong in task.near]
     for other in _neighbours(k):
@@ -347,7 +347,7 @@ def _as_pattern(template: str) -> str:
 
 
 def _readable(code: Any, tests: Any) -> bool:
-    """Whether `tests` are assert statements that call a function which `code` defines."""
+    """Tell whether `tests` are assert statements that call a function which `code` defines."""
     if not isinstance(code, str) or not isinstance(tests, (list, tuple)) or not tests:
         return False
     try:

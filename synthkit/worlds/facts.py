@@ -168,7 +168,7 @@ class FactsWorld(World):
         return dict(zip(self.columns, (passage, question, answer, reasoning, topic), strict=True))
 
     def check(self, row: Mapping[str, Any]) -> bool:
-        """Whether answer, reasoning type and topic are those that the surface text shows.
+        """Tell whether answer, reasoning type and topic are those that the surface text shows.
 
         Raises:
             KeyError: a column is missing (the message names it).

@@ -24,7 +24,7 @@ _STEP = re.compile(r"^(\d+) ([-+*/]) (\d+) = (\d+)$")
 
 @dataclass(frozen=True)
 class Problem:
-    """What can be read from the surface of a question: its family and its numbers."""
+    """Content of a question's surface: its family and its numbers."""
 
     family: str
     numbers: dict[str, int]
@@ -101,7 +101,7 @@ class MathWorld(World):
         }
 
     def check(self, row: Mapping[str, Any]) -> bool:
-        """Whether the answer solves the question: every line true, the right lines, the right end.
+        """Tell if the answer solves the question: every line true, the right lines, the right end.
 
         Family and skill are compared as well where the row carries them.
         """

@@ -149,7 +149,7 @@ class RecordsWorld(World):
         return rows
 
     def check(self, row: Mapping[str, Any]) -> bool:
-        """Whether the answer states each of the question's values once, in its slot, in any order.
+        """Tell if the answer states each of the question's values once, in its slot, in any order.
 
         The labels `domain` and `order` are not read, so an answer that a model wrote can stand in
         a row of the world; `order_of` tells its order.

@@ -207,7 +207,7 @@ class ReviewsWorld(World):
         return {"text": text} | {name: attributes[name] for name in self.factors}
 
     def check(self, row: Mapping[str, Any]) -> bool:
-        """Whether the text can be read and shows exactly the five attributes of the row.
+        """Tell whether the text can be read and shows exactly the five attributes of the row.
 
         Raises:
             KeyError: a column is missing (the message names it).

@@ -55,7 +55,7 @@ class ToolsWorld(World):
         return {"text": _dump(tool), "category": category, "n_params": n_params, "types": types}
 
     def check(self, row: Mapping[str, Any]) -> bool:
-        """Whether the text is a valid tool and its factors are what the text shows.
+        """Tell whether the text is a valid tool and its factors are what the text shows.
 
         The text must be JSON without repeated keys; `parameters` a valid JSON Schema (draft
         2020-12) of an object, with every required name among its properties and every default
@@ -156,7 +156,7 @@ def _load(text: Any) -> Any:
 
 
 def _is_tool(tool: Any) -> bool:
-    """Whether a JSON value is a tool: its three keys, and a sound schema of named parameters."""
+    """Tell if a JSON value is a tool: its three keys, and a sound schema of named parameters."""
     from jsonschema import Draft202012Validator, SchemaError
 
     if not isinstance(tool, dict) or set(tool) != {"name", "description", "parameters"}:
@@ -181,7 +181,7 @@ def _is_tool(tool: Any) -> bool:
 
 
 def _is_parameter(name: str, schema: Any) -> bool:
-    """Whether a parameter is named, has one plain type, and allows its own default and values."""
+    """Tell if a parameter is named, has one plain type, and allows its own default and values."""
     from jsonschema import Draft202012Validator
     from referencing import Registry
 

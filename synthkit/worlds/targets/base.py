@@ -50,7 +50,7 @@ class Target(ABC):
 
     @abstractmethod
     def readings(self, text: str) -> Iterable[Values]:
-        """What a text fixes of the slots, once for every way to read it; nothing if there is none.
+        """Slots that a text fixes, once for every way to read it; nothing if there is none.
 
         Two readings of one text never agree in all slots, so their probabilities may be added.
         """
@@ -65,7 +65,7 @@ class Target(ABC):
 
     @abstractmethod
     def description(self) -> str:
-        """What a person who knows the target would tell a model that is to write for it."""
+        """Description of the target for a model that is to write for it."""
 
     @abstractmethod
     def attributes(self, rng: random.Random) -> dict[str, str]:
@@ -148,7 +148,7 @@ class Target(ABC):
         return self._read(_text(text).strip())
 
     def well_formed(self, text: str) -> bool:
-        """Whether the text can be read and the world accepts its answer."""
+        """Tell whether the text can be read and the world accepts its answer."""
         return self.read(text) is not None
 
     def answer(self, text: str) -> Row | None:

@@ -72,7 +72,7 @@ def _things(values: Values) -> Distribution:
 
 
 def _asked(values: Values) -> Distribution:
-    """What the question asks about: slots of the evidence, or an hour."""
+    """Object of the question: slots of the evidence, or an hour."""
     yes = values["answer"] == "yes"
     if values["reasoning"] == "lookup":
         return uniform(("ax", "by") if yes else ("ay", "bx"))
@@ -232,7 +232,7 @@ def _said(sentence: str) -> list[tuple[str, int, dict[str, str]]]:
 
 
 def _known(scene: tuple, evidence: tuple, other: tuple) -> Values:
-    """What three sentences that have been read fix of the target's slots."""
+    """Slots of the target that three sentences fix, once they are read."""
     pair = (evidence, other)
     names = [slots[slot] for kind, _, slots in pair for slot in PEOPLE[kind]]
     hours = [(int(s["n"]), int(s["m"])) for kind, _, s in pair if kind == "hours"]
