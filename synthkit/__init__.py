@@ -6,12 +6,12 @@ Modules:
 - `synthkit.datasets.loaders`: Real sets by path or by hub name.
 - `synthkit.difflm.format_model`: The offline decoder: a small Llama that knows how rows are written and can read hints.
 - `synthkit.difflm.json_trie`: Rows as JSON, token by token: a trie of the legal rows for a model that reads text.
-- `synthkit.evaluation.diversity`: How different the answers to one prompt are, how many of them are right, and how far adapters differ from each other.
-- `synthkit.evaluation.mauve`: How close generated texts are to real ones as distributions (MAUVE), and how often they copy.
+- `synthkit.evaluation.diversity`: Diversity of the answers to one prompt, the share that is right, and how far adapters differ from each other.
+- `synthkit.evaluation.mauve`: Fidelity of generated texts to real ones as distributions (MAUVE), and their copies.
 - `synthkit.evaluation.table_baselines`: Tables by other libraries, to stand beside our own: TVAE, CTGAN and GReaT, each optional.
 - `synthkit.evaluation.table_fidelity`: Fidelity of a synthetic table by hand: its columns, its pairs of columns, its values.
 - `synthkit.evaluation.table_utility`: Boosted trees as a judge of tables: what rows teach, and whether they can be told from real ones.
-- `synthkit.evaluation.tables`: How good is a synthetic table? Fidelity, utility and privacy, always beside reference tables.
+- `synthkit.evaluation.tables`: Quality of a synthetic table: fidelity, utility and privacy, beside reference tables.
 - `synthkit.sandbox.child`: Helper process of `synthkit.sandbox`: a small process that forks guarded children for a program.
 - `synthkit.sandbox.guard`: Limits on a program: the audit hook that ends it, and what is removed before it starts.
 - `synthkit.sandbox.judge`: Tests are judged outside the process of the program, on plain values.
