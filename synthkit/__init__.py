@@ -57,7 +57,7 @@ _HOMES = {
     "SPA": "spa",
     "SynAlign": "synalign",
     "DiffLM": "difflm",
-    "evaluate": "evaluation.text",
+    "evaluate": "evaluation.report",
     "evaluate_table": "evaluation.tables",
 }
 __all__ = ["__version__", *_HOMES]

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..core.intervals import Interval
 from ..datasets import texts_of, values_of
-from .text import _tfidf, rate, words
+from .text import rate, tfidf, words
 
 LEAST = 250  # rows a side: below, MAUVE calls unlike sets alike
 
@@ -54,7 +54,7 @@ def text_features(*sets: Sequence[str], dims: int = 48, seed: int = 0) -> list[n
         raise ValueError(f"every set needs texts, got sets of {sizes}")
     if not any(words(text) for texts in sets for text in texts):
         raise ValueError(f"none of the {sum(sizes)} texts has a word: there is nothing to compare")
-    rows = vstack(_tfidf(*sets))
+    rows = vstack(tfidf(*sets))
     with threadpool_limits(limits=1):
         svd = TruncatedSVD(min(dims, *rows.shape), random_state=seed)
         features = svd.fit_transform(rows).astype(np.float32)

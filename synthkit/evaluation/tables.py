@@ -104,8 +104,8 @@ def closest_record(
         without: columns to leave out, such as numbers that identify a row.
 
     Raises:
-        TypeError, ValueError: see `table_probes.check_tables`; under 2 synthetic rows, or a name in
-            `without` that is no column.
+        TypeError, ValueError: see `table_utility.check_tables`; under 2 synthetic rows, or a name
+            in `without` that is no column.
     """
     import pandas as pd
 
@@ -276,7 +276,7 @@ def evaluate_table(
         `nearer_train`, `copies`, `natural_copies`; `invalid`; `rare_coverage`; `rows`.
 
     Raises:
-        TypeError, ValueError: see `table_probes.check_tables` and `utility`.
+        TypeError, ValueError: see `table_utility.check_tables` and `utility`.
     """
     import pandas as pd
 

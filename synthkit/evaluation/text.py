@@ -5,31 +5,23 @@ scores on the same measure."""
 
 # %% auto #0
 __all__ = ['words', 'ngrams', 'distinct_n', 'self_bleu', 'rate', 'exact_duplicates', 'shingles', 'near_duplicates',
-           'contaminated', 'novelty', 'jensen_shannon', 'one_nn_accuracy', 'accuracy', 'Measure', 'Report', 'evaluate',
-           'evaluate_table', 'reference_rows', 'texts_of']
+           'contaminated', 'tfidf', 'novelty', 'jensen_shannon', 'one_nn_accuracy', 'accuracy']
 
 # %% ../../nbs/04_metrics.ipynb #367e146b
-import html
 import itertools
 import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from ..core.intervals import Interval, mean_interval, proportion_interval
+from ..core.texts import normal, same_key, split_words
 from ..datasets import texts_of
-from .tables import evaluate_table, reference_rows
-
-_all_ = ["evaluate_table", "reference_rows", "texts_of"]
 
 # %% ../../nbs/04_metrics.ipynb #1c2d66c1
-from ..core.texts import normal, same_key, split_words
-
-
 def words(text: str, mask_digits: bool = False) -> list[str]:
     """The words and punctuation marks of a text, in lower case; `mask_digits`: numbers as '#'.
 
@@ -79,13 +71,23 @@ def _nearest_length(own: int, lengths: Counter) -> int:
         return own
     return min((abs(other - own), other) for other in lengths if other != own)[1]
 
+
+def _log_penalty(own: int, lengths: Counter) -> float:
+    """The logarithm of BLEU's penalty for being short: min(0, 1 - r / c)."""
+    return min(0.0, 1 - _nearest_length(own, lengths) / own) if own else -math.inf
+
+# %% ../../nbs/04_metrics.ipynb #c1ip0002
+def _matches(i: int, own: Counter, table: dict[tuple, tuple[int, int, int]]) -> int:
+    """The n-grams of text `i` that others have as well, clipped; `table` as `_champions` makes."""
+    clips = ((count, table[gram]) for gram, count in own.items())
+    return sum(min(n, second if owner == i else best) for n, (best, owner, second) in clips)
+
 # %% ../../nbs/04_metrics.ipynb #7de4aa91
 def self_bleu(texts: Sequence[str], n: int = 4) -> np.ndarray:
     """BLEU of each text with all the others as references (Zhu et al., 2018, SIGIR), shape (N,).
 
-    1 means that every n-gram is found in one other text; the mean over texts is the usual score.
-    Orders longer than a text are left out; an order without any match counts 0.1 matches (Chen and
-    Cherry, 2014, method 1). Time and memory are linear in the number of words.
+    1: every n-gram is found in one other text. Orders longer than a text are left out; one without
+    a match counts 0.1 matches (Chen and Cherry, 2014, method 1). Time and memory are linear.
 
     Raises:
         ValueError: fewer than two texts.
@@ -94,21 +96,15 @@ def self_bleu(texts: Sequence[str], n: int = 4) -> np.ndarray:
     if len(texts) < 2:
         raise ValueError(f"self-BLEU compares texts with each other and needs 2, got {len(texts)}")
     tokens = [words(text) for text in texts]
-    lengths = Counter(map(len, tokens))
-    logs, orders = np.zeros(len(texts)), np.minimum(n, [len(token) for token in tokens])
+    sizes = [len(token) for token in tokens]
+    logs, orders = np.zeros(len(texts)), np.minimum(n, sizes)
     for k in range(1, n + 1):
         counts = [Counter(ngrams(token, k)) for token in tokens]
         table = _champions(counts)
         for i in np.flatnonzero(orders >= k):
-            matched = sum(
-                min(count, second if owner == i else best)
-                for count, (best, owner, second) in ((c, table[g]) for g, c in counts[i].items())
-            )
-            logs[i] += math.log((matched or 0.1) / counts[i].total())
-    short = [
-        min(0.0, 1 - _nearest_length(c, lengths) / c) if c else -np.inf for c in map(len, tokens)
-    ]
-    return np.exp(logs / np.maximum(orders, 1) + short)
+            logs[i] += math.log((_matches(i, counts[i], table) or 0.1) / counts[i].total())
+    lengths = Counter(sizes)
+    return np.exp(logs / np.maximum(orders, 1) + [_log_penalty(c, lengths) for c in sizes])
 
 # %% ../../nbs/04_metrics.ipynb #f910a9a4
 def rate(flags: Sequence[bool] | np.ndarray) -> Interval:
@@ -120,7 +116,7 @@ def rate(flags: Sequence[bool] | np.ndarray) -> Interval:
 def exact_duplicates(
     texts: Sequence[str], against: Sequence[str] | None = None, *, keep_first: bool = True
 ) -> np.ndarray:
-    """Which texts are the same as another one, letter case and white space aside; (N,) bool.
+    """Mark texts that equal another one, letter case and white space aside; (N,) bool.
 
     Args:
         texts: the texts to flag.
@@ -144,23 +140,47 @@ def shingles(tokens: Sequence[str], n: int) -> list[tuple[str, ...]]:
     return ngrams(tokens, n) or [tuple(tokens)]
 
 
-def _products(left: Any, right: Any, block: int = 512) -> Iterator[tuple[int, np.ndarray]]:
-    """`left @ right.T` for sparse rows, as dense blocks of rows: (index of the first, block)."""
-    columns = right.T.tocsc()
+def _rows(vectoriser: Any, *groups: Sequence[str]) -> list[Any]:
+    """Sparse rows of each group of texts, in one common vocabulary."""
+    rows = vectoriser.fit_transform([text for group in groups for text in group])
+    ends = np.cumsum([0, *map(len, groups)])
+    return [rows[start:end] for start, end in itertools.pairwise(ends)]
+
+# %% ../../nbs/04_metrics.ipynb #b10c0002
+def _products(left: Any, right: Any = None, block: int = 512) -> Iterator[tuple[int, np.ndarray]]:
+    """`left @ right.T` for sparse rows, as dense blocks of rows: (index of the first, block).
+
+    Without `right`, rows of `left` against each other, and -1 for a row and itself.
+    """
+    columns = (left if right is None else right).T.tocsc()
     for start in range(0, left.shape[0], block):
-        yield start, (left[start : start + block] @ columns).toarray()
+        product = (left[start : start + block] @ columns).toarray()
+        if right is None:
+            own = np.arange(len(product))
+            product[own, start + own] = -1
+        yield start, product
+
+# %% ../../nbs/04_metrics.ipynb #b10c0003
+def _overlaps(
+    groups: Sequence[Sequence[str]], n: int, mask_digits: bool
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Blocks of Jaccard overlaps of shingles: the first group with the second, or with itself."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    vectoriser = CountVectorizer(
+        analyzer=lambda text: shingles(words(text, mask_digits), n), binary=True, dtype=np.int32
+    )
+    sides = _rows(vectoriser, *groups)
+    sizes, others = (np.asarray(side.sum(axis=1)).ravel() for side in (sides[0], sides[-1]))
+    for start, shared in _products(*sides):
+        yield start, shared / (sizes[start : start + len(shared), None] + others - shared)
 
 # %% ../../nbs/04_metrics.ipynb #afdbfbd6
 def near_duplicates(
-    texts: Sequence[str],
-    against: Sequence[str] | None = None,
-    *,
-    threshold: float = 0.8,
-    n: int = 5,
-    mask_digits: bool = False,
-    keep_first: bool = True,
-) -> np.ndarray:
-    """Which texts share most of their word n-grams with another one (Broder, 1997); (N,) bool.
+    texts: Sequence[str], against: Sequence[str] | None = None, *, threshold: float = 0.8,
+    n: int = 5, mask_digits: bool = False, keep_first: bool = True,
+) -> np.ndarray:  # fmt: skip
+    """Mark texts that share most word n-grams with another one (Broder, 1997); (N,) bool.
 
     Args:
         texts: the texts to flag.
@@ -170,35 +190,20 @@ def near_duplicates(
         mask_digits: treat all numbers as equal, which also finds copies with the numbers swapped.
         keep_first: among themselves, leave the first of each group unflagged.
     """
-    from sklearn.feature_extraction.text import CountVectorizer
-
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold is a Jaccard overlap in (0, 1], got {threshold}")
-    texts = texts_of(texts, least=0)
-    against = None if against is None else texts_of(against, least=0)
-    vectoriser = CountVectorizer(
-        analyzer=lambda text: shingles(words(text, mask_digits), n), binary=True, dtype=np.int32
-    )
-    everything = vectoriser.fit_transform([*texts, *(against or [])])
-    left = everything[: len(texts)]
-    right = left if against is None else everything[len(texts) :]
-    sizes, others = (np.asarray(side.sum(axis=1)).ravel() for side in (left, right))
-    flags = np.zeros(len(texts), dtype=bool)
-    for start, shared in _products(left, right):
-        union = sizes[start : start + len(shared), None] + others - shared
-        near = shared >= threshold * union
-        if against is None:
-            rows = np.arange(len(shared))
-            near[rows, start + rows] = False
-            near = np.tril(near, start) if keep_first else near
-        flags[start : start + len(shared)] = near.any(axis=1)
+    groups = [texts_of(group, least=0) for group in (texts, against) if group is not None]
+    flags, earlier = np.zeros(len(groups[0]), dtype=bool), against is None and keep_first
+    for start, overlap in _overlaps(groups, n, mask_digits):
+        near = overlap >= threshold
+        flags[start : start + len(near)] = (np.tril(near, start) if earlier else near).any(axis=1)
     return flags
 
 # %% ../../nbs/04_metrics.ipynb #b463f6e7
 def contaminated(
     texts: Sequence[str], test: Sequence[str], n: int = 8, *, mask_digits: bool = False
 ) -> np.ndarray:
-    """Which texts share a run of `n` words with a test text (Brown et al., 2020); (N,) bool.
+    """Mark texts that share a run of `n` words with a test text (Brown et al., 2020); (N,) bool.
 
     A text shorter than `n` words counts only when the whole of it is a whole test text.
     """
@@ -209,7 +214,7 @@ def contaminated(
     )
 
 # %% ../../nbs/04_metrics.ipynb #726f433e
-def _tfidf(*groups: Sequence[str], unit: str = "word") -> list[Any]:
+def tfidf(*groups: Sequence[str], unit: str = "word") -> list[Any]:
     """Unit-length TF-IDF rows of each group of texts, in one common vocabulary (sparse)."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -219,9 +224,7 @@ def _tfidf(*groups: Sequence[str], unit: str = "word") -> list[Any]:
         options = {"tokenizer": words, "token_pattern": None, "ngram_range": (1, 2)}
     else:
         options = {"analyzer": "char_wb", "ngram_range": (3, 5), "preprocessor": normal}
-    rows = TfidfVectorizer(**options).fit_transform([text for group in groups for text in group])
-    ends = np.cumsum([0, *map(len, groups)])
-    return [rows[start:end] for start, end in itertools.pairwise(ends)]
+    return _rows(TfidfVectorizer(**options), *groups)
 
 # %% ../../nbs/04_metrics.ipynb #cb8b9d7c
 def novelty(
@@ -234,17 +237,11 @@ def novelty(
         against: the real texts; None: each text against all the others, the baseline for real text.
         unit: TF-IDF of words and word pairs ("word"), or of 3 to 5 characters ("char").
     """
-    texts = texts_of(texts, least=0)
-    against = None if against is None else texts_of(against, least=0)
-    if len(texts) < 2 and against is None:
+    groups = [texts_of(group, least=0) for group in (texts, against) if group is not None]
+    if len(groups[0]) < 2 and against is None:
         raise ValueError("a text needs another one to be compared with")
-    left, *rest = _tfidf(texts, *([] if against is None else [against]), unit=unit)
-    nearest = np.empty(len(texts))
-    for start, cosine in _products(left, rest[0] if rest else left):
-        if against is None:
-            rows = np.arange(len(cosine))
-            cosine[rows, start + rows] = -1.0
-        nearest[start : start + len(cosine)] = cosine.max(axis=1)
+    blocks = _products(*tfidf(*groups, unit=unit))
+    nearest = np.concatenate([[], *(cosine.max(axis=1) for _, cosine in blocks)])
     return np.clip(1 - nearest, 0, 1)
 
 # %% ../../nbs/04_metrics.ipynb #9ec391a1
@@ -280,12 +277,10 @@ def one_nn_accuracy(a: Sequence[str], b: Sequence[str], *, unit: str = "word") -
     a, b = texts_of(a, least=0), texts_of(b, least=0)
     if len(a) != len(b) or len(a) < 2:
         raise ValueError(f"take two sets of equal size, at least 2 each; got {len(a)} and {len(b)}")
-    (rows,) = _tfidf([*a, *b], unit=unit)
     side = np.arange(2 * len(a)) < len(a)
     votes = np.empty(len(side))
-    for start, cosine in _products(rows, rows):
-        index = start + np.arange(len(cosine))
-        cosine[np.arange(len(cosine)), index] = -1.0
+    for start, cosine in _products(*tfidf([*a, *b], unit=unit)):
+        index = slice(start, start + len(cosine))
         nearest = cosine >= cosine.max(axis=1, keepdims=True) - 1e-9
         own = nearest & (side[index, None] == side)
         votes[index] = own.sum(axis=1) / nearest.sum(axis=1)
@@ -293,19 +288,14 @@ def one_nn_accuracy(a: Sequence[str], b: Sequence[str], *, unit: str = "word") -
 
 # %% ../../nbs/04_metrics.ipynb #8febe742
 def accuracy(
-    correct: Sequence[bool] | np.ndarray | Callable[[int], Any],
-    seeds: Sequence[int] | None = None,
+    correct: Sequence[bool] | np.ndarray | Callable[[int], Any], seeds: Sequence[int] | None = None
 ) -> Interval:
-    """Downstream accuracy with its interval.
+    """Downstream accuracy with its interval: Wilson's over items, or the t interval over runs.
 
     Args:
         correct: which test items were solved: (items,) flags, (seeds, items) flags of several
             training runs, or a function from a training seed to (items,) flags or to an accuracy.
         seeds: the training seeds to call the function with.
-
-    Returns:
-        For one run the Wilson interval over test items; for several the t interval over runs,
-        which includes what the training seed changes.
 
     Raises:
         ValueError: a function without seeds, flags that are not 0 or 1, or of another shape.
@@ -316,194 +306,6 @@ def accuracy(
         return mean_interval([float(np.mean(correct(seed))) for seed in seeds])
     flags = np.asarray(correct)
     if flags.ndim not in (1, 2) or flags.size == 0 or not np.isin(flags, (0, 1)).all():
-        raise ValueError(
-            f"flags must be 0 or 1, of shape (items,) or (seeds, items); got shape {flags.shape}"
-        )
+        shapes = "(items,) or (seeds, items)"
+        raise ValueError(f"flags must be 0 or 1, of shape {shapes}; got shape {flags.shape}")
     return rate(flags) if flags.ndim == 1 else mean_interval(flags.mean(axis=1))
-
-# %% ../../nbs/04_metrics.ipynb #8bfedc26
-@dataclass(frozen=True)
-class Measure:
-    """One measure of a report: `baseline` is real text against real text."""
-
-    family: str  # fidelity, diversity or novelty
-    name: str
-    reading: str  # what the numbers mean
-    synthetic: Interval
-    baseline: Interval
-
-    @property
-    def apart(self) -> bool:
-        """Whether the two intervals do not touch."""
-        return (
-            self.synthetic.low > self.baseline.high + 1e-12
-            or self.baseline.low > self.synthetic.high + 1e-12
-        )
-
-    def cells(self) -> list[str]:
-        """The row as text: family, name, reading, synthetic, real, a star when they are apart."""
-        shown = [
-            f"{x.mean:.2f} [{x.low:.2f}, {x.high:.2f}]" for x in (self.synthetic, self.baseline)
-        ]
-        return [self.family, self.name, self.reading, *shown, "*" if self.apart else ""]
-
-# %% ../../nbs/04_metrics.ipynb #772fe834
-_HEAD = ["family", "measure", "reading", "synthetic", "real vs real", "apart"]
-
-
-def _plain_table(caption: str, rows: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(_HEAD, *rows)]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in [_HEAD, *rows]]
-    return "\n".join([caption, lines[0], "-" * len(lines[0]), *lines[1:]])
-
-# %% ../../nbs/04_metrics.ipynb #5bb70c72
-def _html_table(caption: str, rows: list[list[str]]) -> str:
-    head = "".join(f'<th scope="col">{name}</th>' for name in _HEAD)
-    body = []
-    for row in rows:
-        family, name, *values, star = map(html.escape, row)
-        data = "".join(f"<td>{value}</td>" for value in [*values, "yes" if star else "no"])
-        body.append(f'<tr><td>{family}</td><th scope="row">{name}</th>{data}</tr>')
-    return (
-        f"<table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead>"
-        f"<tbody>{''.join(body)}</tbody></table>"
-    )
-
-# %% ../../nbs/04_metrics.ipynb #2ef6ebd1
-@dataclass(frozen=True, repr=False)
-class Report:
-    """What `evaluate` found; prints as an aligned table and renders as HTML in a notebook."""
-
-    rows: tuple[Measure, ...]
-    n_real: int
-    n_synthetic: int
-    size: int  # texts a side in one split
-    splits: int
-
-    def __getitem__(self, name: str) -> Measure:
-        for row in self.rows:
-            if row.name == name:
-                return row
-        raise KeyError(f"no measure {name!r}; there are {', '.join(row.name for row in self.rows)}")
-
-    @property
-    def caption(self) -> str:
-        """How many texts went in, and how the baseline was made."""
-        return (
-            f"{self.n_synthetic} synthetic against {self.n_real} real texts; fidelity and "
-            f"diversity at {self.size} texts a side over {self.splits} random halves"
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and strings, ready for JSON."""
-        return asdict(self) | {"rows": [asdict(row) | {"apart": row.apart} for row in self.rows]}
-
-    def __str__(self) -> str:
-        return _plain_table(self.caption, [row.cells() for row in self.rows])
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return _html_table(self.caption, [row.cells() for row in self.rows])
-
-# %% ../../nbs/04_metrics.ipynb #8b42ec90
-_OVER_HALVES: tuple[tuple[str, str, str, Callable[[list[str], list[str]], float]], ...] = (
-    ("fidelity", "word JSD", "0 = same", lambda x, a: jensen_shannon(x, a, 1)),
-    ("fidelity", "word-pair JSD", "0 = same", lambda x, a: jensen_shannon(x, a, 2)),
-    ("fidelity", "1-NN accuracy", "0.5 = same", lambda x, a: one_nn_accuracy(x, a)),
-    ("diversity", "distinct-2", "1 = all differ", lambda x, a: distinct_n(x, 2)),
-    ("diversity", "self-BLEU-4", "1 = all alike", lambda x, a: float(self_bleu(x, 4).mean())),
-    ("diversity", "repeated texts", "share", lambda x, a: float(exact_duplicates(x).mean())),
-)
-
-
-def _next_draw(values: Sequence[float], fraction: float) -> Interval:
-    """Where the value of another sample would fall (95 %), given the values of random parts.
-
-    A part holds `fraction` of the texts, so parts are alike by 1 - fraction (Cochran, 1977, ch. 2)
-    and their mean is itself uncertain by `fraction`; exact for means, a guide for other measures.
-    """
-    mean = mean_interval(values)
-    scale = math.sqrt(1 + mean.n * (1 + fraction) / (1 - fraction))
-    half = (mean.high - mean.low) / 2 * scale
-    return Interval(mean.mean, max(0.0, mean.mean - half), min(1.0, mean.mean + half), mean.n)
-
-# %% ../../nbs/04_metrics.ipynb #922828db
-def _over_halves(
-    real: list[str], synthetic: list[str], size: int, splits: int, rng: np.random.Generator
-) -> list[Measure]:
-    """Fidelity and diversity of `size` synthetic texts and of real half B, against real half A."""
-    values = {name: ([], []) for _, name, _, _ in _OVER_HALVES}
-    for _ in range(splits):
-        order = rng.permutation(len(real))
-        a, b = ([real[i] for i in part] for part in (order[:size], order[size : 2 * size]))
-        drawn = [synthetic[i] for i in rng.permutation(len(synthetic))[:size]]
-        for _, name, _, measure in _OVER_HALVES:
-            values[name][0].append(measure(drawn, a))
-            values[name][1].append(measure(b, a))
-    fraction = size / len(real)
-    return [
-        Measure(family, name, reading, mean_interval(s), _next_draw(b, fraction))
-        for (family, name, reading, _), (s, b) in zip(_OVER_HALVES, values.values())
-    ]
-
-# %% ../../nbs/04_metrics.ipynb #c7e18b60
-def _against_all(real: list[str], synthetic: list[str]) -> list[Measure]:
-    """Novelty and copies of the synthetic texts, and of each real text against the other ones."""
-    pairs = {
-        "exact copies": (
-            exact_duplicates(synthetic, real),
-            exact_duplicates(real, keep_first=False),
-        )
-    }
-    for name, masked in (("near copies", False), ("near copies, masked", True)):
-        pairs[name] = (
-            near_duplicates(synthetic, real, mask_digits=masked),
-            near_duplicates(real, mask_digits=masked, keep_first=False),
-        )
-    nearest = (mean_interval(novelty(synthetic, real)), mean_interval(novelty(real)))
-    return [
-        Measure("novelty", "nearest real text", "0 = a copy", *nearest),
-        *(Measure("novelty", name, "share", rate(s), rate(r)) for name, (s, r) in pairs.items()),
-    ]
-
-# %% ../../nbs/04_metrics.ipynb #0e296f26
-_LARGEST_HALF = 1000  # the time of the 1-NN test grows with its square
-
-
-def evaluate(
-    real: Any,
-    synthetic: Any,
-    *,
-    text: str | None = None,
-    seed: int = 0,
-    splits: int = 10,
-    limit: int = 5000,
-) -> Report:
-    """Fidelity, diversity and novelty of synthetic texts, each beside real text against real text.
-
-    Args:
-        real: a `datasets.Dataset`, a `pandas.DataFrame` or a list of str.
-        synthetic: the same.
-        text: the column to read; default as in `texts_of`.
-        seed: of the random halves, and of the sample taken from more than `limit` texts.
-        splits: random halves of the real texts, at least 2; a half has at most 1,000 texts.
-        limit: the most texts taken from either side.
-
-    Raises:
-        ValueError: fewer than 20 real or 10 synthetic texts, or a column that is not there.
-    """
-    rng = np.random.default_rng(seed)
-    sides = []
-    for data in (real, synthetic):
-        texts = texts_of(data, text)
-        keep = np.sort(rng.permutation(len(texts))[:limit])
-        sides.append([texts[i] for i in keep])
-    size = min(len(sides[0]) // 2, len(sides[1]), _LARGEST_HALF)
-    if size < 10 or splits < 2:
-        raise ValueError(
-            f"an evaluation needs 20 real and 10 synthetic texts and 2 splits; got {len(sides[0])} "
-            f"real, {len(sides[1])} synthetic, {splits} splits"
-        )
-    rows = [*_over_halves(*sides, size, splits, rng), *_against_all(*sides)]
-    return Report(tuple(rows), len(sides[0]), len(sides[1]), size, splits)

@@ -13,9 +13,9 @@ from synthkit.embedsdg.prompts import jaccard
 from synthkit.evaluation.contamination import HeldOut, question_key
 from synthkit.evaluation.diversity import unique_fraction
 from synthkit.evaluation.mauve import masked
+from synthkit.evaluation.report import evaluate
 from synthkit.evaluation.text import (
     distinct_n,
-    evaluate,
     exact_duplicates,
     near_duplicates,
     novelty,

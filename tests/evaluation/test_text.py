@@ -16,12 +16,11 @@ from hypothesis import strategies as st
 
 from synthkit import load_world
 from synthkit.core.intervals import Interval
+from synthkit.evaluation.report import Measure, evaluate
 from synthkit.evaluation.text import (
-    Measure,
     accuracy,
     contaminated,
     distinct_n,
-    evaluate,
     exact_duplicates,
     jensen_shannon,
     near_duplicates,
