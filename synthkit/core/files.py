@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 import stat
@@ -173,7 +174,7 @@ def read_json(path: str | Path) -> Any:
     """
     path = Path(path)
     try:
-        return json.loads(path.read_bytes().decode("utf-8-sig"))
+        return json.loads(path.read_bytes().decode("utf-8-sig"), parse_float=_finite)
     except json.JSONDecodeError as error:
         raise ValueError(
             f"{path.name}, line {error.lineno}: not JSON ({error.msg}); "
@@ -181,6 +182,8 @@ def read_json(path: str | Path) -> Any:
         ) from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{path.name}: not UTF-8 text at byte {error.start}") from error
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from error
 
 
 def read_jsonl(path: str | Path, *, tolerate_torn: bool = False) -> list[dict[str, Any]]:
@@ -239,11 +242,21 @@ def _line(row: Mapping[str, Any], what: str) -> str:
 def _parsed(line: bytes) -> tuple[Any, str | None]:
     """The JSON value of a line and None, or None and the reason why it has none."""
     try:
-        return json.loads(line.decode("utf-8")), None
+        return json.loads(line.decode("utf-8"), parse_float=_finite), None
     except UnicodeDecodeError as error:
         return None, f"not UTF-8 text at byte {error.start}"
     except json.JSONDecodeError as error:
         return None, f"not JSON ({error.msg}, column {error.colno})"
+    except ValueError as error:
+        return None, str(error)
+
+
+def _finite(number: str) -> float:
+    """A number of a JSON text as a float; ValueError where it is too large for one."""
+    value = float(number)
+    if math.isinf(value):
+        raise ValueError(f"{number[:40]} is too large for a float; write it as a text")
+    return value
 
 
 def _mend(handle) -> bytes:

@@ -29,7 +29,9 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         raise ValueError(f"{path.name} is of no known format; use one of {', '.join(FORMATS)}")
     try:
         value = read_json(path)
-    except ValueError:
+    except ValueError as error:
+        if "Extra data" not in str(error):
+            raise
         return read_jsonl(path)  # JSON Lines behind .json
     if isinstance(value, dict) and isinstance(value.get("entries"), list):
         value = value["entries"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ def typed(
     """A table of words with a type for each column.
 
     Numbers with leading zeros are codes, and stay words. So do whole numbers that no type holds
-    exactly beside fractions or beyond 64 bits.
+    exactly beside fractions or beyond 64 bits, and columns with a number that no float holds.
 
     Args:
         frame: words, NaN where a line of the file was too short.
@@ -43,7 +44,7 @@ def typed(
         ValueError: a word that is nothing of the type asked for.
 
     Warns:
-        UserWarning: numbers that can be read in two ways, and amounts that stay words.
+        UserWarning: numbers that can be read in two ways, amounts and numbers that stay words.
     """
     import pandas as pd
 
@@ -100,6 +101,14 @@ def as_number(word: str, mark: str = ".") -> str | None:
         return None  # a telephone number
     number = re.sub(rf"[{re.escape(',' if mark == '.' else '.')}{_GROUP}]", "", found["number"])
     return found["sign"].replace("+", "") + number.replace(mark, ".")
+
+
+def _outside_floats(number: str) -> bool:
+    """Tell whether a number becomes infinite, or 0 without being 0, as a float."""
+    value = float(number)
+    if math.isinf(value):
+        return not _ENDLESS.fullmatch(number)
+    return value == 0 and re.search("[1-9]", re.split("[eE]", number)[0]) is not None
 
 
 def _readings(words: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -185,6 +194,14 @@ def _numbers(name: str, column: list, number_of: Mapping[str, str]) -> pd.Series
         if large:
             whole_or_none = [None if number is None else int(number) for number in numbers]
             return pd.Series(whole_or_none, dtype="Int64")
+    elif outside := [word for word, number in number_of.items() if _outside_floats(number)]:
+        warnings.warn(
+            f"column {name!r}: {outside[0]!r} (row {column.index(outside[0])}) lies outside the "
+            "range of floats, so the column is kept as words; mend the number, or name it in "
+            "missing=",
+            stacklevel=4,
+        )
+        return None
     elif large and any(int(float(number)) != int(number) for number in whole):
         warnings.warn(
             f"column {name!r} holds fractions beside whole numbers of more digits than a float "
@@ -250,6 +267,11 @@ def _asked(name: str, column: list, words: dict, dtype: Any, mark: str) -> pd.Se
             raise ValueError(
                 f"column {name!r}: {word!r} (row {row}) is no number with the decimal mark "
                 f"{mark!r}, which dtype={{{name!r}: {kind}}} asks for; see decimal= and missing="
+            )
+        if _outside_floats(number):
+            raise ValueError(
+                f"column {name!r}: {word!r} (row {column.index(word)}) lies outside the range of "
+                f"floats, and is no {kind}; mend it, or name it in missing="
             )
         whole = number.lstrip("-").isdigit()
         numbers[word] = int(number) if whole else float(number)

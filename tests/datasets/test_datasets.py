@@ -387,6 +387,24 @@ def test_amounts_are_told_and_read_on_request(tmp_path):
     assert found.values.tolist() == [[12, 1200.5], [13, 7]]
 
 
+@pytest.mark.parametrize("odd", ["1e400", "-1e400", "1e-400", "9" * 400])
+def test_a_number_that_no_float_holds_is_named_and_not_changed(tmp_path, odd):
+    content = f"x,y\n1.5,a\n2.5,b\n{odd},c\n"
+    with pytest.warns(UserWarning, match=rf"'x': '{odd}' \(row 2\) lies outside .* as words"):
+        assert table_of(tmp_path, content)["x"].tolist() == ["1.5", "2.5", odd]
+    for dtype in (float, int):
+        with pytest.raises(ValueError, match=rf"'x': '{odd}' \(row 2\) lies outside"):
+            table_of(tmp_path, content, dtype={"x": dtype})
+    assert table_of(tmp_path, content, missing=[odd])["x"].isna().tolist() == [False, False, True]
+    assert table_of(tmp_path, "x,y\n1.5,a\ninf,b\n0e9,c\n")["x"].tolist() == [1.5, np.inf, 0]
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_a_number_of_json_that_no_float_holds_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match=rf"^{name}.*1e400 is too large for a float"):
+        table_of(tmp_path, '{"x":\n1e400}\n' if name == "a.json" else '{"x": 1e400}\n', name)
+
+
 def test_types_are_taken_as_asked(tmp_path):
     content = "zip,day,n\n00123,1/3/2020,1\n01234,12/31/2020,\n"
     found = table_of(tmp_path, content, dtype={"zip": str, "day": "datetime64[us]", "n": "Int8"})
