@@ -24,7 +24,10 @@ from synthkit.core.synthesizer import Synthesizer
 from synthkit.evaluation.contamination import HeldOut
 
 N = 4  # rows of a sample
-SMALL = {"num_hidden_layers": 1, "hidden_size": 16, "intermediate_size": 16, "head_dim": 8}
+SMALL = {
+    "num_hidden_layers": 1, "hidden_size": 16, "intermediate_size": 16, "head_dim": 8,
+    "max_position_embeddings": 512,
+}  # fmt: skip
 
 
 class Killed(BaseException):
@@ -45,7 +48,7 @@ def method(request, tmp_path_factory):
     lm = None if case.model is None else load_lm(tiny_lm(folder / "lm", case.model, **SMALL))
 
     def make(**options):
-        return case.make(**options) if lm is None else case.make(lm, **options)
+        return case.make(lm, **options)
 
     def fit(data=None, seed=0, **options):
         data = case.rows if data is None else data
@@ -56,14 +59,15 @@ def method(request, tmp_path_factory):
 
     one = fit()
     kind = type(one)
-    saved = one.save(folder / "one")
+    saved, first = one.save(folder / "one"), sample(one)
+    assert len(first) == N, one.report
 
     def load(place=saved, model=lm):
         return kind.load(place, *([] if model is None else [model]), **case.load)
 
     return SimpleNamespace(
         case=case, name=request.param, kind=kind, lm=lm, make=make, fit=fit, sample=sample,
-        load=load, saved=saved, rows=sample(one).to_list(), columns=sample(one).column_names,
+        load=load, saved=saved, rows=first.to_list(), columns=first.column_names,
     )  # fmt: skip
 
 
@@ -120,7 +124,7 @@ def containers(case):
             pd.Index(range(5, 5 + len(frame)))), "pyarrow.Table": pa.Table.from_pylist(rows),
         "tuple": tuple(rows),
     }  # fmt: skip
-    if case.texts:
+    if case.takes_texts:
         texts = [row["text"] for row in rows]
         kinds |= {
             "texts": texts, "Column": kinds["Dataset"]["text"], "Series": frame["text"],
@@ -152,8 +156,8 @@ def wrong_data(case):
     yield "None", None, "NoneType|None"
     yield "number", 5, "int"
     yield "one text", rows[0].get("text", "a text"), r"str|list|text"
-    yield "no rows", [], "empty|no rows|at least"
-    yield "empty table", pd.DataFrame(rows)[:0], "empty|no rows|at least"
+    yield "no rows", [], "empty|no rows|0 rows|at least"
+    yield "empty table", pd.DataFrame(rows)[:0], "empty|no rows|0 rows|at least"
     yield "generator", (row for row in rows), "generator.*list"
     yield "splits", DatasetDict(train=Dataset.from_list(rows)), "split|train|DatasetDict"
     yield "mixture", [rows[0], 3], "int|dict"
@@ -254,7 +258,7 @@ def test_an_unknown_preset_is_answered_by_the_known(method):
 @pytest.mark.parametrize("lm", ["embedded", 5, "org/name"])
 def test_what_is_no_model_is_refused_with_the_way_to_one(method, lm):
     with pytest.raises(TypeError, match=r"needs a language model.*load_lm"):
-        method.case.make(lm=lm) if method.lm is None else method.case.make(lm)
+        method.case.make(lm)
 
 
 def test_not_fitted_says_call_fit(method, tmp_path):
