@@ -22,7 +22,7 @@ def study(name):
 @cache
 def told(name, module):
     """The verdicts of a recorded study, by claim and world."""
-    found = import_module(f"synthkit.{module}.report").verdicts(study(name))
+    found = import_module(f"synthkit.studies.{module}.report").verdicts(study(name))
     return found.set_index(["claim", "world"])["verdict"]
 
 
