@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,15 +17,15 @@ Row = dict[str, Any]
 class World(ABC):
     """A generator of examples whose truth is known.
 
-    A subclass sets `name`, `columns` and `factors`, and writes `example`, `check`, `text` and
-    `attributes`.
-    Every random choice comes from the `random.Random` that is passed in, so the same seed gives
-    the same rows on every machine.
+    A subclass sets `name`, `columns`, `factors` and `header`, and writes `example`, `check` and
+    `text`. Every random choice comes from the `random.Random` that is passed in, so the same seed
+    gives the same rows on every machine.
     """
 
     name: str
     columns: tuple[str, ...]  # every column of a row, in order
     factors: tuple[str, ...]  # the columns that are latent factors
+    header: tuple[str, ...]  # the columns that describe a row to a model
 
     @abstractmethod
     def example(self, rng: random.Random) -> Row:
@@ -42,9 +42,10 @@ class World(ABC):
     def text(self, row: Mapping[str, Any]) -> str:
         """The row as one text, the way a language model reads it."""
 
-    @abstractmethod
     def attributes(self, row: Mapping[str, Any]) -> dict[str, str]:
-        """The row's describable attributes, as the header of a text that a model should follow."""
+        """The row's `header`: its attributes, above a text that a model should follow."""
+        self.require(row, *self.header)
+        return {name: row[name] for name in self.header}
 
     def rephrase(self, row: Mapping[str, Any], rng: random.Random) -> Row:
         """The same facts in other words. A world without paraphrases returns the row itself."""
@@ -84,6 +85,31 @@ class World(ABC):
 def weighted(rng: random.Random, weights: Mapping[str, float]) -> str:
     """One key of `weights`, drawn in proportion to its value."""
     return rng.choices(list(weights), weights=list(weights.values()))[0]
+
+
+def positive_weights(
+    given: Mapping[str, float], known: Iterable[str], what: str, option: str
+) -> dict[str, float]:
+    """The positive weights of `given`.
+
+    Args:
+        given: how often each of some names is drawn, up to a factor.
+        known: the names there are.
+        what, option: what the error calls a name, and the argument that gave the weights.
+
+    Raises:
+        ValueError: an unknown name, a weight that is negative or not finite, or none above 0.
+    """
+    known = list(known)
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise ValueError(f"unknown {what}(s) {unknown} in {option}; choose from {', '.join(known)}")
+    bad = {name: weight for name, weight in given.items() if not 0 <= weight < float("inf")}
+    if bad or not any(given.values()):
+        raise ValueError(
+            f"{option} must be finite, not negative and not all zero; found {bad or dict(given)}"
+        )
+    return {name: float(weight) for name, weight in given.items() if weight > 0}
 
 
 def form_pattern(form: str, slots: Mapping[str, str]) -> re.Pattern:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..sandbox import run_tests
-from .base import Row, World, weighted
+from .base import Row, World, form_pattern, positive_weights, weighted
 from .code_tasks import (
     ARGUMENTS,
     INDICES,
@@ -32,6 +32,7 @@ from .code_tasks import (
 __all__ = ["STYLES", "TASKS", "CodeWorld", "recognise_style"]
 
 _HIGHER_ORDER = ("map", "filter", "reduce")
+_WORDS = dict.fromkeys("fabxotik", r"\w+")  # what a slot of a body holds
 
 
 def recognise_style(code: str) -> str:
@@ -79,7 +80,7 @@ class CodeWorld(World):
 
     name = "code"
     columns = ("prompt", "code", "tests", "task", "style")
-    factors = ("task", "style")
+    factors = header = ("task", "style")
 
     def __init__(
         self,
@@ -98,8 +99,14 @@ class CodeWorld(World):
         """
         zipf = {name: 1 / rank for rank, name in enumerate(TASKS, start=1)}
         even = dict.fromkeys(STYLES, 1.0)
-        self.task_weights = _weights("task", zipf if task_weights is None else task_weights, zipf)
-        styles = _weights("style", even if style_weights is None else style_weights, even)
+        tasks, styles = (
+            positive_weights(default if given is None else given, default, what, f"{what}_weights")
+            for what, given, default in (
+                ("task", task_weights, zipf),
+                ("style", style_weights, even),
+            )
+        )
+        self.task_weights = tasks
         self.style_weights = {
             task: {style: styles[style] for style in TASKS[task].bodies if style in styles}
             for task in self.task_weights
@@ -181,10 +188,6 @@ class CodeWorld(World):
         self.require(row, "prompt", "code")
         return f"# {row['prompt']}\n{row['code']}"
 
-    def attributes(self, row: Mapping[str, Any]) -> dict[str, str]:
-        self.require(row, "task", "style")
-        return {"task": row["task"], "style": row["style"]}
-
     def rephrase(self, row: Mapping[str, Any], rng: random.Random) -> Row:
         """The same task, style, constant and test values, with other words and names.
 
@@ -196,7 +199,7 @@ class CodeWorld(World):
         self.require(row, *self.columns)
         task = TASKS.get(row["task"])
         template = code_template(task, row["style"]) if task and row["style"] in task.bodies else ""
-        found = re.fullmatch(_as_pattern(template), row["code"])
+        found = form_pattern(template, _WORDS).fullmatch(row["code"])
         if not found:
             raise ValueError(
                 f"cannot rephrase: the code is not the {row['style']!r} form of task "
@@ -330,22 +333,6 @@ def _arguments(task: Task) -> str:
     return "{a}, {b}" if task.kind == "pair" else "{a}"
 
 
-def _as_pattern(template: str) -> str:
-    """A regular expression for the texts of `template`, with one named group a slot."""
-    seen: set[str] = set()
-    pattern = ""
-    for piece in re.split(r"(\{\w+\})", template):
-        slot = piece[1:-1]
-        if not re.fullmatch(r"\{\w+\}", piece):
-            pattern += re.escape(piece)
-        elif slot in seen:
-            pattern += f"(?P={slot})"
-        else:
-            seen.add(slot)
-            pattern += rf"(?P<{slot}>\w+)"
-    return pattern
-
-
 def _readable(code: Any, tests: Any) -> bool:
     """Tell whether `tests` are assert statements that call a function which `code` defines."""
     if not isinstance(code, str) or not isinstance(tests, (list, tuple)) or not tests:
@@ -370,20 +357,3 @@ def _require_cell(task: str, style: str | None) -> None:
         raise ValueError(
             f"task {task!r} has no style {style!r}; choose one of {', '.join(offered)}"
         )
-
-
-def _weights(what: str, given: Mapping[str, float], known: Mapping[str, float]) -> dict[str, float]:
-    """The positive weights of `given`, after checks."""
-    unknown = [name for name in given if name not in known]
-    if unknown:
-        raise ValueError(
-            f"unknown {what}(s) {', '.join(map(repr, unknown))} in {what}_weights; "
-            f"choose from {', '.join(known)}"
-        )
-    bad = {name: weight for name, weight in given.items() if not 0 <= weight < float("inf")}
-    if bad:
-        raise ValueError(f"{what}_weights must be finite and not negative, got {bad}")
-    positive = {name: float(weight) for name, weight in given.items() if weight > 0}
-    if not positive:
-        raise ValueError(f"{what}_weights gives no {what} a positive weight: {dict(given)}")
-    return positive

@@ -146,6 +146,7 @@ class FactsWorld(World):
     name = "facts"
     columns = ("passage", "question", "answer", "reasoning", "topic")
     factors = ("reasoning", "topic")
+    header = ("topic", "reasoning", "answer")
 
     def example(self, rng: random.Random) -> Row:
         topic, reasoning = rng.choice(TOPICS), rng.choice(REASONING)
@@ -191,10 +192,6 @@ class FactsWorld(World):
     def text(self, row: Mapping[str, Any]) -> str:
         self.require(row, "passage", "question", "answer")
         return f"{row['passage']}\nQuestion: {row['question']}\nAnswer: {row['answer']}"
-
-    def attributes(self, row: Mapping[str, Any]) -> dict[str, str]:
-        self.require(row, "topic", "reasoning", "answer")
-        return {name: row[name] for name in ("topic", "reasoning", "answer")}
 
     def rephrase(self, row: Mapping[str, Any], rng: random.Random) -> Row:
         """The same facts and the same question, every sentence in another phrasing.

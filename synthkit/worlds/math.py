@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from .base import Row, World, weighted
+from .base import Row, World, form_pattern, weighted
 from .math_families import FAMILIES, NAMES, SCENES, TOWNS, Family
 
 _BY_NAME = {family.name: family for family in FAMILIES}
@@ -19,6 +19,7 @@ _OPERATIONS: dict[str, Callable[[int, int], int | None]] = {
     "*": lambda x, y: x * y,
     "/": lambda x, y: x // y if y and x % y == 0 else None,
 }
+_SLOTS = {"a": r"\d+", "b": r"\d+", "t": "|".join(TOWNS)} | dict.fromkeys("nm", "|".join(NAMES))
 _STEP = re.compile(r"^(\d+) ([-+*/]) (\d+) = (\d+)$")
 
 
@@ -43,6 +44,7 @@ class MathWorld(World):
     name = "math"
     columns = ("question", "answer", "final", "family", "skill", "difficulty")
     factors = ("family", "skill", "difficulty")
+    header = ("skill", "family")
 
     def __init__(self, zipf: float = 1.0, order_seed: int = 0, difficulty_spread: float = 0.0):
         if zipf < 0 or difficulty_spread < 0:
@@ -89,16 +91,7 @@ class MathWorld(World):
         question = rng.choice(family.phrasings).format(n=hero, **numbers)
         if rng.random() < 0.6:
             question = rng.choice(SCENES).format(m=other, t=rng.choice(TOWNS)) + " " + question
-        lines = solve(family, numbers)
-        final = lines[-1].rsplit(" ", 1)[1]
-        return {
-            "question": question,
-            "answer": "\n".join([*lines, f"#### {final}"]),
-            "final": final,
-            "family": family.name,
-            "skill": family.skill,
-            "difficulty": len(lines),
-        }
+        return {"question": question, **worked(family, numbers)}
 
     def check(self, row: Mapping[str, Any]) -> bool:
         """Tell if the answer solves the question: every line true, the right lines, the right end.
@@ -124,10 +117,6 @@ class MathWorld(World):
     def text(self, row: Mapping[str, Any]) -> str:
         self.require(row, "question", "answer")
         return f"Question: {row['question']}\nAnswer: {row['answer']}"
-
-    def attributes(self, row: Mapping[str, Any]) -> dict[str, str]:
-        self.require(row, "family", "skill")
-        return {"skill": row["skill"], "family": row["family"]}
 
     def rephrase(self, row: Mapping[str, Any], rng: random.Random) -> Row:
         """The same family and numbers with another phrasing, name and scene.
@@ -181,24 +170,37 @@ def solve(family: Family, numbers: Mapping[str, int]) -> list[str]:
     return lines
 
 
+def worked(family: Family, numbers: Mapping[str, int]) -> Row:
+    """A problem's columns but for its question: answer, final, family, skill, difficulty.
+
+    Raises:
+        ValueError: a division does not come out even.
+    """
+    lines = solve(family, numbers)
+    final = lines[-1].rsplit(" ", 1)[1]
+    return {
+        "answer": "\n".join([*lines, f"#### {final}"]),
+        "final": final,
+        "family": family.name,
+        "skill": family.skill,
+        "difficulty": len(lines),
+    }
+
+
 def read_question(question: str) -> Problem | None:
     """The family and numbers of a question, from its words alone; None if it is not well formed."""
     question = question.strip()
-    for scene in _scene_patterns():
-        found = scene.match(question)
-        if found:
-            question = question[found.end() :]
-            break
-    for family, pattern in _question_patterns():
-        found = pattern.fullmatch(question)
-        if found:
+    scenes = (pattern.match(question) for _, pattern in scene_patterns())
+    start = next((found.end() for found in scenes if found), 0)
+    for family, _, pattern in question_patterns():
+        if found := pattern.fullmatch(question, start):
             slots = found.groupdict()
             numbers = {slot: int(slots[slot]) for slot in ("a", "b") if slots.get(slot)}
             try:
-                solve(_BY_NAME[family], {"a": 0, "b": 0, **numbers})
+                solve(family, {"a": 0, "b": 0, **numbers})
             except ValueError:
                 return None
-            return Problem(family, {**{s: 0 for s in _BY_NAME[family].ranges}, **numbers})
+            return Problem(family.name, {**dict.fromkeys(family.ranges, 0), **numbers})
     return None
 
 
@@ -241,30 +243,16 @@ def _is_true(line: str) -> bool:
 
 
 @cache
-def _question_patterns() -> list[tuple[str, re.Pattern]]:
-    return [(f.name, _pattern(p)) for f in FAMILIES for p in f.phrasings]
+def scene_patterns() -> tuple[tuple[str, re.Pattern], ...]:
+    """(scene, pattern of the scene and the blank behind it) of every scene."""
+    return tuple((scene, form_pattern(scene + " ", _SLOTS)) for scene in SCENES)
 
 
 @cache
-def _scene_patterns() -> list[re.Pattern]:
-    return [_pattern(scene + " ") for scene in SCENES]
-
-
-def _pattern(template: str) -> re.Pattern:
-    """A template as a regular expression; a slot used twice must hold the same text."""
-    kinds = {
-        "n": f"(?P<n>{'|'.join(NAMES)})",
-        "m": f"(?P<m>{'|'.join(NAMES)})",
-        "t": f"(?P<t>{'|'.join(TOWNS)})",
-        "a": r"(?P<a>\d+)",
-        "b": r"(?P<b>\d+)",
-    }
-    out, seen = "", set()
-    for part in re.split(r"(\{\w\})", template):
-        if re.fullmatch(r"\{\w\}", part):
-            slot = part[1]
-            out += f"(?P={slot})" if slot in seen else kinds[slot]
-            seen.add(slot)
-        else:
-            out += re.escape(part)
-    return re.compile(out)
+def question_patterns() -> tuple[tuple[Family, str, re.Pattern], ...]:
+    """(family, phrasing, pattern) of every phrasing of every family."""
+    return tuple(
+        (family, form, form_pattern(form, _SLOTS))
+        for family in FAMILIES
+        for form in family.phrasings
+    )

@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .base import Row, World, weighted
+from .base import Row, World, positive_weights, weighted
 from .facts_forms import NAMES, THINGS, WORDS
 
 SLOTS = ("who", "what", "where")
@@ -99,7 +99,7 @@ class RecordsWorld(World):
 
     name = "records"
     columns = ("question", "answer", "domain", "order")
-    factors = ("domain", "order")
+    factors = header = ("domain", "order")
 
     def __init__(self, skew: str | Mapping[str, float] = "natural", lex: int | bool = 0):
         """
@@ -166,10 +166,6 @@ class RecordsWorld(World):
         self.require(row, "question", "answer")
         return f"Question: {row['question']}\nAnswer: {row['answer']}"
 
-    def attributes(self, row: Mapping[str, Any]) -> dict[str, str]:
-        self.require(row, "domain", "order")
-        return {"domain": row["domain"], "order": row["order"]}
-
     def similar(self, row: Mapping[str, Any], rng: random.Random) -> Row:
         """Other values of the row's domain, stated in the row's order.
 
@@ -205,12 +201,4 @@ def _order_weights(skew: str | Mapping[str, float]) -> dict[str, float]:
         if skew not in SKEWS:
             raise ValueError(f"no skew is called {skew!r}; choose one of {', '.join(SKEWS)}")
         return dict(zip(ORDERS, SKEWS[skew]))
-    unknown = [order for order in skew if order not in ORDERS]
-    if unknown:
-        raise ValueError(f"unknown order(s) {unknown} in skew; choose from {', '.join(ORDERS)}")
-    bad = {order: weight for order, weight in skew.items() if not 0 <= weight < float("inf")}
-    if bad or not any(skew.values()):
-        raise ValueError(
-            f"the weights of skew must be finite, not negative and not all zero, got {dict(skew)}"
-        )
-    return {order: float(weight) for order, weight in skew.items() if weight > 0}
+    return positive_weights(skew, ORDERS, "order", "skew")

@@ -150,7 +150,7 @@ class ReviewsWorld(World):
 
     name = "reviews"
     columns = ("text", "topic", "sentiment", "tone", "length", "style")
-    factors = columns[1:]
+    factors = header = columns[1:]
 
     def __init__(self, distribution: str = "real"):
         if distribution not in DISTRIBUTIONS:
@@ -221,10 +221,6 @@ class ReviewsWorld(World):
     def text(self, row: Mapping[str, Any]) -> str:
         self.require(row, "text")
         return row["text"]
-
-    def attributes(self, row: Mapping[str, Any]) -> dict[str, str]:
-        self.require(row, *self.factors)
-        return {name: row[name] for name in self.factors}
 
     def rephrase(self, row: Mapping[str, Any], rng: random.Random) -> Row:
         """The same attributes, product and aspects in other words.

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthkit.worlds import UNREAD, WORLDS, load_world
 from synthkit.worlds.census import CensusWorld, joint_distance
 from synthkit.worlds.census_tables import BANDS, PARENTS, VALUES, conditional_tables
 
@@ -43,19 +42,6 @@ UNKNOWN = [
 
 
 # --- drawing --------------------------------------------------------------------------------------
-
-
-def test_rows_repeat_for_a_seed_and_differ_between_seeds():
-    assert WORLD.rows(50, seed=3) == CensusWorld().rows(50, seed=3) != WORLD.rows(50, seed=4)
-    assert WORLD.rows(9, seed="text") == WORLD.rows(50, seed="text")[:9]
-    assert WORLD.rows(0) == []
-    with pytest.raises(ValueError, match="must not be negative, got -1"):
-        WORLD.rows(-1)
-
-
-def test_many_rows_are_the_examples_one_by_one():
-    rng = random.Random("census-5")
-    assert WORLD.rows(40, seed=5) == [WORLD.example(rng) for _ in range(40)]
 
 
 @pytest.mark.parametrize("uniform", [0.0, 0.5, 1 - 2**-53])
@@ -247,11 +233,6 @@ def test_a_row_as_text_and_attributes():
     assert WORLD.attributes(ROW)["education"] == "Master"
     assert set(WORLD.attributes(ROW)) == set(WORLD.factors) == set(WORLD.columns)
     assert WORLD.similar(ROW, random.Random(0)) == ROW
-
-
-def test_it_is_loadable_and_no_part_of_the_pretraining():
-    assert isinstance(load_world("census"), CensusWorld)
-    assert "census" in UNREAD and "census" not in WORLDS
 
 
 # --- distance of a sample from the exact joint ----------------------------------------------------

@@ -107,11 +107,6 @@ def test_table_is_complete():
         assert len(task.what) >= 2 and len(set(task.names)) == len(task.names) >= 4, name
 
 
-def test_same_seed_same_rows(world):
-    assert world.rows(40, seed=5) == CodeWorld().rows(40, seed=5)
-    assert world.rows(40, seed=5) != world.rows(40, seed=6)
-
-
 def test_every_cell_is_right(world):
     rows = [world.solutions(task, style, seed=1)[0] for task, style in CELLS]
     wrong = [row for row, right in zip(rows, world.check_many(rows)) if not right]
@@ -166,7 +161,7 @@ def test_weights_skew_the_draw():
         ({"task_weights": {"sort": 1}}, "unknown task.*'sort'"),
         ({"style_weights": {"goto": 1}}, "unknown style.*'goto'"),
         ({"task_weights": {"squares": -1}}, "not negative"),
-        ({"style_weights": {"loop": 0}}, "positive weight"),
+        ({"style_weights": {"loop": 0}}, "not all zero"),
         ({"style_weights": {"comprehension": 1}}, "has only the styles"),
     ],
 )
@@ -285,18 +280,6 @@ def test_harmful_code_is_wrong(world, body):
     assert world.check({**harmless, "style": "loop"}) is True
 
 
-def test_missing_column(world, row):
-    for method, column in (
-        (world.check, "tests"),
-        (world.text, "prompt"),
-        (world.attributes, "style"),
-        (lambda given: world.rephrase(given, random.Random(0)), "task"),
-    ):
-        short = {name: value for name, value in row.items() if name != column}
-        with pytest.raises(KeyError, match=rf"needs the column\(s\) {column}; found"):
-            method(short)
-
-
 def test_rephrase_keeps_the_facts(world):
     rng = random.Random(0)
     rows = [world.solutions(task, style, seed=7)[0] for task, style in CELLS]
@@ -309,26 +292,9 @@ def test_rephrase_keeps_the_facts(world):
         assert tails[0] == tails[1]
 
 
-def test_rephrase_needs_a_form_it_can_read(world, row):
-    with pytest.raises(ValueError, match="cannot rephrase"):
-        world.rephrase({**row, "code": "def f(a):\n    return a"}, random.Random(0))
-    with pytest.raises(ValueError, match="cannot rephrase"):
-        world.rephrase({**row, "task": "sort"}, random.Random(0))
-
-
 def test_similar_shares_the_attributes(world, row):
     other = world.similar(row, random.Random(0))
     assert world.attributes(other) == world.attributes(row)
     assert other["tests"] != row["tests"] and world.check(other)
     with pytest.raises(ValueError, match="no task"):
         world.similar({**row, "task": "sort"}, random.Random(0))
-
-
-def test_check_many_of_nothing(world):
-    assert world.check_many([]) == []
-
-
-def test_sample_is_a_dataset_that_checks(world):
-    dataset = world.sample(8, seed=0)
-    assert tuple(dataset.column_names) == world.columns
-    assert all(world.check_many(dataset))

@@ -31,12 +31,6 @@ def test_every_generated_row_is_right_and_read_back(rows):
     assert all(int(row["final"]) >= 0 for row in rows)
 
 
-def test_the_same_seed_gives_the_same_rows():
-    world = MathWorld()
-    assert world.rows(50, seed=3) == world.rows(50, seed=3) != world.rows(50, seed=4)
-    assert world.sample(5, seed=3)["question"] == [r["question"] for r in world.rows(5, seed=3)]
-
-
 def test_frequencies_follow_the_law():
     world = MathWorld(zipf=1.0, order_seed=5)
     counts = Counter(row["family"] for row in world.rows(8000, seed=0))
@@ -76,27 +70,12 @@ def test_another_family_another_skill_or_a_torn_text_is_caught(rows):
     assert not world.check({"question": "What?", "answer": "#### 3"})
 
 
-def test_a_missing_column_is_named():
-    with pytest.raises(KeyError, match=r"answer.*found question"):
-        MathWorld().check({"question": "?"})
-
-
 def test_every_family_has_far_more_questions_than_a_set_holds():
     world = MathWorld()
     for family in world.families:
         rng = random.Random(0)
         questions = {world.problem(family, rng)["question"] for _ in range(1000)}
         assert len(questions) > 700, family
-
-
-def test_rephrasing_keeps_family_and_numbers(rows):
-    world, rng = MathWorld(), random.Random(0)
-    for row in rows[::7]:
-        other = world.rephrase(row, rng)
-        assert world.check(other) and other["final"] == row["final"]
-        assert other["family"] == row["family"]
-    with pytest.raises(ValueError, match="not a question"):
-        world.rephrase({"question": "Why?"}, rng)
 
 
 def test_difficulty_spread_enlarges_numbers_of_rare_families():
@@ -118,7 +97,3 @@ def test_bad_arguments_are_refused():
         MathWorld(zipf=-1)
     with pytest.raises(ValueError, match="no family"):
         MathWorld().problem("astrology", random.Random(0))
-    with pytest.raises(ValueError, match="choose one of math, code"):
-        load_world("physics")
-    with pytest.raises(ValueError, match="negative"):
-        MathWorld().rows(-1)

@@ -146,13 +146,6 @@ def test_what_cannot_be_read_is_wrong(bad):
     assert not WORLD.check({**ROWS[0], "text": bad})
 
 
-@pytest.mark.parametrize("column", ReviewsWorld.columns)
-def test_a_missing_column_is_named(column):
-    short = {name: value for name, value in ROWS[0].items() if name != column}
-    with pytest.raises(KeyError, match=f"needs the column.* {column};"):
-        WORLD.check(short)
-
-
 def test_render_shows_what_is_asked_and_refuses_what_cannot_be():
     rng = random.Random(0)
     for cell in WORLD.support():

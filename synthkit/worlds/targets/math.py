@@ -9,11 +9,10 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
-from functools import cache
 
-from ..base import Row, form_pattern
-from ..math import MathWorld, solve
-from ..math_families import FAMILIES, NAMES, SCENES, TOWNS, Family
+from ..base import Row
+from ..math import MathWorld, question_patterns, scene_patterns, worked
+from ..math_families import FAMILIES, Family
 from .base import NONE, Target
 from .distribution import NOTHING, Chain, Distribution, Values, favouring, shares, uniform, zipf
 
@@ -41,13 +40,6 @@ NAME_IN = {  # town -> the distribution of the person that the question is about
 }
 
 _BY_NAME = {family.name: family for family in FAMILIES}
-_SLOTS = {
-    "n": "|".join(NAMES),
-    "m": "|".join(NAMES),
-    "t": "|".join(TOWNS),
-    "a": r"\d+",
-    "b": r"\d+",
-}
 
 
 def _wordings(family: Family) -> dict[str, str]:
@@ -56,6 +48,7 @@ def _wordings(family: Family) -> dict[str, str]:
 
 
 WORDING = {name: form for family in FAMILIES for name, form in _wordings(family).items()}
+_NAME_OF = {form: name for name, form in WORDING.items()}
 WORDING_OF = {  # family -> distribution of its first two wordings that name a person
     name: dict(
         zip([w for w, form in _wordings(_BY_NAME[name]).items() if "{n}" in form], (0.7, 0.3))
@@ -111,16 +104,16 @@ class MathTarget(Target):
         return f"{scene} {WORDING[values['wording']].format(n=values['name'], **numbers)}"
 
     def readings(self, text: str) -> Iterator[Values]:
-        for scene, pattern in _scenes():
+        for scene, pattern in ((NONE, re.compile("")), *scene_patterns()):
             start = pattern.match(text)
             if start is None:
                 continue
-            for family, wording, question in _questions():
+            for family, form, question in question_patterns():
                 if found := question.fullmatch(text, start.end()):
                     slots = {**start.groupdict(), **found.groupdict()}
                     yield {
-                        "family": family,
-                        "wording": wording,
+                        "family": family.name,
+                        "wording": _NAME_OF[form],
                         "scene": scene,
                         "town": slots.get("t", NONE),
                         "name": slots.get("n", NONE),
@@ -130,13 +123,14 @@ class MathTarget(Target):
 
     def _read(self, text: str) -> dict[str, str] | None:
         for values in self.readings(text):
-            if self.world.check(_solved(text, values)):
+            row = _solved(text, values)
+            if row and self.world.check(row):
                 return {factor: values[factor] for factor in self.factors}
         return None
 
     def _solve(self, text: str) -> Row:
         rows = (_solved(text, values) for values in self.readings(text))
-        return next(row for row in rows if self.world.check(row))
+        return next(row for row in rows if row and self.world.check(row))
 
     def attributes(self, rng: random.Random) -> dict[str, str]:
         family = rng.choice(list(FAMILY))
@@ -153,35 +147,10 @@ class MathTarget(Target):
         )
 
 
-def _solved(text: str, values: Values) -> Row:
-    """The world's row of a question that reads as `values`; its answer is empty if it has none."""
-    family = _BY_NAME[values["family"]]
+def _solved(text: str, values: Values) -> Row | None:
+    """The world's row of a question that reads as `values`, or None where it has no answer."""
     try:
-        lines = solve(family, {slot: values[slot] for slot in "ab"})
+        row = worked(_BY_NAME[values["family"]], {slot: values[slot] for slot in "ab"})
     except ValueError:  # a division that does not come out even
-        lines = [""]
-    final = lines[-1].rsplit(" ", 1)[-1]
-    return {
-        "question": text,
-        "answer": "\n".join([*lines, f"#### {final}"]),
-        "final": final,
-        "family": family.name,
-        "skill": family.skill,
-        "difficulty": len(lines),
-    }
-
-
-@cache
-def _scenes() -> tuple[tuple[str, re.Pattern], ...]:
-    """(scene, pattern of the scene and the blank behind it); the first is no scene at all."""
-    return ((NONE, re.compile("")), *((s, form_pattern(s + " ", _SLOTS)) for s in SCENES))
-
-
-@cache
-def _questions() -> tuple[tuple[str, str, re.Pattern], ...]:
-    """(family, wording, pattern) of every phrasing of the world."""
-    return tuple(
-        (family.name, wording, form_pattern(form, _SLOTS))
-        for family in FAMILIES
-        for wording, form in _wordings(family).items()
-    )
+        return None
+    return {"question": text, **row}
