@@ -35,8 +35,24 @@ Modules:
 import os
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from .datasets import load_table as load_table
+    from .difflm import DiffLM as DiffLM
+    from .embedsdg import EmbedSDG as EmbedSDG
+    from .evaluation.tables import evaluate_table as evaluate_table
+    from .evaluation.report import evaluate as evaluate
+    from .lm import LM as LM
+    from .lm import load_lm as load_lm
+    from .softsrv import SoftSRV as SoftSRV
+    from .spa import SPA as SPA
+    from .synalign import SynAlign as SynAlign
+    from .teacher import HTTPTeacher as HTTPTeacher
+    from .teacher import LMTeacher as LMTeacher
+    from .worlds import load_world as load_world
+
+__version__ = "0.2.0"
 
 # Threads that wait for each other sleep: by default they spin, and where other programs use the
 # cores as well that takes many times as long. Only torch's import reads this.

@@ -217,11 +217,30 @@ def test_doctor_command_prints_json_and_its_status(monkeypatch):
     assert "buy some" in run("doctor").output
 
 
-def test_versions_outside_the_metadata_are_named(monkeypatch):
-    monkeypatch.setattr(
-        "importlib.metadata.requires", lambda name: ["numpy>=99", "numpy<1; extra == 'old'"]
-    )
-    assert len(doctor._outside_range()) == 1 and ">=99" in doctor._outside_range()[0]
+@pytest.mark.parametrize(
+    ("needs", "verdict", "told"),
+    [
+        (["numpy>=99", "numpy<1; extra == 'old'"], "warn", ">=99 is needed"),
+        (["numpy>=2", "no-such-library>=1"], "fail", "no-such-library missing"),
+        (["numpy>=2"], "ok", "numpy"),
+    ],
+)
+def test_libraries_are_compared_with_the_metadata(needs, verdict, told, monkeypatch):
+    monkeypatch.setattr("importlib.metadata.requires", lambda name: needs)
+    finding = doctor._libraries()
+    assert finding.verdict == verdict and told in finding.found and "<1" not in finding.found
+
+
+@pytest.mark.parametrize(
+    ("threads", "policy", "verdict", "told"),
+    [(1, "", "ok", "1 thread"), (2, "passive", "ok", "sleep"), (2, "", "warn", "spin")],
+)
+def test_threads_are_said_with_what_they_mean(threads, policy, verdict, told, monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1}, raising=False)
+    monkeypatch.setattr("torch.get_num_threads", lambda: threads)
+    monkeypatch.setenv("OMP_WAIT_POLICY", policy)
+    finding = doctor._cores()
+    assert finding.verdict == verdict and told in finding.found and finding.advice
 
 
 @pytest.mark.slow

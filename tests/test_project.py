@@ -1,19 +1,19 @@
-"""The project as a whole: metadata, generated files, clean notebooks, imports, the wheel."""
+"""The project as a whole: metadata, generated files, imports, types, the wheel."""
 
 import ast
-import base64
 import configparser
-import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 
 import package_map
 import pytest
+import yaml
+from packaging.requirements import Requirement
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -21,36 +21,28 @@ else:
     import tomli as tomllib  # pytest brings it on Python 3.10
 
 ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = sorted((ROOT / "nbs").glob("*.ipynb"))
-LESSONS = [path for path in NOTEBOOKS if path.stem[0].isdigit()]
-each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+HOOKS = [
+    hook["id"]
+    for repository in yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    for hook in repository["hooks"]
+]
 
 
-def read_notebook(path):
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def code_cells(path):
-    return [cell for cell in read_notebook(path)["cells"] if cell["cell_type"] == "code"]
-
-
-def is_shown(cell):
-    """Whether a reader sees the cell: neither hidden nor only a directive."""
-    source = "".join(cell["source"])
-    body = [line for line in source.split("\n") if line.strip() and not line.startswith("#|")]
-    return not re.search(r"^#\|\s*hide\b", source, re.M) and bool(body)
-
-
-def output_data(cell):
-    return [output.get("data", {}) for output in cell.get("outputs", [])]
-
-
-def python(*arguments, cwd=None, path=ROOT, limit=300):
-    environment = {**os.environ, "PYTHONPATH": str(path), "OMP_NUM_THREADS": "1"}
+def run(*command, cwd=ROOT, path=ROOT, limit=300, **variables):
+    """A finished process that finds the package in `path` and this environment's commands."""
+    here = str(Path(sys.executable).parent)
+    environment = {**os.environ, "PYTHONPATH": str(path), "OMP_NUM_THREADS": "1", **variables}
+    environment["PATH"] = os.pathsep.join([here, environment["PATH"]])
+    environment.pop("IN_TEST", None)  # nbdev's sign that nothing is to be written
     return subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=cwd or path, env=environment, capture_output=True, text=True, timeout=limit,
+        [*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True,
+        timeout=limit,
     )  # fmt: skip
+
+
+def python(*arguments, **options):
+    return run(sys.executable, *arguments, **options)
 
 
 # --- metadata -------------------------------------------------------------------------------------
@@ -62,96 +54,134 @@ def pyproject():
 
 
 @pytest.fixture(scope="module")
-def settings():
+def project(pyproject):
+    return pyproject["project"]
+
+
+def named(project, *extras):
+    """The runtime dependencies, and those of `extras` with the extras that they name."""
+    lines = list(project["dependencies"])
+    for extra in extras:
+        for line in project["optional-dependencies"][extra]:
+            need = Requirement(line)
+            lines += named(project, *need.extras) if need.name == "synthkit" else [line]
+    return list(dict.fromkeys(lines))
+
+
+def test_settings_repeat_pyproject(pyproject, project):
+    import synthkit
+
     parser = configparser.ConfigParser(delimiters=["="], interpolation=None)
     parser.read(ROOT / "settings.ini")
-    return parser["DEFAULT"]
-
-
-def test_settings_repeat_the_project_table(pyproject, settings):
-    import synthkit
-
-    project = pyproject["project"]
-    assert settings["lib_name"] == project["name"]
-    assert settings["version"] == synthkit.__version__
-    assert settings["description"] == project["description"]
-    assert settings["license"] == project["license"]
-    assert settings["author"] == project["authors"][0]["name"]
-    assert settings["keywords"].split() == project["keywords"]
-    assert f">={settings['min_python']}" == project["requires-python"]
-    assert settings["requirements"].split() == project["dependencies"]
-    assert settings["dev_requirements"].split() == project["optional-dependencies"]["dev"]
-    scripts = [f"{name}={target}" for name, target in project["scripts"].items()]
-    assert settings["console_scripts"].split() == scripts
-
-
-def test_settings_repeat_the_nbdev_table(pyproject, settings):
+    settings = dict(parser["DEFAULT"])
+    runtime = project["dependencies"]
+    expected = {
+        "repo": project["name"],
+        "lib_name": project["name"],
+        "version": synthkit.__version__,
+        "min_python": project["requires-python"].removeprefix(">="),
+        "license": project["license"],
+        "description": project["description"],
+        "author": project["authors"][0]["name"],
+        "keywords": " ".join(project["keywords"]),
+        "requirements": " ".join(runtime),
+        "dev_requirements": " ".join(line for line in named(project, "dev") if line not in runtime),
+        "console_scripts": " ".join(f"{n}={target}" for n, target in project["scripts"].items()),
+    }
     nbdev = pyproject["tool"]["nbdev"]
-    for key in ("lib_path", "nbs_path", "doc_path", "readme_nb"):
-        assert settings[key] == nbdev[key], key
-    for key in ("recursive", "put_version_in_init", "clean_ids", "jupyter_hooks"):
-        assert settings.getboolean(key) == nbdev[key], key
-    assert settings["tst_flags"].split() == nbdev["tst_flags"]
+    expected |= {key: str(nbdev[key]) for key in set(settings) & set(nbdev)}
+    expected["tst_flags"] = " ".join(nbdev["tst_flags"])
+    assert settings == expected
+    assert synthkit.__doc__.startswith(project["description"])
 
 
-def test_package_docstring_begins_with_the_description(pyproject):
-    import synthkit
-
-    assert synthkit.__doc__.startswith(pyproject["project"]["description"])
-
-
-def test_torch_is_bounded_so_that_pip_chooses_its_wheel(pyproject):
-    assert any(re.match(r"torch>=.*,<", line) for line in pyproject["project"]["dependencies"])
-
-
-# --- the lock ------------------------------------------------------------------------------------
-
-
-def locked():
-    lines = (ROOT / "requirements.lock").read_text().splitlines()
-    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+def test_torch_is_bounded_so_that_pip_chooses_its_wheel(project):
+    assert any(re.match(r"torch>=.*,<", line) for line in project["dependencies"])
 
 
 def plain(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def test_lock_holds_every_dependency_within_its_range(pyproject):
-    from packaging.requirements import Requirement
+def needs_of(name):
+    """What an installed distribution needs without extras; nothing if it is not installed."""
+    try:
+        lines = distribution(name).requires or []
+    except PackageNotFoundError:
+        return set()
+    needs = map(Requirement, lines)
+    return {plain(n.name) for n in needs if not n.marker or n.marker.evaluate({"extra": ""})}
 
-    project = pyproject["project"]
-    versions = {plain(name): version for name, version in locked().items()}
-    for line in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+
+def test_the_package_imports_what_its_metadata_names(project):
+    """Runtime dependencies, or what they bring; an extra's library only where it is optional."""
+    runtime = {plain(Requirement(line).name) for line in project["dependencies"]}
+    brought = runtime.union(*map(needs_of, runtime))
+    extras = {
+        plain(Requirement(line).name)
+        for name in ("minilm", "baselines")
+        for line in project["optional-dependencies"][name]
+    }
+    homes = packages_distributions()
+    for path in (ROOT / "synthkit").rglob("*.py"):
+        siblings = {other.stem for other in path.parent.glob("*.py")}
+        for name in imported(ast.parse(path.read_text())) - siblings - sys.stdlib_module_names:
+            found = {plain(one) for one in homes.get(name, [name])}
+            assert found & (brought | extras | {"synthkit"}), f"{path} imports {name}"
+
+
+def imported(tree):
+    """The top-level names of the modules that a source imports by absolute name when it runs."""
+    names = set()
+    for node in package_map.running(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add(node.module)
+    return {name.split(".")[0] for name in names}
+
+
+def test_a_library_under_the_gpl_is_imported_in_one_place_and_said_so():
+    homes = {
+        path
+        for path in (ROOT / "synthkit").rglob("*.py")
+        if "mauve" in imported(ast.parse(path.read_text()))
+    }
+    (home,) = homes
+    assert "GPL" in ast.get_docstring(ast.parse(home.read_text()))
+    assert "mauve-text" in README and "GPL" in README
+    assert not {"mauve", "faiss"} & set(python("-c", LOAD_ALL).stdout.split())
+
+
+# --- the lock ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def locked():
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
+def test_lock_holds_every_dependency_within_its_range(project, locked):
+    versions = {plain(name): version for name, version in locked.items()}
+    for line in named(project, "dev"):
         need = Requirement(line)
         assert plain(need.name) in versions, f"{need.name} is not locked"
         assert need.specifier.contains(versions[plain(need.name)]), line
 
 
-def test_lock_pins_plain_versions_only():
-    for name, version in locked().items():
+def test_lock_pins_plain_versions_only(locked):
+    for name, version in locked.items():
         assert re.fullmatch(r"[A-Za-z0-9._-]+", name), name
         assert re.fullmatch(r"\d[\w.]*", version), f"{name}=={version}: no local tags, no addresses"
 
 
-def test_lock_is_closed():
+def test_lock_is_closed(locked):
     """What a locked package needs is locked too, as far as this environment can tell."""
-    from importlib.metadata import PackageNotFoundError, distribution
-
-    from packaging.requirements import Requirement
-
-    names = {plain(name) for name in locked()}
-    missing = set()
-    for name in names:
-        try:
-            needs = [Requirement(line) for line in distribution(name).requires or []]
-        except PackageNotFoundError:
-            continue
-        for need in needs:
-            wanted = need.marker is None or need.marker.evaluate({"extra": ""})
-            if wanted and plain(need.name) not in {*names, "pip", "setuptools", "wheel"}:
-                missing.add(f"{need.name} (for {name})")
+    names = set(map(plain, locked))
+    missing = set().union(*map(needs_of, names)) - names - {"pip", "setuptools", "wheel"}
     # Parts of CUDA come with the wheels for GPUs only, and follow from torch's own pins.
-    assert not {line for line in missing if not re.match(r"nvidia|cuda|triton", line)}
+    assert not {name for name in missing if not re.match(r"nvidia|cuda|triton", name)}
 
 
 # --- generated files ------------------------------------------------------------------------------
@@ -174,176 +204,77 @@ def copy(tmp_path_factory):
 
 
 def git(folder, *arguments):
-    return subprocess.run(
-        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True, timeout=60
-    ).stdout
-
-
-def test_export_and_clean_leave_nothing_to_change(copy):
-    for module in ("nbdev.doclinks:nbdev_export", "nbdev.clean:nbdev_clean"):
-        package, name = module.split(":")
-        run = f"import os; os.environ.pop('IN_TEST', 0); from {package} import {name}; {name}()"
-        done = python("-c", run, path=copy)
-        assert done.returncode == 0, done.stderr[-2000:]
-    lines = git(copy, "status", "--porcelain").splitlines()
-    changed = [line[3:] for line in lines if line[1] != " "]
-    assert not changed, f"run nbdev-export and nbdev-clean, and commit: {changed}"
-
-
-def test_readme_is_made_from_the_index():
-    done = python("tests/tools/make_readme.py", "--check")
+    done = run("git", *arguments, cwd=folder)
     assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_hook_finds_nothing_to_change(hook, copy, tmp_path):
+    git(copy, "checkout", "-q", "--", ".")
+    done = run("pre-commit", "run", hook, "--all-files", "--show-diff-on-failure",
+               cwd=copy, path=copy, PRE_COMMIT_HOME=str(tmp_path))  # fmt: skip
+    assert done.returncode == 0, f"run pre-commit, and commit:\n{done.stdout[-3000:]}"
+
+
+def test_hooks_fetch_nothing():
+    text = (ROOT / ".pre-commit-config.yaml").read_text()
+    for repository in yaml.safe_load(text)["repos"]:
+        assert repository["repo"] == "local"
+        assert all(hook["language"] == "system" for hook in repository["hooks"])
+
+
+def test_exported_modules_are_left_to_their_notebooks(pyproject):
+    exported = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "synthkit").rglob("*.py")
+        if "AUTOGENERATED" in path.read_text()[:1000]
+    }
+    assert set(pyproject["tool"]["ruff"]["extend-exclude"]) == exported | {"synthkit/_modidx.py"}
 
 
 def test_readme_names_every_lesson_and_shows_the_studies():
     from synthkit.studies.results import overview
 
-    text = (ROOT / "README.md").read_text()
-    unnamed = [path.name for path in LESSONS if f"nbs/{path.name}" not in text]
+    lessons = {path.name for path in (ROOT / "nbs").glob("[0-9]*.ipynb")}
+    unnamed = {name for name in lessons if f"nbs/{name}" not in README}
     assert not unnamed, f"run the index again and make the README: {unnamed}"
-    studies = overview().query("scale == 'study'")
-    accuracies = studies[studies["measure"] == "accuracy (retrain)"]
+    accuracies = overview().query("scale == 'study' and measure == 'accuracy (retrain)'")
     for row in accuracies.itertuples():
         shown = f"| {row.measure} | {row.arm} | {row.mean:.3f} | {row.low:.3f} | {row.high:.3f} |"
-        assert shown in text, f"run the index again and make the README: {shown}"
+        assert shown in README, f"run the index again and make the README: {shown}"
 
 
-def test_links_in_the_readme_lead_somewhere():
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / "README.md").read_text()):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_links_and_paths_lead_somewhere(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
+    targets += re.findall(r"`((?:synthkit|tests|nbs|data)/[\w./]+)`", text)
+    missing = [target for target in targets if not (ROOT / target).exists()]
+    assert targets and not missing
 
 
 def test_ci_runs_the_commands_of_the_readme():
-    commands = re.findall(r"^python3 -m venv .*$", (ROOT / "README.md").read_text(), re.M)
+    commands = re.findall(r"^python3 -m venv .*$", README, re.M)
     assert len(commands) == 2, "the first screen has one line to run and one to test"
-    script = (ROOT / ".ci" / "run").read_text()
+    script = ROOT / ".ci" / "run"
     for line in commands:
-        install = line.split(" && ", 2)[2]
-        for step in install.split(" && "):
-            assert step in script, f".ci/run lacks {step!r}"
-    assert os.access(ROOT / ".ci" / "run", os.X_OK)
-
-
-# --- notebooks ------------------------------------------------------------------------------------
-
-
-@each_notebook
-def test_notebook_is_clean(path):
-    notebook = read_notebook(path)
-    assert path.stat().st_size <= 400_000, "at most 400 KB a notebook"
-    assert "widgets" not in notebook["metadata"]
-    for cell in code_cells(path):
-        assert cell["execution_count"] is None
-        for output in cell["outputs"]:
-            assert output["output_type"] != "error", output.get("evalue")
-            assert output.get("name") != "stderr", "".join(output["text"])[:200]
-            assert output.get("execution_count") is None
-            assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {})
-
-
-@each_notebook
-def test_notebook_names_no_machine(path):
-    text = path.read_text(encoding="utf-8")
-    assert str(ROOT) not in text and str(Path.home()) + "/" not in text
-    found = re.search(r"(?<![\w.:/-])/(?:home|work|tmp|root|Users|usr|opt|mnt)/[\w.-]+", text)
-    assert not found, f"an absolute path: {found and found[0]}"
-
-
-@each_notebook
-def test_notebook_has_stored_outputs(path):
-    cells = code_cells(path)
-    assert any(cell["outputs"] for cell in cells), "run tests/tools/run_notebooks.py"
-
-
-@each_notebook
-def test_figures_are_small_and_explained(path):
-    cells = read_notebook(path)["cells"]
-    for i, cell in enumerate(cells):
-        pictures = [data["image/png"] for data in output_data(cell) if "image/png" in data]
-        for picture in pictures:
-            size = len(base64.b64decode("".join(picture)))
-            assert size <= 60_000, f"cell {i}: {size} bytes"
-        if pictures:
-            after = next((other for other in cells[i + 1 :] if "".join(other["source"])), None)
-            assert after and after["cell_type"] == "markdown", (
-                f"cell {i}: say what the figure shows"
-            )
-            assert not "".join(after["source"]).startswith("#"), f"cell {i}: a heading says nothing"
-
-
-@each_notebook
-def test_prose_and_code_alternate(path):
-    row, worst = 0, 0
-    for cell in read_notebook(path)["cells"]:
-        if cell["cell_type"] != "code":
-            row = 0
-        elif is_shown(cell):
-            row += 1
-            worst = max(worst, row)
-    assert worst <= 3, f"{worst} code cells in a row without prose"
-
-
-def code_lines(source):
-    """Lines of a cell that are code to be read: no blanks, imports, comments or docstrings."""
-    source = re.sub(r"^\s*[%!].*$", "pass", source, flags=re.M)
-    tree = ast.parse(source)
-    prose = set()
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            prose |= set(range(node.lineno, node.end_lineno + 1))
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-            text = body[0].value
-            if isinstance(text, ast.Constant) and isinstance(text.value, str):
-                prose |= set(range(text.lineno, text.end_lineno + 1))
-    return [
-        line
-        for number, line in enumerate(source.split("\n"), 1)
-        if number not in prose and line.strip() and not line.lstrip().startswith("#")
-    ]
-
-
-@each_notebook
-def test_code_cells_are_short(path):
-    long = []
-    for cell in code_cells(path):
-        lines = code_lines("".join(cell["source"]))
-        if len(lines) > 40:
-            long.append(f"{len(lines)} lines of code, beginning {lines[0]!r}")
-            one_class = lines[0].startswith(("@", "class ")) and len(lines) <= 80
-            assert one_class, long[-1]
-    assert len(long) <= 1, f"one class of up to 80 lines, and no more: {long}"
-
-
-@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_lesson_has_its_parts(path):
-    cells = read_notebook(path)["cells"]
-    first = "".join(cells[0]["source"])
-    assert re.match(r"# .+\n\n> .+", first), "a title and a promise of one sentence come first"
-    prose = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
-    for word in ("| **Hardware** |", "**Stored outputs**", "Exercises", "Recap"):
-        assert word in prose, f"no {word}"
-    assert prose.count("<details>") == prose.count("</details>") >= 3
-    assert "TODO" not in path.read_text()
+        for step in line.split(" && ")[2:]:
+            assert step in script.read_text(), f".ci/run lacks {step!r}"
+    assert os.access(script, os.X_OK)
+    done = run("bash", "-n", script)
+    assert done.returncode == 0, done.stderr
 
 
 # --- code -----------------------------------------------------------------------------------------
 
-
-@pytest.mark.parametrize("command", [["check", "."], ["format", "--check", "synthkit", "tests"]])
-def test_ruff(command, pyproject):
-    exported = [
-        str(path.relative_to(ROOT))
-        for path in (ROOT / "synthkit").rglob("*.py")
-        if "AUTOGENERATED" in path.read_text()[:1000]
-    ]
-    # An exported module is laid out by its notebook, so only its content is checked.
-    skip = ["--exclude", ",".join(exported)] if command[0] == "format" and exported else []
-    done = python("-m", "ruff", *command, *skip, "--no-cache")
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
-
-
 HEAVY = {"torch", "transformers", "datasets", "sklearn", "matplotlib"}
+LOAD_ALL = (
+    "import sys, time; start = time.perf_counter(); import synthkit; "
+    "seconds = time.perf_counter() - start; light = set(sys.modules); "
+    "[getattr(synthkit, name) for name in synthkit.__all__]; "
+    "print(seconds, *(f'light:{name}' for name in light), *sys.modules)"
+)
 
 
 def test_docstrings_open_with_a_verb_or_a_noun():
@@ -361,22 +292,25 @@ def test_docstrings_open_with_a_verb_or_a_noun():
     assert not found
 
 
-def test_import_is_light():
-    code = (
-        "import sys, time; start = time.perf_counter(); import synthkit; "
-        "print(time.perf_counter() - start, *sys.modules)"
-    )
-    done = python("-c", code)
-    assert done.returncode == 0, done.stderr
+def test_import_is_light_and_offers_every_public_name():
+    done = python("-c", LOAD_ALL)
+    assert done.returncode == 0, done.stderr[-1500:]
     seconds, *names = done.stdout.split()
     assert float(seconds) < 1.0
-    assert not HEAVY & set(names)
+    assert not {f"light:{name}" for name in HEAVY} & set(names)
 
 
-def test_public_names_are_there():
-    code = "import synthkit; [getattr(synthkit, name) for name in synthkit.__all__]"
-    done = python("-c", code)
-    assert done.returncode == 0, done.stderr[-1500:]
+def test_a_type_checker_sees_the_public_names():
+    import synthkit
+
+    (guarded,) = (
+        node
+        for node in ast.parse(Path(synthkit.__file__).read_text()).body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    )
+    seen = {node.names[0].asname: node.module for node in guarded.body}
+    assert seen == synthkit._HOMES
+    assert set(synthkit.__all__) == {"__version__", *seen}
 
 
 def test_arrows_run_one_way():
@@ -386,6 +320,15 @@ def test_arrows_run_one_way():
 
 def test_no_imports_run_in_a_circle():
     assert not package_map.circle(package_map.imports())
+
+
+def test_every_room_stands_on_a_shelf():
+    rooms = {
+        path.stem
+        for path in (ROOT / "synthkit").iterdir()
+        if not path.name.startswith("_") and (path.suffix == ".py" or path.is_dir())
+    }
+    assert rooms == set(package_map.HEIGHT) == set(package_map.PLACES) and len(rooms) <= 20
 
 
 def test_the_rules_of_arrows_can_fail():
@@ -404,11 +347,11 @@ def wheel(copy, tmp_path_factory):
     """The wheel built from a fresh copy, unpacked."""
     folder = tmp_path_factory.mktemp("wheel")
     git(copy, "checkout", "-q", "--", ".")
-    done = python("-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation", "-q",
-                  "-w", folder, path=copy)  # fmt: skip
+    build = ["-m", "pip", "wheel", ".", "--no-deps", "-q", "-w", folder]
+    done = python(*build, "--no-build-isolation", cwd=copy, path=copy)
     if "BackendUnavailable" in done.stderr or "setuptools.build_meta" in done.stderr:
         # an environment without setuptools: let pip fetch it as a newcomer's pip would
-        done = python("-m", "pip", "wheel", ".", "--no-deps", "-q", "-w", folder, path=copy)
+        done = python(*build, cwd=copy, path=copy)
     assert done.returncode == 0, done.stderr[-3000:]
     (built,) = folder.glob("*.whl")
     shutil.unpack_archive(built, folder / "unpacked", "zip")
@@ -419,6 +362,7 @@ def wheel(copy, tmp_path_factory):
 def test_wheel_holds_every_module_and_the_embedded_model(wheel, copy):
     for path in (copy / "synthkit").rglob("*.py"):
         assert (wheel / path.relative_to(copy)).is_file(), path.relative_to(copy)
+    assert (wheel / "synthkit" / "py.typed").is_file(), "type checkers would not read the package"
     model = wheel / "synthkit" / "_data" / "embedded_lm"
     for name in ("config.json", "model.safetensors", "tokenizer.json"):
         assert (model / name).is_file(), f"the wheel lacks embedded_lm/{name}"
@@ -439,10 +383,3 @@ def test_wheel_works_on_its_own(wheel, tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     home, reply = done.stdout.splitlines()[-2:]
     assert Path(home) == wheel / "synthkit" and len(ast.literal_eval(reply)[0]) > 0
-
-
-def test_shell_script_parses():
-    script = ROOT / ".ci" / "run"
-    done = subprocess.run(["bash", "-n", str(script)], capture_output=True, text=True, timeout=20)
-    assert done.returncode == 0, done.stderr
-    assert shlex.split(script.read_text().splitlines()[0].removeprefix("#!"))[-1] == "bash"

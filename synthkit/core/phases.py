@@ -90,4 +90,5 @@ class Phases:
         self.folder = None  # what another fit may keep there is not ours to clear
 
     def _drop(self, name: str) -> None:
-        self.running(name).unlink(missing_ok=True)
+        if (path := self.running(name)) is not None:
+            path.unlink(missing_ok=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -69,14 +71,14 @@ def label_line_ends(
     Raises:
         ValueError: the number of labels is not the number of lines.
     """
-    lines = [line for line in ax.get_lines() if labels or not line.get_label().startswith("_")]
-    names = list(labels) if labels else [line.get_label() for line in lines]
+    lines = [line for line in ax.get_lines() if labels or not str(line.get_label()).startswith("_")]
+    names = list(labels) if labels else [str(line.get_label()) for line in lines]
     if len(names) != len(lines):
         raise ValueError(f"{len(names)} labels for {len(lines)} lines: give one label a line")
     points = 72 / ax.figure.dpi  # points a pixel
     ends = []
     for line, name in zip(lines, names):
-        x, y = line.get_xdata()[-1], line.get_ydata()[-1]
+        x, y = np.asarray(line.get_xydata())[-1]
         ends.append((ax.transData.transform((x, y))[1] * points, x, y, name, line.get_color()))
     lowest = float("-inf")
     for height, x, y, name, colour in sorted(ends, key=lambda end: end[0]):

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from numbers import Integral, Real
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
-Preset = TypeVar("Preset")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Preset = TypeVar("Preset", bound="DataclassInstance")
 
 
 def choose_preset(

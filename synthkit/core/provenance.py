@@ -31,12 +31,14 @@ def with_provenance(
     rows = rows if isinstance(rows, Dataset) else Dataset.from_dict(dict(rows))
     defaults = {**dict.fromkeys(COMMON), "status": "kept"}
     own = {name: value for name, value in provenance.items() if name not in COMMON}
-    columns, types = {}, {}
+    columns: dict[str, list] = {}
+    types: dict[str, Any] = {}
     for name, value in {**own, **defaults, **provenance}.items():
         kind = COMMON.get(name)
         while name in rows.column_names:
             name = f"sample_{name}"
         columns[name] = value if isinstance(value, list) else [value] * len(rows)
         types |= {name: Value(kind)} if kind else {}
-    features = rows.features | Dataset.from_dict(columns).features | types
-    return Dataset.from_dict({**rows.to_dict(), **columns}, features=Features(features))
+    features: Any = rows.features | Dataset.from_dict(columns).features | types
+    data = {name: rows[name] for name in rows.column_names}
+    return Dataset.from_dict({**data, **columns}, features=Features(features))

@@ -57,7 +57,7 @@ class ResumeLog:
             return
         self._let_go = weakref.finalize(self, _release, _hold(self.path, what), self.path)
         try:
-            self._read(key)
+            self._read(self.path, key)
         except BaseException:
             self.close()
             raise
@@ -102,10 +102,10 @@ class ResumeLog:
         if self.path is not None:
             append_line(self.path, _line(kind, content))
 
-    def _read(self, key: str) -> None:
-        if self.path.exists():
-            append_line(self.path, b"")  # mends a last line that an interruption tore
-        text = self.path.read_bytes() if self.path.exists() else b""
+    def _read(self, path: Path, key: str) -> None:
+        if path.exists():
+            append_line(path, b"")  # mends a last line that an interruption tore
+        text = path.read_bytes() if path.exists() else b""
         lines = [line for line in text.split(b"\n") if line.strip()]
         if not lines:
             self._write("run", {"format": FORMAT, "key": key, "what": self.what})

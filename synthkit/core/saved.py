@@ -77,7 +77,7 @@ def save_folder(
     for name, data in files.items():
         _check_name(name)
         listed[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    content = {
+    content: dict[str, Any] = {
         "format": FORMAT, "kind": kind, "synthkit": __version__, "facts": dict(facts),
         "files": listed,
     }  # fmt: skip

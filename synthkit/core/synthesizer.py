@@ -251,6 +251,7 @@ class Synthesizer(ABC):
         """
         if too_long not in ("error", "skip"):
             raise ValueError(f"too_long must be 'error' or 'skip', got {too_long!r}")
+        assert self.report is not None, "fit and sample begin with a report"
         fits = [i for i, length in enumerate(lengths) if length <= room]
         if n_long := len(lengths) - len(fits):
             first = next(i for i, length in enumerate(lengths) if length > room)

@@ -1,0 +1,16 @@
+"""What a type checker sees of the package: checked by mypy, never run."""
+
+from typing_extensions import assert_type
+
+from synthkit import LM, SPA, DiffLM, EmbedSDG, SoftSRV, SynAlign, evaluate, load_lm, load_world
+from synthkit.evaluation.report import Report
+
+lm = load_lm()
+assert_type(lm, LM)
+real = load_world("math").sample(10, seed=0)
+assert_type(EmbedSDG(lm).fit(real), EmbedSDG)
+assert_type(SoftSRV(lm).fit(real), SoftSRV)
+assert_type(SPA(lm).fit(real), SPA)
+assert_type(SynAlign(lm).fit(real), SynAlign)
+assert_type(DiffLM(lm).fit(real), DiffLM)
+assert_type(evaluate(real, real), Report)
