@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from .datasets import load_table as load_table
     from .difflm import DiffLM as DiffLM
     from .embedsdg import EmbedSDG as EmbedSDG
-    from .evaluation.tables import evaluate_table as evaluate_table
     from .evaluation.report import evaluate as evaluate
+    from .evaluation.tables import evaluate_table as evaluate_table
     from .lm import LM as LM
     from .lm import load_lm as load_lm
     from .softsrv import SoftSRV as SoftSRV
