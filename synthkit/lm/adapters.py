@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from ..core.saved import MANIFEST, open_saved, save_folder
+from .modes import seeded
 
 FILES = ("adapter_config.json", "adapter_model.safetensors")  # of an adapter, in peft's format
 
@@ -64,8 +65,7 @@ class Adapters:
                 task_type=TaskType.CAUSAL_LM,
             )
         device = self.model.get_input_embeddings().weight.device
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(seed)
+        with seeded(seed, device):
             self._insert(name, config)
         self.use(self.active)
 

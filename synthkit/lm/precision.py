@@ -42,6 +42,26 @@ def fast_bfloat16(device: str | torch.device, model: torch.nn.Module | None = No
     return bfloat16_gain(min(width, WIDEST[0]), min(hidden, WIDEST[1])) >= GAIN
 
 
+class Precision(torch.nn.Module):
+    """The type that a training computes in, a part of its state, so that a resumed one keeps it.
+
+    Args:
+        model: what is trained; it gives device and shape.
+        half: compute in bfloat16 (weights stay float32); None: where that is fast.
+    """
+
+    def __init__(self, model: torch.nn.Module, half: bool | None = None):
+        super().__init__()
+        device = next(model.parameters()).device
+        half = fast_bfloat16(device, model) if half is None else half
+        self.device_type = device.type
+        self.register_buffer("half", torch.tensor(half))
+
+    def forward(self) -> torch.autocast:
+        """The context to compute in."""
+        return torch.autocast(self.device_type, dtype=torch.bfloat16, enabled=bool(self.half))
+
+
 def lists_bfloat16() -> bool:
     """True if the CPU lists instructions for bfloat16 (AVX512-BF16, AMX)."""
     can = getattr(torch.cpu, "get_capabilities", dict)()

@@ -1,9 +1,10 @@
-"""A training that keeps its best state, stops in time, and goes on exactly where it was cut off."""
+"""The training loop: best state, early stop, weight average, exact resume, a way back from NaN."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,15 @@ from ..core.checkpoints import (
     write_checkpoint,
 )
 from ..core.identity import run_key
+from .modes import seeded
+
+Rate = Callable[[int], float]  # from a step to its learning rate
+Loss = Tensor | Iterable[Tensor]  # whole, or in parts whose sum it is
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Settings of a training by AdamW without weight decay.
+    """How a module is trained.
 
     Attributes:
         steps: updates at most.
@@ -33,6 +38,11 @@ class Schedule:
         eval_every: steps between two looks at the held-out loss (and two checkpoints).
         patience: looks in a row without a better loss before it stops; None never stops early.
         clip: largest norm of a gradient.
+        ema: the most that a running average of the weights keeps of itself in a step. The average
+            is what is looked at and kept; 0 keeps the weights themselves.
+        accumulation: parts that a batch is cut into, one after another in memory; see `mean_over`.
+        recomputing: a model's layers keep only their inputs and compute the rest again for the
+            gradient: less memory, a third more time; see `synthkit.lm.modes.recomputed`.
 
     Raises:
         ValueError: a value that is not positive, or a share outside 0 to 1.
@@ -44,14 +54,18 @@ class Schedule:
     eval_every: int = 50
     patience: int | None = 4
     clip: float = 1.0
+    ema: float = 0.0
+    accumulation: int = 1
+    recomputing: bool = False
 
     def __post_init__(self):
-        shares = ("decay_from",)
-        for name, value in asdict(self).items():
-            if value is not None and name not in shares and not value > 0:
+        for name in ("steps", "lr", "eval_every", "patience", "clip", "accumulation"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
                 raise ValueError(f"{name} must be positive, found {value!r}")
-        if not 0 <= self.decay_from <= 1:
-            raise ValueError(f"decay_from is a share, from 0 to 1; found {self.decay_from!r}")
+        for name in ("decay_from", "ema"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is a share, from 0 to 1; found {getattr(self, name)!r}")
 
     def share(self, step: int) -> float:
         """The share of the learning rate that is used at `step`, counted from 0."""
@@ -61,7 +75,7 @@ class Schedule:
 
 @dataclass
 class History:
-    """Record of a training.
+    """What a training went through.
 
     Attributes:
         train_losses: the loss of each step.
@@ -77,7 +91,7 @@ class History:
 
     @property
     def steps(self) -> int:
-        """Number of steps taken."""
+        """How many steps were taken."""
         return len(self.train_losses)
 
     @classmethod
@@ -90,8 +104,11 @@ class History:
         return sum(step > self.best_step for step, _ in self.held_out)
 
 
+# --- what a loss is made of ----------------------------------------------------------------------
+
+
 def batch_at(step: int, n: int, size: int, seed: int) -> np.ndarray:
-    """Indices of the examples that a step learns from: at most `size` of `n`.
+    """Which of `n` examples a step learns from: at most `size` indices.
 
     It depends on (seed, step) alone, so that a resumed training sees what it would have seen. Each
     epoch is a fresh permutation; examples that do not fill its last batch wait for the next one.
@@ -102,12 +119,33 @@ def batch_at(step: int, n: int, size: int, seed: int) -> np.ndarray:
     return order[place * size : (place + 1) * size]
 
 
+def mean_over(
+    batch: Sequence[int], sizes: Sequence[int], loss: Callable[[list[int]], Tensor], parts: int = 1
+) -> Iterator[Tensor]:
+    """The mean loss per token of a batch, in parts whose sum it is (gradient accumulation).
+
+    Args:
+        batch: indices of its examples.
+        sizes: tokens of every example that carry loss, by index.
+        loss: the mean loss per token of some examples.
+        parts: see `Schedule.accumulation`.
+    """
+    whole = sum(int(sizes[i]) for i in batch)
+    for part in np.array_split(np.asarray(batch), parts):
+        if len(part):
+            yield loss(part.tolist()) * (sum(int(sizes[i]) for i in part) / whole)
+
+
+# --- the loop ------------------------------------------------------------------------------------
+
+
 def train(
     module: nn.Module,
-    loss_at: Callable[[int], Tensor],
+    loss_at: Callable[[int], Loss],
     schedule: Schedule,
     *,
-    lr: float | None = None,
+    lr: float | Rate | None = None,
+    optimiser: Callable[[list[nn.Parameter]], torch.optim.Optimizer] | None = None,
     evaluate: Callable[[], float] | None = None,
     identity: str = "",
     checkpoint: str | Path | None = None,
@@ -118,8 +156,11 @@ def train(
 
     Args:
         module: is in train mode in a step, in eval mode at a look and afterwards.
-        loss_at: the loss of a step, from its number alone (see `batch_at`).
-        lr: learning rate; default: the schedule's.
+        loss_at: the loss of a step, from its number alone (see `batch_at`; dropout is seeded by it);
+            or its parts, of which one at a time holds a graph (see `mean_over`).
+        lr: learning rate, which the schedule lets fall; default: the schedule's. A function from a
+            step to its rate is taken as it is.
+        optimiser: makes the optimiser of the parameters; default: AdamW without weight decay.
         evaluate: the held-out loss. The state that does best on it is kept, the first one
             included; without it the last state is.
         identity: says what `loss_at` and `evaluate` depend on: data, frozen model, seed (see
@@ -134,8 +175,9 @@ def train(
     Raises:
         ValueError: no learning rate, nothing to train, a parameter that is not float32, a
             checkpoint of another training or a damaged one, or one without an identity.
-        FloatingPointError: a loss or a gradient was not finite. The module is in its last good
-            state: the best one so far, or without `evaluate` that of the last look.
+        FloatingPointError: a loss or a gradient was not finite; the message names the step. The
+            module is in its last good state: the best one so far, or without `evaluate` that of
+            the last look.
     """
     from tqdm import tqdm
 
@@ -145,29 +187,41 @@ def train(
     check_trainable(module)
     if checkpoint and not identity:
         raise ValueError("a checkpoint needs an identity: the hash of data, model and seed")
-    run = Run(module, lr)
+    rate = lr if callable(lr) else lambda step: lr * schedule.share(step)
+    run = _Run(module, loss_at, schedule, rate, optimiser or plain_adamw, evaluate)
+    key = ""
     if checkpoint:
-        run.key = run_key(identity=identity, schedule=schedule, lr=lr, start=run.parameters)
+        given = None if callable(lr) else lr
+        key = run_key(identity=identity, schedule=schedule, lr=given, start=run.parameters)
     if checkpoint and Path(checkpoint).exists():
-        run.resume(checkpoint)
+        run.resume(checkpoint, key)
     bar = tqdm(
         desc=label, total=schedule.steps, initial=run.history.steps, disable=not progress,
         unit="step",
     )  # fmt: skip
     try:
         with bar:
-            _steps(run, loss_at, schedule, lr, evaluate, checkpoint, bar)
+            for _ in run.looks():
+                if checkpoint:
+                    run.save(checkpoint, key)
+                bar.update(run.history.steps - bar.n)
     except FloatingPointError as error:
         module.load_state_dict(run.best)
         remove_checkpoint(checkpoint)  # going on from it would end here again
+        step = run.history.steps
         raise FloatingPointError(
-            f"{error} after step {run.history.steps}, at learning rate {lr:g}; what is trained is "
-            f"back in its state after step {run.history.best_step}. Lower the learning rate"
+            f"{error} after step {step}, at learning rate {rate(step):g}; what is trained is back "
+            f"in its state after step {run.history.best_step}. Lower the learning rate"
         ) from error
     finally:
         module.eval()
     module.load_state_dict(run.best)
     return run.history
+
+
+def plain_adamw(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """AdamW without weight decay."""
+    return torch.optim.AdamW(parameters, weight_decay=0.0)
 
 
 def check_trainable(module: nn.Module) -> None:
@@ -181,24 +235,15 @@ def check_trainable(module: nn.Module) -> None:
         )
 
 
-def _steps(run: Run, loss_at, schedule: Schedule, lr: float, evaluate, checkpoint, bar) -> None:
-    for step in range(run.history.steps, schedule.steps + 1):
-        if step % schedule.eval_every == 0 or step == schedule.steps:
-            run.look(evaluate, checkpoint)
-            if schedule.patience and run.history.stale() >= schedule.patience:
-                return
-        if step < schedule.steps:
-            run.update(loss_at, step, lr * schedule.share(step), schedule.clip)
-            bar.update()
+class _Run:
+    """A training under way: module, average, optimiser, history and best state."""
 
-
-class Run:
-    """A training under way: module, optimiser, history and best state, all kept in one file."""
-
-    def __init__(self, module: nn.Module, lr: float, key: str = ""):
-        self.module, self.key, self.history = module, key, History()
+    def __init__(self, module: nn.Module, loss_at, schedule, rate: Rate, optimiser, evaluate):
+        self.module, self.loss_at, self.schedule = module, loss_at, schedule
+        self.rate, self.evaluate, self.history = rate, evaluate, History()
         self.parameters = [p for p in module.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.AdamW(self.parameters, lr=lr, weight_decay=0.0)
+        self.average = [p.detach().clone() for p in self.parameters if schedule.ema]
+        self.optimiser = optimiser(self.parameters)
         self.best = self.state()
         self.looked = -1  # the steps there were at the last look
 
@@ -206,54 +251,89 @@ class Run:
         """A copy of the module's tensors."""
         return {name: value.detach().clone() for name, value in self.module.state_dict().items()}
 
-    def update(self, loss_at: Callable[[int], Tensor], step: int, lr: float, clip: float) -> None:
-        """One step of AdamW; FloatingPointError before anything is changed by NaN."""
+    def looks(self) -> Iterator[None]:
+        """Train to the end; after each look the caller is told, to save what there is."""
+        schedule, history = self.schedule, self.history
+        for step in range(history.steps, schedule.steps + 1):
+            last = step == schedule.steps
+            if (last or step % schedule.eval_every == 0) and self.looked != step:
+                self.look()
+                yield
+            if last or schedule.patience and history.stale() >= schedule.patience:
+                return
+            self.update(step)
+
+    def update(self, step: int) -> None:
+        """One step of the optimiser; FloatingPointError before anything is changed by NaN."""
         self.module.train()
+        self.follow(step)
         for group in self.optimiser.param_groups:
-            group["lr"] = lr
-        loss = loss_at(step)
+            group["lr"] = self.rate(step)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.parameters, clip)
-        if not (torch.isfinite(loss) and torch.isfinite(norm)):
-            raise FloatingPointError(f"the loss is {loss.item()}, its gradient's norm {norm:.3g}")
+        total = 0.0
+        with seeded(step, self.parameters[0].device):
+            loss = self.loss_at(step)
+            for part in [loss] if torch.is_tensor(loss) else loss:
+                part.backward()
+                total += part.item()
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.schedule.clip)
+        if not (math.isfinite(total) and torch.isfinite(norm)):
+            raise FloatingPointError(f"the loss is {total}, its gradient's norm {norm:.3g}")
         self.optimiser.step()
-        self.history.train_losses.append(loss.item())
+        self.history.train_losses.append(total)
 
-    def look(self, evaluate: Callable[[], float] | None, checkpoint: str | Path | None) -> None:
-        """Measure the held-out loss, keep the best state, write the checkpoint: once a step."""
-        history = self.history
-        if self.looked == history.steps:  # it was done before an interruption
-            return
+    @torch.no_grad()
+    def follow(self, step: int) -> None:
+        """average <- decay average + (1 - decay) weights; decay = min(ema, (1 + t) / (10 + t))."""
+        decay = min(self.schedule.ema, (1 + step) / (10 + step))
+        for slow, fast in zip(self.average, self.parameters):
+            slow.lerp_(fast, 1 - decay)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Inside, the module has the average in place of its weights, if one is kept."""
+        kept = [p.data for p in self.parameters]
+        for parameter, slow in zip(self.parameters, self.average):
+            parameter.data = slow
+        try:
+            yield
+        finally:
+            for parameter, data in zip(self.parameters, kept):
+                parameter.data = data
+
+    def look(self) -> None:
+        """Measure the held-out loss and keep the best state."""
+        history, self.looked = self.history, self.history.steps
         self.module.eval()
-        loss = evaluate() if evaluate else None
-        if loss is not None and not math.isfinite(loss):
-            raise FloatingPointError(f"the held-out loss is {loss}")
-        self.looked = history.steps
-        if loss is not None:
-            history.held_out.append((history.steps, loss))
-        if loss is None or history.best_loss is None or loss < history.best_loss:
-            history.best_step, history.best_loss, self.best = history.steps, loss, self.state()
-        if checkpoint:
-            self.save(checkpoint)
+        with self.averaged():
+            loss = self.evaluate() if self.evaluate else None
+            if loss is not None:
+                if not math.isfinite(loss):
+                    raise FloatingPointError(f"the held-out loss is {loss}")
+                history.held_out.append((history.steps, loss))
+            if loss is None or history.best_loss is None or loss < history.best_loss:
+                history.best_step, history.best_loss = history.steps, loss
+                self.best = self.state()
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, key: str) -> None:
         """Write everything to `path`, whole or not at all."""
         facts = {"looked": self.looked, **asdict(self.history)}
-        groups = {"module": self.state(), "best": self.best, **optimiser_groups(self.optimiser)}
-        write_checkpoint(path, self.key, facts, groups)
+        average = {str(i): value for i, value in enumerate(self.average)}
+        groups = {"module": self.state(), "best": self.best, "average": average}
+        write_checkpoint(path, key, facts, groups | optimiser_groups(self.optimiser))
 
-    def resume(self, path: str | Path) -> None:
+    def resume(self, path: str | Path, key: str) -> None:
         """Take the state in `path` up.
 
         Raises:
             ValueError: the file is no checkpoint, or that of another training.
         """
-        facts, groups = read_checkpoint(path, self.key)
+        facts, groups = read_checkpoint(path, key)
         self.looked = facts.pop("looked")
-        facts["held_out"] = [(step, loss) for step, loss in facts["held_out"]]
-        self.history = History(**facts)
+        self.history = History.of(facts)
         self.module.load_state_dict(groups.pop("module"))
         device = self.parameters[0].device
         self.best = {name: value.to(device) for name, value in groups.pop("best").items()}
+        for i, value in groups.pop("average", {}).items():
+            self.average[int(i)] = value.to(device)
         load_optimiser(self.optimiser, groups)
