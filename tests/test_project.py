@@ -333,7 +333,7 @@ def test_every_room_stands_on_a_shelf():
 
 def test_the_rules_of_arrows_can_fail():
     found = package_map.imports()
-    assert "synthkit.worlds.math" in found["synthkit.lm.pretrain"]
+    assert "synthkit.worlds.math" in found["synthkit.lm.documents"]
     upwards = {"synthkit.core.files": {"synthkit.lm"}, "synthkit.spa": {"synthkit.difflm.rows"}}
     assert len(package_map.against_the_arrows(upwards)) == 2
     assert package_map.circle({"a": {"b"}, "b": {"a"}})

@@ -5,7 +5,6 @@
 # %% ../../nbs/52_diffusion.ipynb #df7623d5
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import math
@@ -25,8 +24,8 @@ from ..lm.training import History, Schedule, batch_at, train
 
 # %% auto #0
 __all__ = ['PRESETS', 'DiffusionPreset', 'Mixture', 'precondition', 'denoise', 'noise_features', 'Block', 'Denoiser', 'edm_loss',
-           'spread_noise', 'held_out_loss', 'Averaged', 'fit_denoiser', 'fit_identity', 'noise_schedule', 'heun_path',
-           'heun', 'check_latents', 'Scale', 'LatentSampler', 'LatentDiffusion', 'pack_diffusion', 'unpack_diffusion',
+           'spread_noise', 'held_out_loss', 'fit_denoiser', 'fit_identity', 'noise_schedule', 'heun_path', 'heun',
+           'check_latents', 'Scale', 'LatentSampler', 'LatentDiffusion', 'pack_diffusion', 'unpack_diffusion',
            'save_diffusion', 'load_diffusion']
 
 # %% ../../nbs/52_diffusion.ipynb #e62f9634
@@ -272,22 +271,6 @@ def held_out_loss(
     losses = [len(part[0]) * edm_loss(network, *part, preset.sigma_data).item() for part in parts]
     return sum(losses) / len(x)
 
-# %% ../../nbs/52_diffusion.ipynb #4d6dfd73
-class Averaged(nn.Module):
-    """A network that is trained, and the running average of its weights, which is what is used."""
-
-    def __init__(self, network: nn.Module):
-        super().__init__()
-        self.network = network
-        self.average = copy.deepcopy(network).requires_grad_(False)
-
-    @torch.no_grad()
-    def follow(self, step: int, most: float) -> None:
-        """average <- decay average + (1 - decay) network; decay = min(most, (1 + t) / (10 + t))."""
-        decay = min(most, (1 + step) / (10 + step))
-        for slow, fast in zip(self.average.parameters(), self.network.parameters()):
-            slow.lerp_(fast, 1 - decay)
-
 # %% ../../nbs/52_diffusion.ipynb #c93ab227
 def fit_denoiser(
     x: Tensor,  # (n, d): scaled data, on the device to train on
@@ -302,26 +285,25 @@ def fit_denoiser(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Denoiser(x.shape[1], preset.hidden, preset.blocks)
-    model = Averaged(network).to(x.device)
+    network = network.to(x.device)
 
     def loss_at(step: int) -> Tensor:
-        model.follow(step, preset.ema)  # what the step before has learned
         batch = x[batch_at(step, len(x), preset.batch_size, seed)]
         generator = torch.Generator().manual_seed((seed << 32) + step)
         level = torch.randn(len(batch), 1, generator=generator)
         sigma = (preset.p_mean + preset.p_sd * level).exp()
         noise = torch.randn(batch.shape, generator=generator)
-        return edm_loss(model.network, batch, sigma.to(x), noise.to(x), preset.sigma_data)
+        return edm_loss(network, batch, sigma.to(x), noise.to(x), preset.sigma_data)
 
     def evaluate() -> float:
-        return held_out_loss(model.average, held_out, preset, seed)
+        return held_out_loss(network, held_out, preset, seed)
 
     history = train(
-        model, loss_at, preset, evaluate=None if held_out is None else evaluate,
+        network, loss_at, preset, evaluate=None if held_out is None else evaluate,
         identity=fit_identity(x, held_out, preset, seed), checkpoint=checkpoint, progress=progress,
         label="diffusion",
     )  # fmt: skip
-    return model.average, history
+    return network.requires_grad_(False), history
 
 
 def fit_identity(x: Tensor, held_out: Tensor | None, preset: DiffusionPreset, seed: int) -> str:

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from ..core.saved import MANIFEST, open_saved, save_folder

@@ -47,19 +47,20 @@ class Precision(torch.nn.Module):
 
     Args:
         model: what is trained; it gives device and shape.
-        half: compute in bfloat16 (weights stay float32); None: where that is fast.
+        bfloat16: compute in it (weights stay float32); None: where that is fast.
     """
 
-    def __init__(self, model: torch.nn.Module, half: bool | None = None):
+    def __init__(self, model: torch.nn.Module, bfloat16: bool | None = None):
         super().__init__()
         device = next(model.parameters()).device
-        half = fast_bfloat16(device, model) if half is None else half
+        chosen = fast_bfloat16(device, model) if bfloat16 is None else bfloat16
         self.device_type = device.type
-        self.register_buffer("half", torch.tensor(half))
+        self.register_buffer("in_bfloat16", torch.tensor(chosen))
 
     def forward(self) -> torch.autocast:
         """The context to compute in."""
-        return torch.autocast(self.device_type, dtype=torch.bfloat16, enabled=bool(self.half))
+        enabled = bool(self.in_bfloat16)
+        return torch.autocast(self.device_type, dtype=torch.bfloat16, enabled=enabled)
 
 
 def lists_bfloat16() -> bool:

@@ -29,7 +29,7 @@ Loss = Tensor | Iterable[Tensor]  # whole, or in parts whose sum it is
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a module is trained.
+    """Settings of a training.
 
     Attributes:
         steps: updates at most.
@@ -75,7 +75,7 @@ class Schedule:
 
 @dataclass
 class History:
-    """What a training went through.
+    """Record of a training.
 
     Attributes:
         train_losses: the loss of each step.
@@ -91,7 +91,7 @@ class History:
 
     @property
     def steps(self) -> int:
-        """How many steps were taken."""
+        """Number of steps taken."""
         return len(self.train_losses)
 
     @classmethod
@@ -108,7 +108,7 @@ class History:
 
 
 def batch_at(step: int, n: int, size: int, seed: int) -> np.ndarray:
-    """Which of `n` examples a step learns from: at most `size` indices.
+    """Indices of the examples that a step learns from: at most `size` of `n`.
 
     It depends on (seed, step) alone, so that a resumed training sees what it would have seen. Each
     epoch is a fresh permutation; examples that do not fill its last batch wait for the next one.
@@ -156,8 +156,8 @@ def train(
 
     Args:
         module: is in train mode in a step, in eval mode at a look and afterwards.
-        loss_at: the loss of a step, from its number alone (see `batch_at`; dropout is seeded by it);
-            or its parts, of which one at a time holds a graph (see `mean_over`).
+        loss_at: the loss of a step, from its number alone (see `batch_at`), which seeds dropout; or
+            the parts of the loss, of which one at a time holds a graph (see `mean_over`).
         lr: learning rate, which the schedule lets fall; default: the schedule's. A function from a
             step to its rate is taken as it is.
         optimiser: makes the optimiser of the parameters; default: AdamW without weight decay.
@@ -259,7 +259,7 @@ class _Run:
             if (last or step % schedule.eval_every == 0) and self.looked != step:
                 self.look()
                 yield
-            if last or schedule.patience and history.stale() >= schedule.patience:
+            if last or (schedule.patience and history.stale() >= schedule.patience):
                 return
             self.update(step)
 

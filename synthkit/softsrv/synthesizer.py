@@ -122,7 +122,8 @@ class SoftSRVPreset:
 
     def training(self) -> SoftPromptPreset:
         """The part that trains the prompt."""
-        names = {field.name for field in fields(SoftPromptPreset)} - {"lr"}
+        known = [each.name for each in fields(SoftPromptPreset) if each.name != "lr"]
+        names = [name for name in known if hasattr(self, name)]
         lr = getattr(self, f"lr_{self.kind}") if self.lr is None else self.lr
         return SoftPromptPreset(**{name: getattr(self, name) for name in names}, lr=lr)
 

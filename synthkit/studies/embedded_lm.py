@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..lm.documents import NOUNS, Corpus, arithmetic, instruction, nonsense, surface, write_prompt
 from ..lm.finetune import final_answer
-from ..lm.pretrain import NOUNS, Corpus, arithmetic, instruction, nonsense, surface, write_prompt
 from ..worlds import World
 from ..worlds.code import recognise_style
 from ..worlds.math import read_question

@@ -142,7 +142,7 @@ def student(rank: int = 8):
 def code_rows(lm, n: int, seed: int) -> list[dict]:
     """Rows of the code world, longest first: the order in which `GradientStream` takes them."""
     from synthkit import load_world
-    from synthkit.lm.pretrain import instruction
+    from synthkit.lm.documents import instruction
 
     rows = [
         {

@@ -1,6 +1,5 @@
 """Latent diffusion: exact references on Gaussians and mixtures, sampler, class, bad input."""
 
-import copy
 import math
 from dataclasses import FrozenInstanceError, replace
 from itertools import pairwise
@@ -221,21 +220,6 @@ def test_held_out_loss_is_the_mean_over_all_its_parts():
     assert df.held_out_loss(network, x, SMALL, seed=4, draws=5000) == pytest.approx(
         wanted, rel=1e-5
     )
-
-
-def test_the_average_follows_by_hand():
-    pair = df.Averaged(torch.nn.Linear(2, 1))
-    start = copy.deepcopy(pair.average.weight)
-    with torch.no_grad():
-        pair.network.weight += 1.0
-    pair.follow(2, 0.999)  # decay (1 + 2) / (10 + 2)
-    assert torch.allclose(pair.average.weight, start + 0.75)
-    pair.follow(10**6, 0.5)
-    assert torch.allclose(pair.average.weight, start + 0.875)
-    pair.follow(10**6, 0.0)
-    assert torch.equal(pair.average.weight, pair.network.weight)
-    assert not any(p.requires_grad for p in pair.average.parameters())
-    assert all(p.requires_grad for p in pair.network.parameters())
 
 
 # --- the sampler ----------------------------------------------------------------------------------

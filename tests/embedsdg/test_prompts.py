@@ -42,7 +42,7 @@ def test_decode_prompt_shows_every_shot_twice_and_ends_open():
 
 
 def test_decode_prompt_of_the_embedded_model_is_its_training_format():
-    from synthkit.lm.pretrain import instruction
+    from synthkit.lm.documents import instruction
 
     before, after = decode_prompt(form="embedded")
     assert before + "a text" + after == instruction("Copy the text.", given="a text")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from synthkit.lm.training import History, Schedule, batch_at, train
+from synthkit.lm.training import History, Schedule, batch_at, mean_over, train
 
 TARGET = torch.tensor([1.0, -2.0, 3.0])
 SCHEDULE = Schedule(steps=40, lr=0.05, eval_every=5, patience=None)
@@ -34,6 +34,17 @@ class Point(nn.Module):
         return ((self.place - TARGET) ** 2).sum().item()
 
 
+def cut_at(step, loss_at):
+    """`loss_at`, and an interruption at `step`."""
+
+    def dies(now):
+        if now == step:
+            raise KeyboardInterrupt
+        return loss_at(now)
+
+    return dies
+
+
 def test_the_loss_falls_and_the_history_says_so():
     point = Point()
     history = train(point, point.loss, SCHEDULE, evaluate=point.distance)
@@ -43,16 +54,25 @@ def test_the_loss_falls_and_the_history_says_so():
     assert dict(history.held_out)[history.best_step] == history.best_loss
     assert point.distance() == pytest.approx(history.best_loss, abs=0)
     assert not point.training and torch.equal(point.fixed, torch.ones(2))
+    assert History().steps == 0 and History().stale() == 0
 
 
-def test_it_is_adamw_without_decay():
-    """Against torch's optimiser, driven by hand."""
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_it_is_the_optimiser_driven_by_hand(decay):
+    """Against torch's own: AdamW without decay, or one that the caller makes, with its rates."""
     schedule = Schedule(steps=7, lr=0.03, decay_from=0.5, eval_every=100, clip=0.7)
+
+    def rate(step):
+        return 0.03 * min(1, (7 - step) / 3.5)
+
+    def adamw(parameters):
+        return torch.optim.AdamW(parameters, lr=9.0, weight_decay=decay)
+
     ours, theirs = Point(), Point()
-    train(ours, ours.loss, schedule)
-    optimiser = torch.optim.AdamW([theirs.place], lr=0.03, weight_decay=0.0)
+    train(ours, ours.loss, schedule, **({"optimiser": adamw, "lr": rate} if decay else {}))
+    optimiser = adamw([theirs.place])
     for step in range(7):
-        optimiser.param_groups[0]["lr"] = 0.03 * min(1, (7 - step) / 3.5)
+        optimiser.param_groups[0]["lr"] = rate(step)
         optimiser.zero_grad()
         theirs.loss(step).backward()
         nn.utils.clip_grad_norm_([theirs.place], 0.7)
@@ -81,33 +101,68 @@ def test_an_epoch_repeats_nothing(n, size, seed):
         assert len(seen) == per_epoch * min(n, size) == len(set(seen.tolist()))
         assert set(seen.tolist()) <= set(range(n))
     assert np.array_equal(batch_at(3, n, size, seed), batch_at(3, n, size, seed))
+    assert n < 9 or batch_at(0, n, n, seed).tolist() != batch_at(1, n, n, seed).tolist()
+    assert n < 9 or batch_at(0, n, n, seed).tolist() != batch_at(0, n, n, seed + 1).tolist()
 
 
-def test_epochs_and_seeds_differ():
-    assert batch_at(0, 50, 50, 0).tolist() != batch_at(1, 50, 50, 0).tolist()
-    assert batch_at(0, 50, 50, 0).tolist() != batch_at(0, 50, 50, 1).tolist()
+@given(st.integers(1, 12), st.integers(1, 15), st.integers(0, 9))
+def test_the_parts_of_a_loss_add_up_to_it(n, parts, seed):
+    rng = np.random.default_rng(seed)
+    sizes, batch = rng.integers(1, 9, 20), rng.permutation(20)[:n]
+    nats = torch.from_numpy(rng.normal(size=20))
+
+    def mean(part):
+        return nats[part].sum() / sizes[part].sum()
+
+    found = list(mean_over(batch, sizes, mean, parts))
+    assert len(found) == min(n, parts)
+    torch.testing.assert_close(sum(found), mean(batch.tolist()))
 
 
-def test_it_stops_when_nothing_gets_better_and_keeps_the_best():
-    point, looks = Point(), iter([5.0, 3.0, 4.0, 3.5, 9.0, 1.0])
-    seen = []
+def test_accumulation_takes_the_same_steps():
+    whole, cut = Point(), Point()
+    wanted = train(whole, whole.loss, SCHEDULE)
+    history = train(cut, lambda step: (cut.loss(step) / 4 for _ in range(4)), SCHEDULE)
+    np.testing.assert_allclose(history.train_losses, wanted.train_losses, rtol=1e-5)
+    torch.testing.assert_close(cut.place, whole.place)
+
+
+def test_the_average_of_the_weights_is_what_is_looked_at_and_kept():
+    schedule, places, looks = replace(SCHEDULE, steps=12, ema=0.6), [], []
+    point = Point()
+
+    def loss_at(step):
+        places.append(point.place.detach().clone())
+        return point.loss(step)
 
     def evaluate():
-        seen.append(point.place.detach().clone())
+        looks.append(point.place.detach().clone())
+        return point.distance()
+
+    train(point, loss_at, schedule, evaluate=evaluate)
+    average = places[0]
+    for step, place in enumerate(places):
+        decay = min(0.6, (1 + step) / (10 + step))
+        average = decay * average + (1 - decay) * place
+    torch.testing.assert_close(looks[-1], average)
+    assert torch.equal(point.place, looks[-1]) and not torch.equal(places[-1], looks[-1])
+
+
+@pytest.mark.parametrize(
+    "losses, best, steps",
+    [([5.0, 3.0, 4.0, 3.5, 9.0, 1.0], 5, 20), ([1.0, 2.0, 2.0, 2.0], 0, 15)],
+)
+def test_it_stops_when_nothing_gets_better_and_keeps_the_best(losses, best, steps):
+    point, looks, seen = Point(), iter(losses), {}
+
+    def evaluate():
+        seen[5 * len(seen)] = point.place.detach().clone()
         return next(looks)
 
-    history = train(point, point.loss, Schedule(60, 0.05, eval_every=5, patience=3),
-                    evaluate=evaluate)  # fmt: skip
-    assert (history.steps, history.best_step, history.best_loss) == (20, 5, 3.0)
-    assert history.stale() == 3 and torch.equal(point.place, seen[1])
-
-
-def test_a_start_that_nothing_beats_is_kept():
-    point, looks = Point(), iter([1.0, 2.0, 2.0])
-    history = train(
-        point, point.loss, Schedule(10, 0.05, eval_every=5), evaluate=lambda: next(looks)
-    )
-    assert history.best_step == 0 and torch.equal(point.place, torch.zeros(3))
+    schedule = Schedule(60, 0.05, eval_every=5, patience=3)
+    history = train(point, point.loss, schedule, evaluate=evaluate)
+    assert (history.steps, history.best_step, history.best_loss) == (steps, best, min(losses[:-1]))
+    assert history.stale() == 3 and torch.equal(point.place, seen[best])
 
 
 def test_without_held_out_data_the_last_state_is_kept():
@@ -117,95 +172,88 @@ def test_without_held_out_data_the_last_state_is_kept():
     assert point.distance() < 13
 
 
-def dies_at_once(step):
-    raise AssertionError("there is nothing left to train")
+class Noisy(Point):
+    """A point whose loss has dropout: torch's own noise."""
+
+    def loss(self, step=0):
+        return super().loss(step) + nn.functional.dropout(self.place, 0.5).sum()
 
 
-@pytest.mark.parametrize("held_out", [True, False])
-@pytest.mark.parametrize("cut", [0, 3, 10, 17, 39])
-def test_an_interrupted_training_ends_the_same(tmp_path, cut, held_out):
+@pytest.mark.parametrize(
+    "kind, schedule, held_out",
+    [
+        (Point, SCHEDULE, True),
+        (Point, SCHEDULE, False),
+        (Noisy, SCHEDULE, False),
+        (Point, replace(SCHEDULE, ema=0.9), True),
+    ],
+)
+@pytest.mark.parametrize("cut", [0, 3, 10, 39])
+def test_an_interrupted_training_ends_the_same(tmp_path, cut, kind, schedule, held_out):
     file = tmp_path / "deep" / "run.safetensors"
 
-    def evaluate(point):
-        return {"evaluate": point.distance} if held_out else {}
+    def run(point, loss_at, **options):
+        evaluate = point.distance if held_out else None
+        return train(point, loss_at, schedule, evaluate=evaluate, **options)
 
-    whole = Point()
-    wanted = train(whole, whole.loss, SCHEDULE, **evaluate(whole))
-    point = Point()
-
-    def dies(step):
-        if step == cut:
-            raise KeyboardInterrupt
-        return point.loss(step)
-
+    kept = {"checkpoint": file, "identity": "a"}
+    whole, point, again, third = (kind() for _ in range(4))
+    wanted = run(whole, whole.loss)
     with pytest.raises(KeyboardInterrupt):
-        train(point, dies, SCHEDULE, checkpoint=file, identity="a", **evaluate(point))
+        run(point, cut_at(cut, point.loss), **kept)
     assert file.exists() and not point.training
-    again, calls = Point(), []
-
-    def counted(step):
-        calls.append(step)
-        return again.loss(step)
-
-    history = train(again, counted, SCHEDULE, checkpoint=file, identity="a", **evaluate(again))
+    calls = []
+    history = run(again, lambda step: calls.append(step) or again.loss(step), **kept)
     assert history == wanted and torch.equal(again.place, whole.place)
     assert calls == list(range(cut // 5 * 5, 40))
     assert list(file.parent.iterdir()) == [file]  # the result may not be on disk yet
-    third = Point()
-    assert train(third, dies_at_once, SCHEDULE, checkpoint=file, identity="a", **evaluate(third))
+    assert run(third, None, **kept) == wanted, "nothing is left to train"
     assert torch.equal(third.place, whole.place)
 
 
-def unfinished(file):
-    """A checkpoint of a training of `Point` that was cut off at step 7."""
-
-    def dies(step):
-        if step == 7:
-            raise KeyboardInterrupt
-        return Point.loss(point, step)
-
-    point = Point()
+@pytest.fixture
+def unfinished(tmp_path):
+    """The checkpoint of a training of `Point` that was cut off at step 7."""
+    file, point = tmp_path / "notes.txt", Point()
     with pytest.raises(KeyboardInterrupt):
-        train(point, dies, SCHEDULE, checkpoint=file, identity="a")
-    return file.read_bytes()
+        train(point, cut_at(7, point.loss), SCHEDULE, checkpoint=file, identity="a")
+    return file
 
 
-def test_a_checkpoint_of_another_training_is_refused(tmp_path):
-    file, moved = tmp_path / "run", Point()
+def test_a_checkpoint_of_another_training_is_refused(unfinished):
+    moved, kept = Point(), unfinished.read_bytes()
     moved.place.data += 1
-    kept = unfinished(file)
     for point, schedule, name in [
         (Point(), SCHEDULE, "b"),
         (Point(), replace(SCHEDULE, steps=50), "a"),
         (moved, SCHEDULE, "a"),
     ]:
-        with pytest.raises(ValueError, match="run belongs to a training with other data"):
-            train(point, point.loss, schedule, checkpoint=file, identity=name)
+        with pytest.raises(ValueError, match="belongs to a training with other data"):
+            train(point, point.loss, schedule, checkpoint=unfinished, identity=name)
     with pytest.raises(ValueError, match="needs an identity"):
-        train(point, point.loss, SCHEDULE, checkpoint=file)
-    assert file.read_bytes() == kept
+        train(point, point.loss, SCHEDULE, checkpoint=unfinished)
+    assert unfinished.read_bytes() == kept
 
 
-def test_a_damaged_checkpoint_is_named_in_one_sentence_and_stays(tmp_path):
-    file, point = tmp_path / "notes.txt", Point()
-    whole = unfinished(file)
+def test_a_damaged_checkpoint_is_named_in_one_sentence_and_stays(unfinished):
+    point, whole = Point(), unfinished.read_bytes()
     flips = [
         whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in range(0, len(whole), 97)
     ]
     others = [b"", b"torn", b"\x02\x00\x00\x00\x00\x00\x00\x00{}", bytes(5000), whole[:-30]]
     for content in [*others, *flips]:
-        file.write_bytes(content)
+        unfinished.write_bytes(content)
         with pytest.raises(ValueError, match=r"notes\.txt is no checkpoint, or a damaged one"):
-            train(point, point.loss, SCHEDULE, checkpoint=file, identity="a")
-        assert file.read_bytes() == content
+            train(point, point.loss, SCHEDULE, checkpoint=unfinished, identity="a")
+        assert unfinished.read_bytes() == content
 
 
+@pytest.mark.parametrize("ema", [0.0, 0.9])
 @pytest.mark.parametrize("how", ["loss", "gradient", "raised"])
-def test_nan_brings_the_last_good_state_back(tmp_path, how):
-    point, places = Point(), {}
+def test_nan_brings_the_last_good_state_back(tmp_path, how, ema):
+    point, looks = Point(), []
 
     def loss_at(step):
-        places[step] = point.place.detach().clone()
         if step < 13:
             return point.loss(step)
         if how == "raised":
@@ -214,17 +262,15 @@ def test_nan_brings_the_last_good_state_back(tmp_path, how):
             return point.place.sum() * math.nan
         return (point.place * 0).abs().sqrt().sum()  # 0, with a slope of infinity
 
+    def evaluate():
+        looks.append(point.place.detach().clone())
+        return point.distance()
+
+    kept = {"checkpoint": tmp_path / "run", "identity": "a"}
     with pytest.raises(FloatingPointError, match=r"after step 13, at learning rate 0.05.*step 10"):
-        train(
-            point,
-            loss_at,
-            SCHEDULE,
-            evaluate=point.distance,
-            checkpoint=tmp_path / "run",
-            identity="a",
-        )
-    assert torch.equal(point.place, places[10]) and not (tmp_path / "run").exists()
-    assert not point.training
+        train(point, loss_at, replace(SCHEDULE, ema=ema), evaluate=evaluate, **kept)
+    assert torch.equal(point.place, looks[-1]) and not (tmp_path / "run").exists()
+    assert len(looks) == 3 and not point.training
 
 
 def test_nan_on_held_out_data_is_no_best_loss():
@@ -234,24 +280,24 @@ def test_nan_on_held_out_data_is_no_best_loss():
     assert torch.isfinite(point.place).all()
 
 
-def test_nothing_to_train_and_coarse_types_are_refused():
-    point = Point()
-    with pytest.raises(ValueError, match="found bfloat16"):
-        train(point.bfloat16(), point.loss, SCHEDULE)
-    with pytest.raises(ValueError, match="found none"):
-        train(Point().requires_grad_(False), point.loss, SCHEDULE)
-    with pytest.raises(ValueError, match="no learning rate for Point"):
-        train(Point(), point.loss, Schedule())
+@pytest.mark.parametrize(
+    "module, schedule, message",
+    [
+        (Point().bfloat16(), SCHEDULE, "found bfloat16"),
+        (Point().requires_grad_(False), SCHEDULE, "found none"),
+        (Point(), Schedule(), "no learning rate for Point"),
+    ],
+)
+def test_nothing_to_train_and_coarse_types_are_refused(module, schedule, message):
+    with pytest.raises(ValueError, match=message):
+        train(module, module.loss, schedule)
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"lr": -1.0}, {"eval_every": 0}, {"clip": 0},
-                                   {"patience": 0}, {"lr": math.nan}])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong",
+    [{"steps": 0}, {"lr": -1.0}, {"eval_every": 0}, {"clip": 0}, {"patience": 0}, {"lr": math.nan},
+     {"accumulation": 0}, {"decay_from": 1.5}, {"ema": -0.1}],
+)  # fmt: skip
 def test_a_schedule_that_makes_no_sense_is_refused(wrong):
-    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be positive"):
+    with pytest.raises(ValueError, match=f"^{next(iter(wrong))} (must be positive|is a share)"):
         Schedule(**wrong)
-    with pytest.raises(ValueError, match="a share, from 0 to 1"):
-        Schedule(decay_from=1.5)
-
-
-def test_an_empty_history():
-    assert History().steps == 0 and History().stale() == 0

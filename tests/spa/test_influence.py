@@ -1000,7 +1000,7 @@ def test_a_repacked_4bit_layer_is_refused(four):
 def test_the_embedded_model_tells_styles_apart(embedded_lm):
     """Rows in a query's own style help it more than the others do, on average."""
     from synthkit import load_world
-    from synthkit.lm.pretrain import instruction
+    from synthkit.lm.documents import instruction
 
     world = load_world("code", task_weights={"squares": 1.0, "keep_even": 1.0})
 

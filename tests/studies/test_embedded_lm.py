@@ -6,15 +6,8 @@ import pytest
 from synthkit.core.files import read_json
 from synthkit.core.paths import embedded_lm_dir
 from synthkit.embedsdg.interpolation import copy_rate
-from synthkit.lm.pretrain import (
-    PRESETS,
-    WRITING,
-    Corpus,
-    instruction,
-    surface,
-    train_tokenizer,
-    write_prompt,
-)
+from synthkit.lm.documents import WRITING, Corpus, instruction, surface, write_prompt
+from synthkit.lm.pretrain import PRESETS, train_tokenizer
 from synthkit.studies import load_result
 from synthkit.studies.embedded_lm import measure
 from synthkit.worlds import load_world

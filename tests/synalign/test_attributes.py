@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthkit import load_world
-from synthkit.lm.pretrain import instruction, write_prompt
+from synthkit.lm.documents import instruction, write_prompt
 from synthkit.synalign.attributes import (
     REASONS,
     REVIEWS,

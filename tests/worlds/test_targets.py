@@ -471,7 +471,7 @@ def test_total_variation_of_nothing(targets):
 
 @each_target
 def test_prompts_are_in_the_embedded_models_format(targets, rows, name):
-    from synthkit.lm.pretrain import write_prompt
+    from synthkit.lm.documents import write_prompt
 
     target = targets[name]
     assert target.zero_shot_prompt() == write_prompt(name)
@@ -487,7 +487,7 @@ def test_prompts_are_in_the_embedded_models_format(targets, rows, name):
 
 
 def test_the_math_format_shows_two_real_examples(targets, rows):
-    from synthkit.lm.pretrain import NOUNS, instruction
+    from synthkit.lm.documents import NOUNS, instruction
 
     real = [row["text"] for row in rows["math"]]
     (prompt,) = targets["math"].engineered_prompts(1, rows["math"], seed=3)
@@ -510,7 +510,7 @@ def test_prompts_refuse_what_they_cannot_use(targets, rows, name):
 
 @each_target
 def test_a_prompted_text_of_the_world_gives_its_target_part(targets, rows, name):
-    from synthkit.lm.pretrain import surface
+    from synthkit.lm.documents import surface
 
     target = targets[name]
     for row in rows[name][:5]:

@@ -197,7 +197,7 @@ class Target(ABC):
         return [self._prompt({}, rng.sample(shown, 2)) for _ in range(n)]
 
     def _prompt(self, attributes: Mapping[str, str], examples: Sequence[str] = ()) -> str:
-        """The instruction format of `synthkit.lm.pretrain`; a world may not import that."""
+        """The instruction format of `synthkit.lm.documents`; a world may not import that."""
         task = f"Write a {self.noun}{' like these' if examples else ''}."
         keys = [f"{key}: {value}" for key, value in attributes.items()]
         given = [f"Input:\n{example}" for example in examples]
