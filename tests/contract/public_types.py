@@ -1,5 +1,6 @@
 """What a type checker sees of the package: checked by mypy, never run."""
 
+from datasets import Dataset
 from typing_extensions import assert_type
 
 from synthkit import LM, SPA, DiffLM, EmbedSDG, SoftSRV, SynAlign, evaluate, load_lm, load_world
@@ -7,8 +8,10 @@ from synthkit.evaluation.report import Report
 
 lm = load_lm()
 assert_type(lm, LM)
-real = load_world("math").sample(10, seed=0)
-assert_type(EmbedSDG(lm).fit(real), EmbedSDG)
+world = load_world("math")
+real = world.sample(10, seed=0)
+assert_type(real, Dataset)
+assert_type(EmbedSDG(lm, teacher=world.teacher()).fit(real), EmbedSDG)
 assert_type(SoftSRV(lm).fit(real), SoftSRV)
 assert_type(SPA(lm).fit(real), SPA)
 assert_type(SynAlign(lm).fit(real), SynAlign)
