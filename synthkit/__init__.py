@@ -7,7 +7,7 @@ Modules:
 - `synthkit.difflm.format_model`: The offline decoder: a small Llama that knows how rows are written and can read hints.
 - `synthkit.difflm.json_trie`: Rows as JSON, token by token: a trie of the legal rows for a model that reads text.
 - `synthkit.evaluation.diversity`: Diversity of the answers to one prompt, the share that is right, and how far adapters differ from each other.
-- `synthkit.evaluation.mauve`: Fidelity of generated texts to real ones as distributions (MAUVE), and their copies.
+- `synthkit.evaluation.mauve`: Fidelity of generated texts to real ones as distributions (MAUVE).
 - `synthkit.evaluation.table_baselines`: Tables by other libraries, to stand beside our own: TVAE, CTGAN and GReaT, each optional.
 - `synthkit.evaluation.table_fidelity`: Fidelity of a synthetic table by hand: its columns, its pairs of columns, its values.
 - `synthkit.evaluation.table_utility`: Boosted trees as a judge of tables: what rows teach, and whether they can be told from real ones.

@@ -1,25 +1,24 @@
-"""Fidelity of generated texts to real ones as distributions (MAUVE), and their copies.
+"""Fidelity of generated texts to real ones as distributions (MAUVE).
 
 MAUVE (Pillutla et al., 2021, NeurIPS) cuts a feature space into buckets and compares the two
 histograms. It sees missing and invented modes, and does not see memorisation: a training set drawn
 again scores like real text. Read it beside the score of real text against real text, and beside
-the near-copy rates. The computation is that of the package mauve-text (GPLv3), imported only here.
+the near-copy rates (`contamination`). The computation is that of the package mauve-text (GPLv3),
+which only `mauve` imports.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..core.intervals import Interval
-from ..datasets import texts_of, values_of
-from .text import rate, tfidf, words
+from ..datasets import texts_of
+from .text import tfidf, words
 
 LEAST = 250  # rows a side: below, MAUVE calls unlike sets alike
 
@@ -237,59 +236,3 @@ def _silent() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
-
-
-# --- near copies ----------------------------------------------------------------------------------
-
-
-def masked(text: str, names: Collection[str] = ()) -> str:
-    """A text in lower case with every number as "#" and, where given, every name as "@"."""
-    form = " ".join(words(text, mask_digits=True))
-    if names:
-        parts = (" ".join(words(name)) for name in sorted(names, key=len, reverse=True))
-        listed = "|".join(map(re.escape, parts))
-        form = re.sub(rf"\b(?:{listed})\b", "@", form)
-    return form
-
-
-def near_copy_rates(
-    texts: Sequence[str],
-    train: Sequence[str],
-    own: Sequence[str | None] | None = None,
-    *,
-    names: Collection[str] = (),
-) -> dict[str, Interval]:
-    """The shares of texts that are a real text with other numbers (see `masked`).
-
-    Equality of the texts as they stand looks clean and misleads: what is memorised is the text but
-    for its numbers. Templated texts meet by chance: compare with held-out real texts.
-
-    Args:
-        texts: the texts to judge.
-        train: the texts that the generator was trained on.
-        own: for each text the one it was conditioned on (None: none); shuffled, it gives the rate
-            of chance.
-        names: words to mask as well.
-
-    Returns:
-        "train": share equal to any training text; with `own` also "own": to its own text. Wilson
-        intervals over texts.
-
-    Raises:
-        ValueError: no text, no training text, or `own` of another length or all None.
-    """
-    texts, train = texts_of(texts, least=0), texts_of(train, least=0)
-    if not len(texts) or not len(train):
-        raise ValueError(f"rates need texts on both sides, got {len(texts)} and {len(train)}")
-    known = {masked(text, names) for text in train}
-    forms = [masked(text, names) for text in texts]
-    rates = {"train": rate([form in known for form in forms])}
-    if own is not None:
-        own = values_of(own, "own")
-        if len(own) != len(texts):
-            raise ValueError(f"own holds {len(own)} texts for {len(texts)} texts; give one each")
-        pairs = [(form, real) for form, real in zip(forms, own) if real is not None]
-        if not pairs:
-            raise ValueError("own holds no text at all; leave it out")
-        rates["own"] = rate([form == masked(real, names) for form, real in pairs])
-    return rates

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .table_utility import column_kinds
+from .table_columns import column_kinds
 
 if TYPE_CHECKING:
     import pandas as pd

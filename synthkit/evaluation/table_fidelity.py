@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .table_utility import (
+from .table_columns import (
     check_tables,
     codes_of,
     column_kinds,
@@ -40,7 +40,7 @@ def shape_error(
     it); one that the real table leaves empty is skipped.
 
     Raises:
-        TypeError, ValueError: see `table_utility.check_tables`.
+        TypeError, ValueError: see `check_tables`.
     """
     real, synthetic = check_tables(real, synthetic)
     errors = []
@@ -80,7 +80,7 @@ def pair_error(
         edges: "own" for SDMetrics' bins, "real" for those of the real table on both sides.
 
     Raises:
-        TypeError, ValueError: see `table_utility.check_tables`; another `edges`.
+        TypeError, ValueError: see `check_tables`; another `edges`.
     """
     real, synthetic = check_tables(real, synthetic)
     if edges not in ("own", "real"):
@@ -175,7 +175,7 @@ def invalid_values(
     column of whole ones, what is no number at all, and a missing value where none is missing.
 
     Raises:
-        TypeError, ValueError: see `table_utility.check_tables`.
+        TypeError, ValueError: see `check_tables`.
     """
     import pandas as pd
 
@@ -218,7 +218,7 @@ def rare_coverage(
         categories: columns of numbers that are codes of categories.
 
     Raises:
-        TypeError, ValueError: see `table_utility.check_tables`; `rare` outside 0 to 1.
+        TypeError, ValueError: see `check_tables`; `rare` outside 0 to 1.
     """
     real, synthetic = check_tables(real, synthetic)
     if not 0 < rare <= 1:

@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from ..core.texts import count_words
-from ..evaluation.contamination import HeldOut, question_key
-from ..evaluation.mauve import masked
+from ..evaluation.contamination import HeldOut, masked, question_key
 
 KEPT = "kept"
 EMPTY = "empty"

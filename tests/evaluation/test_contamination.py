@@ -1,10 +1,10 @@
-"""Test questions that must not be repeated."""
+"""Test questions that must not be repeated, and near copies of training texts."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthkit.evaluation.contamination import HeldOut, question_key
+from synthkit.evaluation.contamination import HeldOut, masked, near_copy_rates, question_key
 
 TEXT = "A shed holds 5 bicycles and 3 loose wheels. How many wheels are in the shed?"
 
@@ -47,3 +47,38 @@ def test_embedsdg_still_offers_the_names():
     from synthkit.embedsdg import prompts
 
     assert prompts.HeldOut is HeldOut and prompts.question_key is question_key
+
+
+def test_masks():
+    assert masked("Ana buys 12 books at 3.50 each.") == masked("ana buys 7 books  at 4 each.")
+    assert masked("Ana buys 12 books.") != masked("Ben buys 12 books.")
+    names = ("Ana", "Ben", "Anabel")
+    assert masked("Ana meets Anabel.", names) == masked("Ben meets Ana.", names) == "@ meets @ ."
+    assert masked("Anatol sleeps.", names) == "anatol sleeps ."
+
+
+def test_near_copies_by_hand():
+    train = ["Ana has 3 dimes.", "Ben has 4 dimes.", "It rains."]
+    made = ["Ana has 9 dimes.", "Ben has 4 dimes.", "It snows.", "Zoe has 3 dimes."]
+    own = [train[0], train[0], train[2], train[1]]
+    rates = near_copy_rates(made, train, own)
+    assert rates["train"].mean == 0.5 and rates["own"].mean == 0.25 and rates["own"].n == 4
+    wide = near_copy_rates(made, train, own, names=("Ana", "Ben", "Zoe"))
+    assert wide["train"].mean == 0.75 and wide["own"].mean == 0.75
+    partly = near_copy_rates(made, train, [train[0], None, None, None])
+    assert partly["own"].mean == 1 and partly["own"].n == 1
+    assert set(near_copy_rates(made, train)) == {"train"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([], ["a"]), "got 0 and 1"),
+        ((["a"], []), "got 1 and 0"),
+        ((["a", "b"], ["a"], ["a"]), "1 texts for 2"),
+        ((["a"], ["a"], [None]), "no text at all"),
+    ],
+)
+def test_rates_of_nothing_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        near_copy_rates(*arguments)

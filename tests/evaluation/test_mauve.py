@@ -3,14 +3,8 @@
 import numpy as np
 import pytest
 
-from synthkit.evaluation.mauve import (
-    MauveScore,
-    masked,
-    mauve,
-    mauve_reference,
-    near_copy_rates,
-    text_features,
-)
+from synthkit.evaluation.contamination import near_copy_rates
+from synthkit.evaluation.mauve import MauveScore, mauve, mauve_reference, text_features
 from synthkit.worlds import load_target
 
 # A reference of our own, on given histograms (Pillutla et al., 2021; Liu et al., 2021).
@@ -95,11 +89,6 @@ def test_equal_histograms_score_one_whatever_the_order_of_ties(k):
     assert found.scores == (1, 1) and found.frontier_integral == 0
 
 
-def test_disjoint_sets_score_nothing():
-    far = mauve(cloud(300, 1), cloud(300, 2, shift=40.0), seeds=(0, 1))
-    assert far.mauve < 0.02 and far.frontier_integral > 0.95
-
-
 def test_missing_modes_cost_more_the_more_are_missing():
     real = cloud(400, 9)
     scores = [mauve(cloud(400, 1, modes=m), real, seeds=(0, 1)).mauve for m in (20, 14, 7)]
@@ -142,19 +131,27 @@ def test_a_collapsed_generator_is_scored_without_a_warning(recwarn, capfd):
     assert not recwarn.list and capfd.readouterr().err == ""
 
 
+def seventh_row(value):
+    return lambda p: np.where(np.arange(300)[:, None] == 7, value, p)
+
+
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "options", "message"),
     [
-        (lambda p: p[:249], "at least 250 rows.*found 249 generated"),
-        (lambda p: p[:, :5], "5 features and real rows 16"),
-        (lambda p: p[:, 0], r"shape \(300,\)"),
-        (lambda p: np.where(np.arange(300)[:, None] == 7, np.nan, p), "1 of the 300.*row 7"),
-        (lambda p: np.where(np.arange(300)[:, None] == 7, np.inf, p), "not finite"),
+        (lambda p: p[:249], {}, "at least 250 rows.*found 249 generated"),
+        (lambda p: p[:, :5], {}, "5 features and real rows 16"),
+        (lambda p: p[:, 0], {}, r"shape \(300,\)"),
+        (seventh_row(np.nan), {}, "1 of the 300.*row 7"),
+        (seventh_row(np.inf), {}, "not finite"),
+        (np.array, {"clusters": 1}, "between 2 and"),
+        (np.array, {"clusters": 301}, "300.*got 301"),
+        (np.array, {"seeds": ()}, "seeds"),
+        (np.array, {"scaling": 0}, "scaling > 0"),
     ],
 )
-def test_features_that_make_no_score_are_refused(change, message):
+def test_what_makes_no_score_is_refused(change, options, message):
     with pytest.raises(ValueError, match=message):
-        mauve(change(cloud(300, 1)), cloud(300, 2))
+        mauve(change(cloud(300, 1)), cloud(300, 2), **options)
 
 
 def test_constant_features_are_refused():
@@ -164,20 +161,6 @@ def test_constant_features_are_refused():
             mauve(np.ones((300, 4)), other)
     apart = mauve(blobs([300, 0]), blobs([0, 300]), clusters=2, seeds=(0,))
     assert apart.mauve < 0.02
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"clusters": 1}, "between 2 and"),
-        ({"clusters": 301}, "300.*got 301"),
-        ({"seeds": ()}, "seeds"),
-        ({"scaling": 0}, "scaling > 0"),
-    ],
-)
-def test_options_that_make_no_score_are_refused(options, message):
-    with pytest.raises(ValueError, match=message):
-        mauve(cloud(300, 1), cloud(300, 2), **options)
 
 
 # --- texts ----------------------------------------------------------------------------------------
@@ -235,38 +218,3 @@ def test_small_sets_give_fewer_dimensions_and_empty_texts_a_row():
 def test_texts_without_features_are_refused(sets, options, message):
     with pytest.raises(ValueError, match=message):
         text_features(*sets, **options)
-
-
-def test_masks():
-    assert masked("Ana buys 12 books at 3.50 each.") == masked("ana buys 7 books  at 4 each.")
-    assert masked("Ana buys 12 books.") != masked("Ben buys 12 books.")
-    names = ("Ana", "Ben", "Anabel")
-    assert masked("Ana meets Anabel.", names) == masked("Ben meets Ana.", names) == "@ meets @ ."
-    assert masked("Anatol sleeps.", names) == "anatol sleeps ."
-
-
-def test_near_copies_by_hand():
-    train = ["Ana has 3 dimes.", "Ben has 4 dimes.", "It rains."]
-    made = ["Ana has 9 dimes.", "Ben has 4 dimes.", "It snows.", "Zoe has 3 dimes."]
-    own = [train[0], train[0], train[2], train[1]]
-    rates = near_copy_rates(made, train, own)
-    assert rates["train"].mean == 0.5 and rates["own"].mean == 0.25 and rates["own"].n == 4
-    wide = near_copy_rates(made, train, own, names=("Ana", "Ben", "Zoe"))
-    assert wide["train"].mean == 0.75 and wide["own"].mean == 0.75
-    partly = near_copy_rates(made, train, [train[0], None, None, None])
-    assert partly["own"].mean == 1 and partly["own"].n == 1
-    assert set(near_copy_rates(made, train)) == {"train"}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (([], ["a"]), "got 0 and 1"),
-        ((["a"], []), "got 1 and 0"),
-        ((["a", "b"], ["a"], ["a"]), "1 texts for 2"),
-        ((["a"], ["a"], [None]), "no text at all"),
-    ],
-)
-def test_rates_of_nothing_are_refused(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        near_copy_rates(*arguments)

@@ -15,7 +15,8 @@ from ...core.files import read_json, sha256_text, write_json
 from ...core.paths import embedded_lm_dir
 from ...difflm.synthesizer import DiffLM, TriesUsedUp, with_changes
 from ...evaluation.table_baselines import ctgan_table, great_table, tvae_table
-from ...evaluation.tables import evaluate_table, reference_rows, reference_tables, utility
+from ...evaluation.table_utility import utility
+from ...evaluation.tables import evaluate_table, reference_rows, reference_tables
 from ...worlds import load_world
 from ...worlds.census import POSITIVE, joint_distance
 from ..measurements import Log

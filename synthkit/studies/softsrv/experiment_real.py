@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ...evaluation.mauve import mauve, near_copy_rates, text_features
+from ...evaluation.contamination import near_copy_rates
+from ...evaluation.mauve import mauve, text_features
 from ...softsrv.synthesizer import PRESETS, SoftSRV, fitting, target_texts
 from ..measurements import Log, study_key
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ...evaluation.mauve import mauve, near_copy_rates, text_features
+from ...evaluation.contamination import near_copy_rates
+from ...evaluation.mauve import mauve, text_features
 from ...lm.finetune import PROMPT, FinetunePreset, answer, final_answer, finetune
 from ...sandbox import run_tests
 from ...worlds.targets import Target, factor_tv
