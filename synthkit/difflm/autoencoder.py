@@ -22,7 +22,7 @@ from ..core.presets import choose_preset
 from ..core.saved import open_saved, save_folder
 from .format_model import check_ids, freeze, place_weights, widths
 from .text_encoder import text_encoder
-from ..lm.decoding import Sampling, cache_of, choose, supported, with_cache
+from ..lm.decoding import Sampling, choose, run_decoder, supported, with_cache
 from ..lm.fingerprint import fingerprint
 from ..lm.training import History, Schedule, batch_at, train
 
@@ -334,22 +334,27 @@ def _decoded(model, z: Tensor, first: int, sampling: Sampling, legal) -> Tensor:
     noise = noise.astype(np.float32) if z.device.type == "mps" else noise  # it knows no float64
     ids = torch.zeros(b, 0, dtype=torch.long, device=z.device)
     going = torch.ones(b, dtype=torch.bool, device=z.device)
-    given = injected(decoder, injector, vectors, table(front))
-    fixed = supported(decoder, logits_to_keep=1)
-    for t in range(codec.length):
-        out = decoder(**given, **fixed, use_cache=True)
-        logits = out.logits[:, -1].float()
+
+    def choose_next(logits: Tensor):
+        nonlocal ids, going
+        logits = logits.float()
         if legal is not None:
             logits = only_legal(logits, legal.allowed(ids), going)
-        token = choose(logits, torch.as_tensor(noise[:, t], device=z.device), sampling)
+        uniform = torch.as_tensor(noise[:, ids.shape[1]], device=z.device)
+        token = choose(logits, uniform, sampling)
         ids = torch.cat([ids, torch.where(going, token, codec.pad)[:, None]], 1)
         if model.ends:
             going = going & (token != codec.eos)
-            if not going.any():
-                break
-        embeds = table(ids[:, -1:])
-        embeds = embeds + vectors.to(embeds) if injector.kind == "embedding" else embeds
-        given = {"inputs_embeds": embeds, **with_cache(decoder, cache_of(out))}
+        more = ids.shape[1] < codec.length and going.any()
+        return (ids[:, -1], None) if more else None
+
+    def embed(tokens: Tensor) -> Tensor:
+        embeds = table(tokens[:, None])
+        return embeds + vectors.to(embeds) if injector.kind == "embedding" else embeds
+
+    run_decoder(
+        decoder, injected(decoder, injector, vectors, table(front)), choose_next, embed=embed
+    )
     return ids
 
 
@@ -619,9 +624,7 @@ def save_autoencoder(model, folder: str | Path) -> Path:
     return save_folder(folder, "autoencoder", pack_autoencoder(model), {})
 
 
-def load_autoencoder(
-    folder: str | Path, decoder: nn.Module, codec, encoder=None
-) -> Autoencoder:
+def load_autoencoder(folder: str | Path, decoder: nn.Module, codec, encoder=None) -> Autoencoder:
     """The autoencoder that `save` saved; see `unpack_autoencoder`.
 
     Raises:

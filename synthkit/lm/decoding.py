@@ -102,7 +102,52 @@ def cache_of(output):
     return output["cache"] if "cache" in output else output.get("past_key_values")
 
 
+Choice = tuple[Tensor, Tensor | None]  # the next tokens (b,), and the places of the batch kept
+
+
 @torch.no_grad()
+def run_decoder(
+    model: nn.Module,
+    inputs: dict,
+    choose_next: Callable[[Tensor], Choice | None],
+    *,
+    mask: Tensor | None = None,
+    embed: Callable[[Tensor], Tensor] | None = None,
+) -> None:
+    """Decode a batch with a key-value cache: the loop behind every generation of the kit.
+
+    Args:
+        model: a causal LM in eval mode.
+        inputs: of the first forward pass: `inputs_embeds` (b, m, N), perhaps a filled cache.
+        choose_next: from logits (b, V) of the next token to the tokens (b,) that are taken, and
+            which places of the batch go on (None: all); or None at the end.
+        mask: (b, m), 1 for what is there; None where nothing is padded.
+        embed: from tokens (b,) to the embeddings (b, 1, N) that stand for them; None: the model's.
+    """
+    fixed = supported(model, use_cache=True, logits_to_keep=1)
+    positioned = mask is not None and bool(supported(model, position_ids=None))  # ALiBi takes none
+    inputs, new = dict(inputs), None  # all positions at first, then the last one
+    while True:
+        if mask is not None:
+            inputs["attention_mask"] = mask
+        if positioned:
+            inputs["position_ids"] = positions(mask)[:, new:]
+        out = model(**inputs, **fixed)
+        choice = choose_next(out.logits[:, -1])
+        if choice is None:
+            return
+        tokens, keep = choice
+        cache, new = cache_of(out), -1
+        if keep is not None:
+            cache.batch_select_indices(keep)
+            tokens, mask = tokens[keep], None if mask is None else mask[keep]
+        if mask is not None:
+            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+        # Through input_ids, so that the model scales its embeddings as it always does.
+        taken = {"inputs_embeds": embed(tokens)} if embed else {"input_ids": tokens[:, None]}
+        inputs = taken | with_cache(model, cache)
+
+
 def decode(
     model: nn.Module,
     rows: Sequence[Tensor],
@@ -133,29 +178,21 @@ def decode(
     sampling = sampling or Sampling()
     batch = _Batch(rows, row_ids, limits, set(eos), sampling, stopped)
     embeds, mask = left_pad(rows)
-    fixed = supported(model, use_cache=True, logits_to_keep=1)
-    positioned = bool(supported(model, position_ids=None))  # ALiBi models take none
-    inputs, cache = {"inputs_embeds": embeds}, None
-    while True:
-        if positioned:
-            new = 1 if cache is not None else mask.shape[1]
-            inputs["position_ids"] = positions(mask)[:, -new:]
-        out = model(**inputs, **fixed, attention_mask=mask, **with_cache(model, cache))
-        cache = cache_of(out)
-        tokens = choose(out.logits[:, -1], batch.noise(), sampling)
+
+    def choose_next(logits: Tensor) -> Choice | None:
+        tokens = choose(logits, batch.noise(), sampling)
         batch.take(tokens.tolist())
         if not batch.running:
-            return batch.tokens
+            return None
         keep = batch.compact()
         if keep is not None:
-            keep = torch.tensor(keep, device=mask.device)
-            cache.batch_select_indices(keep)
-            mask, tokens = mask[keep], tokens[keep]
+            keep = torch.tensor(keep, device=logits.device)
             if compacted is not None:
                 compacted(keep)
-        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-        # Through input_ids, so that the model scales its embeddings as it always does.
-        inputs = {"input_ids": tokens[:, None]}
+        return tokens, keep
+
+    run_decoder(model, {"inputs_embeds": embeds}, choose_next, mask=mask)
+    return batch.tokens
 
 
 class _Batch:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..datasets import as_dataset
-from ..lm.decoding import cache_of, end_tokens, left_pad, new_text, positions, supported, with_cache
+from ..lm.decoding import end_tokens, left_pad, new_text, run_decoder
 from ..lm.rows import batches
 from .synthesizer import SPA, check_base
 
@@ -147,21 +147,18 @@ def beams(lm, rows: Sequence[Tensor], n: int, strength: float, limit: int) -> li
         limit: most new tokens.
     """
     ends, p = torch.tensor(sorted(end_tokens(lm.model, lm.eos_id)), device=lm.device), len(rows)
-    embeds, mask = left_pad([row for row in rows for _ in range(n)])  # groups of a row together
-    fixed = supported(lm.model, use_cache=True, logits_to_keep=1)
-    positioned = bool(supported(lm.model, position_ids=None))
-    inputs, cache, made = {"inputs_embeds": embeds}, None, []
     running = torch.ones(p * n, dtype=torch.bool, device=lm.device)
-    while len(made) < limit and running.any():
-        if positioned:
-            inputs["position_ids"] = positions(mask)[:, -(1 if made else mask.shape[1]) :]
-        out = lm.model(**inputs, **fixed, attention_mask=mask, **with_cache(lm.model, cache))
-        cache = cache_of(out)
-        tokens = take_turns(out.logits[:, -1].view(p, n, -1), running.view(p, n), strength)
+    made: list[Tensor] = []
+
+    def choose_next(logits: Tensor):
+        tokens = take_turns(logits.view(p, n, -1), running.view(p, n), strength)
         made.append(torch.where(running, tokens, -1))
-        running = running & ~torch.isin(tokens, ends)
-        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-        inputs = {"input_ids": tokens[:, None]}
+        running.logical_and_(~torch.isin(tokens, ends))
+        return (tokens, None) if len(made) < limit and running.any() else None
+
+    embeds, mask = left_pad([row for row in rows for _ in range(n)])  # groups of a row together
+    if limit > 0:
+        run_decoder(lm.model, {"inputs_embeds": embeds}, choose_next, mask=mask)
     table = torch.stack(made, 1).tolist() if made else [[]] * (p * n)
     stop = {-1, *ends.tolist()}
     texts = [[token for token in each if token not in stop] for each in table]
