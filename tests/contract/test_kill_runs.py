@@ -11,7 +11,7 @@ TOOL = Path(__file__).parents[1] / "tools" / "kill_runs.py"
 
 
 def test_killed_runs_end_like_whole_ones():
-    runs = ("finetune", "softsrv_fit", "spa_fit")
+    runs = ("finetune", "SoftSRV_fit", "SPA_fit")
     done = subprocess.run(
         [sys.executable, TOOL, "--aimed", "6", "--random", "0", "--runs", *runs],
         capture_output=True, text=True, timeout=300,

@@ -23,55 +23,75 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import pandas as pd
 import safetensors.torch
 import torch
+from contract.methods import METHODS, SMALL
 from tiny import tiny_lm
 
-from synthkit import SPA, DiffLM, EmbedSDG, SoftSRV, SynAlign, load_lm, load_world
+from synthkit import load_lm
 from synthkit.core import files as storage
 from synthkit.core.checkpoints import remove_checkpoint
 from synthkit.core.saved import save_folder
 from synthkit.lm import pretrain as pretraining
 from synthkit.lm.finetune import FinetunePreset, finetune
-from synthkit.synalign.attributes import oracle
 
 CALLS = ("replace", "unlink", "rmdir", "rename")  # of os, each with a moment before and after it
-QUICK = {  # of DiffLM
-    "format_steps": 6, "format_eval_every": 3, "format_width": 32, "format_hints": 2,
-    "steps": 6, "eval_every": 3, "latent": 3, "tokens": 2, "width": 32, "layers": 1,
-    "diffusion_steps": 6, "diffusion_eval_every": 3, "diffusion_hidden": 16,
-    "diffusion_sample_steps": 4, "batch": 16,
-}  # fmt: skip
 
 
 class Runs:
-    """The long runs of the kit at their smallest; each goes on from what is in its folder."""
+    """The long runs of the kit at their smallest; each goes on from what is in its folder.
+
+    The methods' runs are those of the contract: `NAME_fit` and `NAME_sample`.
+    """
+
+    names = (
+        "finetune", "pretrain", "study", *(f"{n}_{do}" for n in METHODS for do in ("fit", "sample")),
+    )  # fmt: skip
 
     def __init__(self, work: Path):
         torch.set_num_threads(1)
-        small = {"num_hidden_layers": 2, "hidden_size": 32, "intermediate_size": 64}
-        self.lm = load_lm(tiny_lm(work / "lm", **small), device="cpu")
+        self.lm = load_lm(tiny_lm(work / "lm", **SMALL), device="cpu")
         self.lm.with_lora(rank=2, alpha=4, seed=0)  # imports what every child would import
-        self.pairs = [
-            {"question": f"{a} or {b}?", "answer": f"{b} it is" if b < "z" else f"take {a}"}
-            for a in "ABCDEF" for b in "xyz"
-        ]  # fmt: skip
-        self.texts = [f"Anna has {i} apples and buys {j}." for i in range(2, 8) for j in (3, 5, 9)]
-        self.table = pd.DataFrame(
-            {"age": [20, 35, 41, 59, 20, 33] * 10, "sex": ["f", "m", None, "f", "m", "m"] * 10}
-        )
+        self._fitted: dict[str, Any] = {}
+
+    def begin(self, name: str) -> None:
+        """Prepare what a run needs and does not make."""
+        method, _, what = name.partition("_")
+        if what == "sample" and method not in self._fitted:
+            case = METHODS[method]
+            self._fitted[method] = case.make(self._model(case)).fit(case.rows, **case.fit)
+
+    def run(self, name: str, folder: Path) -> None:
+        """Make the result of a run in `folder`, or go on with it."""
+        method, _, what = name.partition("_")
+        if not what:
+            getattr(self, name)(folder)
+        elif what == "fit":
+            case = METHODS[method]
+            made = case.make(self._model(case)).fit(
+                case.rows, checkpoint=folder / "fit", **case.fit
+            )
+            made.save(folder / "saved")
+        else:
+            log, options = folder / "log.jsonl", METHODS[method].sample
+            rows = self._fitted[method].sample(12, checkpoint=log, **options)
+            storage.write_jsonl(folder / "rows.jsonl", rows)
+
+    def _model(self, case: Any) -> Any:
+        return self.lm if case.model else None
 
     def finetune(self, folder: Path) -> None:
         state, preset = folder / "state", FinetunePreset(rank=2, alpha=4, epochs=3, batch_size=4)
+        pairs = [{"question": f"{a} or z?", "answer": f"take {a}"} for a in "ABCDEFGHIJKLMNOPQR"]
         how = {"autocast": False, "checkpoint": state, "checkpoint_every": 3}
-        student = finetune(self.lm, self.pairs, preset, **how)
+        student = finetune(self.lm, pairs, preset, **how)
         named = student.model.named_parameters()
         weights = {name: each.detach().contiguous() for name, each in named if "lora_" in name}
         files = {"weights": safetensors.torch.save(weights)}
@@ -84,39 +104,6 @@ class Runs:
             tokenizer_documents=100, tokens_per_step=512, warmup=2,
         )  # fmt: skip
         pretraining.pretrain(folder, preset, autocast=False, progress=False)
-
-    def softsrv_fit(self, folder: Path) -> None:
-        self.softsrv().fit(self.texts, checkpoint=folder / "state").save(folder / "saved")
-
-    def softsrv_sample(self, folder: Path) -> None:
-        rows = self.fitted_softsrv.sample(12, batch=4, checkpoint=folder / "log.jsonl")
-        storage.write_jsonl(folder / "rows.jsonl", rows)
-
-    def embedsdg_sample(self, folder: Path) -> None:
-        rows = self.fitted_embedsdg.sample(40, seed=0, checkpoint=folder / "log.jsonl")
-        storage.write_jsonl(folder / "rows.jsonl", rows)
-
-    def spa_fit(self, folder: Path) -> None:
-        options = {
-            "reference_updates": 4, "part_updates": 3, "batch_size": 6, "rank": 2, "alpha": 4.0,
-            "min_size": 1, "save_every": 2, "on_small": "fill",
-        }  # fmt: skip
-        spa = SPA(self.lm, 3, **options)
-        spa.fit(self.pairs, self.pairs[:3], checkpoint=folder / "fit").save(folder / "saved")
-
-    def synalign_sample(self, folder: Path) -> None:
-        world = load_world("reviews")
-        method = SynAlign(teacher=oracle(world), picks=10, pool=3.0)
-        method.fit(world.rows(40, seed=0), checkpoint=folder / "fit")
-        storage.write_jsonl(folder / "rows.jsonl", method.sample(8, checkpoint=folder / "sample"))
-
-    def difflm_fit(self, folder: Path) -> None:
-        method = DiffLM(**QUICK).fit(self.table, target="sex", checkpoint=folder / "fit")
-        method.save(folder / "saved")
-
-    def difflm_sample(self, folder: Path) -> None:
-        rows = self.fitted_difflm.sample(20, seed=1, checkpoint=folder / "log.jsonl")
-        storage.write_jsonl(folder / "rows.jsonl", rows)
 
     def study(self, folder: Path) -> None:
         from synthkit.spa.synthesizer import SPAPreset
@@ -135,30 +122,7 @@ class Runs:
         rows = [row for row in result.measurements if row["measure"] != "seconds"]
         storage.write_jsonl(folder / "rows.jsonl", rows)
 
-    def softsrv(self) -> SoftSRV:
-        options = {"steps": 8, "batch_size": 8, "eval_every": 2, "length": 3, "hidden": 8, "k": 2}
-        return SoftSRV(self.lm, "ssmc", **options, max_new_tokens=12, drop=())
 
-    @cached_property
-    def fitted_softsrv(self) -> SoftSRV:
-        return self.softsrv().fit(self.texts)
-
-    @cached_property
-    def fitted_embedsdg(self) -> EmbedSDG:
-        world = load_world("math")
-        return EmbedSDG(load_lm(), world.teacher(), reducer="pca", max_uses=9).fit(
-            world.sample(60, seed=0)
-        )
-
-    @cached_property
-    def fitted_difflm(self) -> DiffLM:
-        return DiffLM(**QUICK).fit(self.table, target="sex")
-
-
-NAMES = (
-    "finetune", "pretrain", "softsrv_fit", "softsrv_sample", "embedsdg_sample", "spa_fit",
-    "synalign_sample", "difflm_fit", "difflm_sample", "study",
-)  # fmt: skip
 COMPARED = {"study": ("rows.jsonl",)}  # its other files hold times and dates
 
 
@@ -272,13 +236,11 @@ class Trials:
 
         def action():
             moments, start = Moments(), time.process_time()
-            run(folder)
+            self.runs.run(name, folder)
             seconds = time.process_time() - start
             facts.write_text(json.dumps([seconds, moments.seen]))
 
-        run = getattr(self.runs, name)
-        for shared in (each for each in ("softsrv", "embedsdg", "difflm") if f"{each}_s" in name):
-            getattr(self.runs, f"fitted_{shared}")
+        self.runs.begin(name)
         folder = self._new_folder()
         if in_child(self.work, action):
             raise RuntimeError(f"{name} fails:\n{(self.work / 'output.txt').read_text()}")
@@ -322,17 +284,18 @@ class Trials:
 
     def trial(self, name: str, where: str, arm: Callable[[], object]) -> None:
         """Kill one run, run it again, and compare."""
-        folder, run = self._new_folder(), getattr(self.runs, name)
+        folder = self._new_folder()
+        run = partial(self.runs.run, name, folder)
 
         def dies():
             arm()
-            run(folder)
+            run()
 
         killed = in_child(self.work, dies)
         fault = None
         if killed == 1:
             fault = f"the first call fails:\n{(self.work / 'output.txt').read_text()}"
-        elif in_child(self.work, lambda: run(folder)):
+        elif in_child(self.work, run):
             fault = f"the second call fails:\n{(self.work / 'output.txt').read_text()}"
         else:
             fault = differences(self.whole[name].files, files_of(folder, name))
@@ -363,7 +326,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--random", type=int, default=100)
     parser.add_argument("--aimed", type=int, default=20)
-    parser.add_argument("--runs", nargs="*", choices=NAMES, default=NAMES)
+    parser.add_argument("--runs", nargs="*", choices=Runs.names, default=Runs.names)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
