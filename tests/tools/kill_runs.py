@@ -52,7 +52,8 @@ class Runs:
     """
 
     names = (
-        "finetune", "pretrain", "study", *(f"{n}_{do}" for n in METHODS for do in ("fit", "sample")),
+        "finetune", "pretrain", "study",
+        *(f"{name}_{what}" for name in METHODS for what in ("fit", "sample")),
     )  # fmt: skip
 
     def __init__(self, work: Path):
