@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,15 +10,8 @@ import typer
 from typer.core import TyperGroup
 
 from . import __version__
+from .studies.registry import NAMES, load_study
 
-# method -> "module:function", called as function(scale=, seeds=, out=, progress=) -> dict
-REPRODUCTIONS = {
-    "embedsdg": "synthkit.studies.embedsdg.experiment:reproduce",
-    "softsrv": "synthkit.studies.softsrv.experiment:reproduce",
-    "spa": "synthkit.studies.spa.experiment:reproduce",
-    "synalign": "synthkit.studies.synalign.experiment:reproduce",
-    "difflm": "synthkit.studies.difflm.experiment:reproduce",
-}
 SCALES = ("fast", "study", "paper")
 USER_ERRORS = (ValueError, OSError, RuntimeError)  # OSError holds "not found" and "no connection"
 Scale = Literal["fast", "study", "paper"]
@@ -76,7 +67,7 @@ def main(
 @app.command()
 def reproduce(
     method: Annotated[
-        str | None, typer.Argument(help=f"One of {', '.join(REPRODUCTIONS)}; default: all.")
+        str | None, typer.Argument(help=f"One of {', '.join(NAMES)}; default: all.")
     ] = None,
     scale: Annotated[
         str | None, typer.Option(help="fast, study or paper; default: $SYNTHKIT_SCALE, or fast.")
@@ -90,14 +81,14 @@ def reproduce(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bars.")] = False,
 ) -> None:
     """Run a method's experiment: a table on the screen, figures and numbers in a folder."""
-    names = [method] if method else list(REPRODUCTIONS)
-    if method and method not in REPRODUCTIONS:
-        raise ValueError(f"no experiment is called {method!r}; there is {', '.join(REPRODUCTIONS)}")
     chosen, numbers = read_scale(scale), read_seeds(seeds)
-    for name in names:
+    studies = {name: load_study(name) for name in ([method] if method else NAMES)}
+    from .studies.runner import run
+
+    for name, study in studies.items():
         folder = out / f"{name}-{chosen}"
         typer.echo(f"{name} at scale {chosen}", err=True)
-        _function(REPRODUCTIONS[name])(scale=chosen, seeds=numbers, out=folder, progress=not quiet)
+        run(study, chosen, seeds=numbers, out=folder, progress=not quiet)
         typer.echo(f"{name}: figures and results are in {folder}", err=True)
 
 
@@ -225,8 +216,3 @@ def read_seeds(text: str | None) -> list[int] | None:
     if not all(part.isdecimal() for part in parts) or len(set(map(int, parts))) < len(parts):
         raise ValueError(f"--seeds is {text!r}; write different whole numbers, such as 0,1,2")
     return [int(part) for part in parts]
-
-
-def _function(address: str) -> Callable[..., Any]:
-    module, name = address.split(":")
-    return getattr(import_module(module), name)

@@ -1,8 +1,6 @@
 """The command line and the doctor: what they print, their exit status, one line an error."""
 
 import json
-import sys
-import types
 
 import pytest
 from typer.testing import CliRunner
@@ -19,11 +17,11 @@ def run(*arguments):
 def experiment(monkeypatch):
     """Stands in for every method's experiment; keeps what it was called with."""
     calls = []
-    module = types.ModuleType("stand_in")
-    module.reproduce = lambda **options: calls.append(options) or {"ran": True}
-    monkeypatch.setitem(sys.modules, "stand_in", module)
-    for method in cli.REPRODUCTIONS:
-        monkeypatch.setitem(cli.REPRODUCTIONS, method, "stand_in:reproduce")
+
+    def run(study, scale, **options):
+        calls.append({"study": study.name, "scale": scale, **options})
+
+    monkeypatch.setattr("synthkit.studies.runner.run", run)
     monkeypatch.delenv("SYNTHKIT_SCALE", raising=False)
     return calls
 
@@ -42,7 +40,13 @@ def test_reproduce_passes_what_was_asked(experiment, tmp_path):
     )
     assert done.exit_code == 0, done.output
     assert experiment == [
-        {"scale": "study", "seeds": [0, 3], "out": tmp_path / "embedsdg-study", "progress": True}
+        {
+            "study": "embedsdg",
+            "scale": "study",
+            "seeds": [0, 3],
+            "out": tmp_path / "embedsdg-study",
+            "progress": True,
+        }
     ]
 
 
@@ -50,7 +54,7 @@ def test_reproduce_defaults_to_every_method_and_the_environment(experiment, tmp_
     assert run("reproduce", "--quiet", "--out", str(tmp_path)).exit_code == 0
     monkeypatch.setenv("SYNTHKIT_SCALE", "study")
     assert run("reproduce", "--quiet", "--out", str(tmp_path)).exit_code == 0
-    every = len(cli.REPRODUCTIONS)
+    every = len(cli.NAMES)
     assert [call["scale"] for call in experiment] == ["fast"] * every + ["study"] * every
     assert len({call["out"] for call in experiment}) == 2 * every
     assert experiment[0]["seeds"] is None and experiment[0]["progress"] is False
@@ -111,10 +115,10 @@ def test_a_bad_scale_in_the_environment_is_named(experiment, monkeypatch):
 
 
 def test_a_fault_of_the_code_is_not_hidden(experiment, monkeypatch):
-    def broken(**options):
+    def broken(*study, **options):
         raise KeyError("a fault")
 
-    monkeypatch.setattr(sys.modules["stand_in"], "reproduce", broken)
+    monkeypatch.setattr("synthkit.studies.runner.run", broken)
     assert isinstance(run("reproduce").exception, KeyError)
 
 

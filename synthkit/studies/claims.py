@@ -1,16 +1,16 @@
-"""Claims about a study: a number that was asked for before the run, what was found, a verdict."""
+"""Claims of a study: a number that was asked for before the run, what was found, a verdict."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.intervals import Interval, mean_interval
-from .measurements import print_table, values
+from .measurements import values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,26 +43,121 @@ def verdict(found: Interval | None, least: float = 0.0, *, strict: bool = False)
     return SUPPORTED if found.low >= enough else UNDECIDED
 
 
+# --- what is claimed ------------------------------------------------------------------------------
+
+Name = str | Callable[["Result", Mapping[str, str]], str]  # or found in a run, at one place
+
+
+def _name(name: Name, result: Result, place: Mapping[str, str]) -> str:
+    return name if isinstance(name, str) else name(result, place)
+
+
+@dataclass(frozen=True)
+class Level:
+    """One number per seed: a measure of an arm, its size alone if `absolute`, times `sign`."""
+
+    measure: Name
+    arm: Name
+    sign: int = 1
+    absolute: bool = False
+
+    def numbers(self, result: Result, place: Mapping[str, str]) -> np.ndarray:
+        measure, arm = (_name(name, result, place) for name in (self.measure, self.arm))
+        found = values(result, measure, arm, **place)
+        return self.sign * (np.abs(found) if self.absolute else found)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """One number per seed: a measure of an arm, minus that of another (or minus its `less`)."""
+
+    measure: Name
+    arm: Name
+    against: Name
+    less: Name | None = None
+
+    def numbers(self, result: Result, place: Mapping[str, str]) -> np.ndarray:
+        first = Level(self.measure, self.arm).numbers(result, place)
+        return first - Level(self.less or self.measure, self.against).numbers(result, place)
+
+
 @dataclass(frozen=True)
 class Claim:
-    """A statement about a study with the number it needs, and what was found.
+    """A statement about a study, with the number that it needs.
+
+    Attributes:
+        id: unique in its study.
+        text: the sentence; "{arm}" stands for the arm of the rule.
+        rule: the number that is measured for each seed.
+        least: the number that the mean must reach; by place, where it differs, and then the claim
+            is made in these places only.
+        strict: reaching it is not enough, it must be exceeded.
+        paper: where the method's paper says so (in direction: `least` is the kit's); empty for a
+            claim of the kit's own.
+        reported: the paper's number, where it is known.
+        at: the places where it is made; default: all.
+    """
+
+    id: str
+    text: str
+    rule: Level | Gap
+    least: float | Mapping[str, float] = 0.0
+    strict: bool = False
+    paper: str = ""
+    reported: str = ""
+    at: tuple[str, ...] = ()
+
+    def made_at(self, place: str) -> bool:
+        """Tell whether the claim is made in a place."""
+        return place in (self.least if isinstance(self.least, Mapping) else self.at or (place,))
+
+    def find(self, result: Result, name: str, place: Mapping[str, str]) -> Finding:
+        """The claim with what a run measured in one place."""
+        least = self.least[name] if isinstance(self.least, Mapping) else self.least
+        text = self.text.format(arm=_name(self.rule.arm, result, place))
+        numbers = self.rule.numbers(result, place)
+        return level(text, numbers, least, where=name, strict=self.strict, claim=self)
+
+
+def judge(
+    claims: Iterable[Claim], result: Result, places: Mapping[str, Mapping[str, str]]
+) -> list[Finding]:
+    """Every claim in every place where it is made, with what a run measured there."""
+    claims = tuple(claims)
+    return [
+        claim.find(result, name, place)
+        for name, place in places.items()
+        for claim in claims
+        if claim.made_at(name)
+    ]
+
+
+# --- what was found -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A statement with the number it needs, and what was measured.
 
     Attributes:
         text: what is claimed.
-        world: where.
+        place: where.
         numbers: what was measured, one number per seed; none if it was not run.
-        least: the number that must be reached.
-        strict: reaching it is not enough, it must be exceeded.
-        in_paper: whether the method's paper makes this claim (in direction; `least` is the kit's),
-            or the kit does.
+        least, strict: see `Claim`.
+        claim: the declaration it comes from, if any.
     """
 
     text: str
-    world: str
+    place: str
     numbers: tuple[float, ...]
     least: float
     strict: bool = False
-    in_paper: bool = False
+    claim: Claim | None = field(default=None, repr=False)
+
+    @property
+    def in_paper(self) -> bool:
+        """Whether the method's paper makes this claim, or the kit does."""
+        return self.claim is not None and bool(self.claim.paper)
 
     @property
     def found(self) -> Interval | None:
@@ -92,50 +187,30 @@ class Claim:
         return found.text(digits)
 
 
-def gap(
-    result: Result, text: str, measure: str, arm: str, against: str, least: float, *,
-    where: str = "", strict: bool = False, in_paper: bool = False, **labels: str,
-) -> Claim:  # fmt: skip
-    """A claim about the difference of two arms, over the seeds that have both."""
-    a, b = (values(result, measure, name, **labels) for name in (arm, against))
-    at = where or labels.get("world", "")
-    return level(text, a - b, least, where=at, strict=strict, in_paper=in_paper)
-
-
 def level(
-    text: str, numbers: Sequence[float] | np.ndarray, least: float, *, where: str = "",
-    strict: bool = False, in_paper: bool = False,
-) -> Claim:  # fmt: skip
-    """A claim about one number per seed; those that were not measured are NaN."""
+    text: str, numbers: Sequence[float] | np.ndarray, least: float = 0.0, *, where: str = "",
+    strict: bool = False, claim: Claim | None = None,
+) -> Finding:  # fmt: skip
+    """A finding from one number per seed; those that were not measured are NaN."""
     found = np.asarray(numbers, dtype=float)
     there = tuple(found[np.isfinite(found)].tolist())
-    return Claim(text, where, there, least, strict, in_paper)
+    return Finding(text, where, there, least, strict, claim)
 
 
-def level_of(
-    result: Result, text: str, measure: str, arm: str, least: float, *, sign: int = 1,
-    where: str = "", strict: bool = False, in_paper: bool = False, **labels: str,
-) -> Claim:  # fmt: skip
-    """A claim about one measure of one arm, or about minus it."""
-    numbers = sign * values(result, measure, arm, **labels)
-    at = where or labels.get("world", "")
-    return level(text, numbers, least, where=at, strict=strict, in_paper=in_paper)
-
-
-def verdicts(claims: Iterable[Claim]) -> pd.DataFrame:
-    """The claims as a table: what, where, whether the paper makes it, measured, needed, verdict."""
+def verdicts(findings: Iterable[Finding]) -> pd.DataFrame:
+    """The findings as a table: what, where, if the paper says so, measured, needed, verdict."""
     import pandas as pd
 
     rows = [
         {
-            "claim": claim.text,
-            "world": claim.world,
-            "in the paper": "yes" if claim.in_paper else "no",
-            "measured": claim.measured,
-            "needed": f"{'>' if claim.strict else '>='} {claim.least:+.2f}",
-            "verdict": claim.verdict,
+            "claim": found.text,
+            "world": found.place,
+            "in the paper": "yes" if found.in_paper else "no",
+            "measured": found.measured,
+            "needed": f"{'>' if found.strict else '>='} {found.least:+.2f}",
+            "verdict": found.verdict,
         }
-        for claim in claims
+        for found in findings
     ]
     columns = ["claim", "world", "in the paper", "measured", "needed", "verdict"]
     return pd.DataFrame(rows, columns=columns)
@@ -162,9 +237,3 @@ def tally(table: pd.DataFrame) -> str:
         text += f"; of the {len(theirs)} that the paper makes, {supported} supported"
     left = len(table) - len(run)
     return f"{text}; {left} not run" if left else text
-
-
-def print_claims(claims: Iterable[Claim]) -> None:
-    """Print the claims that were run with their verdicts, and under them the tally and the rule."""
-    table = verdicts(claims)
-    print_table(run_only(table).set_index("claim"), "Claims", (f"{tally(table)}.", RULE))

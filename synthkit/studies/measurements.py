@@ -1,26 +1,28 @@
-"""The measurements of an experiment: written as they come, read back by measure and arm."""
+"""The measurements of a study: written as they come, read back by measure, arm and place."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from itertools import chain
 from pathlib import Path
+from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import __version__
-from ..core.intervals import Interval, paired_interval
+from ..core.intervals import Interval, mean_interval, paired_interval
 from ..core.resume import ResumeLog, run_key
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
 
     from .results import Result
+
+_PLACE = ("labels", "unit", "seed")
 
 
 class Log:
@@ -47,7 +49,7 @@ class Log:
         self._log = ResumeLog(path, key, place=_PLACE, what="the measurements of a study")
         finished = (e for place, e in self._log.entries.items() if self._log.is_finished(*place))
         self.rows: list[dict[str, Any]] = [row for entry in finished for row in entry["rows"]]
-        self._open: list[list[dict[str, Any]]] = []  # rows of the units under way, inner ones last
+        self._open: list[list[dict[str, Any]]] = []  # rows of the unit under way, if any
 
     def __enter__(self) -> Log:
         return self
@@ -105,15 +107,6 @@ class Log:
         return ", ".join(f"{name}={value}" for name, value in self.labels.items()), unit, seed
 
 
-def in_order(logs: Iterable[Log], seeds: Sequence[int]) -> list[dict[str, Any]]:
-    """The rows of several logs seed by seed, as if they had been measured into one."""
-    rows = [row for log in logs for row in log.rows]
-    return [row for seed in seeds for row in rows if row["seed"] == seed]
-
-
-_PLACE = ("labels", "unit", "seed")
-
-
 def study_key(**parts: Any) -> str:
     """The key of a study's log: a hash of `parts` (see `run_key`) and of the kit's version.
 
@@ -121,6 +114,21 @@ def study_key(**parts: Any) -> str:
     row has its own, and further ones may be measured later.
     """
     return run_key(version=__version__, **parts)
+
+
+# --- read back ------------------------------------------------------------------------------------
+
+
+def places(result: Result, form: str) -> dict[str, dict[str, str]]:
+    """The labels of every place where a run measured, by its name, in the order of the run.
+
+    Args:
+        form: how labels name a place, such as "{world}, {skew} skew".
+    """
+    names = [name for _, name, _, _ in Formatter().parse(form) if name]
+    found = [{name: row[name] for name in names} for row in result.measurements
+             if all(name in row for name in names)]  # fmt: skip
+    return {form.format(**labels): labels for labels in found}
 
 
 def values(result: Result, measure: str, arm: str, **labels: str) -> np.ndarray:
@@ -149,47 +157,35 @@ def mean(numbers: np.ndarray, digits: int = 3) -> float | None:
     return round(float(there.mean()), digits) if len(there) else None
 
 
-def caveats(result: Result) -> tuple[str, ...]:
-    """What a reader of a run's tables has to be told: nothing, or that its seeds are too few."""
-    if len(result.seeds) >= 3:
-        return ()
-    return ("Fewer than three seeds: the numbers show that it runs, and decide nothing.",)
+def told(numbers: np.ndarray) -> str:
+    """The mean of what is there: with its interval from three numbers on, else with a sign."""
+    there = numbers[np.isfinite(numbers)]
+    if len(there) >= 3:
+        return str(mean_interval(there))
+    return f"{there.mean():+.3f}" if len(there) else "-"
 
 
-def save_figure(path: Path, draw: Callable[[Axes], None], size: tuple[float, float]) -> None:
-    """Draw on new axes of that size in inches, without a display, and write the figure."""
-    import matplotlib
+def means(
+    result: Result, columns: Mapping[str, str], arms: tuple[str, ...] | None = None, **labels: str
+) -> pd.DataFrame:
+    """Mean over the seeds, a row for each arm; arms and columns without any number are left out.
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    Args:
+        columns: by heading, a measure.
+        arms: in order; default: as they were measured.
+        labels: of the place.
+    """
+    import pandas as pd
 
-    from ..core.plots import style
-
-    style()
-    figure, axes = plt.subplots(figsize=size)
-    draw(axes)
-    figure.savefig(path)
-    plt.close(figure)
-
-
-def print_table(frame: pd.DataFrame, title: str, notes: tuple[str, ...] = ()) -> None:
-    """Print a table whose index is its first column, and notes under it."""
-    from rich.console import Console
-    from rich.table import Table
-
-    printed = Table(title=title)
-    for name in (frame.index.name or "", *frame.columns):
-        printed.add_column(str(name), justify="right" if printed.columns else "left")
-    for name, row in frame.iterrows():
-        printed.add_row(str(name), *(_cell(value) for value in row))
-    console = Console(width=120)
-    console.print(printed)
-    for note in notes:
-        console.print(note)
-
-
-def _cell(value: Any) -> str:
-    return "-" if value is None or value != value else str(value)
+    if arms is None:
+        there = (row["arm"] for row in result.measurements if _matches(row, labels))
+        arms = tuple(dict.fromkeys(there))
+    rows = [
+        {"arm": arm, **{k: mean(values(result, m, arm, **labels)) for k, m in columns.items()}}
+        for arm in arms
+    ]
+    frame = pd.DataFrame(rows, columns=["arm", *columns]).set_index("arm")
+    return frame.dropna(axis=1, how="all").dropna(how="all")
 
 
 def _matches(row: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

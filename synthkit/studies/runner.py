@@ -1,96 +1,104 @@
-"""The frame of a method's experiment: a scale's preset, seeds in turn, a log, a recorded result."""
+"""Run a study: seeds in turn, a log that an interrupted run resumes from, a recorded result."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .measurements import Log, study_key
-
-if TYPE_CHECKING:
-    from .results import Result
-
-
-def without_seeds(preset: Any) -> Any:
-    """A preset, whichever seeds it names."""
-    return replace(preset, seeds=())
+from .report import show
+from .results import Result, record
+from .study import Case, Study
 
 
-def with_method(presets: Mapping[str, Any]) -> Callable[[Any], Any]:
-    """From an experiment's preset to itself and what `method`, a name in `presets`, stands for."""
-
-    def fixed(preset: Any) -> tuple[Any, Any]:
-        name = preset.method
-        return without_seeds(preset), presets[name] if isinstance(name, str) else name
-
-    return fixed
-
-
-def run_study(
-    method: str,
-    presets: Mapping[str, Any],
-    run_seed: Callable[[Any, Any, int, Log], None],
-    show: Callable[[Result, Path], None],
+def run(
+    study: Study,
+    preset: Any = "fast",
     *,
-    scale: str,
-    seeds: Sequence[int] | None,
-    out: str | Path,
-    notes: str,
-    instead: str,
+    lm: Any = None,
+    seeds: Sequence[int] | None = None,
+    out: str | Path | None = None,
     progress: bool = False,
-    flat: Callable[[Any], dict[str, Any]] = asdict,
-    fixed: Callable[[Any], Any] = without_seeds,
-    expected: Callable[[Any], Iterable[Mapping[str, str]]] = lambda preset: (),
 ) -> Result:
-    """Run an experiment at one scale on the embedded model, and write `result.json` to `out`.
+    """Run a study, write `result.json` and its figures to `out`, and print its tables.
 
     An interrupted run continues: a unit that is finished is on disk, and the result is the same to
-    the byte, but for times and dates.
+    the byte, but for times and dates. Further seeds can be added to the same `out`.
 
     Args:
-        method: its name, as on the command line.
-        presets: by scale; each has `seeds`.
-        run_seed: from (lm, preset, seed, log) to measurements in the log; what is in the log
-            already it does not run again.
-        show: prints the result's tables and writes its figures to a folder.
-        scale, seeds, out, progress: as on the command line; None for the preset's seeds.
-        notes: what a reader of the numbers has to know.
-        instead: what there is for a scale without an experiment.
-        flat: the preset as plain values, to be recorded.
-        fixed: from a preset to what of it the measurements depend on, presets it names included.
-        expected: from a preset to what must have been measured for every seed; see `record`.
+        preset: a scale of the study's presets, or one of your own, which is recorded as "study".
+        lm: the model of a study that asks one; default: the embedded one.
+        seeds: default: those of the preset.
+        out: a folder; default: in `runs`, with the study's name and the scale.
 
     Raises:
-        ValueError: a scale without an experiment; a log in `out` of another preset, model or
-            version, or a damaged one; a result with holes.
+        ValueError: a scale without a preset; a log in `out` of other data, another preset, model or
+            version, or a damaged one; a result with holes (see `results.record`).
     """
     from tqdm import tqdm
 
-    from ..lm import load_lm
-    from .results import record
-
-    if scale not in presets:
-        known = " or ".join(presets)
-        raise ValueError(f"the experiment runs at scale {known}, not {scale!r}; {instead}")
-    preset, out, lm = presets[scale], Path(out), load_lm()
+    scale, preset = _chosen(study, preset)
     seeds = list(preset.seeds if seeds is None else seeds)
-    key = study_key(method=method, preset=fixed(preset), model=lm.fingerprint)
-    with Log(out / "measurements.jsonl", key) as log:
+    out = Path(out or Path("runs") / f"{study.name}-{scale}")
+    if lm is None and study.model is None:
+        from ..lm import load_lm
+
+        lm = load_lm()
+    cases = study.cases(preset)
+    with ExitStack() as stack:  # all logs are opened, or refused, before anything is measured
+        logs = {
+            case.log: stack.enter_context(Log(out / case.log, _key(study, case, preset, lm)))
+            for case in {case.log: case for case in cases}.values()
+        }
         for seed in tqdm(seeds, desc="seeds", disable=not progress):
-            run_seed(lm, preset, seed, log)
-        result = record(
-            out / "result.json",
-            method=method,
-            command=f"synthkit reproduce {method} --scale {scale}",
-            preset=flat(preset),
-            scale=scale,
-            model={**lm.describe(), "fingerprint": lm.fingerprint},
-            seeds=seeds,
-            measurements=[row for row in log.rows if row["seed"] in seeds],
-            notes=notes,
-            expected=expected(preset),
-        )
-    show(result, out)
+            for case in cases:
+                measure(case, lm, case.preset or preset, seed, logs[case.log], progress)
+        rows = [row for log in logs.values() for row in log.rows]
+    result = record(
+        out / "result.json",
+        method=study.name,
+        command=study.command or f"synthkit reproduce {study.name} --scale {scale}",
+        preset={**asdict(preset), **study.given},
+        scale=scale,
+        model=study.model or {**lm.describe(), "fingerprint": lm.fingerprint},
+        seeds=seeds,
+        measurements=[row for seed in seeds for row in rows if row["seed"] == seed],
+        notes=study.notes,
+        expected=[wanted for case in cases for wanted in case.expected()],
+    )
+    show(study, result, out)
     return result
+
+
+def measure(case: Case, lm: Any, preset: Any, seed: int, log: Log, progress: bool = False) -> None:
+    """Measure every unit of one case and seed that is not finished in `log`."""
+    log = log.labelled(**case.labels)
+    trial = case.trial(lm, preset, seed, log, progress)
+    for unit in case.units:
+        trial.log = log.labelled(**unit.labels)
+        if not trial.log.done(unit.name, seed):
+            with trial.log.unit(unit.name, seed):
+                unit.measure(trial)
+    trial.finish()
+
+
+def _chosen(study: Study, preset: Any) -> tuple[str, Any]:
+    """The scale and the preset."""
+    if not isinstance(preset, str):
+        return "study", preset
+    if preset not in study.presets:
+        known = " or ".join(study.presets)
+        raise ValueError(f"the study runs at scale {known}, not {preset!r}; {study.instead}")
+    return preset, study.presets[preset]
+
+
+def _key(study: Study, case: Case, preset: Any, lm: Any) -> str:
+    return study_key(
+        method=study.name,
+        preset=study.settings(case.preset or preset),
+        model=None if lm is None else lm.fingerprint,
+        **case.key,
+    )

@@ -301,3 +301,15 @@ def test_nothing_to_train_and_coarse_types_are_refused(module, schedule, message
 def test_a_schedule_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(ValueError, match=f"^{next(iter(wrong))} (must be positive|is a share)"):
         Schedule(**wrong)
+
+
+def test_the_bar_of_a_training_says_what_is_trained(capsys):
+    module = torch.nn.Linear(1, 1)
+
+    def loss_at(step):
+        return module(torch.ones(1)).sum() ** 2
+
+    for label in ({}, {"label": "diffusion"}):
+        train(module, loss_at, Schedule(steps=2, lr=0.1), progress=True, **label)
+    shown = capsys.readouterr().err
+    assert "training:" in shown and "diffusion:" in shown

@@ -7,6 +7,7 @@ import pytest
 from synthkit import SoftSRV, load_lm
 from synthkit.datasets import load_mbpp, load_questions
 from synthkit.studies.measurements import Log
+from synthkit.studies.runner import measure
 from synthkit.studies.softsrv import experiment_real as R
 
 SMALL = R.RealTextPreset(n_train=16, n_stop=4, n_test=8, n_sample=0, steps=8, batch_size=4)
@@ -30,10 +31,17 @@ def real(request, shared_data):
     return load_mbpp(shared_data / "mbpp" / "mbpp.jsonl")
 
 
+def measured(frozen, real, preset, folder):
+    """The rows of one set, model and seed."""
+    log = Log(folder / "m.jsonl")
+    (case,) = R.study({"set": real}, {"model": frozen}).cases(preset)
+    measure(case, None, preset, 0, log)
+    return log.rows
+
+
 def test_a_soft_prompt_learns_real_questions(frozen, real, tmp_path):
-    log = Log(tmp_path / "m.jsonl")
-    R.measure(frozen, real, SMALL, 0, log)
-    loss = {row["arm"]: row["value"] for row in log.rows if row["measure"] == "loss"}
+    rows = measured(frozen, real, SMALL, tmp_path)
+    loss = {row["arm"]: row["value"] for row in rows if row["measure"] == "loss"}
     assert set(loss) == {R.UNPROMPTED, *R.VARIANTS}
     assert all(0 < loss[arm] < loss[R.UNPROMPTED] for arm in R.VARIANTS)
 
@@ -86,7 +94,6 @@ def test_with_samples_match_and_copies_are_measured(embedded_lm, tmp_path, monke
     monkeypatch.setattr(R, "VARIANTS", {"SSNP": {"kind": "ssnp", "max_new_tokens": 8}})
     texts = [f"{name} has {i} balls." for i in range(100) for name in ("Lily", "Tom", "Ann")]
     preset = replace(SMALL, n_train=20, n_stop=4, n_test=250, n_sample=250, steps=2)
-    log = Log(tmp_path / "m.jsonl")
-    R.measure(embedded_lm, texts, preset, 0, log)
-    measures = {row["measure"] for row in log.rows if row["arm"] == "SSNP"}
+    rows = measured(embedded_lm, texts, preset, tmp_path)
+    measures = {row["measure"] for row in rows if row["arm"] == "SSNP"}
     assert measures == {"loss", "near copies, train", "MAUVE"}

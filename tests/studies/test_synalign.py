@@ -1,78 +1,68 @@
-"""SynAlign's experiment and its report, at a size that proves the path and decides nothing."""
+"""The SynAlign study: its weights, its writer, and what a result says."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from synthkit.lm.finetune import FinetunePreset
 from synthkit.studies.measurements import Log
-from synthkit.studies.results import Result
 from synthkit.studies.synalign import experiment as E
 from synthkit.studies.synalign import report as R
 
 SMALL = replace(
-    E.PRESETS["fast"], n_real=60, n_pool=80, n_held_out=40, n_drawn=40, draws=1, picks=8,
-    n_habits=4, n_written=8, per_record=2, n_tested=10,
-)  # fmt: skip
+    E.PRESETS["fast"], n_real=60, n_pool=80, n_held_out=40, n_drawn=40, draws=1, picks=8
+)
 
 
-def trial(tmp_path, lm=None, **changes):
-    return E.Trial(lm, replace(SMALL, **changes), 0, Log(tmp_path / "m.jsonl"))
-
-
-def result(rows, seeds=(0, 1, 2)):
-    keys = ("part", "measure", "arm", "seed", "value")
-    full = [dict(zip(keys, row)) for row in rows]
-    return Result("synalign", "", {}, "study", {}, list(seeds), full, "", "2026-01-01", None, None,
-                  {}, 2)  # fmt: skip
-
-
-def over_seeds(part, measure, arm, *numbers):
-    return [(part, measure, arm, seed, number) for seed, number in enumerate(numbers)]
-
-
-# --- the experiment -------------------------------------------------------------------------------
+def trial(tmp_path, **changes):
+    return E.ReviewsTrial(None, replace(SMALL, **changes), 0, Log(tmp_path / "m.jsonl"))
 
 
 def test_exploration_measures_every_rule_on_texts_that_were_no_candidates(tmp_path):
     one = trial(tmp_path)
-    E.run_exploration(one)
-    found = {(row["arm"], row["measure"]): row["value"] for row in one.log.rows}
-    assert {arm for arm, _ in found} == set(E.SELECTIONS)
     for arm in E.SELECTIONS:
-        assert 0 < found[arm, "distance"] <= found[arm, "farthest"] < 2
-        assert 1 <= found[arm, "combinations"] <= SMALL.picks
-        assert 0 <= found[arm, "combinations seen"] <= 1
+        E.explore(one, E.EXPLORATION, arm)
+        found = {row["measure"]: row["value"] for row in one.log.rows if row["arm"] == arm}
+        assert 0 < found["distance"] <= found["farthest"] < 2
+        assert 1 <= found["combinations"] <= SMALL.picks
+        assert 0 <= found["combinations seen"] <= 1
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_every_arm_is_a_law_over_the_pool_within_the_labels(tmp_path):
-    one = trial(tmp_path, n_real=120)
-    rows = E.load_world("reviews", distribution="llm").rows(200, "pool")
-    pool, real, _ = one.placed(rows, one.real)
-    shares = {
-        label: np.mean(np.array(real.of(E.LABEL)) == label) for label in set(real.of(E.LABEL))
-    }
+def test_every_arm_is_a_distribution_over_the_pool_within_the_labels(tmp_path):
+    one = trial(tmp_path, n_real=120, n_pool=200)
+    pool, real, _ = one.pool()
+    labels = np.array(real.of(E.LABEL))
     for arm in (*E.WEIGHTS, *E.SKEWED_ONLY):
         weights = E.weigh(arm, pool, real)
         assert weights.shape == (200,) and weights.min() >= 0
         assert weights.sum() == pytest.approx(1)
         if arm in (E.TILTING, E.EXACT, E.ADAM, E.DENSITY, E.NARROW):
-            for label, share in shares.items():
+            for label in set(labels):
                 of_label = np.array(pool.of(E.LABEL)) == label
-                assert weights[of_label].sum() == pytest.approx(share)
+                assert weights[of_label].sum() == pytest.approx(np.mean(labels == label))
 
 
 def test_tilting_brings_a_skewed_pool_nearer(tmp_path):
     one = trial(tmp_path, n_real=200, n_pool=600, n_held_out=200)
-    E.run_pool(one, E.SKEWED, (E.UNWEIGHTED, E.TILTING))
+    for arm in (E.UNWEIGHTED, E.TILTING, E.REAL):
+        E.run_pool(one, E.SKEWED, arm, None)
     found = {(row["arm"], row["measure"]): row["value"] for row in one.log.rows}
     assert found[E.UNWEIGHTED, "MMD2 ratio"] == 1
     assert found[E.TILTING, "MMD2 ratio"] < 0.5
     assert found[E.TILTING, "TV tone"] < found[E.UNWEIGHTED, "TV tone"]
     assert found[E.UNWEIGHTED, "effective size"] == 600 > found[E.TILTING, "effective size"]
     assert 0 < found[E.REAL, "accuracy, tone"] <= 1
+
+
+def test_pools_are_those_of_their_part_and_rows_are_drawn_from_the_skewed_one(tmp_path):
+    one = trial(tmp_path)
+    skewed, balanced = one.pool(E.SKEWED), one.pool(E.BALANCED)
+    assert skewed[0].rows != balanced[0].rows and one.pool(E.FEW)[0].rows == skewed[0].rows
+    assert len(one.pool(E.FEW, 9)[1].rows) == 9
+    half = one.drawn(E.MIXED, 60)
+    assert half[:30] == one.real[:30] and len(half) == 60
+    assert all(row in one.pool()[0].rows for row in half[30:])
 
 
 def test_written_texts_are_read_back_and_counted(tmp_path):
@@ -89,22 +79,6 @@ def test_written_texts_are_read_back_and_counted(tmp_path):
     assert measured["different texts"] == 1
 
 
-def test_a_run_measures_every_part_and_resumes(embedded_lm, tmp_path, monkeypatch):
-    preset = replace(SMALL, student=FinetunePreset(epochs=1), retrieval=True, seeds=(0,))
-    monkeypatch.setattr(E, "habitual_writer", lambda lm, n, seed: lm)
-    log = Log(tmp_path / "m.jsonl")
-    E.run_seed(embedded_lm, preset, 0, log)
-    parts = {row["part"] for row in log.rows}
-    assert parts == {E.EXPLORATION, *E.POOLS, E.FEW, E.WRITTEN, E.STUDENT, E.RETRIEVER}
-    arms = {row["arm"] for row in log.rows if row["part"] == E.WRITTEN}
-    assert arms == {*E.WRITERS, E.ALIGNED}
-    count = len(log.rows)
-    for name in ("tuned_accuracy", "SynAlign", "weigh", "Retriever"):
-        monkeypatch.setattr(E, name, None)  # nothing is made again
-    E.run_seed(embedded_lm, preset, 0, Log(tmp_path / "m.jsonl"))
-    assert len(Log(tmp_path / "m.jsonl").rows) == count
-
-
 def test_the_writer_is_trained_on_the_wrong_law_and_asked_in_two_ways(monkeypatch):
     seen = []
     monkeypatch.setattr(E, "finetune", lambda lm, rows, preset, seed: seen.extend(rows) or lm)
@@ -115,48 +89,30 @@ def test_the_writer_is_trained_on_the_wrong_law_and_asked_in_two_ways(monkeypatc
     assert all("sentiment:" in prompt for prompt in prompts)
 
 
-def test_a_scale_without_an_experiment_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"fast or study, not 'paper'; with a real model"):
-        E.reproduce("paper", out=tmp_path)
-
-
 # --- the report -----------------------------------------------------------------------------------
 
 
-def test_bars_are_held_against_the_default_weights():
-    rows = over_seeds(E.SKEWED, "MMD2 ratio", E.TILTING, 0.04, 0.05, 0.045)
-    rows += over_seeds(E.SKEWED, "TV tone", E.TILTING, 0.04, 0.05, 0.045)
-    rows += over_seeds(E.SKEWED, "effective size", E.TILTING, 100, 110, 120)
-    rows += over_seeds(E.SKEWED, "MMD2 ratio", E.EXACT, 0.9, 0.9, 0.9)
-    found = R.verdicts(result(rows)).set_index("claim")["verdict"]
+def test_bars_are_held_against_the_default_weights(recorded):
+    found = R.verdicts(recorded({
+        ("MMD2 ratio", E.TILTING): (0.04, 0.05, 0.045),
+        ("TV tone", E.TILTING): (0.04, 0.05, 0.045),
+        ("effective size", E.TILTING): (100, 110, 120),
+        ("MMD2 ratio", E.EXACT): (0.9, 0.9, 0.9),
+    }, part=E.SKEWED)).set_index("claim")["verdict"]  # fmt: skip
     assert found["minus MMD2 ratio"] == found["minus TV tone"] == "supported"
     assert found["effective size"] == "refuted"
 
 
-def test_a_balanced_pool_is_expected_to_gain_nothing():
-    rows = over_seeds(E.BALANCED, "accuracy, tone", E.TILTING, 0.9, 0.91, 0.9)
-    rows += over_seeds(E.BALANCED, "accuracy, tone", E.UNWEIGHTED, 0.8, 0.8, 0.8)
-    found = R.verdicts(result(rows)).set_index("claim")["verdict"]
+def test_a_balanced_pool_is_expected_to_gain_nothing(recorded):
+    accuracy = {E.TILTING: (0.9, 0.91, 0.9), E.UNWEIGHTED: (0.8, 0.8, 0.8)}
+    numbers = {("accuracy, tone", arm): found for arm, found in accuracy.items()}
+    found = R.verdicts(recorded(numbers, part=E.BALANCED)).set_index("claim")["verdict"]
     assert found["weights do not help a student of the tone"] == "refuted"
-    assert set(R.verdicts(result(rows[:3]))["verdict"]) == {"not run"}
+    assert set(found.drop("weights do not help a student of the tone")) == {"not run"}
 
 
-def test_distances_are_claimed_the_right_way_round():
-    rows = over_seeds(E.EXPLORATION, "distance", E.GP, 0.5, 0.5, 0.51)
-    rows += over_seeds(E.EXPLORATION, "distance", E.RANDOM, 0.6, 0.61, 0.6)
-    assert R.verdicts(result(rows))["verdict"][0] == "supported"
-    swapped = [(p, m, E.GP if a == E.RANDOM else E.RANDOM, s, v) for p, m, a, s, v in rows]
-    assert R.verdicts(result(swapped))["verdict"][0] == "refuted"
-
-
-def test_the_report_prints_its_parts_and_draws(tmp_path, capsys):
-    rows = []
-    for arm, tv in ((E.UNWEIGHTED, 0.4), (E.TILTING, 0.1)):
-        for measure in R.WEIGHTED.values():
-            rows += over_seeds(E.SKEWED, measure, arm, tv, tv, tv)
-    found = result(rows)
-    assert R.parts(found) == [E.SKEWED]
-    assert R.table(found, E.SKEWED).loc[E.TILTING, "TV tone"] == 0.1
-    R.show(found, tmp_path)
-    assert (tmp_path / "attributes-skewed.png").stat().st_size > 1000
-    assert "SynAlign, skewed pool" in capsys.readouterr().out
+def test_distances_are_claimed_the_right_way_round(recorded):
+    near, far = (0.5, 0.5, 0.51), (0.6, 0.61, 0.6)
+    for picked, chance, verdict in ((near, far, "supported"), (far, near, "refuted")):
+        numbers = {("distance", E.GP): picked, ("distance", E.RANDOM): chance}
+        assert R.verdicts(recorded(numbers, part=E.EXPLORATION))["verdict"][0] == verdict

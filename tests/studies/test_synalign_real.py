@@ -2,16 +2,18 @@
 
 import warnings
 from dataclasses import replace
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from synthkit.datasets import load_sentiment
+from synthkit.studies.measurements import Log
 from synthkit.studies.synalign import experiment_real as E
 from synthkit.synalign.attributes import SURFACE
 
-SMALL = E.RealTextPreset(draws=1, clusters=3, keep=0.15)
+SMALL = E.RealTextPreset(skews=("kind",), draws=1, clusters=3, keep=0.15)
 GOOD, BAD = "good fine lovely superb nice".split(), "bad poor awful weak dull".split()
 ENDS = (".", "!", " in 2020.", ", and I say so once again to every one of you here.")
 
@@ -28,10 +30,18 @@ def invented(n=400, seed=0):
     return pd.DataFrame({"text": texts, "label": label, "kind": kind})
 
 
+def measured(rows, seed=0, preset=SMALL, **how):
+    """(measure, arm, value) of every skew of the preset."""
+    with TemporaryDirectory() as folder:
+        trial = E.RealTrial(None, preset, seed, Log(f"{folder}/m.jsonl"), rows=rows, **how)
+        for skew in preset.skews:
+            E.measure_pool(trial, skew)
+        return [(row["measure"], row["arm"], row["value"]) for row in trial.log.rows]
+
+
 @pytest.fixture(scope="module")
 def found():
-    skews = ("length", E.CLUSTER, "kind", E.NONE)
-    return E.real_text_study(invented(), "tfidf", 0, skews=skews, preset=SMALL)
+    return measured(invented(), preset=replace(SMALL, skews=("length", E.CLUSTER, "kind", E.NONE)))
 
 
 def value(found, measure, arm):
@@ -73,10 +83,7 @@ def test_a_pool_that_is_not_skewed_keeps_its_weights(found):
 
 
 def test_the_same_seed_gives_the_same_numbers():
-    runs = [
-        E.real_text_study(invented(), "tfidf", seed, skews=("length",), preset=SMALL)
-        for seed in (1, 1, 2)
-    ]
+    runs = [measured(invented(240), seed) for seed in (1, 1, 2)]
     assert runs[0] == runs[1] != runs[2]
 
 
@@ -86,11 +93,11 @@ def test_an_embedder_and_other_columns_may_be_given():
     def embed(texts):
         return [[1.0, len(t) / 40, "!" in t, any(w in t for w in GOOD)] for t in texts]
 
-    columns = {"label": "stars", "text": "review"}
-    found = E.real_text_study(rows, embed, skews=("kind",), preset=SMALL, **columns)
+    columns = {"embedder": embed, "label": "stars", "text": "review"}
+    found = measured(rows, **columns)
     assert value(found, "kind skew: accuracy, all", E.REAL) > 0.9
     with pytest.raises(ValueError, match="colour"):
-        E.real_text_study(rows, embed, skews=("colour",), preset=SMALL, **columns)
+        measured(rows, preset=replace(SMALL, skews=("colour",)), **columns)
 
 
 def test_attributes_become_columns():
@@ -99,8 +106,10 @@ def test_attributes_become_columns():
     assert E.one_hot(columns, 1).tolist() == [[0, 0, 1, 1, 0]]
 
 
-def test_retrievers_are_compared():
-    found = E.retriever_study(invented(), seed=0, skew="kind", preset=SMALL)
+def test_retrievers_are_compared(tmp_path):
+    trial = E.RealTrial(None, SMALL, 0, Log(tmp_path / "m.jsonl"), rows=invented())
+    E.measure_retrievers(trial, "kind")
+    found = [(row["measure"], row["arm"], row["value"]) for row in trial.log.rows]
     arms = {E.UNTUNED, E.REAL, E.UNWEIGHTED, E.ALIGNED, E.SHOWN}
     for measure in ("MRR", "nDCG@10", "recall@50"):
         assert {arm for m, arm, _ in found if m == measure} == arms
@@ -113,40 +122,36 @@ def test_real_sentences_are_matched(shared_data):
     path = shared_data / "sentiment_sentences" / "amazon_cells_labelled.txt"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = E.real_text_study(
-            load_sentiment(path), seed=0, skews=("length",), preset=replace(SMALL, draws=2)
-        )
+        found = measured(load_sentiment(path), preset=replace(SMALL, skews=("length",), draws=2))
     before, after = (
         value(found, "length skew: TV, length", arm) for arm in (E.UNWEIGHTED, E.SHOWN)
     )
     assert before > 0.3 and after < before / 2
 
 
-# --- recorded -------------------------------------------------------------------------------------
-
-
 def test_a_run_over_sets_and_seeds_is_recorded_and_resumes(tmp_path, monkeypatch):
     calls = []
 
-    def study(rows, embedder, seed, label):
-        calls.append((rows, seed))
-        return [("cluster skew: accuracy", E.ALIGNED, 0.5 + seed / 10)]
+    def stand_in(trial, measure, **how):
+        calls.append((trial.rows, trial.seed))
+        for arm in (E.UNTUNED, E.UNWEIGHTED, E.ALIGNED, E.SHOWN, E.DENSITY, E.ORACLE, E.REAL):
+            trial.add(arm, {measure: 0.5 + trial.seed / 10})
 
-    def other(rows, embedder, seed, label):
-        return [("MRR", E.ALIGNED, 0.25)]
-
-    study.__name__, other.__name__ = "real_text_study", "retriever_study"
-    monkeypatch.setattr(E, "real_text_study", study)
-    monkeypatch.setattr(E, "retriever_study", other)
-    result = E.reproduce({"one": "rows", "two": "others"}, seeds=(3, 4), out=tmp_path)
-    assert calls == [("rows", 3), ("others", 3), ("rows", 4), ("others", 4)]
-    assert len(result.measurements) == 8 and result.seeds == [3, 4]
-    assert E.table(result).loc[("one", "TF-IDF", "cluster skew: accuracy"), E.ALIGNED] == 0.85
-    E.reproduce({"one": "rows", "two": "others"}, seeds=(3, 4), out=tmp_path)
-    assert len(calls) == 4
-    assert list(E.table(result, "MRR").index) == [
-        ("one", "TF-IDF", "MRR"),
-        ("two", "TF-IDF", "MRR"),
+    skew = "kind skew: accuracy, all"
+    monkeypatch.setattr(
+        E, "measure_pool", lambda t, skew: stand_in(t, f"{skew} skew: accuracy, all")
+    )
+    monkeypatch.setattr(E, "measure_retrievers", lambda t: stand_in(t, "MRR"))
+    sets, how = {"one": "rows", "two": "others"}, {"preset": SMALL, "seeds": (3, 4)}
+    result = E.reproduce(sets, out=tmp_path, **how)
+    assert calls == [
+        (name, seed) for seed in (3, 4) for name in ("rows", "rows", "others", "others")
     ]
+    assert result.seeds == [3, 4]
+    assert E.table(result).loc[("one", "TF-IDF", skew), E.ALIGNED] == 0.85
+    E.reproduce(sets, out=tmp_path, **how)
+    assert len(calls) == 8
+    index = [(name, "TF-IDF", "MRR") for name in sets]
+    assert list(E.table(result, "MRR").index) == index
     with pytest.raises(ValueError, match="none of recall"):
         E.table(result, "recall")

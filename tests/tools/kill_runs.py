@@ -108,7 +108,9 @@ class Runs:
 
     def study(self, folder: Path) -> None:
         from synthkit.spa.synthesizer import SPAPreset
+        from synthkit.studies.runner import run
         from synthkit.studies.spa import experiment
+        from synthkit.studies.spa.report import STUDY
 
         method = SPAPreset(
             rank=2, reference_updates=2, part_updates=1, batch_size=4, min_size=1,
@@ -118,8 +120,7 @@ class Runs:
             experiment.PRESETS["fast"], n_rows=24, n_asked=2, method=method,
             arms=(experiment.GREEDY, experiment.RANDOM, experiment.INFLUENCE),
         )  # fmt: skip
-        experiment.PRESETS["fast"] = preset
-        result = experiment.reproduce("fast", seeds=[0], out=folder / "out")
+        result = run(STUDY, preset, seeds=[0], out=folder / "out")
         rows = [row for row in result.measurements if row["measure"] != "seconds"]
         storage.write_jsonl(folder / "rows.jsonl", rows)
 

@@ -1,12 +1,11 @@
-"""DiffLM's claims on tables: is the joint law learned, and from where must latents come?"""
+"""DiffLM's claims on tables: is the joint learned, and from where must latents come?"""
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from ...evaluation.table_utility import utility
 from ...evaluation.tables import evaluate_table, reference_rows, reference_tables
 from ...worlds import load_world
 from ...worlds.census import POSITIVE, joint_distance
-from ..measurements import Log
+from ..study import Case, Trial, Unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
     from ...worlds.census import CensusWorld
 
 CENSUS = "census"
-BAYES = "the exact law"  # its score of the target, which no classifier beats
-REAL, FEW, WITHIN, INDEPENDENT = (
+BAYES_OPTIMAL = "the exact law"  # its score of the target, which no classifier beats
+REAL, FEW, CLASS_CONDITIONAL, INDEPENDENT = (
     "real",
     "1,000 real rows",
     "independent within classes",
@@ -43,9 +42,9 @@ WAYS: dict[str, dict[str, Any]] = {
     ENCODED: {"prior": "encoding"},
     SHARP: {"temperature": 0.5},
 }
-FREE, FREE_SHARP = "DiffLM, free sampling", "DiffLM, free sampling at 0.5"
+UNCONSTRAINED, UNCONSTRAINED_SHARP = "DiffLM, free sampling", "DiffLM, free sampling at 0.5"
 # Without the trie, at which temperature; 0.5 is that of the paper's code.
-FREELY = {FREE: 1.0, FREE_SHARP: 0.5}
+WITHOUT_TRIE = {UNCONSTRAINED: 1.0, UNCONSTRAINED_SHARP: 0.5}
 COLLAPSED, COLLAPSED_STEPS = "DiffLM, collapse forced", 200  # steps of its diffusion
 # Arms with the latent let in another way than by soft tokens; see `autoencoder.KINDS`.
 INJECTED = {"DiffLM, memory": "memory", "DiffLM, embedding": "embedding"}
@@ -110,73 +109,133 @@ PRESETS = {
 }
 
 
+# --- what is measured -----------------------------------------------------------------------------
+
+
+def cases(preset: ExperimentPreset) -> list[Case]:
+    """The census world. No model is asked: DiffLM trains its own."""
+    world = load_world(CENSUS)
+    how = {"draw": draw_census, "target": world.target, "world": world}
+    trial = partial(TableTrial, name=CENSUS, **how)
+    return [Case(table_units(preset, exact=True), trial, {"table": CENSUS})]
+
+
+def draw_census(preset: ExperimentPreset, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(train, test) of the census world."""
+    import pandas as pd
+
+    world, sizes = load_world(CENSUS), {"train": preset.n_train, "test": preset.n_test}
+    return tuple(pd.DataFrame(world.rows(n, f"{part} {seed}")) for part, n in sizes.items())
+
+
+def table_units(preset: ExperimentPreset, exact: bool = False) -> list[Unit]:
+    """The units of one table; `exact` where its distribution is known."""
+    units = [Unit(BAYES_OPTIMAL, add_exact)] if exact else []
+    units += [
+        Unit(REFERENCE, add_references, (REAL, CLASS_CONDITIONAL, INDEPENDENT)),
+        Unit(FIT, add_fit, (DIFFUSION,), ("seconds",)),
+        *(Unit(arm, partial(add_way, arm=arm)) for arm in preset.ways),
+        Unit(COLLAPSE, add_own_collapse, (DIFFUSION,), ("KL",)),
+    ]
+    if preset.n_free:
+        units += [Unit(arm, partial(add_unconstrained, arm=arm)) for arm in WITHOUT_TRIE]
+    variants: dict[str, dict[str, Any]] = {}
+    if preset.ablations:
+        # Its latents say nothing, so there is nothing that a longer diffusion could learn.
+        how = {"beta": 10.0, "floor": 10.0, "diffusion_steps": COLLAPSED_STEPS}
+        variants[COLLAPSED] = how
+    variants |= {arm: {"kind": INJECTED[arm]} for arm in preset.injected}
+    units += [Unit(arm, partial(add_variant, arm=arm, **how)) for arm, how in variants.items()]
+    if preset.mixes:
+        units.append(Unit(MIXED, add_mixes, tuple(map(mixed_arm, MIXES))))
+    return units + [Unit(arm, partial(add_other, arm=arm)) for arm in preset.others]
+
+
 @dataclass
-class Trial:
-    """One table and seed: rows to learn from and to test on, and the method fitted to them.
+class FittedTrial(Trial):
+    """A trial whose method is fitted once, and kept on disk until all is measured."""
 
-    Attributes:
-        log: with the label `table`.
-        options: of `DiffLM`, such as `{"ranks": None}` for numbers on a grid.
-        world: the one that the rows are from, where their law is known.
-    """
+    name: str = ""
 
-    name: str
-    train: pd.DataFrame
-    test: pd.DataFrame
-    target: str
-    preset: ExperimentPreset
-    seed: int
-    log: Log
-    options: dict[str, Any]
-    progress: bool = False
-    world: CensusWorld | None = None
+    def unfitted(self, **changes) -> DiffLM:
+        """The method before its fit."""
+        raise NotImplementedError
+
+    def fit(self, method: DiffLM, **how) -> DiffLM:
+        """Fit a method to the trial's data."""
+        raise NotImplementedError
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a fit must have been made from, to be taken over."""
+        raise NotImplementedError
 
     @property
     def folder(self) -> Path:
-        """Of the fitted method, until all is measured."""
         return self.log.path.with_name(f"fit-{self.name}-{self.seed}")
 
     @cached_property
-    def method(self) -> DiffLM:
-        """Fitted, and kept on disk so that an interrupted experiment does not fit it again."""
+    def fitted(self) -> tuple[DiffLM, float]:
+        """The method, and the CPU seconds of its fit, which an interruption does not repeat."""
         method = self.unfitted()
-        facts = {"seed": self.seed, "target": self.target, "rows": rows_hash(self.train)}
-        kept = kept_fit(self.folder, method, facts)
+        kept = kept_fit(self.folder, method, self.facts, self.lm)
         if kept is None:
-            if self.preset.others:  # they get the time of a whole fit: none may go on from a half
+            if getattr(self.preset, "others", ()):  # they get the time of a whole fit, not a half
                 shutil.rmtree(self.folder / "running", ignore_errors=True)
             begun = time.process_time()
             self.fit(method, checkpoint=self.folder / "running")
             kept = method, time.process_time() - begun
-            keep_fit(self.folder, method, {**facts, "seconds": kept[1]})
-        if not self.done(FIT):
-            with self.unit(FIT):
-                self.add(DIFFUSION, {"seconds": kept[1]})
-        return kept[0]
+            keep_fit(self.folder, method, {**self.facts, "seconds": kept[1]})
+        return kept
+
+    @property
+    def method(self) -> DiffLM:
+        return self.fitted[0]
+
+    def finish(self) -> None:
+        """Remove the fit from the disk."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@dataclass
+class TableTrial(FittedTrial):
+    """One table and seed: rows to learn from and to test on, and the method fitted to them.
+
+    Attributes:
+        draw: from a preset and a seed to (train, test).
+        options: of `DiffLM`, such as `{"ranks": None}` for numbers on a grid.
+        world: the one that the rows are from, where their distribution is known.
+    """
+
+    draw: Callable[[Any, int], tuple[pd.DataFrame, pd.DataFrame]] = draw_census
+    target: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    world: CensusWorld | None = None
+
+    @cached_property
+    def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        return self.draw(self.preset, self.seed)
+
+    @property
+    def train(self) -> pd.DataFrame:
+        return self.tables[0]
+
+    @property
+    def test(self) -> pd.DataFrame:
+        return self.tables[1]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"seed": self.seed, "target": self.target, "rows": rows_hash(self.train)}
 
     def unfitted(self, **changes) -> DiffLM:
-        return DiffLM(preset=self.preset.method, seed=self.seed, **(self.options | changes))
+        return DiffLM(preset=self.preset.method, seed=self.seed, **{**self.options, **changes})
 
-    def fit(self, method: DiffLM, checkpoint: Path | None = None, decoder=None) -> DiffLM:
-        how = {"checkpoint": checkpoint, "decoder": decoder, "progress": self.progress}
-        return method.fit(self.train, target=self.target, **how)
-
-    def variant(self, **changes) -> DiffLM:
-        """Another autoencoder and diffusion around the decoder of the method."""
-        return self.fit(self.unfitted(**changes), decoder=self.method.decoder)
+    def fit(self, method: DiffLM, **how) -> DiffLM:
+        return method.fit(self.train, target=self.target, progress=self.progress, **how)
 
     def sampled(self, method: DiffLM, n: int | None = None, **how) -> pd.DataFrame:
         return method.table(n or len(self.train), self.seed, progress=self.progress, **how)
-
-    def add(self, arm: str, measured: Mapping[str, float]) -> None:
-        for measure, value in measured.items():
-            self.log.add(measure, arm, self.seed, value)
-
-    def done(self, unit: str) -> bool:
-        return self.log.done(unit, self.seed)
-
-    def unit(self, unit: str) -> AbstractContextManager[None]:
-        return self.log.unit(unit, self.seed)
 
     @property
     def judging(self) -> dict[str, Any]:
@@ -229,50 +288,23 @@ def fixed(preset, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
     return {**kept, "method": asdict(with_changes(preset.method, options or {}))}
 
 
-def check_names(names: Iterable[str], what: str = "table") -> None:
-    """Raise ValueError unless every name can be part of the name of a file."""
-    for name in names:
-        good = isinstance(name, str) and name.strip() and len(name.encode()) <= 100
-        if not good or set(name) & set("/\\\0"):
-            raise ValueError(
-                f"the name of a {what} becomes part of a file's name: a text that is not blank, "
-                f"without a slash and of at most 100 bytes; found {name!r}"
-            )
+# --- the units ------------------------------------------------------------------------------------
 
 
-def run_table(trial: Trial) -> None:
-    """The reference tables and every arm, unless they are finished in the log."""
-    for unit, measure in units(trial).items():
-        if not trial.done(unit):
-            with trial.unit(unit):
-                measure()
-    shutil.rmtree(trial.folder, ignore_errors=True)
+def add_exact(trial: TableTrial) -> None:
+    """How well the exact distribution predicts the target of the test rows: the most there is.
+
+    F1 is that of the class that is likelier, as for the trees; a threshold chosen for F1 may do
+    better.
+    """
+    from sklearn.metrics import f1_score, roc_auc_score
+
+    truth, chance = trial.test[trial.target] == POSITIVE, trial.world.bayes_score(trial.test)
+    scores = {"f1": f1_score(truth, chance > 0.5), "auc": roc_auc_score(truth, chance)}
+    trial.add(BAYES_OPTIMAL, scores)
 
 
-def units(trial: Trial) -> dict[str, Callable[[], None]]:
-    """The units of a trial's measurements; each adds its own."""
-    preset = trial.preset
-    found: dict[str, Callable[[], None]] = {}
-    if trial.world is not None:
-        found[BAYES] = partial(add_exact, trial)
-    found[REFERENCE] = partial(add_references, trial)
-    for arm in preset.ways:
-        found[arm] = partial(add_way, trial, arm)
-    found[COLLAPSE] = partial(add_own_collapse, trial)
-    if preset.n_free:
-        found |= {arm: partial(add_free, trial, arm) for arm in FREELY}
-    if preset.ablations:
-        # Its latents say nothing, so there is nothing that a longer diffusion could learn.
-        how = {"beta": 10.0, "floor": 10.0, "diffusion_steps": COLLAPSED_STEPS}
-        found[COLLAPSED] = partial(add_variant, trial, COLLAPSED, **how)
-    for arm in preset.injected:
-        found[arm] = partial(add_variant, trial, arm, kind=INJECTED[arm])
-    if preset.mixes:
-        found[MIXED] = partial(add_mixes, trial)
-    return found | {arm: partial(add_other, trial, arm) for arm in preset.others}
-
-
-def add_references(trial: Trial) -> None:
+def add_references(trial: TableTrial) -> None:
     """Real rows, and tables in which something of them is missing."""
     tables = reference_tables(trial.train, trial.target, seed=trial.preset.utility_seeds[0])
     for arm, table in {REAL: trial.test, **tables}.items():
@@ -282,33 +314,63 @@ def add_references(trial: Trial) -> None:
         add_row(trial, arm, row)
 
 
-def add_way(trial: Trial, arm: str) -> None:
-    """An arm of `WAYS`."""
-    score(trial, arm, timed_sample(trial, arm))
+def add_fit(trial: TableTrial) -> None:
+    """The CPU seconds of the fit."""
+    trial.add(DIFFUSION, {"seconds": trial.fitted[1]})
 
 
-def add_own_collapse(trial: Trial) -> None:
-    add_collapse(trial, DIFFUSION, trial.method)
-
-
-def add_variant(trial: Trial, arm: str, **changes) -> None:
-    """Another autoencoder and diffusion around the same decoder."""
-    made = trial.variant(**changes)
-    add_collapse(trial, arm, made)
-    score(trial, arm, trial.sampled(made))
-
-
-def timed_sample(trial: Trial, arm: str) -> pd.DataFrame:
+def add_way(trial: TableTrial, arm: str) -> None:
     """An arm of `WAYS`; how long the first one takes is measured, in seconds of CPU."""
     method = trial.method  # fitted before the time is taken
     begun = time.process_time()
     table = trial.sampled(method, **WAYS[arm])
     if arm == DIFFUSION:
         trial.add(arm, {"sampling seconds": time.process_time() - begun})
-    return table
+    score(trial, arm, table)
 
 
-def add_other(trial: Trial, arm: str) -> None:
+def add_own_collapse(trial: TableTrial) -> None:
+    """Whether the method's own latents are used."""
+    add_collapse(trial, DIFFUSION, trial.method)
+
+
+def add_unconstrained(trial: TableTrial, arm: str) -> None:
+    """The share of rows that are valid without the trie, at the first try."""
+    how = {"legal": False, "max_tries": 1, "temperature": WITHOUT_TRIE[arm]}
+    try:
+        trial.sampled(trial.method, trial.preset.n_free, **how)
+        valid = 1.0
+    except TriesUsedUp:
+        wrong = sum(n for reason, n in trial.method.report.items() if reason != "kept")
+        valid = 1 - wrong / trial.preset.n_free
+    trial.add(arm, {"valid": valid})
+
+
+def add_variant(trial: TableTrial, arm: str, **changes) -> None:
+    """Another autoencoder and diffusion around the same decoder."""
+    made = trial.fit(trial.unfitted(**changes), decoder=trial.method.decoder)
+    add_collapse(trial, arm, made)
+    score(trial, arm, trial.sampled(made))
+
+
+def mixed_arm(share: float) -> str:
+    """The arm of real rows with that share of synthetic ones added."""
+    return f"real and {share:.0%} synthetic"
+
+
+def add_mixes(trial: TableTrial) -> None:
+    """The utility of real rows with synthetic rows beside them."""
+    import pandas as pd
+
+    made = trial.sampled(trial.method)
+    for arm, share in ((mixed_arm(share), share) for share in MIXES):
+        rows = pd.concat([trial.train, made.iloc[: round(share * len(trial.train))]])
+        found = utility(rows.reset_index(drop=True), trial.test, trial.target,
+                        trial.preset.utility_seeds)  # fmt: skip
+        trial.add(arm, {name: found[name].mean() for name in found})
+
+
+def add_other(trial: TableTrial, arm: str) -> None:
     """A table by another library, made in the time that DiffLM took."""
     seconds = trial.log.found("seconds", DIFFUSION, trial.seed)
     if seconds is None:
@@ -325,38 +387,26 @@ def add_other(trial: Trial, arm: str) -> None:
     trial.add(arm, {**table.attrs, "rows": len(table) / len(trial.train)})
 
 
-def measures_of(trial: Trial, arm: str) -> list[str]:
+def measures_of(trial: TableTrial, arm: str) -> list[str]:
     """The measurements of an arm with the same seed and labels."""
     at = {**trial.log.labels, "arm": arm, "seed": trial.seed}
     rows = (row for row in trial.log.rows if at.items() <= row.items())
     return [row["measure"] for row in rows]
 
 
-def score(trial: Trial, arm: str, table: pd.DataFrame) -> None:
+def score(trial: TableTrial, arm: str, table: pd.DataFrame) -> None:
     """All measures of one synthetic table."""
     add_joint(trial, arm, table)
     found = evaluate_table(trial.train, trial.test, table, **trial.judging)
     add_row(trial, arm, found.iloc[0])
 
 
-def add_row(trial: Trial, arm: str, row) -> None:
+def add_row(trial: TableTrial, arm: str, row) -> None:
     trial.add(arm, {name: row[name] for name in MEASURES if name in row})
 
 
-def add_exact(trial: Trial) -> None:
-    """How well the exact law predicts the target of the test rows: the most that can be taught.
-
-    F1 is that of the class that is likelier, as for the trees; a threshold chosen for F1 may do
-    better.
-    """
-    from sklearn.metrics import f1_score, roc_auc_score
-
-    truth, chance = trial.test[trial.target] == POSITIVE, trial.world.bayes_score(trial.test)
-    trial.add(BAYES, {"f1": f1_score(truth, chance > 0.5), "auc": roc_auc_score(truth, chance)})
-
-
-def add_joint(trial: Trial, arm: str, table: pd.DataFrame) -> None:
-    """In the census world the joint law is known, and so is the distance from it."""
+def add_joint(trial: TableTrial, arm: str, table: pd.DataFrame) -> None:
+    """In the census world the joint distribution is known, and so is the distance from it."""
     if trial.world is None:
         return
     found = joint_distance(trial.world, table, seed=trial.seed)
@@ -373,89 +423,3 @@ def add_collapse(trial: Trial, arm: str, method: DiffLM) -> None:
         "collapsed": float(found.collapsed),
         "rise of a wrong latent": found.rise,
     })  # fmt: skip
-
-
-def add_free(trial: Trial, arm: str) -> None:
-    """The share of rows that are valid without the trie, at the first try."""
-    how = {"legal": False, "max_tries": 1, "temperature": FREELY[arm]}
-    try:
-        trial.sampled(trial.method, trial.preset.n_free, **how)
-        valid = 1.0
-    except TriesUsedUp:
-        wrong = sum(n for reason, n in trial.method.report.items() if reason != "kept")
-        valid = 1 - wrong / trial.preset.n_free
-    trial.add(arm, {"valid": valid})
-
-
-def mixed_arm(share: float) -> str:
-    """The arm of real rows with that share of synthetic ones added."""
-    return f"real and {share:.0%} synthetic"
-
-
-def add_mixes(trial: Trial) -> None:
-    """What real rows teach with synthetic rows beside them."""
-    import pandas as pd
-
-    made = trial.sampled(trial.method)
-    for arm, share in ((mixed_arm(share), share) for share in MIXES):
-        rows = pd.concat([trial.train, made.iloc[: round(share * len(trial.train))]])
-        found = utility(rows.reset_index(drop=True), trial.test, trial.target,
-                        trial.preset.utility_seeds)  # fmt: skip
-        trial.add(arm, {name: found[name].mean() for name in found})
-
-
-def run_seed(lm, preset: ExperimentPreset, seed: int, log: Log, progress: bool = False) -> None:
-    """The census world for one seed. No model is asked: DiffLM trains its own."""
-    import pandas as pd
-
-    world = load_world(CENSUS)
-    train, test = (
-        pd.DataFrame(world.rows(n, f"{part} {seed}"))
-        for n, part in ((preset.n_train, "train"), (preset.n_test, "test"))
-    )
-    labelled = log.labelled(table=CENSUS)
-    run_table(Trial(CENSUS, train, test, world.target, preset, seed, labelled, {}, progress, world))
-
-
-def expected(
-    preset: ExperimentPreset, table: str = CENSUS, world: bool = True
-) -> list[dict[str, str]]:
-    """The measurements that every seed must have of one table; a world's law is known as well."""
-    arms = [REAL, WITHIN, INDEPENDENT, *preset.ways, *preset.injected, *preset.others]
-    arms += [BAYES] if world else []
-    arms += FREELY if preset.n_free else ()
-    arms += [COLLAPSED] if preset.ablations else []
-    arms += map(mixed_arm, MIXES) if preset.mixes else ()
-    return [{"table": table, "arm": arm} for arm in arms]
-
-
-def reproduce(
-    scale: str = "fast",
-    seeds: Sequence[int] | None = None,
-    out: str | Path = "runs/difflm-fast",
-    progress: bool = False,
-):
-    """Run the experiment at one scale and write `result.json` and figures to `out`.
-
-    An interrupted run continues: what is measured of an arm is on disk when the arm is whole.
-    Further seeds can be added to the same `out`.
-
-    Raises:
-        ValueError: `out` holds measurements with other settings, or a scale without an experiment;
-            the paper's needs a real model, for which there is
-            `DiffLM(load_lm(...), preset="paper")`.
-    """
-    from ..runner import run_study
-    from .report import show
-
-    def each(lm, preset, seed: int, log: Log) -> None:
-        run_seed(lm, preset, seed, log, progress)
-
-    return run_study(
-        "difflm", PRESETS, each, show, scale=scale, seeds=seeds, out=out, progress=progress,
-        fixed=fixed, expected=expected,
-        notes="Rows of the census world. The frozen decoder is a format model that was trained on "
-        "columns shuffled independently, not the embedded model. AUC, F1: boosted trees taught by "
-        "the table, tested on real rows. Errors in %, pair errors without thresholds.",
-        instead='with a real model, see DiffLM(load_lm(...), preset="paper")',
-    )  # fmt: skip

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict
-from itertools import product
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..measurements import Log, in_order, study_key
-from .experiment import (
-    PRESETS,
-    ExperimentPreset,
-    Trial,
-    check_names,
-    expected,
-    fixed,
-    rows_hash,
-    run_table,
-)
+from ..runner import run
+from ..study import Case, Study, log_name
+from . import report
+from .experiment import PRESETS, ExperimentPreset, TableTrial, fixed, rows_hash, table_units
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +34,51 @@ def split_table(
     return train.reset_index(drop=True), test.reset_index(drop=True)
 
 
+def draw_rows(
+    preset: ExperimentPreset, seed: int, *, frame: pd.DataFrame, share: float, most: int | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(train, test) of a table, with at most `most` rows to learn from."""
+    train, test = split_table(frame, share, seed)
+    if most is not None and most < len(train):
+        train = train.sample(most, random_state=seed).reset_index(drop=True)
+    return train, test
+
+
+def study(
+    tables: Mapping[str, tuple[pd.DataFrame, str]],
+    options: Mapping[str, Mapping[str, Any]],
+    test_share: float,
+    most: int | None,
+) -> Study:
+    """Every table as a case with a log of its own; see `reproduce`."""
+
+    def cases(preset: ExperimentPreset) -> list[Case]:
+        found = []
+        for name, (frame, target) in tables.items():
+            own = dict(options.get(name, {}))
+            key = {"rows": rows_hash(frame), "target": target, "options": own, **split}
+            draw = partial(draw_rows, frame=frame, share=test_share, most=most)
+            trial = partial(TableTrial, name=name, draw=draw, target=target, options=own)
+            case = (table_units(preset), trial, {"table": name}, key, log_name(name))
+            found.append(Case(*case))
+        return found
+
+    split = {"test_share": test_share, "most": most}
+    return Study(
+        "difflm", "DiffLM", cases, PRESETS,
+        place="{table}",
+        claims=report.CLAIMS,
+        tables=report.TABLES,
+        figures=report.FIGURES,
+        notes=f"Real tables by path, {test_share:.0%} of the rows held out. AUC, F1: boosted "
+        "trees trained on the table, tested on real rows. Pair errors without thresholds.",
+        settings=fixed,
+        model=report.MODEL,
+        command="synthkit.studies.difflm.experiment_real.reproduce(tables)",
+        given={**split, "options": dict(options)},
+    )  # fmt: skip
+
+
 def reproduce(
     tables: Mapping[str, tuple[pd.DataFrame, str]],
     preset: str | ExperimentPreset = "study",
@@ -54,11 +90,10 @@ def reproduce(
     out: str | Path = "runs/difflm-real-tables",
     progress: bool = False,
 ) -> Result:
-    """Every table and seed, recorded in `out/result.json`; it goes on if interrupted.
+    """Every table and seed, recorded in `out/result.json`; see `runner.run`.
 
-    Each table has a log of its own in `out`, keyed by what it is measured with: rows and target,
-    preset, options, `test_share`, `most`. Further seeds, tables and other libraries can be added to
-    the same `out`; anything else needs another folder.
+    Further seeds, tables and other libraries can be added to the same `out`; anything else needs
+    another folder.
 
     Args:
         tables: by name, a table (`synthkit.datasets.load_table` reads it) and its target.
@@ -71,39 +106,5 @@ def reproduce(
         ValueError: an unknown preset, a name that no file can have, other settings than those that
             `out` was measured with, or a table that `DiffLM` or the measures refuse.
     """
-    from ..results import record
-
-    if isinstance(preset, str) and preset not in PRESETS:
-        raise ValueError(f"no preset {preset!r}; choose one of {', '.join(PRESETS)}")
-    chosen = PRESETS[preset] if isinstance(preset, str) else preset
-    seeds, out = list(chosen.seeds if seeds is None else seeds), Path(out)
-    check_names(tables)
-    own = {table: dict((options or {}).get(table, {})) for table in tables}
-    with ExitStack() as stack:
-        logs = {}
-        for table, (frame, target) in tables.items():  # all of them, before anything is measured
-            key = study_key(
-                rows=rows_hash(frame), target=target, preset=fixed(chosen, own[table]),
-                options=own[table], test_share=test_share, most=most,
-            )  # fmt: skip
-            log = Log(out / f"measurements-{table}.jsonl", key, table=table)
-            logs[table] = stack.enter_context(log)
-        for seed, (table, (frame, target)) in product(seeds, tables.items()):
-            train, test = split_table(frame, test_share, seed)
-            if most is not None and most < len(train):
-                train = train.sample(most, random_state=seed).reset_index(drop=True)
-            how = (chosen, seed, logs[table], own[table], progress)
-            run_table(Trial(table, train, test, target, *how))
-        return record(
-            out / "result.json",
-            method="difflm",
-            command="synthkit.studies.difflm.experiment_real.reproduce(tables)",
-            preset={**asdict(chosen), "most": most, "options": dict(options or {})},
-            scale=preset if isinstance(preset, str) else "study",
-            model={"name": "format model, trained on columns shuffled independently"},
-            seeds=seeds,
-            measurements=in_order(logs.values(), seeds),
-            notes=f"Real tables by path, {test_share:.0%} of the rows held out. AUC, F1: boosted "
-            "trees taught by the table, tested on real rows. Pair errors without thresholds.",
-            expected=[each for table in tables for each in expected(chosen, table, world=False)],
-        )
+    about = study(tables, options or {}, test_share, most)
+    return run(about, preset, seeds=seeds, out=out, progress=progress)

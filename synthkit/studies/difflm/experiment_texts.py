@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
-from itertools import product
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +13,11 @@ import numpy as np
 
 from ...core.files import sha256_text
 from ...difflm.synthesizer import DiffLM, TriesUsedUp, text_codec, with_changes
-from ..measurements import Log, in_order, mean, study_key, values
-from .experiment import DIFFUSION, NORMAL, add_collapse, check_names, fixed, keep_fit, kept_fit
-from .experiment_text_sets import JUDGED, KINDS, TextSet, measure, world_set
+from ..measurements import mean, values
+from ..runner import run
+from ..study import Case, Study, Table, Unit, log_name
+from .experiment import DIFFUSION, NORMAL, FittedTrial, add_collapse, fixed
+from .text_sets import JUDGED, KINDS, TextSet, measure, world_set
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,47 +123,25 @@ def split_texts(
 
 
 @dataclass
-class TextTrial:
-    """One set and seed with a frozen model: its parts, and the method fitted to them.
+class TextTrial(FittedTrial):
+    """One set and seed with a frozen model: its parts, and the method fitted to them."""
 
-    Attributes:
-        log: with the label `set`.
-    """
-
-    name: str
-    about: TextSet
-    lm: Any
-    preset: TextsPreset
-    seed: int
-    log: Log
-    progress: bool = False
+    about: TextSet | None = None
 
     @cached_property
     def parts(self) -> tuple[list[str], list[str], list[str], int]:
         return split_texts(self.lm, self.about, self.preset, self.seed)
 
     @property
-    def folder(self) -> Path:
-        """Of the fitted method, until all is measured."""
-        return self.log.path.with_name(f"fit-{self.name}-{self.seed}")
+    def facts(self) -> dict[str, Any]:
+        return {"seed": self.seed, "rows": texts_hash(self.parts[0])}
 
-    @cached_property
-    def method(self) -> DiffLM:
-        """Fitted, and kept on disk so that an interrupted experiment does not fit it again."""
+    def unfitted(self) -> DiffLM:
         options = {"preset": self.preset.method, "seed": self.seed, **self.preset.changes}
-        method, folder = DiffLM(self.lm, **options), self.folder
-        facts = {"seed": self.seed, "rows": texts_hash(self.parts[0])}
-        kept = kept_fit(folder, method, facts, self.lm)
-        if kept is not None:
-            return kept[0]
-        begun = time.process_time()
-        method.fit(self.parts[0], checkpoint=folder / "running", progress=self.progress)
-        keep_fit(folder, method, {**facts, "seconds": time.process_time() - begun})
-        return method
+        return DiffLM(self.lm, **options)
 
-    def add(self, arm: str, measured: Mapping[str, float]) -> None:
-        for name, value in measured.items():
-            self.log.add(name, arm, self.seed, value)
+    def fit(self, method: DiffLM, **how) -> DiffLM:
+        return method.fit(self.parts[0], progress=self.progress, **how)
 
     def score(self, arm: str, texts: Sequence[str]) -> None:
         train, _, held, _ = self.parts
@@ -175,15 +151,6 @@ class TextTrial:
 def texts_hash(texts: Sequence[str]) -> str:
     """The SHA-256 of some texts, in their order."""
     return sha256_text(json.dumps(list(texts)))
-
-
-def run_set(trial: TextTrial) -> None:
-    """The real texts, the frozen model and every arm of DiffLM, unless they are finished."""
-    for arm in (REAL, FROZEN, *WAYS):
-        if not trial.log.done(arm, trial.seed):
-            with trial.log.unit(arm, trial.seed):
-                measure_arm(trial, arm)
-    shutil.rmtree(trial.folder, ignore_errors=True)
 
 
 def measure_arm(trial: TextTrial, arm: str) -> None:
@@ -242,9 +209,44 @@ def world_sets(preset: TextsPreset) -> dict[str, TextSet]:
     return {name: world_set(name, 3 * need) for name in KINDS}
 
 
+def study(sets: Mapping[str, TextSet], presets: Mapping[str, TextsPreset]) -> Study:
+    """Every set as a case with a log of its own; see `reproduce`."""
+    units = [
+        Unit(arm, partial(measure_arm, arm=arm), measures=(JUDGED,))
+        for arm in (REAL, FROZEN, *WAYS)
+    ]
+    cases = [
+        Case(
+            units,
+            partial(TextTrial, name=name, about=about),
+            {"set": name},
+            {"texts": about.texts, "kind": about.kind},
+            log_name(name),
+            presets.get(name),
+        )
+        for name, about in sets.items()
+    ]
+    return Study(
+        "difflm", "DiffLM on texts", lambda preset: cases, PRESETS,
+        place="{set}",
+        tables=(Table(table, overall=True),),
+        notes=NOTES,
+        settings=lambda preset: fixed(preset, preset.changes),
+        command="synthkit.studies.difflm.experiment_texts.reproduce(sets, lm)",
+        given={"presets": presets},
+    )  # fmt: skip
+
+
+NOTES = (
+    "Shares: valid, runs, sound and right of all texts that were judged, novel and distinct of the "
+    "valid ones; coverage of the categories of held-out texts, and total variation from their "
+    "distribution."
+)
+
+
 def reproduce(
     sets: Mapping[str, TextSet] | None = None,
-    lm=None,
+    lm: Any = None,
     preset: str | TextsPreset = "fast",
     *,
     presets: Mapping[str, TextsPreset] | None = None,
@@ -252,11 +254,10 @@ def reproduce(
     out: str | Path = "runs/difflm-texts",
     progress: bool = False,
 ) -> Result:
-    """Every set and seed, recorded in `out/result.json`; it goes on if interrupted.
+    """Every set and seed, recorded in `out/result.json`; see `runner.run`.
 
-    Each set has a log of its own in `out`, keyed by what it is measured with: texts, their kind,
-    model, preset. Further seeds and sets can be added to the same `out`; anything else needs
-    another folder, a set's own `category` and `right` too, which no key can tell.
+    Further seeds and sets can be added to the same `out`; anything else needs another folder, a
+    set's own `category` and `right` too, which no key can tell.
 
     Args:
         sets: by name; files are read by `synthkit.datasets`, as in
@@ -272,63 +273,13 @@ def reproduce(
             or too long; see `split_texts`.
         RuntimeError: code, where no process can be limited; see `synthkit.sandbox`.
     """
-    from ...lm import load_lm
-    from ..results import record
-
-    if isinstance(preset, str) and preset not in PRESETS:
-        raise ValueError(f"no preset {preset!r}; choose one of {', '.join(PRESETS)}")
-    chosen = PRESETS[preset] if isinstance(preset, str) else preset
-    lm = load_lm() if lm is None else lm
-    sets, presets = world_sets(chosen) if sets is None else sets, dict(presets or {})
+    presets = dict(presets or {})
+    if sets is None:
+        sets = world_sets(PRESETS[preset] if isinstance(preset, str) else preset)
     if unknown := ", ".join(sorted(set(presets) - set(sets))):
         raise ValueError(f"there is a preset for {unknown}, but the sets are {', '.join(sets)}")
-    seeds, out = list(chosen.seeds if seeds is None else seeds), Path(out)
-    check_names(sets, "set")
-    with ExitStack() as stack:
-        logs = {}
-        for name, about in sets.items():  # all of them, before anything is measured
-            own = presets.get(name, chosen)
-            key = study_key(
-                texts=about.texts, kind=about.kind, model=lm.fingerprint,
-                preset=fixed(own, own.changes),
-            )  # fmt: skip
-            log = Log(out / f"measurements-{name}.jsonl", key, set=name)
-            logs[name] = stack.enter_context(log)
-        for seed, (name, about) in product(seeds, sets.items()):
-            own = presets.get(name, chosen)
-            run_set(TextTrial(name, about, lm, own, seed, logs[name], progress))
-        rows = in_order(logs.values(), seeds)
-        told = {**asdict(chosen), "presets": {name: asdict(own) for name, own in presets.items()}}
-        return record(
-            out / "result.json",
-            method="difflm",
-            command="synthkit.studies.difflm.experiment_texts.reproduce(sets, lm)",
-            preset=told,
-            scale=preset if isinstance(preset, str) else "study",
-            model={**lm.describe(), "fingerprint": lm.fingerprint},
-            seeds=seeds,
-            measurements=rows,
-            notes=" ".join((NOTES, *left_out(rows, sets))),
-            expected=[
-                {"set": name, "arm": arm, "measure": JUDGED}
-                for name, arm in product(sets, (REAL, FROZEN, *WAYS))
-            ],
-        )
-
-
-NOTES = (
-    "Shares: valid, runs, sound and right of all texts that were judged, novel and distinct of the "
-    "valid ones; coverage of the categories of held-out texts, and total variation from their law."
-)
-
-
-def left_out(measured: Sequence[Mapping], sets: Mapping[str, TextSet]) -> list[str]:
-    """A sentence a set: how many of its texts are too long for the model or the preset."""
-    rows = {row["set"]: row["value"] for row in measured if row["measure"] == TOO_LONG}
-    return [
-        f"{name}: {rows[name]:.0f} of {len(about.texts)} texts are too long and left out."
-        for name, about in sets.items()
-    ]
+    about = study(sets, presets)
+    return run(about, preset, lm=lm, seeds=seeds, out=out, progress=progress)
 
 
 def table(result: Result) -> pd.DataFrame:

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from ...embedsdg.prompts import HeldOut, question_key
 from ...embedsdg.sparsity import density_at
-from ...embedsdg.synthesizer import PRESETS as METHOD_PRESETS
 from ...embedsdg.synthesizer import EmbedSDG
 from ...lm.finetune import FinetunePreset, accuracy, finetune
 from ...worlds.math import MathWorld, read_question
-from ..measurements import Log
+from ..study import Case, Trial, Unit
 from .density_accuracy import density_accuracy
 
 # What the teacher is shown, in every arm of the comparison. The first is the paper's baseline and
@@ -32,6 +31,7 @@ ARMS: dict[str, dict[str, Any]] = {
 BASELINE, METHOD, CEILING = "random, one seed", "EmbedSDG", "uniform over families"
 NO_DATA = "no synthetic data"
 RELATION = "density and accuracy"  # a unit of measurements, no arm
+WORLD = "math"
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,19 @@ PRESETS = {
 }
 
 
+def cases(preset: ExperimentPreset) -> list[Case]:
+    """One world, with an arm for each thing that the teacher may be shown."""
+    tuned = ["retrain"] if preset.proceed is None else ["retrain", "continue"]
+    scores = tuple(f"accuracy ({protocol})" for protocol in tuned)
+    units = [
+        Unit(NO_DATA, without_data, measures=("accuracy (retrain)",)),
+        Unit(RELATION, relate, ("student",)),
+    ]
+    for arm in (*preset.arms, CEILING):
+        units.append(Unit(arm, partial(run_arm, arm=arm), measures=scores))
+    return [Case(units, MathTrial)]
+
+
 @dataclass(frozen=True)
 class Data:
     """What one data seed draws: the world's order of families, D, and two test sets."""
@@ -111,168 +124,144 @@ def draw(preset: ExperimentPreset, seed: int) -> Data:
     return Data(world, real[: preset.n_real], balanced, alike)
 
 
-def run_seed(lm, preset: ExperimentPreset, seed: int, log: Log, progress: bool = False):
-    """All measurements of one data seed, added to `log`; units that are finished stay.
+@dataclass
+class MathTrial(Trial):
+    """One data seed: D, the student that is trained on it, and that student's map."""
 
-    Returns:
-        What the figures show: the fitted method, the tests and whether each was answered. None
-        when there was nothing left to run.
-    """
-    arms = (*preset.arms, CEILING)
-    if all(log.done(unit, seed) for unit in (NO_DATA, RELATION, *arms)):
-        return None
-    data = draw(preset, seed)
-    student = finetune(lm, data.real, preset.retrain, seed=seed, progress=progress)
-    if not log.done(NO_DATA, seed):
-        with log.unit(NO_DATA, seed):
-            _score(log, student, data, NO_DATA, seed, "retrain")
-    method = EmbedSDG(student, preset=preset.method, seed=seed).fit(data.real)
-    correct = accuracy(student, data.alike)
-    density = _density(method, data)
-    if not log.done(RELATION, seed):
-        with log.unit(RELATION, seed):
-            _relate(log, method, data, density, correct, student, seed)
-    for arm in arms:
-        if log.done(arm, seed):
-            continue
-        with log.unit(arm, seed):
-            rows = make_rows(arm, method, data, preset, seed, log)
-            grown = finetune(lm, [*data.real, *rows], preset.retrain, seed=seed, progress=progress)
-            if preset.proceed is not None:
-                further = finetune(student, rows, preset.proceed, seed=seed, progress=progress)
-                _score(log, further, data, arm, seed, "continue")
-            _score(log, grown, data, arm, seed, "retrain")
-    return {"method": method, "data": data, "density": density, "correct": correct}
+    @cached_property
+    def data(self) -> Data:
+        return draw(self.preset, self.seed)
+
+    @cached_property
+    def student(self):
+        return self.train(self.lm, self.data.real, self.preset.retrain)
+
+    @cached_property
+    def method(self) -> EmbedSDG:
+        method = EmbedSDG(self.student, preset=self.preset.method, seed=self.seed)
+        return method.fit(self.data.real)
+
+    def train(self, lm, rows: Sequence[Mapping], how: FinetunePreset):
+        return finetune(lm, rows, how, seed=self.seed, progress=self.progress)
+
+    def density(self, rows: Sequence[Mapping]) -> np.ndarray:
+        """Questions of D around each of these on the map, (n,)."""
+        fitted = self.method.map
+        points = fitted.place([row["question"] for row in rows])
+        return density_at(fitted.points, points, fitted.grid)
+
+    def finish(self) -> None:
+        """Draw the map, unless there was nothing left to run."""
+        if "method" in vars(self):
+            from ..report import save_figure
+
+            save_figure(self.log.path.with_name("map.png"), partial(plot_map, self), (5, 4))
 
 
-def make_rows(
-    arm: str, method: EmbedSDG, data: Data, preset: ExperimentPreset, seed: int, log: Log
-) -> list[dict]:
-    """The synthetic rows of one arm; their composition goes into `log`."""
+def without_data(trial: MathTrial) -> None:
+    """The student of D alone."""
+    trial.add(NO_DATA, score(trial.student, trial.data, "retrain"))
+
+
+def run_arm(trial: MathTrial, arm: str) -> None:
+    """Synthetic rows of one arm, and what students learn from them."""
+    data, preset = trial.data, trial.preset
+    rows, about = make_rows(trial, arm)
+    trial.add(arm, about)
+    if preset.proceed is not None:
+        further = trial.train(trial.student, rows, preset.proceed)
+        trial.add(arm, score(further, data, "continue"))
+    grown = trial.train(trial.lm, [*data.real, *rows], preset.retrain)
+    trial.add(arm, score(grown, data, "retrain"))
+
+
+def make_rows(trial: MathTrial, arm: str) -> tuple[list[dict], dict[str, float]]:
+    """The synthetic rows of one arm, and measures of their composition."""
+    data, preset, seed, found = trial.data, trial.preset, trial.seed, {}
     if arm == CEILING:
         rows = MathWorld(zipf=0.0).rows(preset.n_synthetic, seed=f"uniform-{seed}")
         families = [row["family"] for row in rows]
     else:
         tests = [row["question"] for row in (*data.balanced, *data.alike)]
         source = EmbedSDG(
-            method.lm, data.world.teacher(seed=seed), preset=preset.method, seed=seed, **ARMS[arm]
-        ).fit(data.real)
-        sample = source.sample(preset.n_synthetic, held_out=HeldOut(tests, n=None))
-        rows = list(sample)
+            trial.student, data.world.teacher(seed=seed), preset=preset.method, seed=seed,
+            **ARMS[arm],
+        ).fit(data.real)  # fmt: skip
+        rows = list(source.sample(preset.n_synthetic, held_out=HeldOut(tests, n=None)))
         families = [read_question(row["question"]).family for row in rows]
         seeds = [data.real[i]["family"] for row in rows for i in row["seeds"]]
-        asked = sum(source.report.values())
-        log.add("rare share of seeds", arm, seed, np.mean([f in data.rare for f in seeds]))
-        log.add("share of replies rejected", arm, seed, 1 - len(rows) / asked)
+        found["rare share of seeds"] = np.mean([family in data.rare for family in seeds])
+        found["share of replies rejected"] = 1 - len(rows) / sum(source.report.values())
         if ARMS[arm]["sketch"] == "decode":
             well = [read_question(row["sketch"]) is not None for row in rows]
-            log.add("share of sketches well formed", arm, seed, np.mean(well))
-    log.add("rare share of rows", arm, seed, np.mean([f in data.rare for f in families]))
-    log.add("entropy of families (nats)", arm, seed, _entropy(families))
-    log.add("mean density of rows", arm, seed, _mean_density(method, rows))
-    return rows
+            found["share of sketches well formed"] = np.mean(well)
+    found["rare share of rows"] = np.mean([family in data.rare for family in families])
+    found["entropy of families (nats)"] = entropy(families)
+    found["mean density of rows"] = trial.density(rows).mean()
+    return rows, found
 
 
-def _entropy(names: Sequence[str]) -> float:
+def entropy(names: Sequence[str]) -> float:
+    """Of the names' shares, in nats."""
     shares = np.array(list(Counter(names).values())) / len(names)
     return float(-(shares * np.log(shares)).sum())
 
 
-def _density(method: EmbedSDG, data: Data) -> np.ndarray:
-    points = method.map.place([row["question"] for row in data.alike])
-    return density_at(method.map.points, points, method.map.grid)
-
-
-def _mean_density(method: EmbedSDG, rows: Sequence[Mapping]) -> float:
-    points = method.map.place([row["question"] for row in rows])
-    return float(density_at(method.map.points, points, method.map.grid).mean())
-
-
-def _score(log: Log, student, data: Data, arm: str, seed: int, protocol: str) -> None:
+def score(student, data: Data, protocol: str) -> dict[str, float]:
     """Accuracy on the balanced test, on its rare half, and the answers' likelihood."""
     right = accuracy(student, data.balanced)
     rare = np.array([row["family"] in data.rare for row in data.balanced])
     prompts = [f"Question: {row['question']}\nAnswer:" for row in data.balanced]
     nll = student.nll([f" {row['answer']}" for row in data.balanced], prompts=prompts)
-    log.add(f"rare accuracy ({protocol})", arm, seed, right[rare].mean())
-    log.add(f"answer NLL ({protocol})", arm, seed, nll.mean())
-    log.add(f"accuracy ({protocol})", arm, seed, right.mean())
+    return {
+        f"rare accuracy ({protocol})": right[rare].mean(),
+        f"answer NLL ({protocol})": nll.mean(),
+        f"accuracy ({protocol})": right.mean(),
+    }
 
 
-def _relate(log: Log, method, data: Data, density, correct, student, seed: int) -> None:
+def relate(trial: MathTrial) -> None:
     """The relation of density and accuracy, per example, per cell, over 45 bins and by family."""
-    found = density_accuracy(
-        density,
-        correct,
-        method.map.place([row["question"] for row in data.alike]),
-        method.map.grid,
-        groups=[row["family"] for row in data.alike],
-        seed=seed,
-    )
-    right = accuracy(student, data.balanced)
-    families = np.array([row["family"] for row in data.balanced])
-    by_family = {name: float(right[families == name].mean()) for name in data.world.families}
-    frequent = data.world.families[: len(by_family) // 4]
-    for name, value in by_family.items():
-        log.add("family accuracy", name, seed, value)
-        log.add("family frequency", name, seed, data.world.frequencies[name])
-    for name, group in (("frequent quarter", frequent), ("rare half", data.rare)):
-        log.add(f"accuracy, {name}", "student", seed, np.mean([by_family[f] for f in group]))
-    log.add("family Spearman", "student", seed, _family_spearman(data.world, by_family))
-    log.add("per-cell Spearman", "student", seed, found.cell_rho)
-    log.add("within-family Spearman", "student", seed, found.within_rho)
-    log.add("45-bin Pearson", "student", seed, found.binned_pearson)
-    log.add("45-bin Spearman", "student", seed, found.binned_spearman)
-    log.add("permutation p", "student", seed, found.example_p)
-    log.add("per-example Spearman", "student", seed, found.example_rho)
-
-
-def _family_spearman(world: MathWorld, by_family: Mapping[str, float]) -> float:
     from scipy.stats import spearmanr
 
+    data, fitted = trial.data, trial.method.map
+    found = density_accuracy(
+        trial.density(data.alike),
+        accuracy(trial.student, data.alike),
+        fitted.place([row["question"] for row in data.alike]),
+        fitted.grid,
+        groups=[row["family"] for row in data.alike],
+        seed=trial.seed,
+    )
+    right, world = accuracy(trial.student, data.balanced), data.world
+    families = np.array([row["family"] for row in data.balanced])
+    by_family = {name: float(right[families == name].mean()) for name in world.families}
     frequencies = [world.frequencies[name] for name in by_family]
-    return float(spearmanr(frequencies, list(by_family.values())).statistic)
+    for name, frequency in zip(by_family, frequencies):
+        trial.add(name, {"family accuracy": by_family[name], "family frequency": frequency})
+    frequent = world.families[: len(by_family) // 4]
+    trial.add("student", {
+        "accuracy, frequent quarter": np.mean([by_family[name] for name in frequent]),
+        "accuracy, rare half": np.mean([by_family[name] for name in data.rare]),
+        "family Spearman": spearmanr(frequencies, list(by_family.values())).statistic,
+        "per-cell Spearman": found.cell_rho,
+        "within-family Spearman": found.within_rho,
+        "45-bin Pearson": found.binned_pearson,
+        "45-bin Spearman": found.binned_spearman,
+        "permutation p": found.example_p,
+        "per-example Spearman": found.example_rho,
+    })  # fmt: skip
 
 
-def expected(preset: ExperimentPreset) -> list[dict[str, str]]:
-    """The measurements that every seed must have."""
-    tuned = ["retrain"] + ["continue"] * (preset.proceed is not None)
-    found = [{"arm": NO_DATA, "measure": "accuracy (retrain)"}, {"arm": "student"}]
-    return found + [
-        {"arm": arm, "measure": f"accuracy ({protocol})"}
-        for arm in (*preset.arms, CEILING)
-        for protocol in tuned
-    ]
+def plot_map(trial: MathTrial, axes) -> None:
+    """D on the student's map, rare families apart from frequent ones by colour and shape."""
+    from ...core.plots import OKABE_ITO
 
-
-def reproduce(
-    scale: str = "fast",
-    seeds: Sequence[int] | None = None,
-    out: str | Path = "runs/embedsdg-fast",
-    progress: bool = False,
-):
-    """Run the experiment at one scale and write `result.json` and figures to `out`.
-
-    An interrupted run continues: what is measured of an arm is on disk when the arm is whole.
-
-    Raises:
-        ValueError: a scale without an experiment; the paper's needs a real model and a real
-            teacher, for which there are `EmbedSDG` and `export_prompts`.
-    """
-    from ..runner import run_study, with_method
-    from .report import show
-
-    shown = None
-
-    def each(lm, preset, seed: int, log: Log) -> None:
-        nonlocal shown
-        shown = run_seed(lm, preset, seed, log, progress) or shown
-
-    return run_study(
-        "embedsdg", PRESETS, each, lambda result, folder: show(result, shown, folder),
-        scale=scale, seeds=seeds, out=out, progress=progress,
-        fixed=with_method(METHOD_PRESETS), expected=expected,
-        notes="Students are the embedded model with a LoRA adapter; the teacher is the world's "
-        "oracle; tests are balanced over families. Arms of one seed share D, tests and seed.",
-        instead="with a real model and teacher, see EmbedSDG and export_prompts",
-    )  # fmt: skip
+    rare = np.array([row["family"] in trial.data.rare for row in trial.data.real])
+    for mask, name, marker, colour in (
+        (~rare, "frequent families", ".", OKABE_ITO["sky"]),
+        (rare, "rare families", "x", OKABE_ITO["vermilion"]),
+    ):
+        axes.plot(*trial.method.map.points[mask][:, :2].T, marker, color=colour, ms=4, label=name)
+    axes.set(xlabel="first component", ylabel="second component")
+    axes.legend(loc="best", fontsize=9)

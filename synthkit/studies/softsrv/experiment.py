@@ -1,22 +1,19 @@
-"""SoftSRV's claims, measured on three targets whose law is known: match, copies, use."""
+"""SoftSRV's claims, on three targets whose distribution is known: match, copies, use."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from ...lm.finetune import FinetunePreset
 from ...softsrv.baselines import lora_generator, repeat_texts, template
-from ...softsrv.synthesizer import PRESETS as METHOD_PRESETS
 from ...softsrv.synthesizer import SoftSRV
 from ...worlds import load_target
 from ...worlds.targets import Target
-from ..measurements import Log
+from ..study import Case, Trial, Unit
 from .scoring import score_student, score_texts
 
 # The variants of the method; a context of 8 numbers passes less of a text than one of N.
@@ -87,79 +84,21 @@ PRESETS = {
 }
 
 
-@dataclass(frozen=True)
-class Run:
-    """One world and seed: what is drawn from the target, and where the measurements go.
-
-    Attributes:
-        train: the texts the method may see, and further ones for the sweep over sizes.
-        stop, tested: held-out texts that end the training, and that measure the loss.
-        reference, second: two samples that MAUVE compares with, and with each other.
-        test: rows that a student answers.
-        fitted: methods by arm, so that the sweeps can use them again.
-    """
-
-    lm: Any
-    preset: ExperimentPreset
-    target: Target
-    seed: int
-    log: Log
-    progress: bool
-    train: list[str]
-    stop: list[str]
-    tested: list[str]
-    reference: list[str]
-    second: list[str]
-    test: list[dict]
-    fitted: dict[str, SoftSRV] = field(default_factory=dict)
-
-    def done(self, unit: str) -> bool:
-        return self.log.done(unit, self.seed)
-
-    def unit(self, unit: str) -> AbstractContextManager[None]:
-        return self.log.unit(unit, self.seed)
-
-    def add(self, arm: str, measured: dict[str, float]) -> None:
-        for measure, value in measured.items():
-            self.log.add(measure, arm, self.seed, value)
-
-    def score(self, arm: str, texts: list[str], own: list[str] | None, train: list[str]) -> None:
-        found = score_texts(self.target, texts, self.reference, train, own, self.seed)
-        self.add(arm, found)
+# --- what is measured -----------------------------------------------------------------------------
 
 
-def draw(
-    lm, preset: ExperimentPreset, target: Target, seed: int, log: Log, progress: bool = False
-) -> Run:
-    """Independent samples of one target."""
-    held_out = target.texts(preset.n_held_out, f"held-out-{seed}")
-    half = len(held_out) // 2
-    return Run(
-        lm, preset, target, seed, log, progress,
-        train=target.texts(max(preset.n_target, *preset.sizes, 0), f"train-{seed}"),
-        stop=held_out[:half],
-        tested=held_out[half:],
-        reference=target.texts(preset.n_synthetic, f"reference-{seed}"),
-        second=target.texts(preset.n_synthetic, f"second-{seed}"),
-        test=target.rows(preset.n_test, f"test-{seed}"),
-    )  # fmt: skip
-
-
-def run_world(
-    lm, preset: ExperimentPreset, world: str, seed: int, log: Log, progress: bool = False
-) -> None:
-    """All arms of one world and seed; those that are finished in `log` stay."""
-    target = load_target(world)
-    run = draw(lm, preset, target, seed, log.labelled(world=world), progress)
-    if not run.done("target"):
-        with run.unit("target"):
-            run.add("target", entropy(lm, target, run.tested))
-    for arm in arms_of(preset, world):
-        if not run.done(arm):
-            with run.unit(arm):
-                run_arm(run, arm)
-    if preset.sweeps and world == preset.worlds[0]:
-        run_sweeps(run)
+def cases(preset: ExperimentPreset) -> list[Case]:
+    """A case for each world; the sweeps are run in the first."""
+    found = []
+    for world in preset.worlds:
+        units = [Unit("target", measure_target)]
+        for arm in arms_of(preset, world):
+            taught = ("student loss",) if arm in preset.students else ()
+            units.append(Unit(arm, partial(run_arm, arm=arm), measures=("MAUVE", *taught)))
+        if preset.sweeps and world == preset.worlds[0]:
+            units += sweeps(preset)
+        found.append(Case(units, partial(TargetTrial, world=world), {"world": world}))
+    return found
 
 
 def arms_of(preset: ExperimentPreset, world: str) -> list[str]:
@@ -168,58 +107,115 @@ def arms_of(preset: ExperimentPreset, world: str) -> list[str]:
     return [arm for arm in preset.arms if arm != EXAMPLES or shows]
 
 
-def run_arm(run: Run, arm: str) -> None:
-    """Texts of one arm, scored, and a student that is trained on them."""
-    preset = run.preset
-    texts, own = make_texts(arm, run)
-    run.score(arm, texts, own, run.train[: preset.n_target])
-    if arm in preset.students:
-        size, how = preset.n_student, preset.student
-        found = score_student(
-            run.lm, run.target, texts, run.test, size, how, run.seed, run.progress
-        )
-        run.add(arm, found)
+def sweeps(preset: ExperimentPreset) -> list[Unit]:
+    """How much the context passes, how many texts there are, temperature, mixed contexts."""
+    fits: dict[str, dict[str, Any]] = {}
+    for width in DIAL:
+        options = {"kind": "ssmc", "context": "random", "dim": width}
+        fits[f"context of {width}"] = {"options": options}
+    for size in preset.sizes:
+        for name in SWEPT:
+            fits[f"{name}, {size} texts"] = {"options": VARIANTS[name], "size": size}
+    drawn: dict[str, dict[str, Any]] = {}
+    for name in SWEPT:
+        for t in TEMPERATURES:
+            drawn[f"{name}, temperature {t}"] = {"name": name, "temperature": t}
+        if name != "SSNP":
+            drawn[f"{name}, mixed contexts"] = {"name": name, "mixed": True}
+    return [
+        *(Unit(arm, partial(fit_and_score, arm=arm, **how)) for arm, how in fits.items()),
+        *(Unit(arm, partial(vary_sampling, arm=arm, **how)) for arm, how in drawn.items()),
+    ]
 
 
-def entropy(lm, target: Target, texts: Sequence[str]) -> dict[str, float]:
+@dataclass
+class TargetTrial(Trial):
+    """One world and seed: independent samples of its target.
+
+    Attributes:
+        fitted: methods by arm, so that the sweeps can use them again.
+    """
+
+    world: str = ""
+    fitted: dict[str, SoftSRV] = field(default_factory=dict)
+
+    @cached_property
+    def target(self) -> Target:
+        return load_target(self.world)
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """What the method may see, and further texts for the sweep over sizes."""
+        n = max(self.preset.n_target, *self.preset.sizes, 0)
+        return self.target.texts(n, f"train-{self.seed}")
+
+    @property
+    def train(self) -> list[str]:
+        return self.texts[: self.preset.n_target]
+
+    @cached_property
+    def held_out(self) -> tuple[list[str], list[str]]:
+        """Texts that end the training, and others that measure the loss."""
+        texts = self.target.texts(self.preset.n_held_out, f"held-out-{self.seed}")
+        return texts[: len(texts) // 2], texts[len(texts) // 2 :]
+
+    @cached_property
+    def reference(self) -> list[str]:
+        """What MAUVE compares with."""
+        return self.target.texts(self.preset.n_synthetic, f"reference-{self.seed}")
+
+    def score(self, arm: str, texts: list[str], own: list[str] | None, train: list[str]) -> None:
+        self.add(arm, score_texts(self.target, texts, self.reference, train, own, self.seed))
+
+
+def measure_target(trial: TargetTrial) -> None:
     """-log p of the texts that measure the loss, in nats a text and a token (the end counts)."""
-    nats = -sum(target.log_prob(text) for text in texts)
-    tokens = sum(len(ids) + 1 for ids in lm.token_ids(texts))
-    return {"entropy per text": nats / len(texts), "entropy": nats / tokens}
+    texts = trial.held_out[1]
+    nats = -sum(trial.target.log_prob(text) for text in texts)
+    tokens = sum(len(ids) + 1 for ids in trial.lm.token_ids(texts))
+    trial.add("target", {"entropy per text": nats / len(texts), "entropy": nats / tokens})
 
 
-def make_texts(arm: str, run: Run) -> tuple[list[str], list[str] | None]:
+def run_arm(trial: TargetTrial, arm: str) -> None:
+    """Texts of one arm, scored, and a student that is trained on them."""
+    preset = trial.preset
+    texts, own = make_texts(trial, arm)
+    trial.score(arm, texts, own, trial.train)
+    if arm in preset.students:
+        test = trial.target.rows(preset.n_test, f"test-{trial.seed}")
+        how = (preset.n_student, preset.student, trial.seed, trial.progress)
+        trial.add(arm, score_student(trial.lm, trial.target, texts, test, *how))
+
+
+def make_texts(trial: TargetTrial, arm: str) -> tuple[list[str], list[str] | None]:
     """`n_synthetic` texts of an arm, unfiltered, and the text each was conditioned on, if any."""
-    train, n, seed = run.train[: run.preset.n_target], run.preset.n_synthetic, run.seed
+    target, train, n, seed = trial.target, trial.train, trial.preset.n_synthetic, trial.seed
     if arm == REAL:
-        return run.second, None
+        return target.texts(n, f"second-{seed}"), None
     if arm == REPEATED:
         return list(repeat_texts(train, n, seed=seed)["text"]), None
     if arm in (TEMPLATE, ENGINEERED, EXAMPLES):
-        shown = train if arm == EXAMPLES else None
-        prompts = (
-            [run.target.zero_shot_prompt()]
-            if arm == TEMPLATE
-            else run.target.engineered_prompts(n, shown, seed)
-        )
-        extract = run.target.extract
-        made = template(run.lm, prompts, train, drop=(), seed=seed, extract=extract)
-        return list(made.sample(n)["text"]), None
+        prompts = [target.zero_shot_prompt()]
+        if arm != TEMPLATE:
+            prompts = target.engineered_prompts(n, train if arm == EXAMPLES else None, seed)
+        how = {"drop": (), "seed": seed, "extract": target.extract}
+        return list(template(trial.lm, prompts, train, **how).sample(n)["text"]), None
     if arm == LORA:
-        options = {"preset": run.preset.method, "drop": (), "seed": seed}
-        made = lora_generator(run.lm, train, progress=run.progress, **options)
-        run.add(arm, {"loss": made.loss(run.tested)})
+        options = {"preset": trial.preset.method, "drop": (), "seed": seed}
+        made = lora_generator(trial.lm, train, progress=trial.progress, **options)
+        trial.add(arm, {"loss": made.loss(trial.held_out[1])})
         return list(made.sample(n)["text"]), None
-    return draw_texts(fit(arm, run, train, VARIANTS[arm]), n, seed)
+    return draw_texts(fit(trial, arm, train, VARIANTS[arm]), n, seed)
 
 
-def fit(arm: str, run: Run, train: list[str], options: dict[str, Any]) -> SoftSRV:
+def fit(trial: TargetTrial, arm: str, train: list[str], options: dict[str, Any]) -> SoftSRV:
     """SoftSRV fitted to `train`; its loss on the tested texts is measured."""
-    method = SoftSRV(run.lm, preset=run.preset.method, seed=run.seed, drop=(), **options)
-    method.fit(train, held_out=run.stop, progress=run.progress)
+    stop, tested = trial.held_out
+    method = SoftSRV(trial.lm, preset=trial.preset.method, seed=trial.seed, drop=(), **options)
+    method.fit(train, held_out=stop, progress=trial.progress)
     count = method.fitted.prompt.parameter_count
-    run.add(arm, {"loss": method.loss(run.tested), "parameters": count})
-    run.fitted[arm] = method
+    trial.add(arm, {"loss": method.loss(tested), "parameters": count})
+    trial.fitted[arm] = method
     return method
 
 
@@ -232,83 +228,21 @@ def draw_texts(method: SoftSRV, n: int, seed: int, **how) -> tuple[list[str], li
     return list(rows["text"]), [at[i] for i in rows["context"]]
 
 
-# --- sweeps, in the first world ------------------------------------------------------------------
+def fit_and_score(
+    trial: TargetTrial, arm: str, options: dict[str, Any], size: int | None = None
+) -> None:
+    """An arm of the sweeps over contexts and sizes."""
+    train = trial.texts[: size or trial.preset.n_target]
+    method = fit(trial, arm, train, options)
+    trial.score(arm, *draw_texts(method, trial.preset.n_synthetic, trial.seed), train)
 
 
-def run_sweeps(run: Run) -> None:
-    """How much the context passes, how many texts there are, temperature, mixed contexts."""
-    train = run.train[: run.preset.n_target]
-    for width in DIAL:
-        arm, options = f"context of {width}", {"kind": "ssmc", "context": "random", "dim": width}
-        _fit_and_score(arm, run, train, options)
-    for size in run.preset.sizes:
-        for name in SWEPT:
-            _fit_and_score(f"{name}, {size} texts", run, run.train[:size], VARIANTS[name])
-    for name in SWEPT:
-        _vary_sampling(name, run, train)
-
-
-def _fit_and_score(arm: str, run: Run, train: list[str], options: dict[str, Any]) -> None:
-    if not run.done(arm):
-        with run.unit(arm):
-            texts, own = draw_texts(fit(arm, run, train, options), run.preset.n_synthetic, run.seed)
-            run.score(arm, texts, own, train)
-
-
-def _vary_sampling(name: str, run: Run, train: list[str]) -> None:
-    """One fit, sampled at several temperatures and from contexts half-way between two texts."""
-    arms = {f"{name}, temperature {t}": {"temperature": t} for t in TEMPERATURES}
-    if name != "SSNP":
-        arms[f"{name}, mixed contexts"] = {"contexts": None}
-    for arm, how in arms.items():
-        if run.done(arm):
-            continue
-        with run.unit(arm):
-            method = run.fitted.get(name) or fit(name, run, train, VARIANTS[name])
-            if "contexts" in how:
-                z = method.fitted.contexts.numpy()
-                pairs = np.random.default_rng(run.seed).integers(len(z), size=(len(z), 2))
-                how = {"contexts": (z[pairs[:, 0]] + z[pairs[:, 1]]) / 2}
-            texts, own = draw_texts(method, run.preset.n_synthetic, run.seed, **how)
-            run.score(arm, texts, own, train)
-
-
-def expected(preset: ExperimentPreset) -> list[dict[str, str]]:
-    """The measurements that every seed must have."""
-    found = []
-    for world in preset.worlds:
-        arms = arms_of(preset, world)
-        found += [{"world": world, "arm": arm, "measure": "MAUVE"} for arm in arms]
-        taught = [arm for arm in arms if arm in preset.students]
-        found += [{"world": world, "arm": arm, "measure": "student loss"} for arm in taught]
-    return found
-
-
-def reproduce(
-    scale: str = "fast",
-    seeds: Sequence[int] | None = None,
-    out: str | Path = "runs/softsrv-fast",
-    progress: bool = False,
-):
-    """Run the experiment at one scale and write `result.json` and figures to `out`.
-
-    An interrupted run continues: what is measured of an arm is on disk when the arm is whole.
-
-    Raises:
-        ValueError: a scale without an experiment; the paper's needs a real model, for which there
-            is `SoftSRV(load_lm(...), preset="paper")`.
-    """
-    from ..runner import run_study, with_method
-    from .report import show
-
-    def each(lm, preset, seed: int, log: Log) -> None:
-        for world in preset.worlds:
-            run_world(lm, preset, world, seed, log, progress)
-
-    return run_study(
-        "softsrv", PRESETS, each, show, scale=scale, seeds=seeds, out=out, progress=progress,
-        fixed=with_method(METHOD_PRESETS), expected=expected,
-        notes="The frozen model and the students are the embedded model; answers come from the "
-        "target's oracle. MAUVE on TF-IDF features, a mean over five clusterings.",
-        instead='with a real model, see SoftSRV(load_lm(...), preset="paper")',
-    )  # fmt: skip
+def vary_sampling(trial: TargetTrial, arm: str, name: str, mixed: bool = False, **how) -> None:
+    """One fit, sampled at another temperature, or from contexts half-way between two texts."""
+    method = trial.fitted.get(name) or fit(trial, name, trial.train, VARIANTS[name])
+    if mixed:
+        z = method.fitted.contexts.numpy()
+        pairs = np.random.default_rng(trial.seed).integers(len(z), size=(len(z), 2))
+        how["contexts"] = (z[pairs[:, 0]] + z[pairs[:, 1]]) / 2
+    texts, own = draw_texts(method, trial.preset.n_synthetic, trial.seed, **how)
+    trial.score(arm, texts, own, trial.train)

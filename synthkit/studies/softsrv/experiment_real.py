@@ -1,19 +1,26 @@
-"""SoftSRV on real texts, whose law nobody knows: loss, match and copies can still be measured."""
+"""SoftSRV on real texts of unknown distribution: loss, match and copies can still be measured."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from itertools import pairwise, product
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...evaluation.contamination import near_copy_rates
 from ...evaluation.mauve import mauve, text_features
 from ...softsrv.synthesizer import PRESETS, SoftSRV, fitting, target_texts
-from ..measurements import Log, study_key
+from ..runner import run
+from ..study import Case, Study, Table, Trial, Unit, log_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..results import Result
 
 UNPROMPTED = "no prompt"
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -32,6 +39,7 @@ class RealTextPreset:
         n_sample: texts drawn from each variant for MAUVE and near copies; 0 for none. MAUVE needs
             250 of them, and as many test texts.
         steps, batch_size: of the soft prompt's training.
+        seeds: each draws its own samples and trains its own prompts.
     """
 
     n_train: int = 96
@@ -40,6 +48,7 @@ class RealTextPreset:
     n_sample: int = 0
     steps: int = 100
     batch_size: int = 8
+    seeds: tuple[int, ...] = (0, 1, 2)
 
 
 def split_texts(lm, real, preset: RealTextPreset, seed: int) -> tuple[list[str], ...]:
@@ -58,35 +67,74 @@ def split_texts(lm, real, preset: RealTextPreset, seed: int) -> tuple[list[str],
     return tuple([texts[i] for i in order[a:b]] for a, b in pairwise(ends))
 
 
-def measure(lm, real, preset: RealTextPreset, seed: int, log: Log, progress: bool = False) -> None:
-    """Each variant fitted to one set with one frozen model; what is finished in `log` stays.
+@dataclass
+class RealTrial(Trial):
+    """One set, frozen model and seed. The loss is in nats per character: models differ in tokens.
 
-    The loss is in nats per character, because the frozen models cut texts into different tokens.
+    Attributes:
+        frozen: the model. real: the set.
     """
-    train, stop, test = split_texts(lm, real, preset, seed)
-    tokens = np.array([len(ids) + 1 for ids in lm.token_ids(test)])  # the end counts
-    characters = sum(map(len, test))
-    if not log.done(UNPROMPTED, seed):
-        with log.unit(UNPROMPTED, seed):
-            log.add("loss", UNPROMPTED, seed, lm.nll(test).numpy() @ tokens / characters)
-    for arm, options in VARIANTS.items():
-        if log.done(arm, seed):
-            continue
-        sizes = {"steps": preset.steps, "batch_size": preset.batch_size}
-        with log.unit(arm, seed):
-            method = SoftSRV(lm, preset="study", seed=seed, drop=(), **options, **sizes)
-            method.fit(train, held_out=stop, progress=progress)
-            log.add("loss", arm, seed, method.loss(test) * tokens.sum() / characters)
-            if preset.n_sample:
-                rows = method.sample(preset.n_sample, seed=seed, progress=progress)
-                _score(log, arm, seed, list(rows["text"]), test, train)
+
+    frozen: Any = None
+    real: Any = None
+
+    @cached_property
+    def parts(self) -> tuple[list[str], ...]:
+        return split_texts(self.frozen, self.real, self.preset, self.seed)
+
+    @property
+    def tokens(self) -> np.ndarray:
+        """Of each test text, its end included."""
+        return np.array([len(ids) + 1 for ids in self.frozen.token_ids(self.parts[2])])
+
+    @property
+    def characters(self) -> int:
+        return sum(map(len, self.parts[2]))
+
+    def measure_unprompted(self) -> None:
+        nats = self.frozen.nll(self.parts[2]).numpy() @ self.tokens
+        self.add(UNPROMPTED, {"loss": nats / self.characters})
+
+    def measure_variant(self, arm: str) -> None:
+        preset, (train, stop, test) = self.preset, self.parts
+        how = {**VARIANTS[arm], "steps": preset.steps, "batch_size": preset.batch_size}
+        method = SoftSRV(self.frozen, preset="study", seed=self.seed, drop=(), **how)
+        method.fit(train, held_out=stop, progress=self.progress)
+        self.add(arm, {"loss": method.loss(test) * self.tokens.sum() / self.characters})
+        if preset.n_sample:
+            rows = method.sample(preset.n_sample, seed=self.seed, progress=self.progress)
+            texts = list(rows["text"])
+            self.add(arm, {"near copies, train": near_copy_rates(texts, train)["train"].mean})
+            filled = [text if text.strip() else "(empty)" for text in texts]
+            match = mauve(*text_features(filled, test, seed=self.seed)).mauve
+            self.add(arm, {"MAUVE": match})
 
 
-def _score(log: Log, arm: str, seed: int, texts, test, train) -> None:
-    """Match with the test texts, and near copies of the training texts."""
-    log.add("near copies, train", arm, seed, near_copy_rates(texts, train)["train"].mean)
-    filled = [text if text.strip() else "(empty)" for text in texts]
-    log.add("MAUVE", arm, seed, mauve(*text_features(filled, test, seed=seed)).mauve)
+def study(sets: Mapping[str, Any], models: Mapping[str, Any]) -> Study:
+    """Every set with every frozen model; see `reproduce`."""
+    units = [Unit(UNPROMPTED, RealTrial.measure_unprompted, measures=("loss",))]
+    for arm in VARIANTS:
+        units.append(Unit(arm, partial(RealTrial.measure_variant, arm=arm), measures=("loss",)))
+    cases = [
+        Case(
+            units,
+            partial(RealTrial, frozen=lm, real=real),
+            {"world": name, "frozen": model},
+            {"texts": target_texts(real), "frozen": lm.fingerprint, "softsrv": PRESETS["study"]},
+            log_name(name, model),
+        )
+        for name, real in sets.items()
+        for model, lm in models.items()
+    ]
+    facts = {name: f"{lm.describe()['parameters']} {lm.fingerprint}" for name, lm in models.items()}
+    return Study(
+        "softsrv", "SoftSRV on real texts", lambda preset: cases, {},
+        place="",
+        tables=(Table(table, overall=True),),
+        notes="Loss in nats a character on held-out texts; MAUVE on TF-IDF features.",
+        model={"name": " and ".join(models), **facts},
+        command="synthkit.studies.softsrv.experiment_real.reproduce(sets, models)",
+    )  # fmt: skip
 
 
 def reproduce(
@@ -94,45 +142,24 @@ def reproduce(
     models: Mapping[str, Any],
     *,
     preset: RealTextPreset | None = None,
-    seeds: Sequence[int] = (0, 1, 2),
+    seeds: Sequence[int] | None = None,
     out: str | Path = "runs/softsrv-real-text",
     progress: bool = False,
-):
-    """Every set with every frozen model, recorded in `out/result.json`; it goes on if interrupted.
+) -> Result:
+    """Every set with every frozen model, recorded in `out/result.json`; see `runner.run`.
+
+    Further sets, models and seeds can be added to the same `out`.
 
     Args:
         sets: by name, what `SoftSRV.fit` takes (`synthkit.datasets` reads them from files).
         models: by name, frozen `synthkit.LM`s.
     """
-    from ..results import record
-
-    preset, out = preset or RealTextPreset(), Path(out)
-    facts = {name: f"{lm.describe()['parameters']} {lm.fingerprint}" for name, lm in models.items()}
-    texts = {name: target_texts(real) for name, real in sets.items()}
-    key = study_key(sets=texts, models=facts, preset=preset, method=PRESETS["study"])
-    with Log(out / "measurements.jsonl", key) as log:
-        for seed, name, (model, lm) in product(seeds, sets, models.items()):
-            labelled = log.labelled(world=name, frozen=model)
-            measure(lm, sets[name], preset, seed, labelled, progress)
-        return record(
-            out / "result.json",
-            method="softsrv",
-            command="synthkit.studies.softsrv.experiment_real.reproduce(sets, models)",
-            preset=asdict(preset),
-            scale="study",
-            model={"name": " and ".join(models), **facts},
-            seeds=seeds,
-            measurements=[row for row in log.rows if row["seed"] in seeds],
-            notes="Loss in nats a character on held-out texts; MAUVE on TF-IDF features.",
-            expected=[
-                {"world": name, "frozen": model, "arm": arm, "measure": "loss"}
-                for name, model, arm in product(sets, models, (UNPROMPTED, *VARIANTS))
-            ],
-        )
+    about, preset = study(sets, models), preset or RealTextPreset()
+    return run(about, preset, seeds=seeds, out=out, progress=progress)
 
 
-def table(result) -> Any:
-    """Mean over the seeds, a row each set, frozen model and variant (a `pandas.DataFrame`)."""
+def table(result: Result) -> pd.DataFrame:
+    """Mean over the seeds, a row each set, frozen model and variant."""
     frame = result.frame()
     keys = ["world", "frozen", "arm"]
     wide = frame.pivot_table("value", keys, "measure", sort=False).round(3)

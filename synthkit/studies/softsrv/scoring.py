@@ -24,7 +24,7 @@ def score_texts(
     """Form, match and copies of `texts`, by measure.
 
     Args:
-        target: whose law is known.
+        target: whose distribution is known.
         texts: the texts as they came, unfiltered.
         reference: as many fresh texts of the target, for MAUVE.
         train: the texts that their maker was shown.

@@ -1,16 +1,13 @@
-"""Report of the SPA experiment: its tables, its claims with verdicts, and its figures."""
+"""The SPA study: its claims, its tables and its figure."""
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from .. import claims as claims_lab
-from ..claims import Claim, gap, level, level_of
-from ..measurements import caveats, mean, print_table, save_figure, values
+from ..claims import Claim, Gap, Level
+from ..measurements import means
+from ..report import plot_arms
+from ..study import Figure, Study, Table
 from .experiment import (
     ARMS,
     BM25,
@@ -21,11 +18,16 @@ from .experiment import (
     METHODS,
     MIXED,
     PARTS,
+    PRESETS,
     RANDOM,
     WRONG,
+    cases,
 )
+from .testbeds import PLACE, TESTBEDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     from matplotlib.axes import Axes
 
@@ -42,133 +44,80 @@ COLUMNS = {
     "ARI topic": "adjusted Rand index, topic",
 }
 SWEEPS = (*COUNTS, *MIXED)
-LEAST_GAIN = {"strong": 0.5, "mild": 0.15}  # of diversity over random parts
+FIRST = "records, strong skew"  # where scores are held against retraining
+ARI = "adjusted Rand index, mode"
+LEAST_GAIN = {  # of diversity over random parts
+    name: {"strong": 0.5, "mild": 0.15}[about["skew"]] for name, about in TESTBEDS.items()
+}
+
+CLAIMS = (
+    Claim("diversity-random", "more diverse than random parts",
+          Gap("diversity", INFLUENCE, RANDOM), LEAST_GAIN,
+          paper="Table 1", reported="0.85 (HumanEval), 0.78 (MBPP)"),
+    Claim("diversity-lexical", "more diverse than BM25+ parts", Gap("diversity", INFLUENCE, BM25),
+          {name: 0.5 * (name == FIRST) for name in TESTBEDS},
+          paper="Table 1", reported="0.85 (HumanEval), 0.78 (MBPP)"),
+    Claim("diversity-temperature", "more diverse than temperature 1",
+          Gap("diversity", INFLUENCE, HOT)),
+    Claim("diversity-alone", "one adapter, greedy, is never diverse",
+          Level("diversity", GREEDY, sign=-1)),
+    Claim("right-alone", "as right as one adapter, greedy", Gap("pass@1", INFLUENCE, GREEDY), -0.02,
+          paper="Figure 4", reported="0.502 for all methods (HumanEval)"),
+    Claim("right-temperature", "at least as right as temperature 1",
+          Gap("pass@1", INFLUENCE, HOT)),
+    Claim("working-temperature", "more working answers than temperature 1",
+          Gap("working answers", INFLUENCE, HOT), strict=True),
+    Claim("modes", "influence finds the modes (ARI)", Level(ARI, INFLUENCE), 0.5),
+    Claim("modes-random", "random parts do not (|ARI|)",
+          Level(ARI, RANDOM, sign=-1, absolute=True), -0.02),
+    Claim("modes-sign", "the right sign finds more than the wrong one (ARI)",
+          Gap(ARI, INFLUENCE, WRONG), 0.2),
+    *(Claim(f"lds-{name}", f"LDS of {name}", Level("LDS", name), 0.3, at=(FIRST,))
+      for name in METHODS),
+    *(Claim(f"removal-{name}",
+            f"loss rises more without the best tenth of {name} than of random rows",
+            Gap("rise without", name, "random tenth"), at=(FIRST,)) for name in METHODS),
+)  # fmt: skip
 
 
-def grounds(result: Result) -> list[dict[str, str]]:
-    """The labels of each ground of a run, in its order."""
-    found = dict.fromkeys((row["world"], row["skew"]) for row in result.measurements)
-    return [{"world": world, "skew": skew} for world, skew in found]
+def table(result: Result, place: str, arms: Sequence[str] = (*ARMS, *SWEEPS)) -> pd.DataFrame:
+    """Mean of every arm over the seeds in one testbed; `-` where an arm has no such number."""
+    return means(result, COLUMNS, arms, **TESTBEDS[place])
 
 
-def where(ground: dict[str, str]) -> str:
-    """A ground in words."""
-    return f"{ground['world']}, {ground['skew']} skew"
-
-
-def table(
-    result: Result, ground: dict[str, str], arms: tuple[str, ...] = (*ARMS, *SWEEPS)
-) -> pd.DataFrame:
-    """Mean of every arm over the seeds on one ground; `-` where an arm has no such number."""
-    import pandas as pd
-
-    rows = []
-    for arm in arms:
-        found = {k: mean(values(result, m, arm, **ground)) for k, m in COLUMNS.items()}
-        if found["diversity"] is not None:
-            rows.append({"arm": arm, **found})
-    return pd.DataFrame(rows).set_index("arm")
-
-
-def fidelity_table(result: Result) -> pd.DataFrame:
+def fidelity_table(result: Result, place: str = FIRST) -> pd.DataFrame:
     """Scores against retraining: LDS, and the rise of a query's loss without its best tenth."""
-    import pandas as pd
-
-    ground = grounds(result)[0]
-    rows = []
-    for name in (*METHODS, "random tenth"):
-        found = {m: mean(values(result, m, name, **ground)) for m in ("LDS", "rise without")}
-        if found["rise without"] is not None:
-            rows.append({"method": name, **found})
-    return pd.DataFrame(rows, columns=["method", "LDS", "rise without"]).set_index("method")
+    columns = {"LDS": "LDS", "rise without": "rise without"}
+    frame = means(result, columns, (*METHODS, "random tenth"), **TESTBEDS[place])
+    return frame.rename_axis("method")
 
 
-def claims(result: Result) -> list[Claim]:
-    """Every claim on every ground; LDS and removal on the first, where retraining is run."""
-    found = []
-    for ground in grounds(result):
-        for make in (_diversity_claims, _quality_claims, _partition_claims):
-            found += make(result, ground)
-    return found + _fidelity_claims(result, grounds(result)[0])
-
-
-def verdicts(result: Result) -> pd.DataFrame:
-    """The claims as a table; see `lab.claims.verdicts`."""
-    return claims_lab.verdicts(claims(result))
-
-
-def _diversity_claims(result: Result, ground: dict[str, str]) -> list[Claim]:
-    least, at = LEAST_GAIN[ground["skew"]], {"where": where(ground), **ground}
-    words = 0.5 if ground["world"] == "records" and ground["skew"] == "strong" else 0.0
-    alone = values(result, "diversity", GREEDY, **ground)
-    return [
-        gap(result, "more diverse than random parts", "diversity", INFLUENCE, RANDOM, least,
-            in_paper=True, **at),
-        gap(result, "more diverse than BM25+ parts", "diversity", INFLUENCE, BM25, words,
-            in_paper=True, **at),
-        gap(result, "more diverse than temperature 1", "diversity", INFLUENCE, HOT, 0.0, **at),
-        level("one adapter, greedy, is never diverse", -alone, 0.0, where=where(ground)),
-    ]  # fmt: skip
-
-
-def _quality_claims(result: Result, ground: dict[str, str]) -> list[Claim]:
-    at, more = {"where": where(ground), **ground}, "more working answers than temperature 1"
-    return [
-        gap(result, "as right as one adapter, greedy", "pass@1", INFLUENCE, GREEDY, -0.02,
-            in_paper=True, **at),
-        gap(result, "at least as right as temperature 1", "pass@1", INFLUENCE, HOT, 0.0, **at),
-        gap(result, more, "working answers", INFLUENCE, HOT, 0.0, strict=True, **at),
-    ]  # fmt: skip
-
-
-def _partition_claims(result: Result, ground: dict[str, str]) -> list[Claim]:
-    measure, at = "adjusted Rand index, mode", {"where": where(ground), **ground}
-    by_chance = -np.abs(values(result, measure, RANDOM, **ground))
-    return [
-        level_of(result, "influence finds the modes (ARI)", measure, INFLUENCE, 0.5, **at),
-        level("random parts do not (|ARI|)", by_chance, -0.02, where=where(ground)),
-        gap(result, "the right sign finds more than the wrong one (ARI)", measure, INFLUENCE,
-            WRONG, 0.2, **at),
-    ]  # fmt: skip
-
-
-def _fidelity_claims(result: Result, ground: dict[str, str]) -> list[Claim]:
-    at, found = {"where": where(ground), **ground}, []
-    for name in METHODS:
-        text = f"loss rises more without the best tenth of {name} than of random rows"
-        found += [
-            level_of(result, f"LDS of {name}", "LDS", name, 0.3, **at),
-            gap(result, text, "rise without", name, "random tenth", 0.0, **at),
-        ]
-    return found
-
-
-def show(result: Result, out: Path) -> None:
-    """Print a table a ground and save the figures of a run to `out`."""
-    notes = ["All of one adapter a part are greedy; modes: right answers that differ in kind."]
-    for ground in grounds(result):
-        title = f"SPA, {where(ground)}: {result.scale} scale, seeds {result.seeds}"
-        print_table(table(result, ground), title, (*notes, *caveats(result)))
-    claims_lab.print_claims(claims(result))
-    for ground in grounds(result):
-        path = out / f"diversity-{ground['world']}-{ground['skew']}.png"
-        save_figure(path, partial(plot_modes, result, ground), (6.5, 4))
-
-
-def plot_modes(result: Result, ground: dict[str, str], axes: Axes) -> None:
+def plot_modes(result: Result, place: str, axes: Axes) -> None:
     """Kinds of right answer a prompt, a dot a seed and a bar for the mean; beside it pass@1."""
-    from ...core.plots import OKABE_ITO
-
-    frame = table(result, ground, ARMS).sort_values("working modes")
-    for height, (arm, row) in enumerate(frame.iterrows()):
-        numbers = values(result, "working modes", arm, **ground)
-        alone = arm not in PARTS
-        name = "black" if alone else "vermilion" if arm.startswith(INFLUENCE) else "blue"
-        dot = {"marker": "s" if alone else "o", "color": OKABE_ITO[name]}
-        axes.plot(numbers, np.full(len(numbers), height), ls="", ms=5, alpha=0.5, **dot)
-        axes.plot(np.nanmean(numbers), height, "|", color=OKABE_ITO[name], ms=14, mew=2.5)
-        right = f"{row['pass@1']:.2f}"
-        axes.annotate(right, (1.02, height), xycoords=("axes fraction", "data"), va="center")
+    at, frame = TESTBEDS[place], table(result, place, ARMS).sort_values("working modes")
+    colours = dict.fromkeys(set(ARMS) - set(PARTS), "black")
+    colours |= {arm: "vermilion" for arm in PARTS if arm.startswith(INFLUENCE)}
+    arms, label = list(frame.index)[::-1], "kinds of right answer, a prompt"
+    plot_arms(result, axes, "working modes", arms, colours, label=label, **at)
+    for height, right in enumerate(frame["pass@1"]):
+        axes.annotate(
+            f"{right:.2f}", (1.02, height), xycoords=("axes fraction", "data"), va="center"
+        )
     axes.annotate("right", (1.02, -0.1), xycoords="axes fraction", annotation_clip=False)
-    axes.set_yticks(range(len(frame)), list(frame.index))
-    axes.set_xlabel("kinds of right answer, a prompt")
+
+
+STUDY = Study(
+    "spa", "SPA", cases, PRESETS,
+    place=PLACE,
+    claims=CLAIMS,
+    tables=(
+        Table(table, notes=(
+            "All of one adapter a part are greedy; modes: right answers that differ in kind.",
+        )),
+    ),
+    figures=(Figure("diversity", plot_modes, (6.5, 4)),),
+    notes="Base, reference and parts are LoRA on the embedded model. Modes: orders of three "
+    "statements (records), styles of a program (code); programs are judged by their tests.",
+    instead='with a real model, see SPA(load_lm(...), preset="paper")',
+)  # fmt: skip
+verdicts, testbeds = STUDY.verdicts, STUDY.places

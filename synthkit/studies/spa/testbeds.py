@@ -18,7 +18,7 @@ Rows = list[dict]
 
 
 @dataclass(frozen=True)
-class Ground:
+class Testbed:
     """A training set, queries and prompts of one world.
 
     Attributes:
@@ -55,7 +55,7 @@ class Ground:
         return heads, [f" {row['answer']}" for row in self.asked]
 
 
-def records_ground(n: int, n_asked: int, seed: int, skew: str, real: float = 0.0) -> Ground:
+def records_testbed(n: int, n_asked: int, seed: int, skew: str, real: float = 0.0) -> Testbed:
     """The records world: six orders of the same three statements (modes), four domains (topics).
 
     Args:
@@ -77,10 +77,10 @@ def records_ground(n: int, n_asked: int, seed: int, skew: str, real: float = 0.0
         return np.array(right)
 
     factors = [[row[name] for row in rows] for name in ("order", "domain")]
-    return Ground(rows, *factors, queries, others, asked, judge, order_of)
+    return Testbed(rows, *factors, queries, others, asked, judge, order_of)
 
 
-def code_ground(n: int, n_asked: int, seed: int, skew: str) -> Ground:
+def code_testbed(n: int, n_asked: int, seed: int, skew: str) -> Testbed:
     """The code world: six styles of the same function (modes), and its tasks (topics).
 
     Only tasks that have all styles are asked for; programs are judged by running their tests.
@@ -111,7 +111,20 @@ def code_ground(n: int, n_asked: int, seed: int, skew: str) -> Ground:
 
     factors = [[row[name] for row in drawn] for name in ("style", "task")]
     made = [[as_question(row) for row in rows] for rows in (queries, others)]
-    return Ground(drawn, *factors, *made, asked, judge, recognise_style)
+    return Testbed(drawn, *factors, *made, asked, judge, recognise_style)
 
 
-GROUNDS: dict[str, Callable[..., Ground]] = {"records": records_ground, "code": code_ground}
+MAKERS: dict[str, Callable[..., Testbed]] = {"records": records_testbed, "code": code_testbed}
+PLACE = "{world}, {skew} skew"
+# By name: a world, and a skew of its modes.
+TESTBEDS = {
+    PLACE.format(world=world, skew=skew): {"world": world, "skew": skew}
+    for world, skew in (("records", "strong"), ("records", "mild"), ("code", "strong"),
+                        ("code", "mild"))
+}  # fmt: skip
+
+
+def make_testbed(name: str, n: int, n_asked: int, seed: int, **options) -> Testbed:
+    """A testbed of `TESTBEDS`, with `n` rows to train on and `n_asked` prompts."""
+    about = TESTBEDS[name]
+    return MAKERS[about["world"]](n, n_asked, seed, about["skew"], **options)

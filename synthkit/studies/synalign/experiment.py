@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -37,7 +35,7 @@ from ...synalign.exploration import (
 from ...synalign.synthesizer import SynAlign
 from ...worlds import load_world
 from ...worlds.reviews import VALUES, read_attributes
-from ..measurements import Log
+from ..study import Case, Trial, Unit
 from .prediction import tuned_accuracy
 from .ranking import interleave, mrr, ndcg
 from .retriever import Retriever, relevant_by
@@ -51,7 +49,7 @@ SELECTIONS: dict[str, Callable[..., np.ndarray]] = {
     "k-centre": lambda x, k, seed: k_centre_select(x, k, seed=seed),
     "medoids": lambda x, k, seed: medoid_select(x, k, seed=seed),
 }
-# Pools of which nothing but the law is wrong, or nothing at all: the law of the reviews world.
+# Pools of which nothing but the distribution is wrong, or nothing at all.
 POOLS = {"skewed pool": "llm", "balanced pool": "uniform"}
 SKEWED, BALANCED = POOLS
 FEW = "skewed pool, few real texts"
@@ -66,6 +64,10 @@ STUDENT, MIXED = "fine-tuned student", "half real, half tilting"
 TAUGHT = (UNWEIGHTED, TILTING, REAL, MIXED)
 SEARCHED = (UNTUNED, UNWEIGHTED, TILTING, REAL)
 FITTED_TO_FEW = (UNWEIGHTED, TILTING, EXACT)
+WRITTEN, ALIGNED = "written by the model", "SynAlign, aligned"
+SYNALIGN, ANY_DEMONSTRATION = "SynAlign, unweighted", "random demonstrations"
+SIMPLE, ATTRIBUTED = "label only (SimPrompt)", "uniform attributes (AttrPrompt)"
+WRITERS = (SIMPLE, ATTRIBUTED, ANY_DEMONSTRATION, SYNALIGN)
 LABEL, TASKS = "sentiment", ("sentiment", "tone")
 UNREADABLE = "cannot be read"  # the attributes of a text that the world could not have written
 
@@ -126,6 +128,31 @@ PRESETS = {
 }
 
 
+def cases(preset: ExperimentPreset) -> list[Case]:
+    """One case; its parts are pools and tasks, and each has arms of its own."""
+
+    def part(name: str, measure: Callable, arms: Sequence[str], **how) -> list[Unit]:
+        how["part"] = name
+        return [Unit(a, partial(measure, arm=a, **how), labels={"part": name}) for a in arms]
+
+    units = part(EXPLORATION, explore, tuple(SELECTIONS))
+    for pool, arms, n_real in (
+        (SKEWED, (*preset.weights, *preset.skewed_only), None),
+        (BALANCED, preset.weights, None),
+        (FEW, FITTED_TO_FEW, preset.n_few),
+    ):
+        units += part(pool, run_pool, (*arms, REAL), n_real=n_real)
+    if preset.retrieval:
+        units.append(Unit(RETRIEVER, search, SEARCHED, labels={"part": RETRIEVER}))
+    if preset.n_written:
+        units += part(WRITTEN, run_written, WRITERS[:-1])
+        write = partial(run_written, arm=SYNALIGN, part=WRITTEN)
+        units.append(Unit(SYNALIGN, write, (SYNALIGN, ALIGNED), labels={"part": WRITTEN}))
+    if preset.student is not None:
+        units += part(STUDENT, tune_student, TAUGHT)
+    return [Case(units, ReviewsTrial)]
+
+
 @dataclass(frozen=True)
 class Texts:
     """Texts with their attributes, and where an encoder puts them.
@@ -146,13 +173,10 @@ class Texts:
 
 
 @dataclass
-class Trial:
+class ReviewsTrial(Trial):
     """One seed: its real texts and the pools beside them, each drawn once."""
 
-    lm: Any
-    preset: ExperimentPreset
-    seed: int
-    log: Log
+    _placed: tuple = ((), ())  # the pool that was asked for last
 
     @cached_property
     def real(self) -> list[dict]:
@@ -174,63 +198,56 @@ class Trial:
             for rows in (*sets, self.held_out)
         )
 
-    def add(self, part: str, arm: str, measured: Mapping[str, float]) -> None:
-        log = self.log.labelled(part=part)
-        for measure, value in measured.items():
-            log.add(measure, arm, self.seed, value)
+    def pool(self, part: str = SKEWED, n_real: int | None = None) -> tuple[Texts, ...]:
+        """The pool of a part, the real texts that weights are fitted to, and those held out."""
+        skew = POOLS.get(part, POOLS[SKEWED])
+        if self._placed[0] != (skew, n_real):
+            rows = load_world("reviews", distribution=skew).rows(self.preset.n_pool, f"pool {self.seed}")
+            self._placed = (skew, n_real), self.placed(rows, self.real[:n_real])
+        return self._placed[1]
 
-    def done(self, part: str, *units: str) -> bool:
-        """True if all these units of a part are finished."""
-        log = self.log.labelled(part=part)
-        return all(log.done(unit, self.seed) for unit in units)
+    @cached_property
+    def explored(self) -> tuple[Texts, ...]:
+        return self.placed(self.real)
 
-    def unit(self, part: str, unit: str) -> AbstractContextManager[None]:
-        return self.log.labelled(part=part).unit(unit, self.seed)
+    def drawn(self, arm: str, n: int, seed: int = 0) -> list[Mapping]:
+        """Rows of the skewed pool, drawn by an arm's weights; of `REAL` and `MIXED`, real ones."""
+        if arm == REAL:
+            return self.real
+        if arm == MIXED:
+            half = len(self.real) // 2
+            return [*self.real[:half], *self.drawn(TILTING, n, seed)[: len(self.real) - half]]
+        pool, real, _ = self.pool()
+        return [pool.rows[i] for i in systematic_resample(weigh(arm, pool, real), n, seed)]
 
 
-# --- exploration ---------------------------------------------------------------------------------
-
-
-def run_exploration(trial: Trial) -> None:
+def explore(trial: ReviewsTrial, part: str, arm: str) -> None:
     """How near demonstrations lie to real texts that were not among the candidates."""
-    if trial.done(EXPLORATION, *SELECTIONS):
+    real, held_out = trial.explored
+    picks = SELECTIONS[arm](real.points, trial.preset.picks, seed=trial.seed)
+    found = coverage(real.points, picks, held_out.points)
+    cells = real.of(*VALUES)
+    seen = {cells[i] for i in picks}
+    trial.add(arm, {
+        "combinations seen": np.mean([cell in seen for cell in held_out.of(*VALUES)]),
+        "combinations": len(seen),
+        "farthest": found["largest distance"],
+        "distance": found["mean distance"],
+    })  # fmt: skip
+
+
+# --- weights of a pool ----------------------------------------------------------------------------
+
+
+def run_pool(trial: ReviewsTrial, part: str, arm: str, n_real: int | None) -> None:
+    """An arm's weights on one pool, and students trained on what they draw."""
+    pool, real, held_out = trial.pool(part, n_real)
+    if arm == REAL:
+        trial.add(arm, student_accuracy(real, held_out, [np.arange(len(real.rows))]))
         return
-    real, held_out = trial.placed(trial.real)
-    for arm, select in SELECTIONS.items():
-        if trial.done(EXPLORATION, arm):
-            continue
-        with trial.unit(EXPLORATION, arm):
-            picks = select(real.points, trial.preset.picks, seed=trial.seed)
-            found = coverage(real.points, picks, held_out.points)
-            cells = real.of(*VALUES)
-            seen = {cells[i] for i in picks}
-            trial.add(EXPLORATION, arm, {
-                "combinations seen": np.mean([cell in seen for cell in held_out.of(*VALUES)]),
-                "combinations": len(seen),
-                "farthest": found["largest distance"],
-                "distance": found["mean distance"],
-            })  # fmt: skip
-
-
-# --- weights of a pool ---------------------------------------------------------------------------
-
-
-def run_pool(trial: Trial, part: str, arms: Sequence[str], n_real: int | None = None) -> None:
-    """Every arm's weights on one pool, and students trained on what they draw."""
-    if trial.done(part, *arms, REAL):
-        return
-    law = POOLS.get(part, POOLS[SKEWED])
-    rows = load_world("reviews", distribution=law).rows(trial.preset.n_pool, f"pool {trial.seed}")
-    pool, real, held_out = trial.placed(rows, trial.real[:n_real])
-    for arm in (arm for arm in arms if not trial.done(part, arm)):
-        with trial.unit(part, arm), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of weights that collapse, which are measured here
-            weights = weigh(arm, pool, real)
-            trial.add(part, arm, measure_weights(trial, pool, real, held_out, weights))
-    if not trial.done(part, REAL):
-        with trial.unit(part, REAL):
-            at = np.arange(len(real.rows))
-            trial.add(part, REAL, student_accuracy(trial, real, held_out, [at]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of weights that collapse, which are measured here
+        trial.add(arm, measure_weights(trial, pool, real, held_out, weigh(arm, pool, real)))
 
 
 def weigh(arm: str, pool: Texts, real: Texts) -> np.ndarray:
@@ -254,7 +271,7 @@ def weigh(arm: str, pool: Texts, real: Texts) -> np.ndarray:
 
 
 def measure_weights(
-    trial: Trial, pool: Texts, real: Texts, held_out: Texts, weights: np.ndarray
+    trial: ReviewsTrial, pool: Texts, real: Texts, held_out: Texts, weights: np.ndarray
 ) -> dict[str, float]:
     """Distance to the held-out texts, attributes, effective size, and what students learn."""
     n, sigma = len(real.rows), median_distance(np.vstack([pool.points, real.points]))
@@ -271,12 +288,10 @@ def measure_weights(
         systematic_resample(weights, trial.preset.n_drawn, seed=10 * trial.seed + draw)
         for draw in range(trial.preset.draws)
     ]
-    return {**measured, **student_accuracy(trial, pool, held_out, draws)}
+    return {**measured, **student_accuracy(pool, held_out, draws)}
 
 
-def student_accuracy(
-    trial: Trial, pool: Texts, held_out: Texts, draws: Sequence[np.ndarray]
-) -> dict[str, float]:
+def student_accuracy(pool: Texts, held_out: Texts, draws: Sequence[np.ndarray]) -> dict[str, float]:
     """Accuracy of a logistic regression on the embedding, a mean over the draws, by task."""
     from sklearn.linear_model import LogisticRegression
 
@@ -291,40 +306,23 @@ def student_accuracy(
     return found
 
 
-# --- a small language model as student -----------------------------------------------------------
+# --- students and retrievers of weighted texts ----------------------------------------------------
+
+ASKED_FOR = ("topic", "tone")  # what a query names, and what makes a document relevant
 
 
-def run_student(trial: Trial) -> None:
+def tune_student(trial: ReviewsTrial, part: str, arm: str) -> None:
     """A fine-tuned language model names the label; it can read what a linear student cannot."""
-    preset = trial.preset
-    if trial.done(STUDENT, *TAUGHT):
-        return
-    world = load_world("reviews", distribution=POOLS[SKEWED])
-    rows = world.rows(preset.n_pool, f"pool {trial.seed}")
-    pool, real, _ = trial.placed(rows, trial.real)
-    drawn = {
-        arm: [rows[i] for i in systematic_resample(weigh(arm, pool, real), len(trial.real))]
-        for arm in (UNWEIGHTED, TILTING)
-    }
-    half = len(trial.real) // 2
-    sets = {
-        **drawn,
-        REAL: trial.real,
-        MIXED: [*trial.real[:half], *drawn[TILTING][: len(trial.real) - half]],
-    }
-    test = named(trial.held_out[: preset.n_tested])
-    sarcastic = np.array([row["tone"] == "sarcastic" for row in trial.held_out])
-    for arm, train in sets.items():
-        if trial.done(STUDENT, arm):
-            continue
-        with trial.unit(STUDENT, arm):
-            score = tuned_accuracy(trial.lm, named(train), test, preset.student, trial.seed)
-            right = score.right[sarcastic[: preset.n_tested]]
-            trial.add(STUDENT, arm, {
-                "accuracy, sarcastic": right.mean(),
-                "macro F1": score.macro_f1,
-                "accuracy": score.accuracy,
-            })  # fmt: skip
+    n = trial.preset.n_tested
+    train = named(trial.drawn(arm, len(trial.real)))
+    test = named(trial.held_out[:n])
+    score = tuned_accuracy(trial.lm, train, test, trial.preset.student, trial.seed)
+    sarcastic = np.array([row["tone"] == "sarcastic" for row in trial.held_out[:n]])
+    trial.add(arm, {
+        "accuracy, sarcastic": score.right[sarcastic].mean(),
+        "macro F1": score.macro_f1,
+        "accuracy": score.accuracy,
+    })  # fmt: skip
 
 
 def named(rows: Sequence[Mapping]) -> list[dict[str, str]]:
@@ -332,53 +330,45 @@ def named(rows: Sequence[Mapping]) -> list[dict[str, str]]:
     return [{"text": row["text"], "label": row[LABEL]} for row in rows]
 
 
-# --- a retriever ---------------------------------------------------------------------------------
-
-ASKED_FOR = ("topic", "tone")  # what a query names, and what makes a document relevant
-
-
-def run_retriever(trial: Trial) -> None:
+def search(trial: ReviewsTrial) -> None:
     """A bi-encoder tuned on synthetic (query, text) pairs, drawn by weight and at random."""
-    if trial.done(RETRIEVER, RETRIEVER):
-        return
     preset, seed = trial.preset, trial.seed
-    rows = load_world("reviews", distribution=POOLS[SKEWED]).rows(preset.n_pool, f"pool {seed}")
-    pool, real, held_out = trial.placed(rows, trial.real)
-    sets = {
-        arm: [rows[i] for i in systematic_resample(weigh(arm, pool, real), preset.n_drawn, seed)]
-        for arm in (UNWEIGHTED, TILTING)
-    }
-    test = held_out.rows[: preset.n_tested]
-    queries = sorted({" ".join(row[name] for name in ASKED_FOR) for row in test})
-    relevant = relevant_by(queries, [" ".join(row[name] for name in ASKED_FOR) for row in test])
+    test = trial.held_out[: preset.n_tested]
+    queries = sorted(set(map(query_of, test)))
+    relevant = relevant_by(queries, list(map(query_of, test)))
+    rows = trial.pool()[0].rows
     texts = [*queries, *(row["text"] for row in (*rows, *trial.real))]
     encode, rankings = TfidfEmbedder(dims=64).fit(texts), {}
-    for arm, drawn in {**sets, REAL: trial.real, UNTUNED: []}.items():
+    for arm in SEARCHED:
         retriever = Retriever(encode, seed=seed)
-        if drawn:
-            asked = [" ".join(row[name] for name in ASKED_FOR) for row in drawn]
+        if arm != UNTUNED:
+            drawn = trial.drawn(arm, preset.n_drawn, seed)
+            asked = list(map(query_of, drawn))
             retriever.fit([(q, row["text"]) for q, row in zip(asked, drawn)], groups=asked)
         rankings[arm] = retriever.rank(queries, [row["text"] for row in test])
-    with trial.unit(RETRIEVER, RETRIEVER):
-        for arm in SEARCHED:
-            ranked = rankings[arm]
-            clicks = interleave(ranked, rankings[UNWEIGHTED], relevant, seed).share.mean
-            trial.add(RETRIEVER, arm, {
-                "clicks won": clicks if arm != UNWEIGHTED else 0.5,
-                "MRR": mrr(ranked, relevant).mean(),
-                "nDCG@10": ndcg(ranked, relevant, 10).mean(),
-            })  # fmt: skip
+    for arm, ranked in rankings.items():
+        clicks = interleave(ranked, rankings[UNWEIGHTED], relevant, seed).share.mean
+        trial.add(arm, {
+            "clicks won": clicks if arm != UNWEIGHTED else 0.5,
+            "MRR": mrr(ranked, relevant).mean(),
+            "nDCG@10": ndcg(ranked, relevant, 10).mean(),
+        })  # fmt: skip
 
 
-# --- texts that a model writes -------------------------------------------------------------------
+def query_of(row: Mapping[str, str]) -> str:
+    """The query that a text answers."""
+    return " ".join(row[name] for name in ASKED_FOR)
+
+
+# --- texts that a model writes --------------------------------------------------------------------
 
 
 def habitual_writer(lm, n: int, seed: int = 0):
     """The embedded model with the habits of a chat model: long, formal and enthusiastic reviews.
 
-    Asked by the label alone, the embedded model would write by the world's own law, which it was
-    trained on, and leave nothing to align. The writer sees no real review. Half of its rows ask
-    with all attributes, so that it still follows them.
+    Asked by the label alone, the embedded model would write by the distribution of the world that
+    it was trained on, and leave nothing to align. The writer sees no real review. Half of its
+    rows ask with all attributes, so that it still follows them.
     """
     rows = load_world("reviews", distribution=POOLS[SKEWED]).rows(n, f"habits {seed}")
     examples = []
@@ -389,19 +379,32 @@ def habitual_writer(lm, n: int, seed: int = 0):
     return finetune(lm, examples, FinetunePreset(epochs=3), seed=seed)
 
 
-def run_written(trial: Trial) -> None:
-    """What the model writes by each way to ask, as many texts each; and the last one aligned."""
-    for arm in (arm for arm in WRITERS if not trial.done(WRITTEN, arm)):
-        with trial.unit(WRITTEN, arm):
-            rows = WRITERS[arm](trial)
-            pool, real, held_out = trial.placed(read_back(rows), trial.real)
-            equal = np.full(len(rows), 1 / len(rows))
-            trial.add(WRITTEN, arm, measure_texts(pool, rows))
-            trial.add(WRITTEN, arm, measure_weights(trial, pool, real, held_out, equal))
-            if arm == SYNALIGN:
-                weights = weigh(TILTING, pool, real)
-                found = measure_weights(trial, pool, real, held_out, weights)
-                trial.add(WRITTEN, ALIGNED, found)
+def run_written(trial: ReviewsTrial, part: str, arm: str) -> None:
+    """What the model writes if it is asked in one way; SynAlign's texts are aligned as well."""
+    rows = write(trial, arm)
+    pool, real, held_out = trial.placed(read_back(rows), trial.real)
+    equal = np.full(len(rows), 1 / len(rows))
+    trial.add(arm, measure_texts(pool, rows))
+    trial.add(arm, measure_weights(trial, pool, real, held_out, equal))
+    if arm == SYNALIGN:
+        weights = weigh(TILTING, pool, real)
+        trial.add(ALIGNED, measure_weights(trial, pool, real, held_out, weights))
+
+
+def write(trial: ReviewsTrial, arm: str):
+    """Texts of an arm of `WRITERS`.
+
+    The baselines see no real text, only the labels or the attributes' values. SynAlign makes its
+    two calls, with demonstrations chosen in one of two ways; nothing is weighted yet.
+    """
+    preset, seed = trial.preset, trial.seed
+    if arm in (SIMPLE, ATTRIBUTED):
+        baseline = simprompt if arm == SIMPLE else attrprompt
+        return baseline(trial.writer, preset.n_written, seed=seed)
+    sizes = {"picks": preset.n_written // preset.per_record, "per_record": preset.per_record}
+    select = "gp" if arm == SYNALIGN else "random"
+    method = SynAlign(trial.writer, select=select, seed=seed, **sizes)
+    return method.fit(trial.real, label=LABEL).pool(preset.n_written, seed=seed)
 
 
 def read_back(rows) -> list[dict[str, Any]]:
@@ -426,95 +429,3 @@ def measure_texts(pool: Texts, rows) -> dict[str, float]:
         "readable": float(np.mean(readable)),
         "label shown": float(np.mean([row["shown"] == row[LABEL] for row in pool.rows])),
     }
-
-
-def demonstrated(select: str) -> Callable[[Trial], Any]:
-    """SynAlign's two calls, with demonstrations chosen in one way; nothing is weighted yet."""
-
-    def write(trial: Trial):
-        preset = trial.preset
-        sizes = {"picks": preset.n_written // preset.per_record, "per_record": preset.per_record}
-        method = SynAlign(trial.writer, select=select, seed=trial.seed, **sizes)
-        return method.fit(trial.real, label=LABEL).pool(trial.preset.n_written, seed=trial.seed)
-
-    return write
-
-
-def asked_by(baseline: Callable) -> Callable[[Trial], Any]:
-    """A baseline that sees no real text, only the labels or the attributes' values."""
-
-    def write(trial: Trial):
-        return baseline(trial.writer, trial.preset.n_written, seed=trial.seed)
-
-    return write
-
-
-WRITTEN, ALIGNED = "written by the model", "SynAlign, aligned"
-SYNALIGN, ANY_DEMONSTRATION = "SynAlign, unweighted", "random demonstrations"
-SIMPLE, ATTRIBUTED = "label only (SimPrompt)", "uniform attributes (AttrPrompt)"
-WRITERS: dict[str, Callable[[Trial], Any]] = {
-    SIMPLE: asked_by(simprompt),
-    ATTRIBUTED: asked_by(attrprompt),
-    ANY_DEMONSTRATION: demonstrated("random"),
-    SYNALIGN: demonstrated("gp"),
-}
-
-
-# --- all of it -----------------------------------------------------------------------------------
-
-
-def run_seed(lm, preset: ExperimentPreset, seed: int, log: Log) -> None:
-    """Every part of the experiment for one seed; units that are finished in `log` stay."""
-    trial = Trial(lm, preset, seed, log)
-    run_exploration(trial)
-    run_pool(trial, SKEWED, (*preset.weights, *preset.skewed_only))
-    run_pool(trial, BALANCED, preset.weights)
-    run_pool(trial, FEW, FITTED_TO_FEW, preset.n_few)
-    if preset.retrieval:
-        run_retriever(trial)
-    if preset.n_written:
-        run_written(trial)
-    if preset.student is not None:
-        run_student(trial)
-
-
-def expected(preset: ExperimentPreset) -> list[dict[str, str]]:
-    """The measurements that every seed must have."""
-    arms = {
-        EXPLORATION: tuple(SELECTIONS),
-        SKEWED: (*preset.weights, *preset.skewed_only, REAL),
-        BALANCED: (*preset.weights, REAL),
-        FEW: (*FITTED_TO_FEW, REAL),
-        RETRIEVER: SEARCHED if preset.retrieval else (),
-        WRITTEN: (*WRITERS, ALIGNED) if preset.n_written else (),
-        STUDENT: TAUGHT if preset.student is not None else (),
-    }
-    return [{"part": part, "arm": arm} for part in arms for arm in arms[part]]
-
-
-def reproduce(
-    scale: str = "fast",
-    seeds: Sequence[int] | None = None,
-    out: str | Path = "runs/synalign-fast",
-    progress: bool = False,
-):
-    """Run the experiment at one scale and write `result.json` and figures to `out`.
-
-    An interrupted run continues: what is measured of an arm is on disk when the arm is whole.
-
-    Raises:
-        ValueError: a scale without an experiment; the paper's needs a real model, for which there
-            is `SynAlign(load_lm(...), preset="paper")`.
-    """
-    from ..runner import run_study
-    from .report import show
-
-    return run_study(
-        "synalign", PRESETS, run_seed, show, scale=scale, seeds=seeds, out=out, progress=progress,
-        expected=expected,
-        notes="Reviews, whose attributes are known of every text. Pools with a known law are "
-        "written by the world itself, the others by the embedded model with a LoRA adapter that "
-        "gives it a chat model's habits. Embeddings are TF-IDF with an SVD; students are logistic "
-        "regressions on them, or the embedded model.",
-        instead='with a real model, see SynAlign(load_lm(...), preset="paper")',
-    )  # fmt: skip

@@ -104,7 +104,7 @@ class SkewedPool:
 
     Attributes:
         pool: the rows to choose from, some modes of every label thinned out.
-        reference: rows of the set's own law, to align with.
+        reference: rows of the set's own distribution, to align with.
         test: more of them, to judge by.
         thinned: the pairs (label, mode) that were thinned in the pool.
     """

@@ -1,16 +1,15 @@
-"""Report of the SynAlign experiment: its tables, its claims with verdicts, and its figures."""
+"""The SynAlign study: its claims, its tables and its figure."""
 
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import claims as claims_lab
-from ..claims import Claim, gap, level, level_of
-from ..measurements import caveats, mean, print_table, save_figure, values
+from ..claims import Claim, Gap, Level
+from ..measurements import means, values
+from ..study import Figure, Study, Table
 from .experiment import (
     ALIGNED,
     ANY_DEMONSTRATION,
@@ -21,6 +20,7 @@ from .experiment import (
     GP,
     NARROW,
     POOLED,
+    PRESETS,
     RANDOM,
     REAL,
     RETRIEVER,
@@ -32,6 +32,7 @@ from .experiment import (
     TILTING,
     UNWEIGHTED,
     WRITTEN,
+    cases,
 )
 
 if TYPE_CHECKING:
@@ -40,14 +41,15 @@ if TYPE_CHECKING:
 
     from ..results import Result
 
-# What each part's table shows: the column's name and its measure.
-EXPLORED = {
+# The columns of all parts; each part has some of them.
+COLUMNS = {
     "distance to the nearest": "distance",
     "farthest": "farthest",
+    "different": "different texts",
     "combinations": "combinations",
     "held-out texts whose combination was seen": "combinations seen",
-}
-WEIGHTED = {
+    "readable": "readable",
+    "label shown": "label shown",
     "MMD² ratio": "MMD2 ratio",
     "MMD² floors": "MMD2 floors",
     "TV tone": "TV tone",
@@ -57,174 +59,112 @@ WEIGHTED = {
     "largest": "largest weight",
     "acc. tone": "accuracy, tone",
     "acc. sentiment": "accuracy, sentiment",
-}
-ASKED = {
-    "different": "different texts",
-    "combinations": "combinations",
-    "readable": "readable",
-    "label shown": "label shown",
-    "MMD² floors": "MMD2 floors",
-    "TV tone": "TV tone",
-    "TV style": "TV style",
-    "acc. tone": "accuracy, tone",
-    "acc. sentiment": "accuracy, sentiment",
-}
-TAUGHT = {
     "accuracy": "accuracy",
     "macro F1": "macro F1",
     "accuracy, sarcastic": "accuracy, sarcastic",
+    "MRR": "MRR",
+    "nDCG@10": "nDCG@10",
+    "clicks won": "clicks won",
 }
-FOUND = {"MRR": "MRR", "nDCG@10": "nDCG@10", "clicks won": "clicks won"}
-PARTS = {
-    EXPLORATION: EXPLORED,
-    SKEWED: WEIGHTED,
-    BALANCED: WEIGHTED,
-    FEW: WEIGHTED,
-    WRITTEN: ASKED,
-    STUDENT: TAUGHT,
-    RETRIEVER: FOUND,
-}
+UNWEIGHTED_COLUMNS = ("MMD² ratio", "TV length", "effective", "largest")  # not of written texts
+
+_theirs = partial(Claim, paper="abstract", strict=True)
+_ours = partial(Claim, strict=True)
+
+
+def _nearer(id: str, text: str, measure: str, part: str, arm: str, against: str, **how) -> Claim:
+    """A claim that a distance or error of one arm is smaller than that of another."""
+    make = _theirs if how.pop("paper", False) else _ours
+    return make(id, text, Gap(measure, against, arm), at=(part,), **how)
+
+
+# The bars on the skewed pool, with the default weights; small is good.
+BARS = {"MMD2 ratio": 0.06, "MMD2 floors": 1.5, "TV tone": 0.06, "TV style": 0.10,
+        "largest weight": 0.02}  # fmt: skip
+
+CLAIMS = (
+    _nearer("explore-distance", "picks lie nearer to new texts than random ones",
+            "distance", EXPLORATION, GP, RANDOM),
+    _nearer("explore-farthest", "the farthest new text is nearer than with random ones",
+            "farthest", EXPLORATION, GP, RANDOM),
+    *(Claim(f"bar-{measure}", f"minus {measure}", Level(measure, TILTING, sign=-1), -bar,
+            at=(SKEWED,)) for measure, bar in BARS.items()),
+    Claim("bar-effective", "effective size", Level("effective size", TILTING), 300, at=(SKEWED,)),
+    # Students of weighted texts should do better where the pool is skewed.
+    *(Claim(f"use-{task}", f"weights help a student of the {task}",
+            Gap(f"accuracy, {task}", TILTING, UNWEIGHTED), 0.06, paper="abstract", at=(SKEWED,))
+      for task in TASKS),
+    *(Claim(f"no-use-{task}", f"weights do not help a student of the {task}",
+            Gap(f"accuracy, {task}", UNWEIGHTED, TILTING), -0.02, at=(BALANCED,))
+      for task in TASKS),
+    *(_theirs(f"use-written-{task}", f"weights help a student of the {task}",
+              Gap(f"accuracy, {task}", ALIGNED, SYNALIGN), at=(WRITTEN,)) for task in TASKS),
+    _theirs("use-tuned", "weights help a fine-tuned model name the sentiment",
+            Gap("accuracy", TILTING, UNWEIGHTED), at=(STUDENT,)),
+    _theirs("use-retriever", "weights help a retriever (nDCG@10)",
+            Gap("nDCG@10", TILTING, UNWEIGHTED), at=(RETRIEVER,)),
+    # What the method is said to suffer from: few real texts, a wrong bandwidth, no classes.
+    *(Claim(f"ridge-{task}", f"a ridge beats exact weights ({task})",
+            Gap(f"accuracy, {task}", TILTING, EXACT), 0.04, at=(FEW,)) for task in TASKS),
+    _nearer("narrow", "a kernel too narrow is farther from the real texts",
+            "MMD2 ratio", SKEWED, EXACT, NARROW),
+    _nearer("classes", "without classes the labels' shares drift",
+            "TV sentiment", SKEWED, TILTING, POOLED),
+    # Two calls with attributes against one call with a label, and exploration against chance.
+    _ours("combinations-label", "attributes make more combinations than a label alone",
+          Gap("combinations", SYNALIGN, SIMPLE), at=(WRITTEN,)),
+    *(_nearer(f"attributes-{name}", f"attributes bring the {name} nearer than a label alone",
+              f"TV {name}", WRITTEN, SYNALIGN, SIMPLE, paper=True) for name in ("tone", "style")),
+    *(_nearer(f"weights-{name}", f"weights bring the {name} nearer still",
+              f"TV {name}", WRITTEN, ALIGNED, SYNALIGN, paper=True) for name in ("tone", "style")),
+    _ours("combinations-explored",
+          "explored demonstrations give more combinations than random ones",
+          Gap("combinations", SYNALIGN, ANY_DEMONSTRATION), at=(WRITTEN,)),
+    Claim("written-floors", "minus MMD2 floors of the aligned texts",
+          Level("MMD2 floors", ALIGNED, sign=-1), -1.5, at=(WRITTEN,)),
+)  # fmt: skip
 
 
 def table(result: Result, part: str) -> pd.DataFrame:
     """Mean of every arm of one part over the seeds; `-` where an arm has no such number."""
-    import pandas as pd
-
-    arms = dict.fromkeys(row["arm"] for row in result.measurements if row["part"] == part)
-    columns = PARTS[part]
-    rows = [
-        {"arm": arm, **{k: mean(values(result, m, arm, part=part)) for k, m in columns.items()}}
-        for arm in arms
-    ]
-    return pd.DataFrame(rows, columns=["arm", *columns]).set_index("arm")
-
-
-def parts(result: Result) -> list[str]:
-    """The parts that a run has, in the order of the report."""
-    there = {row["part"] for row in result.measurements}
-    return [part for part in PARTS if part in there]
-
-
-def claims(result: Result) -> list[Claim]:
-    """Every claim, part by part; those marked as the paper's are what its abstract promises."""
-    return [
-        *_exploration_claims(result),
-        *_distance_claims(result),
-        *_use_claims(result),
-        *_failure_claims(result),
-        *_writing_claims(result),
-    ]
-
-
-def verdicts(result: Result) -> pd.DataFrame:
-    """The claims as a table; see `lab.claims.verdicts`."""
-    return claims_lab.verdicts(claims(result))
-
-
-def _exploration_claims(result: Result) -> list[Claim]:
-    at = {"where": EXPLORATION, "part": EXPLORATION, "strict": True}
-    nearer = "picks lie nearer to new texts than random ones"
-    farthest = "the farthest new text is nearer than with random ones"
-    return [
-        gap(result, nearer, "distance", RANDOM, GP, 0.0, **at),
-        gap(result, farthest, "farthest", RANDOM, GP, 0.0, **at),
-    ]
-
-
-def _distance_claims(result: Result) -> list[Claim]:
-    """The bars on the skewed pool, with the default weights; small is good unless said."""
-    at = {"where": SKEWED, "part": SKEWED}
-    most = {"MMD2 ratio": 0.06, "MMD2 floors": 1.5, "TV tone": 0.06, "TV style": 0.10}
-    found = [
-        level_of(result, f"minus {measure}", measure, TILTING, -bar, sign=-1, **at)
-        for measure, bar in {**most, "largest weight": 0.02}.items()
-    ]
-    return [*found, level_of(result, "effective size", "effective size", TILTING, 300, **at)]
-
-
-def _use_claims(result: Result) -> list[Claim]:
-    """Whether students of weighted texts do better: they should where the pool is skewed."""
-    found, pair = [], (TILTING, UNWEIGHTED)
-    for task in TASKS:
-        measure, text = f"accuracy, {task}", f"weights help a student of the {task}"
-        no_help = f"weights do not help a student of the {task}"
-        found += [
-            gap(result, text, measure, *pair, 0.06, where=SKEWED, in_paper=True, part=SKEWED),
-            gap(result, no_help, measure, *reversed(pair), -0.02, where=BALANCED, part=BALANCED),
-            gap(result, text, measure, ALIGNED, SYNALIGN, 0.0, where=WRITTEN, strict=True,
-                in_paper=True, part=WRITTEN),
-        ]  # fmt: skip
-    at = {"where": SKEWED, "strict": True, "in_paper": True}
-    text, more = "weights help a fine-tuned model name the sentiment", "accuracy"
-    found.append(gap(result, text, more, *pair, 0.0, part=STUDENT, **at))
-    text = "weights help a retriever (nDCG@10)"
-    return [*found, gap(result, text, "nDCG@10", *pair, 0.0, part=RETRIEVER, **at)]
-
-
-def _failure_claims(result: Result) -> list[Claim]:
-    """What the method is said to suffer from: few real texts, a wrong bandwidth, no classes."""
-    found = []
-    for task in TASKS:
-        text, measure = f"a ridge beats exact weights ({task})", f"accuracy, {task}"
-        found.append(gap(result, text, measure, TILTING, EXACT, 0.04, where=FEW, part=FEW))
-    at = {"part": SKEWED, "where": SKEWED, "strict": True}
-    narrow = "a kernel too narrow is farther from the real texts"
-    drift = "without classes the labels' shares drift"
-    return [
-        *found,
-        gap(result, narrow, "MMD2 ratio", NARROW, EXACT, 0.0, **at),
-        gap(result, drift, "TV sentiment", POOLED, TILTING, 0.0, **at),
-    ]
-
-
-def _writing_claims(result: Result) -> list[Claim]:
-    """Two calls with attributes against one call with a label, and exploration against chance."""
-    at = {"part": WRITTEN, "where": WRITTEN, "strict": True}
-    more = "attributes make more combinations than a label alone"
-    found = [gap(result, more, "combinations", SYNALIGN, SIMPLE, 0.0, **at)]
-    for name in ("tone", "style"):
-        near, measure = f"attributes bring the {name} nearer than a label alone", f"TV {name}"
-        still = f"weights bring the {name} nearer still"
-        found += [
-            gap(result, near, measure, SIMPLE, SYNALIGN, 0.0, in_paper=True, **at),
-            gap(result, still, measure, SYNALIGN, ALIGNED, 0.0, in_paper=True, **at),
-        ]
-    more = "explored demonstrations give more combinations than random ones"
-    distance = -values(result, "MMD2 floors", ALIGNED, part=WRITTEN)
-    return [
-        *found,
-        gap(result, more, "combinations", SYNALIGN, ANY_DEMONSTRATION, 0.0, **at),
-        level("minus MMD2 floors of the aligned texts", distance, -1.5, where=WRITTEN),
-    ]
-
-
-def show(result: Result, out: Path) -> None:
-    """Print a table a part and save the figures of a run to `out`."""
-    notes = ("MMD² ratio: weighted over unweighted; floors: in units of real against real.",)
-    for part in parts(result):
-        title = f"SynAlign, {part}: {result.scale} scale, seeds {result.seeds}"
-        print_table(table(result, part), title, (*notes, *caveats(result)))
-    claims_lab.print_claims(claims(result))
-    for part in (SKEWED, WRITTEN):
-        if part in parts(result):
-            path = out / f"attributes-{part.split()[0]}.png"
-            save_figure(path, partial(plot_attributes, result, part), (6.5, 3.6))
+    left_out = UNWEIGHTED_COLUMNS if part == WRITTEN else ()
+    columns = {name: measure for name, measure in COLUMNS.items() if name not in left_out}
+    return means(result, columns, part=part)
 
 
 def plot_attributes(result: Result, part: str, axes: Axes) -> None:
-    """Total variation of tone (dots) and style (squares) from the real law, a mark a seed."""
+    """Total variation of tone (dots) and style (squares) from the real texts, a mark a seed."""
     from ...core.plots import OKABE_ITO
 
-    arms = [arm for arm in table(result, part).index if arm != REAL]
-    for height, arm in enumerate(reversed(arms)):
-        for name, marker, colour in (("tone", "o", "blue"), ("style", "s", "vermilion")):
+    arms = [arm for arm in table(result, part).index if arm != REAL][::-1]
+    marks = {"tone": ("o", "blue", 0.12), "style": ("s", "vermilion", -0.12)}
+    for name, (marker, colour, up) in marks.items():
+        for height, arm in enumerate(arms):
             numbers = values(result, f"TV {name}", arm, part=part)
-            places = np.full(len(numbers), height + (0.12 if name == "tone" else -0.12))
+            places = np.full(len(numbers), height + up)
             axes.plot(numbers, places, marker, color=OKABE_ITO[colour], alpha=0.6, ms=5)
-            if height == len(arms) - 1:
-                axes.annotate(
-                    name, (np.nanmax(numbers), places[0]), xytext=(6, 0), va="center",
-                    textcoords="offset points", color=OKABE_ITO[colour],
-                )  # fmt: skip
-    axes.set_yticks(range(len(arms)), list(reversed(arms)))
+        axes.annotate(
+            name, (np.nanmax(numbers), places[0]), xytext=(6, 0), va="center",
+            textcoords="offset points", color=OKABE_ITO[colour],
+        )  # fmt: skip
+    axes.set_yticks(range(len(arms)), arms)
     axes.set(xlabel="total variation from the real texts (0 = same shares)", xlim=(0, None))
+
+
+STUDY = Study(
+    "synalign", "SynAlign", cases, PRESETS,
+    place="{part}",
+    claims=CLAIMS,
+    tables=(
+        Table(table, notes=(
+            "MMD² ratio: weighted over unweighted; floors: multiples of real against real.",
+        )),
+    ),
+    figures=(Figure("attributes", plot_attributes, (6.5, 3.6), at=(SKEWED, WRITTEN)),),
+    notes="Reviews, whose attributes are known of every text. Pools with a known distribution are "
+    "written by the world itself, the others by the embedded model with a LoRA adapter that "
+    "gives it a chat model's habits. Embeddings are TF-IDF with an SVD; students are logistic "
+    "regressions on them, or the embedded model.",
+    instead='with a real model, see SynAlign(load_lm(...), preset="paper")',
+)  # fmt: skip
+verdicts, parts = STUDY.verdicts, STUDY.places

@@ -82,15 +82,18 @@ class TextSet:
 
 
 def world_set(name: str, n: int, seed: int = 0) -> TextSet:
-    """`n` programs of the code world, or tools of the tools world, with their own laws.
+    """`n` programs of the code world, or tools of the tools world, with their own distributions.
 
     Raises:
         ValueError: another name.
     """
-    laws = {"code": ("code", task_of, pass_own_tests), "tools": ("text", tool_category, hold_true)}
-    if name not in laws:
-        raise ValueError(f"the worlds of texts are {' and '.join(laws)}; found {name!r}")
-    column, category, right = laws[name]
+    worlds = {
+        "code": ("code", task_of, pass_own_tests),
+        "tools": ("text", tool_category, hold_true),
+    }
+    if name not in worlds:
+        raise ValueError(f"the worlds of texts are {' and '.join(worlds)}; found {name!r}")
+    column, category, right = worlds[name]
     texts = [row[column] for row in load_world(name).rows(n, seed)]
     return TextSet(texts, name, category, right)
 
@@ -255,8 +258,8 @@ def category_measures(
     """Compare the categories of an arm's valid texts with those of held-out texts.
 
     `coverage`: the share of the held-out texts' categories that occur. `category distance`: total
-    variation of the two laws; texts without a category count as one of their own. NaN, where there
-    is nothing to compare: no held-out text has a category, or no text is valid.
+    variation of the two distributions; texts without a category count as one of their own. NaN,
+    where there is nothing to compare: no held-out text has a category, or no text is valid.
     """
     ours, theirs = (Counter(map(about.category, texts)) for texts in (valid, held))
     wanted = set(theirs) - {None}
