@@ -202,7 +202,8 @@ class ReviewsTrial(Trial):
         """The pool of a part, the real texts that weights are fitted to, and those held out."""
         skew = POOLS.get(part, POOLS[SKEWED])
         if self._placed[0] != (skew, n_real):
-            rows = load_world("reviews", distribution=skew).rows(self.preset.n_pool, f"pool {self.seed}")
+            world = load_world("reviews", distribution=skew)
+            rows = world.rows(self.preset.n_pool, f"pool {self.seed}")
             self._placed = (skew, n_real), self.placed(rows, self.real[:n_real])
         return self._placed[1]
 
