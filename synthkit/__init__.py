@@ -24,6 +24,7 @@ Modules:
 - `synthkit.studies.synalign.ranking`: How good a ranking is: offline metrics, and two rankings interleaved before simulated users.
 - `synthkit.worlds.census`: The census world: rows of mixed types from a known Bayesian network.
 - `synthkit.worlds.code`: The code world: small Python tasks, each solved in several styles, with tests that are run.
+- `synthkit.worlds.code_shapes`: The shapes of small functions: one body for each style, with a condition or expression left open.
 - `synthkit.worlds.code_tasks`: The tasks of the code world, as a table: what is asked, and how each style answers it.
 - `synthkit.worlds.facts`: The facts world: a short passage and a yes/no question about it (the BoolQ shape).
 - `synthkit.worlds.math_families`: The forty skill families of the math world: what each asks, and how it is solved.

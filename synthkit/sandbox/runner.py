@@ -130,7 +130,7 @@ def run_python(
     return run_many([source], workers=1, timeout=timeout, memory_mb=memory_mb, require=require)[0]
 
 
-def run_many(sources: Iterable[str], **options) -> list[Outcome]:
+def run_many(sources: Iterable[str], **options: Any) -> list[Outcome]:
     """The outcomes of many programs, in order; each runs in its own forked process.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..core.files import sha256_text
@@ -56,7 +56,7 @@ def repeat_numbers(prompts: Sequence[str]) -> list[int]:
     return numbers
 
 
-def watched(items, *, progress: bool, total: int):
+def watched(items: Iterable[Any], *, progress: bool, total: int) -> Iterable[Any]:
     """`items`, with a progress bar when one is asked for."""
     if not progress:
         return items

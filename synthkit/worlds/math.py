@@ -7,10 +7,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .base import Row, World, form_pattern, weighted
 from .math_families import FAMILIES, NAMES, SCENES, TOWNS, Family
+
+if TYPE_CHECKING:
+    from ..teacher import FunctionTeacher
 
 _BY_NAME = {family.name: family for family in FAMILIES}
 _OPERATIONS: dict[str, Callable[[int, int], int | None]] = {
@@ -135,7 +138,7 @@ class MathWorld(World):
         self.require(row, "family")
         return self.problem(row["family"], rng)
 
-    def teacher(self, error_rate: float = 0.0, seed: int = 0):
+    def teacher(self, error_rate: float = 0.0, seed: int = 0) -> FunctionTeacher:
         """An oracle that answers generation prompts, knowing only what the prompt's text says.
 
         It reads every problem of this world that stands in the prompt, takes the family of the last

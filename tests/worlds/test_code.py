@@ -8,7 +8,8 @@ import re
 import pytest
 
 from synthkit.worlds import load_world
-from synthkit.worlds.code import STYLES, TASKS, CodeWorld, draw_names, recognise_style
+from synthkit.worlds.code import STYLES, TASKS, CodeWorld, recognise_style
+from synthkit.worlds.code_forms import draw_names
 
 CELLS = [(task, style) for task, spec in TASKS.items() for style in spec.bodies]
 OPERATORS = {

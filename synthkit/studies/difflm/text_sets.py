@@ -18,7 +18,8 @@ import numpy as np
 
 from ...sandbox import run_many, run_tests
 from ...worlds import load_world
-from ...worlds.code import TASKS, recognise_style, write_tests
+from ...worlds.code import TASKS, recognise_style
+from ...worlds.code_forms import write_tests
 from ...worlds.tools_words import CATEGORY_OF
 
 KINDS = ("code", "tools")

@@ -10,8 +10,7 @@ import numpy as np
 from ...lm.finetune import PROMPT
 from ...sandbox import run_tests
 from ...worlds import load_world
-from ...worlds.code import TASKS, recognise_style
-from ...worlds.code_tasks import STYLES
+from ...worlds.code import STYLES, TASKS, recognise_style
 from ...worlds.records import ORDERS, SKEWS, order_of
 
 Rows = list[dict]

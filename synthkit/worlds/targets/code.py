@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from functools import cache
 
 from ..base import Row, form_pattern
-from ..code import CodeWorld, code_template, draw_names, write_tests
-from ..code_tasks import ARGUMENTS, OPENERS, SECONDS, STYLES, TASKS, Task
+from ..code import CodeWorld
+from ..code_forms import code_template, draw_names, write_tests
+from ..code_shapes import STYLES
+from ..code_tasks import ARGUMENTS, OPENERS, SECONDS, TASKS, Task
 from .base import Target
 from .distribution import Chain, Values, favouring, shares, uniform, zipf
 
