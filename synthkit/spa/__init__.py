@@ -2,6 +2,7 @@
 
 from .influence import METHODS, influence_scores
 from .partition import Partition, make_partition
-from .synthesizer import SPA, SPAPreset
+from .presets import SPAPreset
+from .synthesizer import SPA
 
 __all__ = ["METHODS", "SPA", "Partition", "SPAPreset", "influence_scores", "make_partition"]

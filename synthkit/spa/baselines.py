@@ -8,10 +8,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..datasets import as_dataset
+from ..core.provenance import with_provenance
 from ..lm.decoding import end_tokens, left_pad, new_text, run_decoder
 from ..lm.rows import batches
-from .synthesizer import SPA, check_base
+from .answers import Answer, provenance
+from .fitted import check_base
+from .synthesizer import SPA
 
 
 def single_adapter(lm, synthetic, *, updates: int | None = None, seed: int = 0, **options) -> SPA:
@@ -23,9 +25,9 @@ def single_adapter(lm, synthetic, *, updates: int | None = None, seed: int = 0, 
     Args:
         options: of `SPA`.
     """
-    spa = SPA(lm, 1, "same data", seed=seed, **options)
-    given = spa.preset.reference_updates if updates is None else updates
-    return SPA(lm, 1, "same data", seed=seed, **{**options, "part_updates": given}).fit(synthetic)
+    options |= {"n_parts": 1, "partition": "same data", "seed": seed}
+    given = SPA(lm, **options).preset.reference_updates if updates is None else updates
+    return SPA(lm, **{**options, "part_updates": given}).fit(synthetic)
 
 
 def same_data(lm, synthetic, n_parts: int = 8, *, seed: int = 0, **options) -> SPA:
@@ -33,7 +35,8 @@ def same_data(lm, synthetic, n_parts: int = 8, *, seed: int = 0, **options) -> S
 
     What diversity they have comes from chance in training and not from a partition.
     """
-    return SPA(lm, n_parts, "same data", seed=seed, **options).fit(synthetic)
+    options |= {"n_parts": n_parts, "partition": "same data", "seed": seed}
+    return SPA(lm, **options).fit(synthetic)
 
 
 def sampled(spa: SPA, prompts, n: int, *, temperature: float = 1.0, top_p: float = 1.0, **options):
@@ -41,21 +44,21 @@ def sampled(spa: SPA, prompts, n: int, *, temperature: float = 1.0, top_p: float
 
     Args:
         spa: an `SPA`; its reference adapter answers, or its only one.
-        options: of `SPA.sample`.
+        options: of `SPA.answer`.
 
     Returns:
-        As `SPA.sample`.
+        As `SPA.answer`.
 
     Raises:
         ValueError: `spa` has several adapters and no reference among them.
     """
     options = {"adapters": [one_adapter(spa)], "replace": True, **options}
-    return spa.sample(prompts, n, temperature=temperature, top_p=top_p, **options)
+    return spa.answer(prompts, n, temperature=temperature, top_p=top_p, **options)
 
 
 def one_adapter(spa: SPA) -> str:
     """The adapter of `spa` that learned all rows, by name; ValueError if there is none."""
-    if "reference" in spa.histories:
+    if "reference" in spa.fitted.histories:
         return "reference"
     if len(spa.adapters) > 1:
         raise ValueError(
@@ -75,27 +78,24 @@ def diverse_beams(
         spa: an `SPA`; its reference adapter answers, or its only one.
 
     Returns:
-        As `SPA.sample`; column draw is the group, and group 0 is the greedy answer.
+        As `SPA.answer`; column draw is the group, and group 0 is the greedy answer.
 
     Raises:
         ValueError: no one adapter, a base that has changed, or errors of `diverse_beam`.
     """
-    lm, name = spa.adapted, one_adapter(spa)
-    check_base(spa.lm, spa._base)
-    shown, given = spa.form.prompts(prompts)
+    state, lm, name = spa.fitted, spa.adapted, one_adapter(spa)
+    check_base(spa.lm, state.base)
+    shown, given = state.form.prompts(prompts)
     limit = max_new_tokens or spa.preset.max_new_tokens
     with lm.use_adapter(name):
         found = diverse_beam(
             lm, given, n, strength=strength, max_new_tokens=limit, batch_size=batch_size
         )
-    how = {"partition": "diverse beam", "temperature": 0.0, "seed": spa.seed}
-    return as_dataset(
-        [
-            {"prompt": prompt, "text": text, "adapter": name, "draw": draw, **how}
-            for prompt, texts in zip(shown, found)
-            for draw, text in enumerate(texts)
-        ]
-    )
+    made = [Answer(p, name, text) for p, texts in zip(shown, found) for text in texts]
+    rows = {"prompt": [each.asked for each in made], "text": [each.text for each in made]}
+    common = {"method": spa.name, "model": spa.lm.name, "seed": spa.seed}
+    own = {**provenance(made, state, 0.0), "partition": "diverse beam"}
+    return with_provenance(rows, {**common, **own, "draw": list(range(n)) * len(shown)})
 
 
 def diverse_beam(

@@ -30,16 +30,20 @@ def as_pairs(rows) -> list[Pair]:
     return [as_prompt_and_completion(row, i) for i, row in enumerate(rows)]
 
 
+def row_lengths(lm, pairs: Sequence[Pair]) -> list[int]:
+    """Tokens of each row: prompt, completion, and the marks of begin and end."""
+    heads, bodies = (lm.token_ids(list(side)) for side in zip(*pairs))
+    ends = (lm.bos_id is not None) + (lm.eos_id is not None)
+    return [len(head) + len(body) + ends for head, body in zip(heads, bodies)]
+
+
 def plan_blocks(lm, pairs: Sequence[Pair], block_size: int) -> list[list[int]]:
     """Group the rows into blocks: at most `block_size` each, of like length.
 
     Raises:
-        ValueError: `block_size` below 1, or a row that is empty or exceeds the context.
+        ValueError: `block_size` below 1, or a row that exceeds the context.
     """
-    heads = lm.token_ids([prompt for prompt, _ in pairs])
-    bodies = lm.text_ids([completion for _, completion in pairs])
-    ends = (lm.bos_id is not None) + (lm.eos_id is not None)
-    sizes = [len(head) + len(body) + ends for head, body in zip(heads, bodies)]
+    sizes = row_lengths(lm, pairs)
     for i, size in enumerate(sizes):
         lm.check_length(size, f"row {i}")
     return list(batches(sizes, block_size))

@@ -5,201 +5,48 @@
 # %% ../../nbs/32_spa.ipynb #f3b40d79
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from datasets import Dataset
 from torch import nn
 
 # %% auto #0
-__all__ = ['CHOICES', 'PRESETS', 'QUESTION', 'SPAPreset', 'check_preset', 'Form', 'read_rows', 'fitting', 'train_on',
-           'kept_adapter', 'kept_scores', 'as_rows', 'Material', 'cut', 'mean_embeddings', 'factor_of',
-           'choose_adapters', 'part_name', 'Adapted', 'AdapterSampler', 'base_of', 'weights_of', 'check_base',
-           'check_rule', 'needs', 'prepare', 'score', 'fit_key', 'fit_parts', 'SPA', 'save_spa', 'load_spa']
+__all__ = ['train_on', 'choose_adapters', 'SPA']
 
 # %% ../../nbs/32_spa.ipynb #4e7fcf4c
-from ..core.arguments import as_count, as_model, as_seed
-from ..core.fitted import check_model
-from synthkit.core.packing import (
-    Files,
-    array_bytes,
-    json_bytes,
-    read_arrays,
-    under,
-)
-from ..core.phases import Phases
-from ..core.presets import choose_preset
-from ..core.resume import run_key
-from ..core.saved import Saved, open_saved, save_folder
-from ..datasets import as_dataset, is_table
-from ..lm.finetune import PROMPT
-from ..lm.fingerprint import fingerprint
+from ..core.arguments import as_count, as_number, as_seed
+from ..core.provenance import with_provenance
+from ..core.synthesizer import Synthesizer
+from ..evaluation.contamination import as_held_out
 from ..lm.mixed_adapters import share_weights
-from ..lm.rows import check_texts
-from ..lm.training import History, Schedule, batch_at, train
-from .bm25 import bm25_scores
-from .influence import METHODS, example_losses, influence_scores
-from .partition import NEEDS, Partition, make_partition
-from .streaming import Pair, as_pairs, plan_blocks
-
-# %% ../../nbs/32_spa.ipynb #ed9a4d7d
-@dataclass(frozen=True)
-class SPAPreset:
-    """The choices of SPA.
-
-    Attributes:
-        rank, alpha, lr, batch_size: of every adapter, LoRA on all linear layers, AdamW.
-        reference_updates: of the reference adapter, which learns all rows.
-        part_updates: of each part's adapter, whatever the part's size.
-        decay_from, clip: see `synthkit.lm.training.Schedule`.
-        save_every: updates between two states on file, where a checkpoint is asked for.
-        method, damping, reduction, project, block_size: see `influence_scores`.
-        normalisation, sign, query_rule, ties: see `make_partition`; sign -1 is a negative control.
-        min_size, on_small: rows a part needs, and what is done if it has fewer: "error", "fill" or
-            "drop".
-        max_new_tokens: of an answer.
-
-    The preset "paper" holds what arXiv 2411.06722 states for code. Three things differ: `method`
-    is DataInf, where the paper inverts the Hessian by LiSSA, so `damping`, .001 there, is DataInf's
-    own; the rate falls in a straight line (`decay_from`), where the paper warms up for 20 steps
-    and follows a cosine; and LoRA sits on all linear layers, which the paper does not say. Not
-    stated: the reference adapter's steps, the normalisation of scores, the least size of a part.
-    """
-
-    rank: int = 8
-    alpha: float = 16.0
-    lr: float = 3e-3
-    batch_size: int = 20
-    reference_updates: int = 150
-    part_updates: int = 80
-    decay_from: float = 0.5
-    clip: float = 1.0
-    save_every: int = 25
-    method: str = "datainf"
-    damping: float | None = None
-    reduction: str = "mean"
-    project: int | None = None
-    block_size: int = 32
-    normalisation: str = "z"
-    sign: int = 1
-    query_rule: str = "cover"
-    ties: str = "error"
-    min_size: int = 8
-    on_small: str = "error"
-    max_new_tokens: int = 96
-
-    def __post_init__(self):
-        check_preset(self)
-
-    def schedule(self, updates: int) -> Schedule:
-        """Of a training of that many updates."""
-        return Schedule(
-            updates, self.lr, self.decay_from, self.save_every, patience=None, clip=self.clip
-        )
-
-# %% ../../nbs/32_spa.ipynb #83da7626
-CHOICES = {
-    "method": tuple(METHODS),
-    "reduction": ("mean", "sum"),
-    "normalisation": ("none", "z", "rank"),
-    "sign": (1, -1),
-    "query_rule": ("cover", "variance"),
-    "ties": ("error", "random"),
-    "on_small": ("error", "fill", "drop"),
-}
-
-
-def check_preset(preset: SPAPreset) -> None:
-    """Raise ValueError, naming the field, when a value is impossible."""
-    for name, known in CHOICES.items():
-        if getattr(preset, name) not in known:
-            found = getattr(preset, name)
-            raise ValueError(f"{name} must be one of {', '.join(map(str, known))}; got {found!r}")
-    counts = ("rank", "batch_size", "block_size", "min_size", "max_new_tokens")
-    for name in (*counts, "reference_updates", "part_updates"):
-        if getattr(preset, name) < 1:
-            raise ValueError(f"{name} must be at least 1, got {getattr(preset, name)}")
-    for name in ("alpha", "damping"):
-        value = getattr(preset, name)
-        if value is not None and not value > 0:
-            raise ValueError(f"{name} must be positive, got {value}")
-    preset.schedule(preset.part_updates)  # checks the rest
-
-# %% ../../nbs/32_spa.ipynb #968165f9
-PRESETS = {
-    "fast": SPAPreset(batch_size=16, reference_updates=50, part_updates=20, save_every=10),
-    "study": SPAPreset(),
-    "paper": SPAPreset(
-        rank=16, alpha=16.0, lr=2e-4, reference_updates=400, part_updates=400, decay_from=0.0,
-        query_rule="variance", max_new_tokens=512,
-    ),
-}  # fmt: skip
-
-# %% ../../nbs/32_spa.ipynb #89631be5
-@dataclass(frozen=True)
-class Form:
-    """How a row's prompt is put to the model.
-
-    Attributes:
-        column: the column that holds what is asked.
-        template: what the model is given, with `{}` where that stands.
-    """
-
-    column: str
-    template: str
-
-    def prompts(self, asked) -> tuple[list[str], list[str]]:
-        """What is asked, and what the model is given, for texts or for rows with the column.
-
-        Raises:
-            TypeError: one string, or neither texts nor rows.
-            ValueError: nothing is asked, or there is no such column.
-        """
-        if is_table(asked) or isinstance(asked, Mapping):
-            texts = list(as_dataset(asked, self.column)[self.column])
-        else:
-            texts = check_texts(asked)
-        if not texts:
-            raise ValueError("no prompt was given; one is the least")
-        return texts, [self.template.replace("{}", text) for text in texts]
-
-    def answer(self, written: str) -> str:
-        """What was written, without the blank that follows a question's template."""
-        return written.strip() if self.template != "{}" else written
-
-
-QUESTION = PROMPT.format(question="{}")
-
-
-def read_rows(rows) -> tuple[list[Pair], Form]:
-    """Prompt and completion of each row, and their form.
-
-    Args:
-        rows: a Dataset, a DataFrame or a list of rows with question/answer, prompt/completion or
-            text columns, or rows of the code world (prompt/code).
-
-    Raises:
-        TypeError: none of these. ValueError: no rows, an empty completion. KeyError: other columns.
-    """
-    rows = [dict(row) for row in as_dataset(rows)]
-    there = set(rows[0])
-    form = Form("prompt", "{}")
-    if {"prompt", "code"} <= there and "completion" not in there:
-        rows = [{"question": row["prompt"], "answer": row["code"]} for row in rows]
-        form = Form("prompt", QUESTION)
-    elif {"question", "answer"} <= there:
-        form = Form("question", QUESTION)
-    return as_pairs(rows), form
-
-# %% ../../nbs/32_spa.ipynb #49ecf99e
-def fitting(lm, rows) -> list[int]:
-    """Indices of the rows that fit the model's context, prompt, completion and end together."""
-    heads, bodies = map(lm.token_ids, zip(*read_rows(rows)[0]))
-    ends = (lm.bos_id is not None) + (lm.eos_id is not None)
-    sizes = [len(head) + len(body) + ends for head, body in zip(heads, bodies)]
-    return [i for i, size in enumerate(sizes) if size <= lm.context]
+from ..lm.training import History, batch_at, train
+from .answers import Answer, collect, plan_drafts, provenance, write
+from synthkit.spa.fitted import (
+    Fitted,
+    base_of,
+    check_base,
+    kept_adapter,
+    kept_scores,
+    key_without_cut,
+    pack_fitted,
+    unpack_fitted,
+    weights_of,
+)
+from .influence import example_losses
+from synthkit.spa.inputs import (
+    PartitionInputs,
+    cut,
+    lexical_scores,
+    needs_influence,
+    read_inputs,
+)
+from .partition import Partition
+from .presets import PRESETS, SPAPreset
+from .streaming import Pair
 
 # %% ../../nbs/32_spa.ipynb #a00d0181
 def train_on(
@@ -234,114 +81,6 @@ def train_on(
         )
     return history
 
-# %% ../../nbs/32_spa.ipynb #b6d8e087
-def kept_adapter(
-    lm, name: str, pairs: Sequence[Pair], updates: int, preset: SPAPreset, seed: int,
-    phases: Phases, progress: bool = False,
-) -> History:  # fmt: skip
-    """`train_on`, unless `phases` holds that very adapter: then it is read."""
-    names = ("rank", "alpha", "lr", "batch_size", "decay_from", "clip", "save_every")
-    settings = {each: getattr(preset, each) for each in names}
-    base = fingerprint(lm.model)
-    key = run_key(base=base, rows=pairs, updates=updates, settings=settings, seed=seed)
-    options = {"identity": key, "checkpoint": phases.running(name), "progress": progress}
-
-    def pack(history: History) -> Files:
-        return {**lm.pack_adapter(name), "history.json": json_bytes(asdict(history))}
-
-    def unpack(saved: Saved) -> History:
-        lm.load_adapter(name, saved.path("adapter_config.json").parent)
-        return History.of(json.loads(saved.read("history.json")))
-
-    return phases.phase(
-        name, lambda: train_on(lm, name, pairs, updates, preset, seed, **options), pack, unpack, key
-    )
-
-# %% ../../nbs/32_spa.ipynb #c35ae0e8
-def kept_scores(
-    lm, rows: Sequence[Pair], queries: Sequence[Pair], preset: SPAPreset, seed: int, phases: Phases
-) -> np.ndarray:
-    """Influence (q, n) of the rows on the queries at the reference adapter, made or read."""
-    names = ("method", "damping", "reduction", "project", "block_size")
-    options = {each: getattr(preset, each) for each in names}
-    with lm.use_adapter("reference"):
-        weights = fingerprint(lm.model, "reference")
-        key = run_key(model=weights, rows=rows, queries=queries, options=options, seed=seed)
-        made = [as_rows(pairs) for pairs in (rows, queries)]
-        return phases.phase(
-            "scores", lambda: influence_scores(lm, *made, seed=seed, **options),
-            lambda scores: {"scores.safetensors": array_bytes(scores=scores)},
-            lambda saved: read_arrays(saved.read("scores.safetensors"))["scores"], key,
-        )  # fmt: skip
-
-
-def as_rows(pairs: Sequence[Pair]) -> list[dict]:
-    """Pairs as prompt/completion rows."""
-    return [{"prompt": prompt, "completion": completion} for prompt, completion in pairs]
-
-# %% ../../nbs/32_spa.ipynb #3e3dd29c
-@dataclass(frozen=True)
-class Material:
-    """What a partition may be made from.
-
-    Attributes:
-        rows: the training rows as they were given. pairs: their prompts and completions.
-        scores: (q, n), where the rule takes them.
-        vectors: (n, d), of "embedding". factor: (n,), of "oracle".
-    """
-
-    rows: list[dict]
-    pairs: list[Pair]
-    scores: np.ndarray | None = None
-    vectors: np.ndarray | None = None
-    factor: Sequence | None = None
-
-
-def cut(rule, n_parts: int, material: Material, preset: SPAPreset, seed: int) -> Partition:
-    """The rows in parts, by a rule's name, a function of the rows, labels, or a `Partition`.
-
-    Raises:
-        ValueError: what the rule needs is missing, too many parts, a part that is too small, or
-            labels that are not one a row.
-    """
-    n = len(material.pairs)
-    if isinstance(rule, str):
-        given = {name: getattr(material, name) for name in ("scores", "vectors", "factor")}
-        return make_partition(
-            rule, None if rule == "oracle" else n_parts, **given, n=n, how=preset.normalisation,
-            sign=preset.sign, query_rule=preset.query_rule, ties=preset.ties,
-            min_size=preset.min_size, on_small=preset.on_small, seed=seed,
-        )  # fmt: skip
-    found = rule(material.rows) if callable(rule) else rule
-    if not isinstance(found, Partition):
-        levels, labels = np.unique(np.asarray(found), return_inverse=True)
-        name = "function" if callable(rule) else "labels"
-        found = Partition(labels.ravel(), len(levels), name, levels.tolist())
-    if len(found.labels) != n:
-        raise ValueError(f"{n} rows and {len(found.labels)} labels; each row belongs to one part")
-    if found.sizes.min() < preset.min_size:
-        part = int(found.sizes.argmin())
-        raise ValueError(
-            f"part {part} has {found.sizes[part]} rows, fewer than min_size={preset.min_size}; the "
-            f"sizes are {found.sizes.tolist()}"
-        )
-    return found
-
-# %% ../../nbs/32_spa.ipynb #2fea8e3d
-def mean_embeddings(lm, pairs: Sequence[Pair]) -> np.ndarray:
-    """The mean input embedding (n, N) of each row's prompt and completion."""
-    texts = ["".join(pair) for pair in pairs]
-    return np.stack([each.float().mean(0).cpu().numpy() for each in lm.embed_tokens(texts)])
-
-
-def factor_of(rows: Sequence[Mapping], factor) -> Sequence | None:
-    """A column's values, where `factor` names one."""
-    if not isinstance(factor, str):
-        return factor
-    if factor not in rows[0]:
-        raise ValueError(f"no column {factor!r}; found {', '.join(map(str, rows[0]))}")
-    return [row[factor] for row in rows]
-
 # %% ../../nbs/32_spa.ipynb #d16246f1
 def choose_adapters(
     n_prompts: int, n_adapters: int, n: int, *, replace: bool = False, seed: int = 0
@@ -362,315 +101,156 @@ def choose_adapters(
         return rng.integers(n_adapters, size=(n_prompts, n))
     return rng.permuted(np.tile(np.arange(n_adapters), (n_prompts, 1)), axis=1)[:, :n]
 
-# %% ../../nbs/32_spa.ipynb #3d8f1c13
-def part_name(part: int) -> str:
-    """The name of a part's adapter."""
-    return f"part-{part}"
-
-
-class Adapted:
-    """What `SPA.fit` has made, or an error where it has not been called."""
-
-    def _fitted(self, name: str):
-        if not hasattr(self, name):
-            raise ValueError("not fitted yet: call fit(synthetic, queries) first")
-        return getattr(self, name)
-
-    @property
-    def adapted(self):
-        """The model with its adapters, on the base weights of `lm`."""
-        return self._fitted("_adapted")
-
-    @property
-    def partition(self) -> Partition:
-        """The parts of the rows; after a cut it is there, even where a training then failed."""
-        return self._fitted("_partition")
-
-    @property
-    def adapters(self) -> list[str]:
-        """The names of the parts' adapters in `adapted`."""
-        return [part_name(part) for part in range(self.partition.n_parts)]
-
-    @property
-    def sizes(self) -> np.ndarray:
-        """Rows in each part (K,)."""
-        return self.partition.sizes
-
-# %% ../../nbs/32_spa.ipynb #ad6d01e1
-class AdapterSampler(Adapted):
-    """Answers from several adapters in mixed batches."""
-
-    def sample(
-        self, prompts, n_per_prompt: int | None = None, *, temperature: float = 0.0,
-        top_p: float = 1.0, max_new_tokens: int | None = None, seed: int = 0,
-        replace: bool = False, adapters: Sequence[str] | None = None, batch_size: int = 64,
-        progress: bool = False,
-    ):  # fmt: skip
-        """Answers of different adapters to each prompt, as a `datasets.Dataset`.
-
-        Args:
-            prompts: texts, or rows with the column that the training rows had. If these were
-                questions, they are put to the model in the same form.
-            n_per_prompt: answers a prompt; None: one of each adapter.
-            temperature, top_p: 0 is greedy, which is all that SPA asks for.
-            max_new_tokens: None is the preset's.
-            seed: of the choice of adapters, and of sampling.
-            replace: an adapter may answer a prompt twice.
-            adapters: names to choose from; None: those of the parts ("reference" is there too,
-                if the partition was made from its scores).
-            batch_size: answers that are written at a time.
-
-        Returns:
-            Columns prompt, text, adapter, draw (0 to n - 1), partition, temperature, seed; the
-            answers to a prompt stand together.
-
-        Raises:
-            ValueError: not fitted, no prompts, more answers than adapters, or a base that has
-                changed since. KeyError: no such adapter.
-        """
-        lm, names = self.adapted, self.adapters if adapters is None else list(adapters)
-        check_base(self.lm, self._base)
-        shown, given = self.form.prompts(prompts)
-        n = len(names) if n_per_prompt is None else n_per_prompt
-        picks = choose_adapters(len(shown), len(names), n, replace=replace, seed=seed)
-        chosen = [names[i] for i in picks.ravel()]
-        written = lm.generate(
-            [text for text in given for _ in range(n)], adapters=chosen,
-            temperature=temperature, top_p=top_p, seed=seed, batch_size=batch_size,
-            max_new_tokens=max_new_tokens or self.preset.max_new_tokens, progress=progress,
-        )  # fmt: skip
-        how = {"partition": self.partition.rule, "temperature": float(temperature), "seed": seed}
-        texts = [self.form.answer(text) for text in written]
-        asked = [prompt for prompt in shown for _ in range(n)]
-        return as_dataset(
-            [
-                {"prompt": prompt, "text": text, "adapter": name, "draw": i % n, **how}
-                for i, (prompt, text, name) in enumerate(zip(asked, texts, chosen))
-            ]
-        )
-
-# %% ../../nbs/32_spa.ipynb #3f9bb257
-def base_of(lm) -> dict[str, str]:
-    """Name and fingerprint of a base model; ValueError when an adapter is in use on it."""
-    if lm.active_adapter is not None:
-        raise ValueError(
-            f"adapter {lm.active_adapter!r} is in use on {lm.name!r}, and SPA adapts the base "
-            "alone: call set_adapter(None), or merge it into the weights first"
-        )
-    return weights_of(lm)
-
-
-def weights_of(lm) -> dict[str, str]:
-    """Name and fingerprint of a model's own weights, whatever adapter is in use on them."""
-    return {"name": lm.name, "fingerprint": fingerprint(lm.model)}
-
-
-def check_base(lm, known: Mapping[str, str]) -> None:
-    """Raise ValueError, with both names, when adapters belong to another base than `lm`'s."""
-    check_model(weights_of(lm), known, "the adapters were fitted")
-
-# %% ../../nbs/32_spa.ipynb #cf5d1e2c
-def check_rule(rule, n_parts: int) -> None:
-    """Raise ValueError when there is no rule of that name, or no part."""
-    as_count(n_parts, "n_parts")
-    if isinstance(rule, str) and rule not in NEEDS:
-        raise ValueError(f"partition must be one of {', '.join(NEEDS)}; got {rule!r}")
-
-
-def needs(rule, what: str) -> bool:
-    """Whether a rule's name stands for one that is made from `what`."""
-    return isinstance(rule, str) and NEEDS[rule] == what
-
-
-def prepare(spa: SPA, synthetic, factor, vectors) -> tuple[Material, Form]:
-    """The rows of a fit, checked before anything is trained; errors are those of `SPA.fit`."""
-    rows = [dict(row) for row in as_dataset(synthetic)]
-    pairs, form = read_rows(rows)
-    plan_blocks(spa.lm, pairs, spa.preset.batch_size)  # names a row that does not fit
-    different = len(set(pairs))
-    if isinstance(spa.rule, str) and spa.rule != "oracle" and spa.n_parts > different:
-        raise ValueError(
-            f"{len(pairs)} rows, {different} of them different, cannot make {spa.n_parts} parts; "
-            "ask for fewer parts, or give more rows"
-        )
-    if needs(spa.rule, "vectors") and vectors is None:
-        vectors = mean_embeddings(spa.lm, pairs)
-    return Material(rows, pairs, None, vectors, factor_of(rows, factor)), form
-
-# %% ../../nbs/32_spa.ipynb #c76d6dd0
-def score(spa: SPA, lm, material: Material, queries, phases: Phases, progress: bool) -> np.ndarray:
-    """Scores (q, n) of the rows: influence at a reference adapter, which is trained, or BM25+."""
-    if queries is None or not len(queries):
-        raise ValueError(f"partition {spa.rule!r} needs queries: pass fit(synthetic, queries)")
-    asked, _ = read_rows(queries)
-    plan_blocks(lm, asked, spa.preset.block_size)
-    if spa.rule != "kmeans" and len(asked) < spa.n_parts:
-        raise ValueError(
-            f"{len(asked)} queries cannot make {spa.n_parts} parts: each part is the rows that "
-            "one query likes best. Give more queries, or ask for fewer parts"
-        )
-    if spa.rule == "bm25":
-        return bm25_scores(as_rows(asked), as_rows(material.pairs))
-    spa.histories["reference"] = kept_adapter(
-        lm, "reference", material.pairs, spa.preset.reference_updates, spa.preset, spa.seed,
-        phases, progress,
-    )  # fmt: skip
-    return kept_scores(lm, material.pairs, asked, spa.preset, spa.seed, phases)
-
-
-def fit_key(spa: SPA, base, material: Material, queries) -> str:
-    """Key of a fit without the way its rows are cut, which may be tried in several ways.
-
-    An adapter that is on file is told by its own rows beside.
-    """
-    free = ("normalisation", "sign", "query_rule", "ties", "min_size", "on_small")
-    trained = {name: v for name, v in asdict(spa.preset).items() if name not in free}
-    return run_key(
-        base=base["fingerprint"], rows=material.pairs, preset=trained, seed=spa.seed,
-        queries=None if queries is None else as_dataset(queries),
-    )  # fmt: skip
-
-# %% ../../nbs/32_spa.ipynb #f17pa475
-def fit_parts(
-    spa: SPA, lm, material: Material, queries, phases: Phases, progress: bool
-) -> None:
-    """Score, cut and train: scores, partition, adapters and histories of a fit."""
-    spa.scores, spa.histories = None, {}
-    if needs(spa.rule, "scores"):
-        spa.scores = score(spa, lm, material, queries, phases, progress)
-    found = cut(
-        spa.rule, spa.n_parts, replace(material, scores=spa.scores), spa.preset, spa.seed
-    )  # fmt: skip
-    spa._partition = found
-    for part in range(found.n_parts):
-        name, seed = part_name(part), spa.seed + part * (found.rule == "same data")
-        pairs = [material.pairs[i] for i in found.rows(part)]
-        spa.histories[name] = kept_adapter(
-            lm, name, pairs, spa.preset.part_updates, spa.preset, seed, phases, progress
-        )
-
 # %% ../../nbs/32_spa.ipynb #3b27d40c
-class SPA(AdapterSampler):
+class SPA(Synthesizer):
     """Diverse answers from greedy decoding: one adapter for each part of a training set.
 
     Args:
         lm: the base model (a `synthkit.LM`); it is never changed, and not copied either: the
             adapters live on a view that shares its weights.
-        n_parts: K.
-        partition: how the rows are cut: a rule's name, one of `synthkit.spa.partition.RULES`; a
-            function from the rows to labels; labels; or a `Partition` (then K is theirs).
         preset: "fast", "study", "paper" or a `SPAPreset`.
-        seed: of every adapter's start and order, and of the rule.
-        changes: single values that replace those of the preset: `part_updates=60`.
+        seed: of every adapter's start and order, of the rule, and of answers.
+        options: single values that replace those of the preset, such as `n_parts=4` or
+            `partition="random"`.
 
     Attributes:
-        partition: a `Partition`. sizes: rows in each part.
-        scores: (q, n) influence or BM25+; None where the rule takes none.
-        adapters: names of the parts' adapters. adapted: the model that holds them.
-        histories: of each training, by adapter.
-
-    Raises:
-        ValueError: an unknown rule, preset or option, or an impossible value.
+        fitted: a `synthkit.spa.fitted.Fitted`, with scores and the histories of trainings.
+        adapted, adapters, partition: of `fitted`: the model that holds the adapters, the names of
+            the parts' ones, the parts.
 
     Source: SPA (arXiv 2411.06722), sections 4 and 5.
     """
 
-    def __init__(
-        self, lm, n_parts: int = 8, partition="influence", *, preset="fast", seed: int = 0,
-        **changes,
-    ):  # fmt: skip
-        check_rule(partition, n_parts)
-        self.lm, self.n_parts, self.seed = as_model(lm, "SPA"), n_parts, as_seed(seed)
-        self.preset = choose_preset(preset, PRESETS, changes, "SPA")
-        self.rule = partition
-        self.scores: np.ndarray | None = None
-        self.histories: dict[str, History] = {}
-        self._phases = Phases()
+    presets, uses_validation = PRESETS, False
+    adapted = property(lambda self: self.fitted.lm)
+    adapters = property(lambda self: self.fitted.adapters)
+    partition = property(lambda self: self.fitted.partition)
 
     def fit(
-        self, synthetic, queries=None, *, factor=None, vectors=None,
-        checkpoint: str | Path | None = None, progress: bool = False,
+        self, data: Any, *, queries: Any = None, factor: str | Sequence | None = None,
+        vectors: np.ndarray | None = None, parts: Partition | None = None,
+        too_long: str = "error", validation: Any = None, checkpoint: str | Path | None = None,
+        progress: bool = False,
     ) -> SPA:  # fmt: skip
         """Score, cut, and train an adapter on each part.
 
         Args:
-            synthetic: the training rows: a Dataset, a DataFrame or a list, with question/answer,
-                prompt/completion, text, or the code world's columns.
-            queries: rows of the same shape, for "influence", "kmeans" and "bm25".
-            factor: for "oracle": a column of `synthetic`, or a level for each row.
+            data: rows with question/answer, prompt/completion, prompt/code or text.
+            queries: such rows, for "influence", "kmeans" and "bm25".
+            factor: for "oracle": a column of `data`, or a level for each row.
             vectors: for "embedding": (n, d); None takes mean input embeddings.
-            checkpoint: a folder; an interrupted call goes on at the adapter that was running.
-                `save` empties it.
+            parts: a `Partition` that was made before, instead of the preset's rule.
+            too_long: "error" where a row exceeds the context, or "skip".
+            validation, checkpoint, progress: see `Synthesizer.fit`.
 
         Raises:
-            ValueError: no rows or queries, more parts than rows, a part that is too small, a row
-                that exceeds the context, identical rows, or a checkpoint of another fit.
-            KeyError: rows without the columns. FloatingPointError: a loss was not finite.
+            TypeError, ValueError: see `Synthesizer.fit`; no queries, more parts than rows, a part
+                that is too small, an adapter in use on the model.
+            FloatingPointError: a loss was not finite.
         """
+        own = {"queries": queries, "factor": factor, "vectors": vectors, "parts": parts}
+        own |= {"too_long": too_long, "checkpoint": checkpoint, "progress": progress}
+        return super().fit(data, validation=validation, **own)
+
+    def answer(
+        self, prompts: Any, n_per_prompt: int | None = None, *, seed: int | None = None,
+        temperature: float = 0.0, replace: bool = False, adapters: Sequence[str] | None = None,
+        **options: Any,
+    ) -> Dataset:  # fmt: skip
+        """Answers of different adapters to each prompt.
+
+        Args:
+            prompts: texts, or rows with the column that the training rows had; they are put to
+                the model in the same form as these were.
+            n_per_prompt: answers a prompt; None: one of each adapter.
+            seed: of the choice of adapters, and of sampling; None is the constructor's.
+            temperature: 0 is greedy, which is all that SPA asks for.
+            replace: an adapter may answer a prompt twice.
+            adapters: names to choose from; None: those of the parts ("reference" is there too,
+                if the partition was made from its scores).
+            options: `top_p`, `max_new_tokens` (default: the preset's), `batch_size` and
+                `progress`, see `LM.generate`.
+
+        Returns:
+            Columns prompt, text, adapter, partition, draw (0 to n - 1), and the common ones (see
+            `Synthesizer.sample`); the answers to a prompt stand together.
+
+        Raises:
+            ValueError: not fitted, no prompts, more answers than adapters, or a base that has
+                changed since. KeyError: no such adapter.
+        """
+        state, seed = self.fitted, as_seed(seed, self.seed)
+        names = state.adapters if adapters is None else list(adapters)
+        shown, _ = state.form.prompts(prompts)
+        n = len(names) if n_per_prompt is None else n_per_prompt
+        picks = choose_adapters(len(shown), len(names), n, replace=replace, seed=seed)
+        asked, chosen = [p for p in shown for _ in range(n)], [names[i] for i in picks.ravel()]
+        made = self._write(asked, chosen, seed=seed, temperature=temperature, **options)
+        rows = {"prompt": asked, "text": [each.text for each in made]}
+        own = {**provenance(made, state, temperature), "draw": list(range(n)) * len(shown)}
+        common = {"method": self.name, "model": self.lm.name, "seed": seed}
+        return with_provenance(rows, {**common, **own})
+
+    def _write(self, asked: Sequence[str], adapters: Sequence[str], **options) -> list[Answer]:
+        check_base(self.lm, self.fitted.base)
+        options = {"max_new_tokens": self.preset.max_new_tokens, **options}
+        return write(self.fitted, asked, adapters, **options)
+
+    def _read(self, data, too_long="error", **given) -> PartitionInputs:
+        base_of(self.lm)  # without an adapter in use
+        fitting = partial(self._fitting, too_long=too_long)
+        return read_inputs(self.lm, self.preset, data, fitting, **given)
+
+    def _fit_key(self, inputs, validation) -> str:
+        return key_without_cut(self.lm, inputs, self.preset, self.seed)
+
+    def _fit(self, inputs, validation, *, phases, progress) -> Fitted:
+        lm, scores, histories = share_weights(self.lm), None, {}
+
+        def adapt(name, pairs, updates, seed):
+            args = lm, name, pairs, updates, self.preset, seed
+            make = partial(train_on, *args, progress=progress)
+            histories[name] = kept_adapter(phases, *args, make)
+
+        if needs_influence(inputs, self.preset):
+            adapt("reference", inputs.pairs, self.preset.reference_updates, self.seed)
+            scores = kept_scores(phases, lm, inputs.pairs, inputs.queries, self.preset, self.seed)
+        elif inputs.queries is not None:
+            scores = lexical_scores(inputs)
+        parts = cut(inputs, scores, self.preset, self.seed)
+        for part in range(parts.n_parts):
+            pairs = [inputs.pairs[i] for i in parts.rows(part)]
+            seed = self.seed + part * (parts.rule == "same data")
+            adapt(f"part-{part}", pairs, self.preset.part_updates, seed)
         base = base_of(self.lm)
-        material, form = prepare(self, synthetic, factor, vectors)
-        key = fit_key(self, base, material, queries) if checkpoint is not None else ""
-        lm = share_weights(self.lm)
-        with Phases(checkpoint, key, "a fit of SPA") as phases:
-            fit_parts(self, lm, material, queries, phases, progress)
-        self.form, self._adapted, self._base, self._phases = form, lm, base, phases
-        return self
+        return Fitted(lm, base, inputs.form, inputs.asked, parts, histories, scores)
 
-    def save(self, folder: str | Path) -> Path:
-        """Save the adapters and what else was fitted, whole or not at all; not the base."""
-        save_spa(self, Path(folder))
-        self._phases.clear()
-        return Path(folder)
+    def _sample(
+        self, n, *, seed, held_out, checkpoint, progress, temperature=0.0, batch_size=64, **options
+    ):
+        state, k = self.fitted, len(self.adapters)
+        picks = choose_adapters(len(state.asked), k, k, seed=seed)
+        options["temperature"] = as_number(temperature, "temperature")
+        limit = n * self.preset.max_tries if temperature else picks.size
+        drafts = plan_drafts(state.asked, state.adapters, picks, limit, seed)
 
-    @classmethod
-    def load(cls, folder: str | Path, lm) -> SPA:
-        """A fitted SPA from `folder`.
+        def answer(numbers, asked, adapters) -> list[Answer]:
+            own = {"row_ids": numbers, "batch_size": batch_size, "progress": progress}
+            return self._write(asked, adapters, seed=seed, **own, **options)
 
-        Raises:
-            FileNotFoundError: the folder holds no save.
-            ValueError: it holds something else, a newer format or a damaged file, or the method
-                was fitted with another model (both are named).
-        """
-        return load_spa(cls, Path(folder), lm)
+        key = {"fit": weights_of(state), "seed": seed, "options": options, "preset": self.preset}
+        with self._log(checkpoint, ("draft",), **key) as log:
+            unwanted, rejected = as_held_out(held_out), self.report.rejected
+            made = collect(n, drafts, log, answer, unwanted, rejected, batch_size)
+        asked, texts = [each.asked for each in made], [each.text for each in made]
+        return state.form.columns(asked, texts), provenance(made, state, temperature)
 
-# %% ../../nbs/32_spa.ipynb #96dbc59d
-def save_spa(spa: SPA, folder: Path) -> Path:
-    """See `SPA.save`.
+    def _pack(self, state):
+        check_base(self.lm, state.base)
+        return pack_fitted(state)
 
-    Raises:
-        ValueError: it is not fitted.
-    """
-    lm, files = spa.adapted, {}
-    names = [*spa.adapters, *(["reference"] if "reference" in spa.histories else [])]
-    for name in names:
-        files |= under(f"adapters/{name}", lm.pack_adapter(name))
-    if spa.scores is not None:
-        files["scores.safetensors"] = array_bytes(scores=spa.scores)
-    parts = {field.name: getattr(spa.partition, field.name) for field in fields(Partition)}
-    settings = {
-        "preset": asdict(spa.preset), "seed": spa.seed, "lm": spa._base,
-        "form": asdict(spa.form), "partition": {**parts, "labels": parts["labels"].tolist()},
-        "histories": {name: asdict(each) for name, each in spa.histories.items()},
-        "adapters": names, "n_parts": spa.n_parts,
-    }  # fmt: skip
-    return save_folder(folder, "SPA", files, settings)
+    def _unpack(self, saved):
+        return unpack_fitted(saved, self.lm)
 
-# %% ../../nbs/32_spa.ipynb #0d2b597b
-def load_spa(kind: type[SPA], folder: Path, lm) -> SPA:
-    """See `SPA.load`."""
-    saved = open_saved(folder, "SPA")
-    settings = saved.facts
-    base_of(lm)
-    check_base(lm, settings["lm"])
-    found = settings["partition"]
-    partition = Partition(**{**found, "labels": np.array(found["labels"], dtype=int)})
-    preset = SPAPreset(**settings["preset"])
-    spa = kind(lm, settings["n_parts"], partition, preset=preset, seed=settings["seed"])
-    spa._base, spa._adapted, spa._partition = settings["lm"], share_weights(lm), partition
-    for name in settings["adapters"]:
-        spa._adapted.load_adapter(name, saved.path(f"adapters/{name}"))
-    spa.form = Form(**settings["form"])
-    spa.histories = {name: History.of(each) for name, each in settings["histories"].items()}
-    if "scores.safetensors" in saved.files:
-        spa.scores = read_arrays(saved.read("scores.safetensors"))["scores"]
-    return spa
+    def _about(self, state):
+        return f"{len(state.partition.labels)} rows in {state.partition.n_parts} parts"

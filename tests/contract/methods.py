@@ -124,8 +124,10 @@ METHODS = {
         QUESTIONS,
         columns=("answer", "question"),
         model="llama",
-        options={"n_parts": 2, "partition": "random", "part_updates": 2, "batch_size": 4}
-        | {"rank": 2, "min_size": 1, "max_new_tokens": 6},
+        options={"n_parts": 2, "reference_updates": 3, "part_updates": 2, "batch_size": 4}
+        | {"rank": 2, "min_size": 1, "on_small": "fill", "max_new_tokens": 6},
+        fit={"queries": QUESTIONS[:2]},
+        data=("question", "answer"),
         own=("adapter", "partition"),
         long={"question": LONG, "answer": "x"},
         validation=False,

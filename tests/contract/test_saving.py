@@ -41,7 +41,7 @@ def fit(name, lm, seed):
         quick = {"steps": 2, "eval_every": 1, "length": 2}
         return SoftSRV(lm, "ssnp", seed=seed, **quick).fit(TEXTS[seed : 20 + seed])
     if name == "SPA":
-        return SPA(lm, 2, [row["side"] for row in rows], seed=seed, **QUICK).fit(rows)
+        return SPA(lm, partition="oracle", seed=seed, **QUICK).fit(rows, factor="side")
     if name == "SynAlign":
         real = load_world("reviews").rows(24, seed=seed)
         return SynAlign(describe="read", picks=6, seed=seed).fit(real)
@@ -61,7 +61,7 @@ def digest(method):
             for name, value in method.adapted.model.named_parameters()
             if "lora_" in name
         ]
-        kept = weights, method.partition.labels.tolist(), sorted(method.histories)
+        kept = weights, method.partition.labels.tolist(), sorted(method.fitted.histories)
     elif isinstance(method, SynAlign):
         real, words = method.real, method.embedder(method.real.texts[:1]).tolist()
         kept = real.texts, real.vectors.tolist(), method.records, method.plan.picks.tolist(), words

@@ -14,7 +14,7 @@ from synthkit.difflm.diffusion import DiffusionPreset
 from synthkit.difflm.synthesizer import PRESETS as DIFFLM
 from synthkit.embedsdg.synthesizer import PRESETS as EMBEDSDG
 from synthkit.softsrv.synthesizer import PRESETS as SOFTSRV
-from synthkit.spa.synthesizer import PRESETS as SPA
+from synthkit.spa.presets import PRESETS as SPA
 from synthkit.synalign.synthesizer import PRESETS as SYNALIGN
 
 

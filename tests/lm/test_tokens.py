@@ -70,7 +70,7 @@ def test_a_missing_answer_is_named_by_its_row(lm, missing):
     with pytest.raises(ValueError, match=r"'answer' of row 7"):
         finetune(lm, rows)
     with pytest.raises((ValueError, TypeError), match=r"row 7"):
-        SPA(lm, 2, "random", reference_updates=1, part_updates=1, min_size=1).fit(rows)
+        SPA(lm, n_parts=2, partition="random", part_updates=1, min_size=1).fit(rows)
     with pytest.raises(ValueError, match=r"'final' of row 1"):
         accuracy(lm, [{"question": "?", "final": "4"}, {"question": "?", "final": missing}])
 

@@ -8,7 +8,7 @@ import pytest
 from synthkit.difflm.synthesizer import with_changes
 from synthkit.lm.finetune import FinetunePreset
 from synthkit.softsrv.synthesizer import SoftSRVPreset
-from synthkit.spa.synthesizer import SPAPreset
+from synthkit.spa.presets import SPAPreset
 from synthkit.studies.registry import NAMES, load_study
 from synthkit.studies.results import Result
 from synthkit.studies.runner import run

@@ -107,7 +107,7 @@ class Runs:
         pretraining.pretrain(folder, preset, autocast=False, progress=False)
 
     def study(self, folder: Path) -> None:
-        from synthkit.spa.synthesizer import SPAPreset
+        from synthkit.spa.presets import SPAPreset
         from synthkit.studies.runner import run
         from synthkit.studies.spa import experiment
         from synthkit.studies.spa.report import STUDY

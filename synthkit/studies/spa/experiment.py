@@ -21,7 +21,9 @@ from ...spa.baselines import diverse_beams, sampled, single_adapter
 from ...spa.bm25 import bm25_scores
 from ...spa.influence import influence_scores
 from ...spa.partition import Partition, make_partition
-from ...spa.synthesizer import SPA, SPAPreset, as_rows, read_rows
+from ...spa.presets import SPAPreset
+from ...spa.rows import as_rows, read_rows
+from ...spa.synthesizer import SPA
 from ..study import Case, Trial, Unit
 from .records_base import records_base
 from .retraining import fidelity
@@ -235,8 +237,8 @@ def grouped(answers: Mapping[str, Sequence[str]], k: int) -> list[list[str]]:
 def answer_in_parts(trial: PartsTrial, arm: str, partition: Partition) -> list[list[str]]:
     """One greedy answer of each part's adapter to each prompt; what the parts are is measured."""
     testbed = trial.testbed
-    spa = SPA(trial.base, partition=partition, preset=trial.preset.method, seed=trial.seed)
-    spa.fit(testbed.rows)
+    spa = SPA(trial.base, preset=trial.preset.method, seed=trial.seed)
+    spa.fit(testbed.rows, parts=partition)
     if partition.rule != "same data":
         for name, factor in {"mode": testbed.mode, "topic": testbed.topic}.items():
             value = adjusted_rand_score(factor, partition.labels)
@@ -244,7 +246,7 @@ def answer_in_parts(trial: PartsTrial, arm: str, partition: Partition) -> list[l
         trial.add(arm, {"largest part": partition.largest_share})
     kl = average_kl(spa.adapted, spa.adapters, *testbed.references)
     trial.add(arm, {"KL": mean_kl(kl), "parts": partition.n_parts})
-    return grouped(spa.sample(testbed.prompts, seed=trial.seed), partition.n_parts)
+    return grouped(spa.answer(testbed.prompts, seed=trial.seed), partition.n_parts)
 
 
 def measure_answers(testbed: Testbed, groups: Sequence[Sequence[str]]) -> dict[str, float]:

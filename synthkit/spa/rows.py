@@ -1,0 +1,91 @@
+"""Rows that SPA learns from: what is asked, what is answered, and how it is put to the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..datasets import as_dataset, is_table
+from ..lm.finetune import PROMPT
+from ..lm.rows import check_texts
+from .streaming import Pair, as_pairs
+
+QUESTION = PROMPT.format(question="{}")
+
+
+@dataclass(frozen=True)
+class Form:
+    """The columns of rows, and how a prompt is put to the model.
+
+    Attributes:
+        asked, answered: the columns; bare texts are answers to the empty prompt.
+        template: what the model is given, with `{}` where the prompt stands.
+    """
+
+    asked: str
+    answered: str
+    template: str = "{}"
+
+    def prompts(self, asked: Any) -> tuple[list[str], list[str]]:
+        """What is asked, and what the model is given, for texts or for rows with the column.
+
+        Raises:
+            TypeError: one string, or neither texts nor rows.
+            ValueError: nothing is asked, or there is no such column.
+        """
+        if is_table(asked) or isinstance(asked, Mapping):
+            texts = list(as_dataset(asked, self.asked)[self.asked])
+        else:
+            texts = check_texts(asked)
+        if not texts:
+            raise ValueError("no prompt was given; one is the least")
+        return texts, self.given(texts)
+
+    def given(self, texts: Iterable[str]) -> list[str]:
+        """What the model is given for each text that is asked."""
+        return [self.template.replace("{}", text) for text in texts]
+
+    def answer(self, written: str) -> str:
+        """What was written, without the blank that follows a question's template."""
+        return written.strip() if self.template != "{}" else str(written)
+
+    def columns(self, asked: Sequence[str], answers: Sequence[str]) -> dict[str, list[str]]:
+        """Prompts and answers in the columns of the rows."""
+        texts = {self.answered: list(answers)}
+        return texts if self.answered == "text" else {self.asked: list(asked), **texts}
+
+
+FORMS = (
+    Form("question", "answer", QUESTION), Form("prompt", "completion"),
+    Form("prompt", "code", QUESTION),
+)  # fmt: skip
+
+
+def read_rows(rows: Any) -> tuple[list[Pair], Form]:
+    """Prompt and completion of each row, and their form.
+
+    Args:
+        rows: question/answer, prompt/completion, prompt/code (as the code world has) or text rows.
+
+    Raises:
+        TypeError: no table. ValueError: no rows, other columns, or a text that is missing.
+    """
+    rows = as_dataset(rows)
+    there = set(rows.column_names)
+    form = next((f for f in FORMS if {f.asked, f.answered} <= there), Form("prompt", "text"))
+    if form.answered == "code":
+        rows = rows.select_columns(["prompt", "code"])
+        rows = rows.rename_columns({"prompt": "question", "code": "answer"})
+    return as_pairs(rows), form
+
+
+def asked_in(rows: Any, form: Form) -> list[str]:
+    """The different prompts of the rows, in their order."""
+    texts = [""] if form.answered == "text" else as_dataset(rows)[form.asked]
+    return list(dict.fromkeys(map(str, texts)))
+
+
+def as_rows(pairs: Iterable[Pair]) -> list[dict[str, str]]:
+    """Pairs as prompt/completion rows."""
+    return [{"prompt": prompt, "completion": completion} for prompt, completion in pairs]
