@@ -222,13 +222,12 @@ class SPA(Synthesizer):
             pairs = [inputs.pairs[i] for i in parts.rows(part)]
             seed = self.seed + part * (parts.rule == "same data")
             adapt(f"part-{part}", pairs, self.preset.part_updates, seed)
-        base = base_of(self.lm)
-        return Fitted(lm, base, inputs.form, inputs.asked, parts, histories, scores)
+        return Fitted(lm, base_of(self.lm), inputs.form, inputs.asked, parts, histories, scores)
 
     def _sample(
         self, n, *, seed, held_out, checkpoint, progress, temperature=0.0, batch_size=64, **options
     ):
-        state, k = self.fitted, len(self.adapters)
+        state, k, unwanted = self.fitted, len(self.adapters), as_held_out(held_out)
         picks = choose_adapters(len(state.asked), k, k, seed=seed)
         options["temperature"] = as_number(temperature, "temperature")
         limit = n * self.preset.max_tries if temperature else picks.size
@@ -240,8 +239,7 @@ class SPA(Synthesizer):
 
         key = {"fit": weights_of(state), "seed": seed, "options": options, "preset": self.preset}
         with self._log(checkpoint, ("draft",), **key) as log:
-            unwanted, rejected = as_held_out(held_out), self.report.rejected
-            made = collect(n, drafts, log, answer, unwanted, rejected, batch_size)
+            made = collect(n, drafts, log, answer, unwanted, self.report.rejected, batch_size)
         asked, texts = [each.asked for each in made], [each.text for each in made]
         return state.form.columns(asked, texts), provenance(made, state, temperature)
 
