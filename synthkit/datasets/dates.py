@@ -105,7 +105,7 @@ def looks_like_dates(texts: list[str]) -> tuple[str, str] | None:
     dates = [text for text in different if form_of[text] is not None]
     if len(dates) < 20 or len(dates) < 0.9 * len(different):
         return None
-    read = [_read_in(different, form) for form in set(form_of.values()) & set(FORMS)]
+    read = [_read_in(different, form) for form in FORMS if form in form_of.values()]
     most = max(read, key=sum, default=[False] * len(different))
     example = next((text for text, good in zip(different, most) if good), dates[0])
     return example, next((text for text, good in zip(different, most) if not good), example)

@@ -58,9 +58,9 @@ def layout_of(content: str, separator: str | None = None) -> Layout:
 
 def _first_rows(content: str, layout: Layout, most: int | None = LOOKED_AT) -> list[list[str]]:
     """The first rows of a file in one layout; none where its quotation marks do not fit."""
-    quoting = csv.QUOTE_MINIMAL if layout.quoted else csv.QUOTE_NONE
     reader = csv.reader(
-        io.StringIO(content, newline=""), delimiter=layout.separator, quoting=quoting,
+        io.StringIO(content, newline=""), delimiter=layout.separator,
+        quoting=csv.QUOTE_MINIMAL if layout.quoted else csv.QUOTE_NONE,
         skipinitialspace=layout.spaced, strict=layout.separator == "\t",
     )  # fmt: skip
     try:

@@ -7,11 +7,13 @@ import codecs
 import gzip
 import lzma
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".pt", ".pth")
 FORMATS = (".csv", ".tsv", ".json", ".jsonl", ".txt")
-PACKED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+PACKED: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
 def local_file(path: str | Path) -> Path:

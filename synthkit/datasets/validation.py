@@ -31,7 +31,7 @@ def as_dataset(data: Any, *columns: str) -> Dataset:
     from datasets import Dataset
 
     is_dataset = isinstance(data, Dataset)
-    table = data.with_format(None) if is_dataset else columns_of(data)
+    table: Any = data.with_format(None) if is_dataset else columns_of(data)
     need_rows(len(table) if is_dataset else len(next(iter(table.values()), [])))
     need_columns(table.column_names if is_dataset else table, columns)
     for name in columns:
@@ -56,7 +56,7 @@ def to_dataset(table: Mapping[str, list]) -> Dataset:
                 needed = f"{'text' if usual == 'str' else usual} as the others do"
                 raise ValueError(bad_rows(name, bad, values, needed)) from error
         raise ValueError(f"a column holds values that do not go together: {error}") from error
-    features = {
+    features: Any = {
         name: Value("string") if getattr(kind, "dtype", "") == "null" else kind
         for name, kind in dataset.features.items()
     }

@@ -190,7 +190,7 @@ def _numbers(name: str, column: list, number_of: Mapping[str, str]) -> pd.Series
         if not -(2**63) <= low <= high < 2**63:
             return None
         if len(there) == len(numbers):
-            return pd.Series([int(number) for number in numbers], dtype="int64")
+            return pd.Series([int(number) for number in there], dtype="int64")
         if large:
             whole_or_none = [None if number is None else int(number) for number in numbers]
             return pd.Series(whole_or_none, dtype="Int64")

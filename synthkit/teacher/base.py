@@ -23,7 +23,7 @@ class Teacher(Protocol):
     `on_answer` (called with a prompt's place and its answer as soon as that is there).
     """
 
-    def complete(self, prompts: list[str]) -> list[str]:
+    def complete(self, prompts: list[str]) -> Sequence[str]:
         """One answer per prompt, in the order of the prompts."""
         ...
 

@@ -177,8 +177,9 @@ class HTTPTeacher:
 
         def keep(job: _Job, reply: Reply) -> None:
             given[job] = reply
-            for i in places[job] if on_answer is not None else ():
-                on_answer(i, reply)
+            if on_answer is not None:
+                for i in places[job]:
+                    on_answer(i, reply)
 
         todo = [job for job in places if job.key not in self._answers]
         for job in places:

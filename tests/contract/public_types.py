@@ -5,6 +5,7 @@ from typing_extensions import assert_type
 
 from synthkit import LM, SPA, DiffLM, EmbedSDG, SoftSRV, SynAlign, evaluate, load_lm, load_world
 from synthkit.evaluation.report import Report
+from synthkit.teacher import LMTeacher, Teacher
 
 lm = load_lm()
 assert_type(lm, LM)
@@ -17,3 +18,4 @@ assert_type(SPA(lm).fit(real), SPA)
 assert_type(SynAlign(lm).fit(real), SynAlign)
 assert_type(DiffLM(lm).fit(real), DiffLM)
 assert_type(evaluate(real, real), Report)
+teacher: Teacher = LMTeacher(lm)
