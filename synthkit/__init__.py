@@ -10,7 +10,7 @@ Modules:
 - `synthkit.evaluation.mauve`: Fidelity of generated texts to real ones as distributions (MAUVE).
 - `synthkit.evaluation.table_baselines`: Tables by other libraries, to stand beside our own: TVAE, CTGAN and GReaT, each optional.
 - `synthkit.evaluation.table_fidelity`: Fidelity of a synthetic table by hand: its columns, its pairs of columns, its values.
-- `synthkit.evaluation.table_utility`: Boosted trees as a judge of tables: what rows teach, and whether they can be told from real ones.
+- `synthkit.evaluation.table_utility`: Utility of a table (TSTR) and the classifier two-sample test, both by boosted trees.
 - `synthkit.evaluation.tables`: Quality of a synthetic table: fidelity, utility and privacy, beside reference tables.
 - `synthkit.sandbox.child`: Helper process of `synthkit.sandbox`: a small process that forks guarded children for a program.
 - `synthkit.sandbox.guard`: Limits on a program: the audit hook that ends it, and what is removed before it starts.

@@ -1,4 +1,4 @@
-"""Boosted trees as a judge of tables: what rows teach, and whether they can be told from real ones.
+"""Utility of a table (TSTR) and the classifier two-sample test, both by boosted trees.
 
 `utility` trains on one table and tests on real rows (train on synthetic, test on real); `c2st` asks
 a classifier to tell real rows from synthetic ones. Both take tables of mixed types with missing
@@ -67,7 +67,7 @@ def utility(
     A seed sets aside a fifth of the rows of `train`, which choose the setting in `grid` and the
     number of trees; then the trees learn from all of `train`. The rows of `test` choose nothing.
     The types of the columns are those of `test`. Rows of `train` whose target is missing or is no
-    class of `test` teach nothing and are left out; if nothing remains to be learned, every row gets
+    class of `test` are of no use and left out; if nothing remains to be learned, every row gets
     one prediction (AUC 0.5).
 
     Args:

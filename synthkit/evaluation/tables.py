@@ -1,8 +1,8 @@
 """Quality of a synthetic table: fidelity, utility and privacy, beside reference tables.
 
 No single number certifies a generator. On some tables even columns drawn independently within each
-class teach a classifier nearly as well as real rows do, and a small sample of real rows has a worse
-pair error than independent columns. So `evaluate_table` gives all measures at once, and
+class are nearly as useful to a classifier as real rows are, and a small sample of real rows has a
+worse pair error than independent columns. So `evaluate_table` gives all measures at once, and
 `reference_rows` the same measures for tables whose quality is known: the real one, 1,000 real rows,
 columns drawn independently within each class, and columns drawn independently.
 """
@@ -105,61 +105,19 @@ def evaluate_table(
 
     Returns:
         One row per table. `auc`, `f1`, `accuracy` (or `rmse`, `r2`) with their standard deviations
-        over the seeds (`auc_sd`, ...): taught by the table, tested on `test`; `shape_error`,
+        over the seeds (`auc_sd`, ...): learned from the table, tested on `test`; `shape_error`,
         `pair_error` and `pair_error_real_bins` in %, against `train`; `c2st`, against `test`;
         `nearer_train`, `copies`, `natural_copies`; `invalid`; `rare_coverage`; `rows`.
 
     Raises:
         TypeError, ValueError: see `check_tables` and `utility`.
     """
-    import pandas as pd
-
     tables = synthetic if isinstance(synthetic, Mapping) else {"synthetic": synthetic}
     if not tables:
         raise ValueError("synthetic names no table: give one, or a dictionary of tables by name")
     train, test, *made = check_tables(train, test, *tables.values())
-    options = {"seeds": seeds, "categories": categories, "without": without, "grid": grid}
-    rows = {
-        name: _measures(train, test, table, target, table, table, test, **options)
-        for name, table in zip(tables, made)
-    }
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def _measures(
-    train: pd.DataFrame,
-    test: pd.DataFrame,
-    lesson: pd.DataFrame,
-    target: str,
-    table: pd.DataFrame,
-    made: pd.DataFrame,
-    holdout: pd.DataFrame,
-    *,
-    seeds: Sequence[int],
-    categories: Sequence[str],
-    without: Sequence[str],
-    grid: Sequence[Trees],
-) -> dict[str, float]:
-    """The measures of a table: the trees learn from `lesson`, fidelity is that of `table`, and the
-    distances are those of the rows `made`. All three are the synthetic table, or real rows."""
-    kinds = {"categories": categories}
-    taught = utility(lesson, test, target, seeds, grid=grid, **kinds)
-    found = {}
-    for name in taught:
-        found |= {name: float(taught[name].mean()), f"{name}_sd": float(taught[name].std())}
-    copies = closest_record(train, holdout, made, without=without, **kinds)
-    return found | {
-        "shape_error": shape_error(train, table, **kinds),
-        "pair_error": pair_error(train, table, **kinds),
-        "pair_error_real_bins": pair_error(train, table, edges="real", **kinds),
-        "c2st": c2st(test, lesson, seeds[0], **kinds),
-        "nearer_train": copies.nearer_train.mean,
-        "copies": copies.copies,
-        "natural_copies": copies.natural,
-        "invalid": invalid_rate(train, table, **kinds),
-        "rare_coverage": rare_coverage(train, table, **kinds),
-        "rows": len(lesson),
-    }
+    entries = {name: (table, table, table, test) for name, table in zip(tables, made)}
+    return _report(train, test, target, entries, seeds, categories, without, grid)
 
 
 def reference_rows(
@@ -175,21 +133,57 @@ def reference_rows(
 ) -> pd.DataFrame:
     """`evaluate_table` for the tables whose quality is known, first of all the real one.
 
-    The row "real" is taught by `train`, and its fidelity is that of `test`, rows which nothing was
-    learned from; for the copies, one half of `test` stands for the synthetic rows and the other
-    half is held out.
+    The utility of the row "real" is that of `train`, and its fidelity is that of `test`, rows which
+    nothing was learned from; for the copies, one half of `test` stands for the synthetic rows and
+    the other half is held out.
 
     Raises:
         TypeError, ValueError: see `evaluate_table`. ImportError: see `tvae_table`.
     """
-    import pandas as pd
-
     train, test = check_tables(train, test)
     test, seed = test.reset_index(drop=True), seeds[0] if len(seeds) else 0
     half = test.sample(frac=0.5, random_state=seed)
-    options = {"seeds": seeds, "categories": categories, "without": without, "grid": grid}
-    rest = test.drop(half.index)
-    real = _measures(train, test, train, target, test, half, rest, **options)
     tables = reference_tables(train, target, seed=seed, tvae_epochs=tvae_epochs)
-    others = evaluate_table(train, test, tables, target, **options)
-    return pd.concat([pd.DataFrame.from_dict({"real": real}, orient="index"), others])
+    _, *made = check_tables(train, *tables.values())
+    entries = {"real": (train, test, half, test.drop(half.index))}
+    entries |= {name: (table, table, table, test) for name, table in zip(tables, made)}
+    return _report(train, test, target, entries, seeds, categories, without, grid)
+
+
+def _report(
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    target: str,
+    entries: Mapping[str, tuple[pd.DataFrame, ...]],
+    seeds: Sequence[int],
+    categories: Sequence[str],
+    without: Sequence[str],
+    grid: Sequence[Trees],
+) -> pd.DataFrame:
+    """A row of measures for each of `entries`, name -> (learned, table, made, holdout).
+
+    The trees learn from `learned`, fidelity is that of `table`, and the distances are those of the
+    rows `made` to `train` and `holdout`. All but the last are the synthetic table, or real rows.
+    """
+    import pandas as pd
+
+    rows, kinds = {}, {"categories": categories}
+    for name, (learned, table, made, holdout) in entries.items():
+        scores = utility(learned, test, target, seeds, grid=grid, **kinds)
+        copies = closest_record(train, holdout, made, without=without, **kinds)
+        rows[name] = {}
+        for score in scores:
+            rows[name] |= {score: scores[score].mean(), f"{score}_sd": scores[score].std()}
+        rows[name] |= {
+            "shape_error": shape_error(train, table, **kinds),
+            "pair_error": pair_error(train, table, **kinds),
+            "pair_error_real_bins": pair_error(train, table, edges="real", **kinds),
+            "c2st": c2st(test, learned, seeds[0], **kinds),
+            "nearer_train": copies.nearer_train.mean,
+            "copies": copies.copies,
+            "natural_copies": copies.natural,
+            "invalid": invalid_rate(train, table, **kinds),
+            "rare_coverage": rare_coverage(train, table, **kinds),
+            "rows": len(learned),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")

@@ -6,7 +6,7 @@ a fixed grid of values. So the joint distribution is known exactly: the probabil
 marginal, pair and triple of columns, the entropy, and the best score that any classifier can give
 the target. Some rows are impossible (a doctor of twenty, hours without an occupation), and `check`
 knows them. What raises the income differs from group to group, so that a table whose columns are
-drawn independently within each class is a poor teacher.
+drawn independently within each class has a low utility.
 
 A method is judged on it by `joint_distance`. The embedded model has never read a row of it.
 """

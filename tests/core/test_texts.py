@@ -94,10 +94,10 @@ def test_embedders_tell_texts_without_spaces_apart():
 
 
 def test_a_text_without_spaces_is_long_enough():
-    sieve = Filter(min_words=5)
-    assert sieve.judge(CHINESE[1]).status == KEPT
-    assert sieve.judge("four words, no more").status == EMPTY
-    assert sieve.judge("好的").status == EMPTY
+    rule = Filter(min_words=5)
+    assert rule.judge(CHINESE[1]).status == KEPT
+    assert rule.judge("four words, no more").status == EMPTY
+    assert rule.judge("好的").status == EMPTY
 
 
 def test_an_answer_that_is_missing_is_named():
