@@ -17,7 +17,7 @@ from synthkit.studies.difflm import experiment_real as R2
 from synthkit.studies.difflm import report as R
 from synthkit.studies.measurements import Log
 from synthkit.studies.results import load_result
-from synthkit.studies.runner import measure
+from synthkit.studies.runner import measure, run
 from synthkit.worlds import load_world
 
 SMALL = replace(E.PRESETS["fast"], n_train=300, n_test=300, n_free=20)
@@ -247,19 +247,18 @@ def test_real_tables_are_split_tried_and_recorded(stand_in, unjudged, tmp_path):
     assert len(pd.concat([train, test]).merge(frame.drop_duplicates())) == 150
     with pytest.raises(ValueError, match="nothing and all"):
         R2.split_table(frame[:2], 0.1)
-    found = R2.reproduce(
-        {E.CENSUS: (frame, "income")}, ONE, test_share=0.4, most=80, out=tmp_path,
-        options={E.CENSUS: {"latent": 8}},
-    )  # fmt: skip
+    options = {E.CENSUS: {"latent": 8}}
+    about = R2.study({E.CENSUS: (frame, "income")}, test_share=0.4, most=80, options=options)
+    found = run(about, ONE, out=tmp_path)
     assert {row["table"] for row in found.measurements} == {E.CENSUS}
-    assert found.preset["most"] == 80 and found.preset["options"] == {E.CENSUS: {"latent": 8}}
+    assert found.preset["most"] == 80 and found.preset["options"] == options
     assert stand_in.fits == 1 and stand_in.learned == 80 and stand_in.made == ({"latent": 8},)
     assert found.seeds == [0] and (tmp_path / "result.json").exists()
     # a real table may be named census, and its joint distribution is not asked for
     assert not any(row["measure"].startswith("joint") for row in found.measurements)
     assert E.BAYES_OPTIMAL not in {row["arm"] for row in found.measurements}
     with pytest.raises(ValueError, match="not 'huge'"):
-        R2.reproduce({}, "huge", out=tmp_path)
+        run(about, "huge", out=tmp_path)
 
 
 def test_other_settings_need_another_folder(tmp_path, monkeypatch):
@@ -271,8 +270,13 @@ def test_other_settings_need_another_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(R2, "table_units", lambda preset: units)
     frame = census_rows()
     mine = {"mine": (frame, "income")}
-    how = {"preset": ONE, "test_share": 0.4, "seeds": [0], "out": tmp_path}
-    first = R2.reproduce(mine, **how)
+
+    def again(tables, preset=ONE, seeds=(0,), **how):
+        return run(
+            R2.study(tables, **{"test_share": 0.4, **how}), preset, seeds=seeds, out=tmp_path
+        )
+
+    first = again(mine)
     for tables, change in (
         (mine, {"test_share": 0.2}),
         (mine, {"most": 50}),
@@ -282,10 +286,10 @@ def test_other_settings_need_another_folder(tmp_path, monkeypatch):
         ({"mine": (frame, "sex")}, {}),
     ):
         with pytest.raises(ValueError, match=r"mine\.jsonl holds .* with other data, settings"):
-            R2.reproduce(tables, **{**how, **change})
+            again(tables, **change)
     more = {"mine": (frame, "income"), "yours": (frame[:120], "income")}
     later = replace(ONE, seeds=(0, 1), others=("TVAE",))
-    found = R2.reproduce(more, **{**how, "seeds": [0, 1], "preset": later})
+    found = again(more, later, (0, 1))
     assert [(row["table"], row["seed"]) for row in found.measurements[::3]] == [
         ("mine", 0), ("yours", 0), ("mine", 1), ("yours", 1),
     ]  # fmt: skip
@@ -301,7 +305,7 @@ def test_a_split_of_a_table_with_repeated_labels_keeps_every_row():
 def test_a_name_that_no_file_can_have_is_refused_first(stand_in, tmp_path):
     frame = pd.DataFrame({"a": range(60), "b": ["x", "y"] * 30})
     with pytest.raises(ValueError, match="becomes part of a file's name"):
-        R2.reproduce({"fine": (frame, "b"), "not/fine": (frame, "b")}, SMALL, out=tmp_path)
+        run(R2.study({"fine": (frame, "b"), "not/fine": (frame, "b")}), SMALL, out=tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -317,7 +321,7 @@ def test_a_table_with_a_numeric_target_dates_and_gaps_is_judged_by_its_error(sta
         "price": 20 * income + 9 * rooms + rng.normal(0, 5, n),
     })  # fmt: skip
     preset = replace(ONE, mixes=True)
-    found = R2.reproduce({"houses": (frame, "price")}, preset, out=tmp_path)
+    found = run(R2.study({"houses": (frame, "price")}), preset, out=tmp_path)
     table = R.table(found, "houses")
     assert "AUC" not in table and table.loc[E.REAL, "R²"] > 0.6 > table.loc[E.INDEPENDENT, "R²"]
     assert table.loc[E.REAL, "RMSE"] < table.loc[E.DIFFUSION, "RMSE"]

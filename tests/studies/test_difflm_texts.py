@@ -18,6 +18,7 @@ from synthkit.difflm.synthesizer import TriesUsedUp
 from synthkit.studies.difflm import experiment_texts as E
 from synthkit.studies.difflm import text_sets as S
 from synthkit.studies.measurements import Log
+from synthkit.studies.runner import run
 from synthkit.worlds import load_world
 
 EVENS = "def evens(nums):\n    return [x for x in nums if x % 2 == 0]"
@@ -287,7 +288,7 @@ def test_a_run_measures_every_arm_counts_what_is_turned_away_and_resumes(
 ):
     sets = {"own": S.TextSet(SHORT, "code")}
     preset = replace(SMALL, changes={"latent": 4})
-    result = E.reproduce(sets, tiny, preset, out=tmp_path)
+    result = run(E.study(sets), preset, lm=tiny, out=tmp_path)
     assert {row["arm"] for row in result.measurements} == {E.REAL, E.FROZEN, *E.WAYS}
     assert stand_in.made == (("fast", 0, {"latent": 4}),)
     real, drawn = rows_of(result, E.REAL), rows_of(result, E.DIFFUSION)
@@ -298,15 +299,15 @@ def test_a_run_measures_every_arm_counts_what_is_turned_away_and_resumes(
     assert (drawn["rise of a wrong latent"], drawn["active dimensions"]) == (0.75, 0.5)
     for used in ("DiffLM", "unguided"):
         monkeypatch.setattr(E, used, None)  # nothing is fitted or drawn again
-    assert E.reproduce(sets, tiny, preset, out=tmp_path).measurements == result.measurements
+    assert run(E.study(sets), preset, lm=tiny, out=tmp_path).measurements == result.measurements
 
 
 def test_other_texts_models_or_presets_need_another_folder(stand_in, tiny, tmp_path):
-    def run(texts=SHORT, lm=tiny, preset=SMALL, name="own", **how):
+    def again(texts=SHORT, lm=tiny, preset=SMALL, name="own", presets=None, **how):
         sets = {name: S.TextSet(texts, "code")}
-        return E.reproduce(sets, lm, preset, out=tmp_path / "run", **how)
+        return run(E.study(sets, presets), preset, lm=lm, out=tmp_path / "run", **how)
 
-    run()
+    again()
     other = load_lm(tiny_lm(tmp_path / "other", seed=1), device="cpu")
     for change in (
         {"texts": SHORT[::-1]},
@@ -315,16 +316,16 @@ def test_other_texts_models_or_presets_need_another_folder(stand_in, tiny, tmp_p
         {"presets": {"own": replace(SMALL, n_sample=5)}},
     ):
         with pytest.raises(ValueError, match=r"own\.jsonl holds .* with other data, settings"):
-            run(**change)
+            again(**change)
     with pytest.raises(ValueError, match="becomes part of a file's name"):
-        run(name="o/wn")
+        again(name="o/wn")
     assert len(stand_in.made) == 1
-    assert {row["set"] for row in run(name="more", seeds=[0, 1]).measurements} == {"more"}
+    assert {row["set"] for row in again(name="more", seeds=[0, 1]).measurements} == {"more"}
 
 
 def test_an_arm_whose_tries_are_used_up_is_judged_by_what_there_is(stand_in, tiny, tmp_path):
     stand_in.missing = 4
-    result = E.reproduce({"own": S.TextSet(SHORT, "code")}, tiny, SMALL, out=tmp_path)
+    result = run(E.study({"own": S.TextSet(SHORT, "code")}), SMALL, lm=tiny, out=tmp_path)
     drawn = rows_of(result, E.NORMAL)
     assert (drawn[S.JUDGED], drawn["valid"], drawn[E.TURNED_AWAY]) == (2, 1, 3)
 
@@ -334,7 +335,7 @@ def test_the_table_has_a_row_each_set_and_arm(stand_in, tiny, tmp_path):
     long = load_lm(tiny_lm(tmp_path / "long", max_position_embeddings=256), device="cpu")
     sets = {"own": S.TextSet(SHORT, "code"), "tools": S.TextSet(tools, "tools")}
     own = {"tools": replace(SMALL, n_sample=4)}
-    result = E.reproduce(sets, long, SMALL, presets=own, seeds=[0, 1], out=tmp_path)
+    result = run(E.study(sets, own), SMALL, lm=long, seeds=[0, 1], out=tmp_path)
     table = E.table(result)
     assert result.preset["presets"]["tools"]["n_sample"] == 4 and result.preset["n_sample"] == 6
     assert table.loc[("tools", E.REAL), "texts"] == 8
@@ -351,7 +352,7 @@ def test_difflm_itself_is_fitted_sampled_and_measured(tiny, tmp_path):
     sizes = {"steps": 2, "batch_size": 4, "latent": 4, "tokens": 2, "width": 8, "layers": 1}
     changes = {**sizes, "diffusion_steps": 4, "diffusion_hidden": 8}
     preset = replace(SMALL, changes=changes)
-    result = E.reproduce({"own": S.TextSet(SHORT, "code")}, tiny, preset, out=tmp_path)
+    result = run(E.study({"own": S.TextSet(SHORT, "code")}), preset, lm=tiny, out=tmp_path)
     for arm in E.WAYS:
         found = rows_of(result, arm)
         drafts = found[S.JUDGED] + found[E.TURNED_AWAY]
@@ -413,9 +414,8 @@ def test_worlds_are_drawn_and_a_wrong_preset_is_named(tmp_path):
     sets = E.world_sets(SMALL)
     assert {name: len(about.texts) for name, about in sets.items()} == {"code": 60, "tools": 60}
     with pytest.raises(ValueError, match="fast or study, not 'huge'"):
-        E.reproduce({}, object(), "huge", out=tmp_path)
+        run(E.study({}), "huge", lm=object(), out=tmp_path)
     with pytest.raises(ValueError, match="a preset for verse, but the sets are own"):
-        own = {"own": S.TextSet(SHORT, "code")}
-        E.reproduce(own, object(), SMALL, presets={"verse": SMALL}, out=tmp_path)
+        E.study({"own": S.TextSet(SHORT, "code")}, {"verse": SMALL})
     with pytest.raises(ValueError, match="n_train must be at least 1, got 0"):
         E.TextsPreset(n_train=0)

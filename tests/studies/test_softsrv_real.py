@@ -7,7 +7,7 @@ import pytest
 from synthkit import SoftSRV, load_lm
 from synthkit.datasets import load_mbpp, load_questions
 from synthkit.studies.measurements import Log
-from synthkit.studies.runner import measure
+from synthkit.studies.runner import measure, run
 from synthkit.studies.softsrv import experiment_real as R
 
 SMALL = R.RealTextPreset(n_train=16, n_stop=4, n_test=8, n_sample=0, steps=8, batch_size=4)
@@ -74,9 +74,7 @@ def test_texts_beyond_the_context_are_left_out(embedded_lm):
 
 def test_a_run_is_recorded_and_goes_on_where_it_stopped(embedded_lm, tmp_path, monkeypatch):
     preset = replace(SMALL, steps=2)
-    result = R.reproduce(
-        {"own": INVENTED}, {"a": embedded_lm}, preset=preset, seeds=[0], out=tmp_path
-    )
+    result = run(R.study({"own": INVENTED}, {"a": embedded_lm}), preset, seeds=[0], out=tmp_path)
     assert list(R.table(result).index.names) == ["set", "frozen model", "variant"]
     assert len(R.table(result)) == 1 + len(R.VARIANTS)
     assert embedded_lm.fingerprint in result.model["a"]
@@ -84,9 +82,7 @@ def test_a_run_is_recorded_and_goes_on_where_it_stopped(embedded_lm, tmp_path, m
     monkeypatch.setattr(
         R, "split_texts", lambda *a: (INVENTED[:16], INVENTED[16:20], INVENTED[20:28])
     )
-    again = R.reproduce(
-        {"own": INVENTED}, {"a": embedded_lm}, preset=preset, seeds=[0], out=tmp_path
-    )
+    again = run(R.study({"own": INVENTED}, {"a": embedded_lm}), preset, seeds=[0], out=tmp_path)
     assert again.measurements == result.measurements
 
 

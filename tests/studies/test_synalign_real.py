@@ -10,6 +10,7 @@ import pytest
 
 from synthkit.datasets import load_sentiment
 from synthkit.studies.measurements import Log
+from synthkit.studies.runner import run
 from synthkit.studies.synalign import experiment_real as E
 from synthkit.synalign.attributes import SURFACE
 
@@ -142,14 +143,14 @@ def test_a_run_over_sets_and_seeds_is_recorded_and_resumes(tmp_path, monkeypatch
         E, "measure_pool", lambda t, skew: stand_in(t, f"{skew} skew: accuracy, all")
     )
     monkeypatch.setattr(E, "measure_retrievers", lambda t: stand_in(t, "MRR"))
-    sets, how = {"one": "rows", "two": "others"}, {"preset": SMALL, "seeds": (3, 4)}
-    result = E.reproduce(sets, out=tmp_path, **how)
+    sets, how = {"one": "rows", "two": "others"}, {"seeds": (3, 4)}
+    result = run(E.study(sets), SMALL, out=tmp_path, **how)
     assert calls == [
         (name, seed) for seed in (3, 4) for name in ("rows", "rows", "others", "others")
     ]
     assert result.seeds == [3, 4]
     assert E.table(result).loc[("one", "TF-IDF", skew), E.ALIGNED] == 0.85
-    E.reproduce(sets, out=tmp_path, **how)
+    run(E.study(sets), SMALL, out=tmp_path, **how)
     assert len(calls) == 8
     index = [(name, "TF-IDF", "MRR") for name in sets]
     assert list(E.table(result, "MRR").index) == index

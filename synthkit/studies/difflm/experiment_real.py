@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..runner import run
 from ..study import Case, Study, log_name
 from . import report
 from .experiment import PRESETS, ExperimentPreset, TableTrial, fixed, rows_hash, table_units
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from ..results import Result
 
 
 def split_table(
@@ -46,11 +42,27 @@ def draw_rows(
 
 def study(
     tables: Mapping[str, tuple[pd.DataFrame, str]],
-    options: Mapping[str, Mapping[str, Any]],
-    test_share: float,
-    most: int | None,
+    *,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    test_share: float = 0.2,
+    most: int | None = None,
 ) -> Study:
-    """Every table as a case with a log of its own; see `reproduce`."""
+    """Every table, each with a log of its own; `runner.run` runs it.
+
+    Further seeds, tables and other libraries can be added to the same folder; anything else needs
+    another one.
+
+    Args:
+        tables: by name, a table (`synthkit.datasets.load_table` reads it) and its target.
+        options: by a table's name, options of `DiffLM`, such as `{"ranks": None}`.
+        test_share: of the rows, split off with the seed.
+        most: rows to learn from at most, drawn from the rest; None for all.
+
+    Raises:
+        ValueError: a name that no file can have; when it runs, a table that `DiffLM` or the
+            measures refuse.
+    """
+    options, split = dict(options or {}), {"test_share": test_share, "most": most}
 
     def cases(preset: ExperimentPreset) -> list[Case]:
         found = []
@@ -63,7 +75,6 @@ def study(
             found.append(Case(*case))
         return found
 
-    split = {"test_share": test_share, "most": most}
     return Study(
         "difflm", "DiffLM", cases, PRESETS,
         place="{table}",
@@ -74,37 +85,6 @@ def study(
         "trees trained on the table, tested on real rows. Pair errors without thresholds.",
         settings=fixed,
         model=report.MODEL,
-        command="synthkit.studies.difflm.experiment_real.reproduce(tables)",
-        given={**split, "options": dict(options)},
+        command="run(synthkit.studies.difflm.experiment_real.study(tables))",
+        given={**split, "options": options},
     )  # fmt: skip
-
-
-def reproduce(
-    tables: Mapping[str, tuple[pd.DataFrame, str]],
-    preset: str | ExperimentPreset = "study",
-    *,
-    options: Mapping[str, Mapping[str, Any]] | None = None,
-    test_share: float = 0.2,
-    most: int | None = None,
-    seeds: Sequence[int] | None = None,
-    out: str | Path = "runs/difflm-real-tables",
-    progress: bool = False,
-) -> Result:
-    """Every table and seed, recorded in `out/result.json`; see `runner.run`.
-
-    Further seeds, tables and other libraries can be added to the same `out`; anything else needs
-    another folder.
-
-    Args:
-        tables: by name, a table (`synthkit.datasets.load_table` reads it) and its target.
-        preset: of `experiment.PRESETS`, by name or itself; the numbers of rows are the table's own.
-        options: by a table's name, options of `DiffLM`, such as `{"ranks": None}`.
-        test_share: of the rows, split off with the seed.
-        most: rows to learn from at most, drawn from the rest; None for all.
-
-    Raises:
-        ValueError: an unknown preset, a name that no file can have, other settings than those that
-            `out` was measured with, or a table that `DiffLM` or the measures refuse.
-    """
-    about = study(tables, options or {}, test_share, most)
-    return run(about, preset, seeds=seeds, out=out, progress=progress)

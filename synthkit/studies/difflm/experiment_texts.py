@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,6 @@ import numpy as np
 from ...core.files import sha256_text
 from ...difflm.synthesizer import DiffLM, TriesUsedUp, text_codec, with_changes
 from ..measurements import mean, values
-from ..runner import run
 from ..study import Case, Study, Table, Unit, log_name
 from .experiment import DIFFUSION, NORMAL, FittedTrial, add_collapse, fixed
 from .text_sets import JUDGED, KINDS, TextSet, measure, world_set
@@ -209,34 +207,6 @@ def world_sets(preset: TextsPreset) -> dict[str, TextSet]:
     return {name: world_set(name, 3 * need) for name in KINDS}
 
 
-def study(sets: Mapping[str, TextSet], presets: Mapping[str, TextsPreset]) -> Study:
-    """Every set as a case with a log of its own; see `reproduce`."""
-    units = [
-        Unit(arm, partial(measure_arm, arm=arm), measures=(JUDGED,))
-        for arm in (REAL, FROZEN, *WAYS)
-    ]
-    cases = [
-        Case(
-            units,
-            partial(TextTrial, name=name, about=about),
-            {"set": name},
-            {"texts": about.texts, "kind": about.kind},
-            log_name(name),
-            presets.get(name),
-        )
-        for name, about in sets.items()
-    ]
-    return Study(
-        "difflm", "DiffLM on texts", lambda preset: cases, PRESETS,
-        place="{set}",
-        tables=(Table(table, overall=True),),
-        notes=NOTES,
-        settings=lambda preset: fixed(preset, preset.changes),
-        command="synthkit.studies.difflm.experiment_texts.reproduce(sets, lm)",
-        given={"presets": presets},
-    )  # fmt: skip
-
-
 NOTES = (
     "Shares: valid, runs, sound and right of all texts that were judged, novel and distinct of the "
     "valid ones; coverage of the categories of held-out texts, and total variation from their "
@@ -244,42 +214,51 @@ NOTES = (
 )
 
 
-def reproduce(
-    sets: Mapping[str, TextSet] | None = None,
-    lm: Any = None,
-    preset: str | TextsPreset = "fast",
-    *,
-    presets: Mapping[str, TextsPreset] | None = None,
-    seeds: Sequence[int] | None = None,
-    out: str | Path = "runs/difflm-texts",
-    progress: bool = False,
-) -> Result:
-    """Every set and seed, recorded in `out/result.json`; see `runner.run`.
+def study(
+    sets: Mapping[str, TextSet] | None = None, presets: Mapping[str, TextsPreset] | None = None
+) -> Study:
+    """Every set, each with a log of its own; `runner.run` runs it.
 
-    Further seeds and sets can be added to the same `out`; anything else needs another folder, a
-    set's own `category` and `right` too, which no key can tell.
+    Further seeds and sets can be added to the same folder; anything else needs another one, a set's
+    own `category` and `right` too, which no key can tell.
 
     Args:
         sets: by name; files are read by `synthkit.datasets`, as in
             `TextSet(load_mbpp(path)["code"], "code")` or
             `TextSet(load_tool_schemas(path)["text"], "tools")`. None: the two worlds.
-        lm: the frozen decoder; None is the embedded model.
-        preset: of `PRESETS`, by name or itself.
-        presets: by the name of a set, one of its own instead.
+        presets: by the name of a set, one of its own.
 
     Raises:
-        ValueError: an unknown preset, a preset for a set that is not there, a name that no file can
-            have, other settings than those that `out` was measured with, or a set that is too small
-            or too long; see `split_texts`.
-        RuntimeError: code, where no process can be limited; see `synthkit.sandbox`.
+        ValueError: a preset for a set that is not there, or a name that no file can have; when it
+            runs, a set that is too small or too long; see `split_texts`.
+        RuntimeError: when it runs, code, where no process can be limited; see `synthkit.sandbox`.
     """
     presets = dict(presets or {})
-    if sets is None:
-        sets = world_sets(PRESETS[preset] if isinstance(preset, str) else preset)
-    if unknown := ", ".join(sorted(set(presets) - set(sets))):
-        raise ValueError(f"there is a preset for {unknown}, but the sets are {', '.join(sets)}")
-    about = study(sets, presets)
-    return run(about, preset, lm=lm, seeds=seeds, out=out, progress=progress)
+    if unknown := ", ".join(sorted(set(presets) - set(KINDS if sets is None else sets))):
+        known = ", ".join(KINDS if sets is None else sets)
+        raise ValueError(f"there is a preset for {unknown}, but the sets are {known}")
+
+    def cases(preset: TextsPreset) -> list[Case]:
+        units = [
+            Unit(arm, partial(measure_arm, arm=arm), measures=(JUDGED,))
+            for arm in (REAL, FROZEN, *WAYS)
+        ]
+        found = []
+        for name, about in (world_sets(preset) if sets is None else sets).items():
+            trial = partial(TextTrial, name=name, about=about)
+            key = {"texts": about.texts, "kind": about.kind}
+            found.append(Case(units, trial, {"set": name}, key, log_name(name), presets.get(name)))
+        return found
+
+    return Study(
+        "difflm", "DiffLM on texts", cases, PRESETS,
+        place="{set}",
+        tables=(Table(table, overall=True),),
+        notes=NOTES,
+        settings=lambda preset: fixed(preset, preset.changes),
+        command="run(synthkit.studies.difflm.experiment_texts.study(sets), lm=lm)",
+        given={"presets": presets},
+    )  # fmt: skip
 
 
 def table(result: Result) -> pd.DataFrame:

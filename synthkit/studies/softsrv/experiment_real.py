@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,6 @@ import numpy as np
 from ...evaluation.contamination import near_copy_rates
 from ...evaluation.mauve import mauve, text_features
 from ...softsrv.synthesizer import PRESETS, SoftSRV, fitting, target_texts
-from ..runner import run
 from ..study import Case, Study, Table, Trial, Unit, log_name
 
 if TYPE_CHECKING:
@@ -111,7 +109,12 @@ class RealTrial(Trial):
 
 
 def study(sets: Mapping[str, Any], models: Mapping[str, Any]) -> Study:
-    """Every set with every frozen model; see `reproduce`."""
+    """Every set with every frozen model, each with a log of its own; `runner.run` runs it.
+
+    Args:
+        sets: by name, what `SoftSRV.fit` takes (`synthkit.datasets` reads them from files).
+        models: by name, frozen `synthkit.LM`s.
+    """
     units = [Unit(UNPROMPTED, RealTrial.measure_unprompted, measures=("loss",))]
     for arm in VARIANTS:
         units.append(Unit(arm, partial(RealTrial.measure_variant, arm=arm), measures=("loss",)))
@@ -128,34 +131,13 @@ def study(sets: Mapping[str, Any], models: Mapping[str, Any]) -> Study:
     ]
     facts = {name: f"{lm.describe()['parameters']} {lm.fingerprint}" for name, lm in models.items()}
     return Study(
-        "softsrv", "SoftSRV on real texts", lambda preset: cases, {},
+        "softsrv", "SoftSRV on real texts", lambda preset: cases, {"study": RealTextPreset()},
         place="",
         tables=(Table(table, overall=True),),
         notes="Loss in nats a character on held-out texts; MAUVE on TF-IDF features.",
         model={"name": " and ".join(models), **facts},
-        command="synthkit.studies.softsrv.experiment_real.reproduce(sets, models)",
+        command="run(synthkit.studies.softsrv.experiment_real.study(sets, models))",
     )  # fmt: skip
-
-
-def reproduce(
-    sets: Mapping[str, Any],
-    models: Mapping[str, Any],
-    *,
-    preset: RealTextPreset | None = None,
-    seeds: Sequence[int] | None = None,
-    out: str | Path = "runs/softsrv-real-text",
-    progress: bool = False,
-) -> Result:
-    """Every set with every frozen model, recorded in `out/result.json`; see `runner.run`.
-
-    Further sets, models and seeds can be added to the same `out`.
-
-    Args:
-        sets: by name, what `SoftSRV.fit` takes (`synthkit.datasets` reads them from files).
-        models: by name, frozen `synthkit.LM`s.
-    """
-    about, preset = study(sets, models), preset or RealTextPreset()
-    return run(about, preset, seeds=seeds, out=out, progress=progress)
 
 
 def table(result: Result) -> pd.DataFrame:

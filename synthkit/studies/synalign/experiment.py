@@ -348,7 +348,7 @@ def search(trial: ReviewsTrial) -> None:
             retriever.fit([(q, row["text"]) for q, row in zip(asked, drawn)], groups=asked)
         rankings[arm] = retriever.rank(queries, [row["text"] for row in test])
     for arm, ranked in rankings.items():
-        clicks = interleave(ranked, rankings[UNWEIGHTED], relevant, seed).share.mean
+        clicks = interleave(ranked, rankings[UNWEIGHTED], relevant, seed).mean
         trial.add(arm, {
             "clicks won": clicks if arm != UNWEIGHTED else 0.5,
             "MRR": mrr(ranked, relevant).mean(),

@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,11 +26,11 @@ from ...synalign.alignment import (
     total_variation,
 )
 from ...synalign.attributes import SURFACE, Schema
-from ..runner import run
 from ..study import Case, Study, Table, Trial, Unit, log_name
 from .pools import Labelled, SkewedPool, labelled, skewed_pool
 from .prediction import linear_score
-from .retriever import Retriever, interleave, label_pairs, mrr, ndcg, recall_at_k, relevant_by
+from .ranking import interleave, mrr, ndcg, recall_at_k
+from .retriever import Retriever, label_pairs, relevant_by
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -240,7 +239,7 @@ def _scores(name: str, scores: Sequence) -> dict[str, float]:
 # --- the retriever --------------------------------------------------------------------------------
 
 
-def measure_retrievers(trial: RealTrial, skew: str = CLUSTER, tuning: Any = "fast") -> None:
+def measure_retrievers(trial: RealTrial, skew: str = CLUSTER) -> None:
     """Retrievers tuned on rows drawn from a skewed pool, by weight and at random.
 
     A query is a text, a document that answers it another one of its label. Queries and documents
@@ -254,10 +253,10 @@ def measure_retrievers(trial: RealTrial, skew: str = CLUSTER, tuning: Any = "fas
         rows = draw_rows(arm, weights[arm], trial.preset, seed, least=20)
         sets[arm] = split.pool.take(rows)
     texts, relevant = questions(split.test, seed)
-    rankings = {UNTUNED: Retriever(skewed.encode, tuning, seed).rank(*texts)}
+    rankings = {UNTUNED: Retriever(skewed.encode, seed=seed).rank(*texts)}
     for arm, part in sets.items():
         pairs, groups = label_pairs(part.texts, part.labels, seed)
-        tuned = Retriever(skewed.encode, tuning, seed).fit(pairs, groups)
+        tuned = Retriever(skewed.encode, seed=seed).fit(pairs, groups)
         rankings[arm] = tuned.rank(*texts)
     for arm, ranked in rankings.items():
         trial.add(arm, {
@@ -266,8 +265,8 @@ def measure_retrievers(trial: RealTrial, skew: str = CLUSTER, tuning: Any = "fas
             "recall@50": recall_at_k(ranked, relevant, 50).mean(),
         })  # fmt: skip
         if arm != UNWEIGHTED:
-            preference = interleave(ranked, rankings[UNWEIGHTED], relevant, seed)
-            trial.add(arm, {"clicks won from random": preference.share.mean})
+            won = interleave(ranked, rankings[UNWEIGHTED], relevant, seed)
+            trial.add(arm, {"clicks won from random": won.mean})
 
 
 def questions(test: Labelled, seed: int) -> tuple[tuple[list[str], list[str]], list]:
@@ -295,8 +294,16 @@ def units(preset: RealTextPreset) -> list[Unit]:
     return [*found, Unit(RETRIEVER, measure_retrievers, tuned, ("MRR",))]
 
 
-def study(sets: Mapping[str, Any], encoders: Mapping[str, Any], label: str = "label") -> Study:
-    """Every set with every encoder; see `reproduce`."""
+def study(
+    sets: Mapping[str, Any], encoders: Mapping[str, Any] | None = None, label: str = "label"
+) -> Study:
+    """Every set with every encoder, each with a log of its own; `runner.run` runs it.
+
+    Args:
+        sets: by name, rows with text and label (`synthkit.datasets` reads them from files).
+        encoders: by name, embedders of `RealTrial`; default: TF-IDF.
+    """
+    encoders = encoders or {"TF-IDF": "tfidf"}
 
     def cases(preset: RealTextPreset) -> list[Case]:
         return [
@@ -312,36 +319,14 @@ def study(sets: Mapping[str, Any], encoders: Mapping[str, Any], label: str = "la
         ]
 
     return Study(
-        "synalign", "SynAlign on real texts", cases, {},
+        "synalign", "SynAlign on real texts", cases, {"study": RealTextPreset()},
         place="",
         tables=(Table(table, overall=True),),
         notes="Real texts by path. TV of the weighted pool to test rows; accuracy of a linear "
         "student. The attributes that are shown are those that TV is measured on.",
         model={"name": f"{' and '.join(encoders)} embeddings, no language model"},
-        command="synthkit.studies.synalign.experiment_real.reproduce(sets, encoders)",
+        command="run(synthkit.studies.synalign.experiment_real.study(sets, encoders))",
     )  # fmt: skip
-
-
-def reproduce(
-    sets: Mapping[str, Any],
-    encoders: Mapping[str, Any] | None = None,
-    *,
-    label: str = "label",
-    preset: RealTextPreset | None = None,
-    seeds: Sequence[int] | None = None,
-    out: str | Path = "runs/synalign-real-text",
-    progress: bool = False,
-) -> Result:
-    """Every set with every encoder, recorded in `out/result.json`; see `runner.run`.
-
-    Further sets, encoders and seeds can be added to the same `out`.
-
-    Args:
-        sets: by name, rows with text and label (`synthkit.datasets` reads them from files).
-        encoders: by name, embedders of `RealTrial`; default: TF-IDF.
-    """
-    about = study(sets, encoders or {"TF-IDF": "tfidf"}, label)
-    return run(about, preset or RealTextPreset(), seeds=seeds, out=out, progress=progress)
 
 
 def table(result: Result, *measures: str) -> pd.DataFrame:

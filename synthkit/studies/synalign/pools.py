@@ -1,9 +1,9 @@
-"""Labelled texts: mixed training sets, and a real set cut into a skewed pool and its judges."""
+"""Labelled texts, and a real set cut into a skewed pool and its judges."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,12 +29,6 @@ class Labelled:
         picked = (c if c is None else tuple(c[int(i)] for i in indices) for c in columns)
         return Labelled(*picked)
 
-    def __add__(self, other: Labelled) -> Labelled:
-        modes = None
-        if self.modes is not None and other.modes is not None:
-            modes = self.modes + other.modes
-        return Labelled(self.texts + other.texts, self.labels + other.labels, modes)
-
 
 def labelled(rows: Any, label: str = "label", text: str = "text") -> Labelled:
     """Rows of any kind as texts with labels.
@@ -56,46 +50,7 @@ def labelled(rows: Any, label: str = "label", text: str = "text") -> Labelled:
     return Labelled(tuple(table["text"]), tuple(table["label"]))
 
 
-def mixes(
-    real: Any,
-    synthetic: Any,
-    shares: Sequence[float] = (0, 0.25, 0.5, 0.75, 1),
-    *,
-    n: int | None = None,
-    seed: int = 0,
-) -> dict[float, Labelled]:
-    """Training sets of one size, by the share of synthetic rows in them.
-
-    The real rows of a larger share are among those of a smaller one, and the synthetic ones the
-    other way round, so that sets differ by as few rows as they can.
-
-    Args:
-        real, synthetic: rows with text and label (see `labelled`).
-        shares: each from 0 to 1.
-        n: rows of a set; default: as many as the smaller side has.
-
-    Raises:
-        ValueError: a share outside 0 to 1, or a side with fewer rows than its largest part.
-    """
-    real, synthetic = labelled(real), labelled(synthetic)
-    n = min(len(real), len(synthetic)) if n is None else n
-    if n < 1 or any(not 0 <= share <= 1 for share in shares):
-        raise ValueError(f"shares lie between 0 and 1 and n is 1 or more; got {shares} and n={n}")
-    rng = np.random.default_rng(seed)
-    orders = [rng.permutation(len(side)) for side in (real, synthetic)]
-    sets = {}
-    for share in shares:
-        k = round(n * share)
-        for name, side, wanted in (("real", real, n - k), ("synthetic", synthetic, k)):
-            if len(side) < wanted:
-                raise ValueError(f"{wanted} {name} rows are needed, found {len(side)}: lower n")
-        sets[share] = real.take(orders[0][: n - k]) + synthetic.take(orders[1][:k])
-    return sets
-
-
 # --- a skewed pool of real rows -------------------------------------------------------------------
-
-Modes = str | Sequence[Hashable] | Callable[[str], Hashable]
 
 
 @dataclass(frozen=True)
@@ -116,15 +71,13 @@ class SkewedPool:
 
 
 def skewed_pool(
-    rows: Any,
-    modes: Modes,
+    full: Labelled,
+    modes: Sequence[Hashable],
     *,
     keep: float = 0.1,
     thin: float = 0.5,
     shares: tuple[float, float, float] = (0.5, 0.25, 0.25),
     seed: int = 0,
-    label: str = "label",
-    text: str = "text",
 ) -> SkewedPool:
     """Cut a labelled set into a mode-skewed pool, a reference and a test set.
 
@@ -133,9 +86,8 @@ def skewed_pool(
     a share `keep` stays (at least one row). The last mode of a label is never thinned.
 
     Args:
-        rows: rows with text and label (see `labelled`); of equal texts, by case and blanks, the
-            first is used.
-        modes: what is thinned: a column's name, a mode for every row, or a function of the text.
+        full: the set; of equal texts, by case and blanks, the first is used.
+        modes: what is thinned, for every row.
         keep: from 0 (exclusive) to 1; 1 thins nothing.
         thin: the share of a label's rows in thinned modes.
         shares: of pool, reference and test, which sum to at most 1.
@@ -149,30 +101,14 @@ def skewed_pool(
             f"keep lies in (0, 1], thin in [0, 1), shares are positive and sum to at most 1; got "
             f"keep={keep}, thin={thin}, shares={shares}"
         )
-    full = _with_modes(rows, modes, label, text)
+    if len(modes) != len(full):
+        raise ValueError(f"{len(modes)} modes for {len(full)} rows: give one a row")
+    full = Labelled(full.texts, full.labels, tuple(modes))
     full = full.take(_first_of_each(full.texts))
     rng = np.random.default_rng(seed)
     parts = [full.take(part) for part in _stratified(full.labels, shares, rng)]
     kept, thinned = _thin(parts[0], keep, thin, rng)
     return SkewedPool(parts[0].take(kept), parts[1], parts[2], frozenset(thinned))
-
-
-def _with_modes(rows: Any, modes: Modes, label: str, text: str) -> Labelled:
-    """The rows with their modes filled in."""
-    plain = labelled(rows, label, text)
-    if isinstance(modes, str):
-        found = labelled(rows, modes, text).labels if not isinstance(rows, Labelled) else None
-        if found is None:
-            raise ValueError(
-                f"rows of this kind have no column {modes!r}: give the modes themselves"
-            )
-    elif callable(modes):
-        found = tuple(modes(each) for each in plain.texts)
-    else:
-        found = tuple(modes)
-    if len(found) != len(plain):
-        raise ValueError(f"{len(found)} modes for {len(plain)} rows: give one a row")
-    return Labelled(plain.texts, plain.labels, found)
 
 
 def _first_of_each(texts: Sequence[str]) -> list[int]:

@@ -1,31 +1,18 @@
-"""Text classification as a test of a training set: students, mixed sets and skewed real pools."""
+"""Text classification as a test of a training set: a linear student, and a language model."""
 
 from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ...core.intervals import Interval, bootstrap_interval
-from ...core.presets import choose_preset
-from ...datasets import values_of
-from ...embed.encoders import load_embedder
+from ...lm.finetune import FinetunePreset, finetune
 from ...synalign.exploration import checked_vectors
-from .pools import Labelled, SkewedPool, labelled, mixes, skewed_pool
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from ...lm.finetune import FinetunePreset
-
-__all__ = [
-    "Labelled", "Score", "SkewedPool", "compare", "difference", "labelled", "linear_accuracy",
-    "linear_score", "mixes", "skewed_pool", "tuned_accuracy",
-]  # fmt: skip
+from .pools import labelled
 
 PROMPT = "Text: {text}\nLabel:"  # what the fine-tuned student completes
 
@@ -52,68 +39,11 @@ class Score:
     @property
     def macro_f1(self) -> float:
         """The mean F1 of the labels that occur among the true ones."""
-        return _macro_f1(*self._codes())
+        from sklearn.metrics import f1_score
 
-    def _codes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Both columns as whole numbers (n,)."""
-        code = {label: i for i, label in enumerate(dict.fromkeys(self.labels + self.predicted))}
-        return tuple(np.array([code[x] for x in side]) for side in (self.labels, self.predicted))
-
-
-def _macro_f1(labels: np.ndarray, predicted: np.ndarray) -> float:
-    size = int(max(labels.max(), predicted.max())) + 1
-    true, said = (np.bincount(side, minlength=size) for side in (labels, predicted))
-    hits = np.bincount(labels[labels == predicted], minlength=size)
-    there = true > 0
-    return float((2 * hits[there] / (true + said)[there]).mean())
-
-
-def difference(a: Score, b: Score, measure: str = "accuracy", n: int = 2000, seed: int = 0):
-    """`a` minus `b` with its paired bootstrap `Interval` over the test rows.
-
-    Args:
-        measure: "accuracy" or "macro F1".
-        n: resamples of the test rows, the same rows for both students.
-
-    Raises:
-        ValueError: the scores are not of the same test rows, or an unknown measure.
-    """
-    if a.labels != b.labels:
-        raise ValueError("two students are compared on the same test rows in the same order")
-    if measure == "accuracy":
-        return bootstrap_interval(a.right.astype(float) - b.right, n=n, seed=seed)
-    if measure != "macro F1":
-        raise ValueError(f"no measure is called {measure!r}; choose 'accuracy' or 'macro F1'")
-    (true, one), (again, other) = a._codes(), b._codes()
-
-    def gap(rows: np.ndarray) -> float:
-        i = rows.astype(int)
-        return _macro_f1(true[i], one[i]) - _macro_f1(again[i], other[i])
-
-    return bootstrap_interval(np.arange(len(true)), gap, n=n, seed=seed)
-
-
-def compare(scores: Mapping[str, Score], against: str, seed: int = 0) -> pd.DataFrame:
-    """A row a student: accuracy, macro F1, and the difference in accuracy to one of them.
-
-    Raises:
-        KeyError: no student is called `against`.
-    """
-    import pandas as pd
-
-    if against not in scores:
-        raise KeyError(f"no student is called {against!r}; found {', '.join(scores)}")
-    rows = {}
-    for name, score in scores.items():
-        gap: Interval | str = ""
-        if name != against:
-            gap = difference(score, scores[against], seed=seed)
-        rows[name] = {
-            "accuracy": round(score.accuracy, 3),
-            "macro F1": round(score.macro_f1, 3),
-            f"accuracy - {against}": str(gap),
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("trained on")
+        codes = {label: i for i, label in enumerate(dict.fromkeys(self.labels + self.predicted))}
+        true, said = ([codes[x] for x in side] for side in (self.labels, self.predicted))
+        return float(f1_score(true, said, labels=sorted(set(true)), average="macro"))
 
 
 # --- students -------------------------------------------------------------------------------------
@@ -137,7 +67,6 @@ def linear_score(
 
     x = checked_vectors(vectors, "training vectors")
     z = checked_vectors(test_vectors, "test vectors", width=x.shape[1])
-    labels, test_labels = values_of(labels, "labels"), values_of(test_labels, "test_labels")
     if len(x) != len(labels) or len(z) != len(test_labels):
         raise ValueError(
             f"{len(x)} training vectors with {len(labels)} labels and {len(z)} test vectors with "
@@ -183,45 +112,7 @@ def _check_labels(known: Sequence[Hashable], test: Sequence[Hashable]) -> None:
         )
 
 
-def linear_accuracy(
-    train: Any,
-    test: Any,
-    embedder: Any = "tfidf",
-    weights: Any = None,
-    strength: float = 10.0,
-) -> Score:
-    """A linear student on frozen embeddings, scored on test rows.
-
-    Args:
-        train, test: rows with text and label (see `labelled`).
-        embedder: what `synthkit.embed.encoders.load_embedder` takes; one given by its name is
-            fitted on the training texts, an embedder that is given is used as it is.
-        weights: (n,) of the training rows, such as `align` returns.
-        strength: the inverse ridge C.
-
-    Raises:
-        ValueError: see `labelled` and `linear_score`.
-    """
-    train, test = labelled(train), labelled(test)
-    encode = load_embedder(embedder)
-    if isinstance(embedder, str):
-        encode.fit(list(train.texts))
-    vectors = (encode(list(rows.texts)) for rows in (train, test))
-    x, z = vectors
-    return linear_score(x, train.labels, z, test.labels, weights, strength)
-
-
-def tuned_accuracy(
-    lm: Any,
-    train: Any,
-    test: Any,
-    preset: str | FinetunePreset = "fast",
-    seed: int = 0,
-    *,
-    words: Mapping[Hashable, str] | None = None,
-    batch_size: int = 64,
-    progress: bool = False,
-) -> Score:
+def tuned_accuracy(lm: Any, train: Any, test: Any, preset: FinetunePreset, seed: int = 0) -> Score:
     """A small language model fine-tuned to write the label, scored by which label costs least.
 
     The cost of a label is -log p(its words and the end of text | `PROMPT`), in nats. A text that
@@ -230,37 +121,24 @@ def tuned_accuracy(
     Args:
         lm: a `synthkit.LM`; it stays as it is.
         train, test: rows with text and label (see `labelled`).
-        preset: of `synthkit.lm.finetune`, by name or itself.
-        words: how each label is written; default: the label itself, "_" read as a blank.
 
     Raises:
-        ValueError: labels that are written alike or not at all, and the errors of `labelled`.
+        ValueError: labels that cannot be learned, and the errors of `labelled`.
     """
-    from ...lm.finetune import PRESETS, finetune
-
     train, test = labelled(train), labelled(test)
-    preset = choose_preset(preset, PRESETS, {}, "the student")
     names = list(dict.fromkeys(train.labels))
     _check_labels(names, test.labels)
-    written = _label_words(names, words)
+    written = {name: f" {name}" for name in names}
     room = lm.context - max(map(len, lm.token_ids([*written.values()]))) - 2  # BOS and EOS
     examples = [
         {"prompt": _prompt(lm, text, room), "completion": written[label]}
         for text, label in zip(train.texts, train.labels)
     ]
-    student = finetune(lm, examples, preset, seed=seed, progress=progress)
+    student = finetune(lm, examples, preset, seed=seed)
     prompts = [_prompt(lm, text, room) for text in test.texts]
-    costs = [_cost(student, prompts, written[name], batch_size) for name in names]
+    costs = [_cost(student, prompts, written[name]) for name in names]
     best = np.argmin(np.stack(costs), axis=0)
     return Score(test.labels, tuple(names[i] for i in best))
-
-
-def _label_words(names: Sequence[Hashable], words: Mapping[Hashable, str] | None) -> dict:
-    """ " word" for each label."""
-    found = {name: str((words or {}).get(name, name)).replace("_", " ").strip() for name in names}
-    if len(set(found.values())) < len(found) or not all(found.values()):
-        raise ValueError(f"labels must be written differently, and not be empty; got {found}")
-    return {name: f" {word}" for name, word in found.items()}
 
 
 def _prompt(lm: Any, text: str, room: int) -> str:
@@ -275,8 +153,8 @@ def _prompt(lm: Any, text: str, room: int) -> str:
     return prompt
 
 
-def _cost(lm: Any, prompts: Sequence[str], word: str, batch_size: int) -> np.ndarray:
+def _cost(lm: Any, prompts: Sequence[str], word: str) -> np.ndarray:
     """Nats of `word` and the end after each prompt, (n,)."""
     tokens = len(lm.token_ids([word])[0]) + (lm.eos_id is not None)
-    mean = lm.nll([word] * len(prompts), prompts=list(prompts), batch_size=batch_size)
+    mean = lm.nll([word] * len(prompts), prompts=list(prompts), batch_size=64)
     return mean.numpy() * tokens

@@ -7,8 +7,8 @@ users are a click model, which sees the same relevance labels as the offline met
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -53,21 +53,15 @@ def mrr(rankings: Any, relevant: Sequence[Collection[int]], k: int | None = None
 def ndcg(rankings: Any, relevant: Sequence[Collection[int]], k: int | None = None) -> np.ndarray:
     """Normalised discounted cumulative gain of each query, (q,) (Jarvelin and Kekalainen, 2002).
 
-    A relevant document at rank r gains 1 / log2(1 + r). Where `relevant` maps documents to grades,
-    the gain is (2^grade - 1) / log2(1 + r).
+    A relevant document at rank r gains 1 / log2(1 + r).
     """
-    hits, values = _hits(rankings, relevant, k), []
-    for hit, ranking, wanted in zip(hits, rankings, relevant):
-        grades = dict(wanted) if isinstance(wanted, Mapping) else dict.fromkeys(wanted, 1)
-        gains = [2.0 ** grades[int(d)] - 1 if there else 0.0 for there, d in zip(hit, ranking)]
-        ideal = sorted((2.0**grade - 1 for grade in grades.values()), reverse=True)[:k]
-        best = _discounted(ideal)
-        values.append(_discounted(gains) / best if best > 0 else 0.0)
-    return np.array(values)
+    hits = _hits(rankings, relevant, k)
+    best = [np.ones(len(wanted))[:k] for wanted in relevant]
+    return np.array([_discounted(hit) / _discounted(ideal) for hit, ideal in zip(hits, best)])
 
 
-def _discounted(gains: Sequence[float]) -> float:
-    return float(np.asarray(gains) @ (1 / np.log2(2 + np.arange(len(gains)))))
+def _discounted(gains: np.ndarray) -> float:
+    return float(gains @ (1 / np.log2(2 + np.arange(len(gains)))))
 
 
 # --- interleaving ---------------------------------------------------------------------------------
@@ -95,17 +89,6 @@ class Clicks:
                 if rng.random() < self.leave:
                     break
         return places
-
-
-@dataclass(frozen=True)
-class Preference:
-    """Who wins more clicks. A stand-in for an A/B test, with simulated users; it is none."""
-
-    wins: int  # of a, counted over queries and rounds
-    losses: int
-    ties: int
-    share: Interval  # of a: (wins + ties / 2) / all, bootstrapped over queries
-    by_query: np.ndarray = field(repr=False, compare=False, default=None)  # (q,)
 
 
 def team_draft(
@@ -141,8 +124,8 @@ def interleave(
     k: int = 10,
     rounds: int = 10,
     clicks: Clicks | None = None,
-) -> Preference:
-    """Team-draft interleaving of two retrievers under a click model.
+) -> Interval:
+    """The share of users who click more on `a`, of two retrievers interleaved by team draft.
 
     It stands in for the paper's A/B test and is none: no user is asked, so it can only say what
     relevance and the click model already imply.
@@ -153,21 +136,21 @@ def interleave(
         seed: of the drafts and clicks.
         k: documents shown; rounds: users a query.
 
+    Returns:
+        The share, a tie counted as one half, with its bootstrap interval over the queries.
+
     Raises:
         ValueError: counts differ, fewer than two queries, or a query without a relevant document.
     """
     clicks = clicks or Clicks()
     for rankings in (a, b):
         _hits(rankings, relevant, k)
-    rng, scores, counts = random.Random(f"interleave-{seed}"), [], [0, 0, 0]
+    rng, scores = random.Random(f"interleave-{seed}"), []
     for first, second, wanted in zip(a, b, relevant):
-        first, second = first[:k], second[:k]
         outcomes = []
         for _ in range(rounds):
-            shown, teams = team_draft(first, second, k, rng)
+            shown, teams = team_draft(first[:k], second[:k], k, rng)
             clicked = [teams[place] for place in clicks.draw(shown, wanted, rng)]
-            lead = np.sign(clicked.count(0) - clicked.count(1))
-            counts[{1: 0, -1: 1, 0: 2}[int(lead)]] += 1
-            outcomes.append((1 + lead) / 2)
+            outcomes.append((1 + np.sign(clicked.count(0) - clicked.count(1))) / 2)
         scores.append(np.mean(outcomes))
-    return Preference(*counts, bootstrap_interval(scores, seed=seed), np.array(scores))
+    return bootstrap_interval(scores, seed=seed)

@@ -3,47 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...core.presets import choose_preset
-from ...embed.encoders import checked_texts, load_embedder
-from .ranking import Clicks, Preference, interleave, mrr, ndcg, recall_at_k, team_draft
-
 if TYPE_CHECKING:
     import torch
-
-__all__ = [
-    "PRESETS", "Clicks", "Pair", "Preference", "Retriever", "RetrieverPreset",
-    "attribute_queries", "info_nce", "interleave", "label_pairs", "mrr", "ndcg", "recall_at_k",
-    "relevant_by", "team_draft",
-]  # fmt: skip
 
 Pair = tuple[str, str]  # a query, and a document that answers it
 
 
 # --- pairs ----------------------------------------------------------------------------------------
-
-
-def attribute_queries(
-    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], seed: int = 0
-) -> list[str]:
-    """A query for each row: the values of `columns` in a random order, "film negative".
-
-    Raises:
-        KeyError: a row without one of the columns; those found are named.
-    """
-    rng, queries = random.Random(f"queries-{seed}"), []
-    for i, row in enumerate(rows):
-        if missing := [name for name in columns if name not in row]:
-            raise KeyError(f"row {i} has no {', '.join(missing)}; found {', '.join(row)}")
-        values = [str(row[name]) for name in columns]
-        rng.shuffle(values)
-        queries.append(" ".join(values))
-    return queries
 
 
 def label_pairs(
@@ -98,19 +70,12 @@ class RetrieverPreset:
     """
 
     temperature: float = 0.05
-    lr: float = 1e-3
+    lr: float = 3e-3
     decay: float = 1e-4
     batch_size: int = 64
-    epochs: int = 40
-    patience: int = 4
+    epochs: int = 15
+    patience: int = 3
     held_out: float = 0.2
-
-
-PRESETS = {
-    "fast": RetrieverPreset(epochs=15, patience=3, lr=3e-3),
-    "study": RetrieverPreset(),
-    "paper": RetrieverPreset(),  # the paper's own retriever is not published
-}
 
 
 class Retriever:
@@ -120,9 +85,7 @@ class Retriever:
     identity, so that an untuned retriever is the embedder itself.
 
     Args:
-        embedder: what `synthkit.embed.encoders.load_embedder` takes. One given by its name is
-            fitted on the first `fit`'s texts; one that is given is used as it is.
-        preset: of `PRESETS`, by name or itself, with `changes` of its fields.
+        embedder: from texts to vectors (n, d).
         seed: of the held-out pairs and the batches.
 
     Attributes:
@@ -130,42 +93,30 @@ class Retriever:
         best: the pass whose maps are kept; 0: tuning did not help.
     """
 
-    def __init__(
-        self,
-        embedder: Any = "tfidf",
-        preset: str | RetrieverPreset = "fast",
-        seed: int = 0,
-        **changes: Any,
-    ):
-        self.preset = choose_preset(preset, PRESETS, changes, "the retriever")
-        self.embedder, self.seed = load_embedder(embedder), seed
-        self._named = isinstance(embedder, str)
+    def __init__(self, embedder: Callable, preset: RetrieverPreset | None = None, seed: int = 0):
+        self.embedder, self.seed = embedder, seed
+        self.preset = preset or RetrieverPreset()
         self._maps: tuple[np.ndarray, np.ndarray] | None = None
         self.losses: list[float] = []
         self.best = 0
 
-    def fit(
-        self, pairs: Sequence[Pair], groups: Sequence[Hashable] | None = None, *, texts: Any = None
-    ) -> Retriever:
+    def fit(self, pairs: Sequence[Pair], groups: Sequence[Hashable]) -> Retriever:
         """Tune both maps on synthetic pairs.
 
         Args:
             pairs: (query, document) texts, 10 or more.
             groups: one for each pair; documents of the same group are no negatives of each other.
-                Default: the document, so that a copy is not its own negative.
-            texts: what a named embedder is fitted on; default: all texts of the pairs.
 
         Raises:
-            ValueError: too few pairs, one that is not two texts, or groups that do not fit.
+            ValueError: too few pairs, or groups that do not fit.
         """
-        queries, documents = _sides(pairs)
-        groups = list(documents if groups is None else groups)
-        if len(groups) != len(pairs):
-            raise ValueError(f"{len(groups)} groups for {len(pairs)} pairs: give one a pair")
-        if self._named:
-            self.embedder.fit(list(texts) if texts is not None else [*queries, *documents])
+        if len(pairs) < 10 or len(groups) != len(pairs):
+            raise ValueError(
+                "a retriever is tuned on 10 pairs or more, with a group each; got "
+                f"{len(pairs)} pairs and {len(groups)} groups"
+            )
         codes = {group: i for i, group in enumerate(dict.fromkeys(groups))}
-        vectors = (self.embedder(queries), self.embedder(documents))
+        vectors = (self.embedder(list(side)) for side in zip(*pairs))
         state = _tune(*vectors, np.array([codes[g] for g in groups]), self.preset, self.seed)
         self._maps, self.losses, self.best = state
         return self
@@ -176,20 +127,10 @@ class Retriever:
             vectors = vectors @ self._maps[which].T
         return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
-    def rank(self, queries: Sequence[str], documents: Sequence[str], k: int | None = None):
-        """Indices of the documents of each query from best to worst, (q, k); ties by index."""
+    def rank(self, queries: Sequence[str], documents: Sequence[str]) -> np.ndarray:
+        """Indices of the documents of each query from best to worst, (q, n); ties by index."""
         scores = self._mapped(queries, 0) @ self._mapped(documents, 1).T
-        order = np.argsort(-scores.round(12), axis=1, kind="stable")
-        return order[:, : len(documents) if k is None else k]
-
-
-def _sides(pairs: Sequence[Pair]) -> tuple[list[str], list[str]]:
-    if len(pairs) < 10:
-        raise ValueError(f"a retriever is tuned on 10 pairs or more, got {len(pairs)}")
-    wrong = [i for i, pair in enumerate(pairs) if isinstance(pair, str) or len(pair) != 2]
-    if wrong:
-        raise ValueError(f"pair {wrong[0]} is not (query, document): {pairs[wrong[0]]!r}")
-    return tuple(checked_texts([pair[side] for pair in pairs]) for side in (0, 1))
+        return np.argsort(-scores.round(12), axis=1, kind="stable")
 
 
 def _tune(queries: np.ndarray, documents: np.ndarray, groups: np.ndarray, preset, seed: int):
