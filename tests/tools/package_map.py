@@ -205,7 +205,10 @@ def main() -> int:
     shown = json.dumps([counts, {name: sorted(others) for name, others in uses.items()}])
     mark = f"imports {hashlib.sha256(shown.encode()).hexdigest()[:16]}"
     if not MAP.is_file() or mark not in MAP.read_text(encoding="utf-8"):
-        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "synthkit"}):
+        fonts = {"svg.fonttype": "none", "font.sans-serif": ["DejaVu Sans", "Verdana"]}
+        with matplotlib.rc_context(
+            {**fonts, "svg.hashsalt": "synthkit"}
+        ):  # the same file each time
             draw(counts, uses).savefig(MAP, metadata={"Description": mark, "Date": None})
         print(f"{MAP.relative_to(ROOT)} is drawn anew")
     return 0
