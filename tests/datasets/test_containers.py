@@ -111,6 +111,28 @@ def test_what_is_no_data_is_named_in_words(take, data):
         take(data)
 
 
+@pytest.mark.parametrize(
+    ("data", "text", "found"),
+    [
+        ({"question": ["q"], "answer": ["x"]}, None, ["q\nx"]),
+        ({"question": ["q"], "answer": ["x"]}, "answer", ["x"]),
+        ({"question": ["q"]}, None, ["q"]),
+        ({"body": ["a"]}, None, "'text' or 'question'; found body"),
+        ({"answer": ["a"]}, None, "found answer"),
+        ({"text": ["a"]}, "body", "no column 'body'; found text"),
+        ({"text": ["a", None]}, None, "row 1 is"),
+        ({"text": [3]}, None, "column 'text' must hold texts; row 0"),
+        ({"text": []}, None, "empty"),
+    ],
+)
+def test_the_column_of_texts_is_found_or_what_is_there_is_told(data, text, found):
+    if isinstance(found, list):
+        assert texts_of(pd.DataFrame(data), text) == found
+        return
+    with pytest.raises((TypeError, ValueError), match=found):
+        texts_of(pd.DataFrame(data), text)
+
+
 def test_splits_and_streams_are_told_apart_from_tables():
     split = datasets.Dataset.from_dict({"text": TEXTS})
     for data in (datasets.DatasetDict(train=split), split.to_iterable_dataset()):

@@ -309,17 +309,6 @@ def test_table_types_and_missing_entries(tmp_path):
     assert sets.load_table(frame[1:]).index.tolist() == [0, 1]
 
 
-@pytest.mark.parametrize(
-    "content, message",
-    [("a,a\n1,2\n", "a column name occurs twice: a"), ("a,b\n", "0 rows and 2 columns")],
-)
-def test_a_bad_table_is_refused(tmp_path, content, message):
-    path = tmp_path / "a.csv"
-    path.write_text(content)
-    with pytest.raises(ValueError, match=message):
-        sets.load_table(path)
-
-
 def table_of(folder, content, name="a.csv", **options):
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -444,6 +433,12 @@ def test_excel_needs_openpyxl_and_says_so(tmp_path):
             file.writestr("xl/workbook.xml", "")
         with pytest.raises(ImportError, match="pip install openpyxl; or save the sheet as CSV"):
             sets.load_table(tmp_path / "a.xlsx")
+
+
+def test_a_bad_table_is_refused(tmp_path):
+    for content, message in (("a,a\n1,2\n", "name occurs twice: a"), ("a,b\n", "0 rows and 2")):
+        with pytest.raises(ValueError, match=message):
+            table_of(tmp_path, content)
 
 
 def test_short_lines_are_told(tmp_path):

@@ -5,12 +5,9 @@ import math
 import random
 from collections import Counter
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-from datasets import Dataset, DatasetDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,7 +26,6 @@ from synthkit.evaluation.text import (
     one_nn_accuracy,
     rate,
     self_bleu,
-    texts_of,
     words,
 )
 
@@ -43,35 +39,6 @@ def questions():
 
 
 # texts and words
-
-
-def test_every_kind_of_data_gives_the_same_texts():
-    rows = {"text": ["a", "b"], "label": [0, 1]}
-    assert texts_of(Dataset.from_dict(rows)) == texts_of(pd.DataFrame(rows)) == ["a", "b"]
-    assert texts_of(["a", "b"]) == texts_of(("a", "b")) == ["a", "b"]
-    pairs = {"question": ["q"], "answer": ["x"]}
-    assert texts_of(pd.DataFrame(pairs)) == ["q\nx"]
-    assert texts_of(pd.DataFrame({"question": ["q"]})) == ["q"]
-    assert texts_of(pd.DataFrame(pairs), text="answer") == ["x"]
-
-
-@pytest.mark.parametrize(
-    ("data", "text", "error", "message"),
-    [
-        (pd.DataFrame({"body": ["a"]}), None, ValueError, "'text' or 'question'; found body"),
-        (pd.DataFrame({"answer": ["a"]}), None, ValueError, "found answer"),
-        (pd.DataFrame({"text": ["a"]}), "body", ValueError, "no column 'body'; found text"),
-        (pd.DataFrame({"text": ["a", None]}), None, TypeError, "row 1 is"),
-        (pd.DataFrame({"text": [3]}), None, TypeError, "column 'text' must hold texts; row 0"),
-        ("one text", None, TypeError, "not one string"),
-        (7, None, TypeError, "found int"),
-        ([], None, ValueError, "empty"),
-        (DatasetDict(train=Dataset.from_dict({"text": ["a"]})), None, ValueError, "train"),
-    ],
-)
-def test_data_that_cannot_be_read_is_named(data, text, error, message):
-    with pytest.raises(error, match=message):
-        texts_of(data, text)
 
 
 def test_words_keep_numbers_whole_or_mask_them():
@@ -125,13 +92,6 @@ def test_self_bleu_is_the_brute_force_one(texts, n):
         brute_force_bleu(text, texts[:i] + texts[i + 1 :], n) for i, text in enumerate(texts)
     ]
     assert self_bleu(texts, n) == pytest.approx(expected)
-
-
-def test_self_bleu_on_real_questions_is_the_brute_force_one(questions):
-    texts = [" ".join(words(text)) for text in questions[:30]]
-    plain = [" ".join(word if word.isalnum() else "," for word in t.split()) for t in texts]
-    expected = [brute_force_bleu(t, plain[:i] + plain[i + 1 :], 4) for i, t in enumerate(plain)]
-    assert self_bleu(plain, 4) == pytest.approx(expected)
 
 
 def test_self_bleu_ends_of_the_scale():
@@ -194,11 +154,6 @@ def test_contamination_needs_a_whole_run():
     assert contaminated(["two three"], test, n=8).tolist() == [False]
     assert contaminated(["short test"], ["Short test"], n=8).tolist() == [True]
     assert contaminated(["a 5 b"], ["a 6 b"], n=3, mask_digits=True).all()
-
-
-def test_rate_is_a_proportion_with_an_interval():
-    interval = rate([True, False, False, False])
-    assert interval.mean == 0.25 and 0 < interval.low < 0.25 < interval.high < 1
 
 
 # novelty and fidelity
@@ -357,12 +312,3 @@ def test_a_report_prints_renders_and_serialises(questions):
     assert plain["rows"][0]["name"] == "word JSD" and "apart" in plain["rows"][0]
     with pytest.raises(KeyError, match="no measure 'MAUVE'; there are word JSD"):
         report["MAUVE"]
-
-
-def test_real_sentences_are_read_from_a_file(shared_data: Path):
-    path = shared_data / "sentiment_sentences" / "amazon_cells_labelled.txt"
-    if not path.exists():
-        pytest.skip("the sentiment sentences are not among the real data")
-    texts = [line.split("\t")[0] for line in path.read_text("utf-8").splitlines() if line.strip()]
-    report = evaluate(texts[:300], texts[300:450], splits=4)
-    assert sum(row.apart for row in report.rows) <= 3  # the same source

@@ -117,13 +117,6 @@ def test_answers_balance_within_each_reasoning_type():
         assert abs(yes - no) < 4 * (yes + no) ** 0.5
 
 
-@pytest.mark.parametrize("column", ["answer", "reasoning", "topic"])
-def test_a_changed_label_is_always_caught(column):
-    for row in ROWS[:200]:
-        for other in {r[column] for r in ROWS} - {row[column]}:
-            assert not WORLD.check({**row, column: other})
-
-
 def test_swapped_names_are_caught_where_they_change_the_truth():
     for row in (r for r in ROWS if r["reasoning"] in ("comparison", "ordering")):
         _, slots = read_form(row["question"], "question")
@@ -162,13 +155,6 @@ def test_a_story_that_lacks_the_facts_or_tells_them_twice_is_wrong():
     )
     twisted = "From the gate one goes west to the seals and north to the apes."
     assert not WORLD.check(row_of(twisted, "Are the seals west of the apes?", "yes"))
-
-
-@pytest.mark.parametrize("bad", ["", "Lorem ipsum.", "yes", None, 7, ["a"], SCENE + " " + SCENE])
-def test_what_cannot_be_read_is_wrong(bad):
-    assert not WORLD.check({**ROWS[0], "passage": bad})
-    assert not WORLD.check({**ROWS[0], "question": bad})
-    assert not WORLD.check({**ROWS[0], "answer": bad})
 
 
 def test_rephrase_keeps_the_truth_and_changes_every_sentence():

@@ -59,17 +59,6 @@ def test_altered_numbers_are_caught(rows, number):
         assert not world.check(bad), (number, bad)
 
 
-def test_another_family_another_skill_or_a_torn_text_is_caught(rows):
-    world = MathWorld()
-    for row in rows:
-        assert not world.check({**row, "family": "weeks" if row["family"] != "weeks" else "ants"})
-        assert not world.check({**row, "skill": "magic"})
-        assert not world.check({**row, "question": row["question"][:-8]})
-        assert not world.check({**row, "answer": row["answer"].rsplit("\n", 1)[0]})
-        assert not world.check({**row, "answer": ""})
-    assert not world.check({"question": "What?", "answer": "#### 3"})
-
-
 def test_every_family_has_far_more_questions_than_a_set_holds():
     world = MathWorld()
     for family in world.families:

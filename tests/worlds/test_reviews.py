@@ -13,7 +13,6 @@ from synthkit.worlds.reviews import (
     OPPOSITE,
     POLARITY,
     REMARKS,
-    VALUES,
     ReviewsWorld,
     read_attributes,
     read_review,
@@ -103,13 +102,6 @@ def test_the_laws_are_as_skewed_as_they_say():
     assert {round(WORLD.probability(cell) * 432, 9) for cell in WORLD.support()} == {1.0}
 
 
-@pytest.mark.parametrize("factor", FACTORS)
-def test_a_changed_label_is_always_caught(factor):
-    for row in ROWS[:200]:
-        for other in (*VALUES[factor], "", None):
-            assert WORLD.check({**row, factor: other}) == (other == row[factor])
-
-
 def test_a_lost_remark_is_caught():
     lost = 0
     for row in ROWS:
@@ -139,11 +131,6 @@ def test_a_swapped_polarity_word_is_caught():
                 other = POLARITY[OPPOSITE[sign]][0]
                 text = re.sub(rf"\b{word}\b", other, row["text"], flags=re.I)
                 assert not WORLD.check({**row, "text": text}), (row, text)
-
-
-@pytest.mark.parametrize("bad", ["", "Wow!", "Good phone good.", "lorem ipsum", None, 3, "Phone."])
-def test_what_cannot_be_read_is_wrong(bad):
-    assert not WORLD.check({**ROWS[0], "text": bad})
 
 
 def test_render_shows_what_is_asked_and_refuses_what_cannot_be():

@@ -17,6 +17,16 @@ REWORDED = {  # world -> the columns that a paraphrase may change, and a row tha
     "records": ((), None),
     "census": ((), None),
 }
+READ = {  # world -> the columns whose text is read, and the labels that are held against it
+    "math": (("question", "answer"), ("family", "skill", "final")),
+    "code": (("code", "tests", "style"), ("style",)),
+    "facts": (("passage", "question", "answer"), ("answer", "reasoning", "topic")),
+    "reviews": (("text",), ("topic", "sentiment", "tone", "length", "style")),
+    "tools": (("text",), ("category", "n_params", "types")),
+    "records": (("question", "answer"), ()),
+    "census": (("age", "sex", "hours"), ()),
+}
+BAD = ("", "lorem ipsum", None, 777, ["a"], "text\ntext", "a" * 5000)
 each_world = pytest.mark.parametrize("name", NAMES)
 
 
@@ -70,6 +80,23 @@ def test_a_row_in_other_words_is_right_and_keeps_what_it_says(worlds, rows, name
     if unreadable:
         with pytest.raises(ValueError, match=r"(?i)not a|no .* fits|cannot rephrase"):
             world.rephrase({**rows[name][0], **unreadable}, rng)
+
+
+@each_world
+def test_what_cannot_be_read_is_wrong(worlds, rows, name):
+    for column in READ[name][0]:
+        cut = [row[column][:-1] for row in rows[name][:5] if isinstance(row[column], str)]
+        for bad in (*BAD, *cut):
+            assert worlds[name].check({**rows[name][0], column: bad}) is False, (column, bad)
+
+
+@each_world
+def test_a_changed_label_is_always_caught(worlds, rows, name):
+    for column in READ[name][1]:
+        values = {row[column] for row in rows[name]} | {""}
+        for row in rows[name][:20]:
+            for other in values - {row[column]}:
+                assert not worlds[name].check({**row, column: other}), (column, other)
 
 
 @each_world
