@@ -185,10 +185,10 @@ def import_command(
     from .core.files import write_jsonl
     from .embedsdg.synthesizer import import_answers
 
-    rows, counts = import_answers(prompts, answers, teacher=teacher)
+    rows, report = import_answers(prompts, answers, teacher=teacher)
     write_jsonl(dataset, list(rows))
-    ends = ", ".join(f"{end}: {count}" for end, count in counts.items())
-    typer.echo(f"{dataset}: {len(rows)} examples ({ends})")
+    rest = f"; turned away: {report.reasons()}" if report.rejected else ""
+    typer.echo(f"{dataset}: {len(rows)} examples of {report.asked}{rest}")
 
 
 def read_scale(scale: str | None) -> str:

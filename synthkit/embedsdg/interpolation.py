@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .blocks import as_parents, check_blocks
 from .prompts import SHOTS, STOPS, decode_prompt
 
 # %% ../../nbs/11_interpolation.ipynb #041bf1c2
@@ -40,22 +41,8 @@ RESCALES = ("mean1", "none", "colnorm", "clip")
 PADS = ("zero", "carry")
 
 
-def _checked(E: Tensor, w: Tensor, which: str) -> tuple[Tensor, Tensor]:
-    """Embeddings (m, N) and weights (m,) as float32, or ValueError naming what is wrong."""
-    E, w = E.detach().float(), w.detach().float().to(E.device)
-    if E.dim() != 2 or len(E) == 0 or w.shape != E.shape[:1]:
-        raise ValueError(
-            f"the {which} text needs embeddings (m, N) and weights (m,) with m >= 1; "
-            f"got {tuple(E.shape)} and {tuple(w.shape)}"
-        )
-    if not (torch.isfinite(E).all() and torch.isfinite(w).all()):
-        raise ValueError(f"the {which} text has NaN or infinite values; embed it again")
-    if (w < 0).any() or w.sum() == 0:
-        raise ValueError(f"the {which} text's weights must be >= 0, and not all 0")
-    return E, w
-
-
 def _weighted(E: Tensor, w: Tensor, rescale: str) -> Tensor:
+    """A text's token embeddings (m, N) times their weights (m,), which are rescaled first."""
     if rescale in ("mean1", "clip"):
         w = w / w.mean()
     if rescale == "clip":
@@ -78,27 +65,19 @@ def average_embedding(
     (equation 5). The other rescalings depart from the paper so that the block can be decoded; see
     `column_scale`.
 
-    Raises ValueError for an unknown option, different widths, an empty text, values that are not
-    finite, or weights that are negative or all zero.
+    Raises ValueError for an unknown option, or what `as_parents` refuses.
     """
     if rescale not in RESCALES or pad not in PADS:
-        raise ValueError(
-            f"rescale is one of {RESCALES} and pad one of {PADS}; got {rescale!r} and {pad!r}"
-        )
-    (E1, w1), (E2, w2) = _checked(E1, w1, "first"), _checked(E2, w2, "second")
-    if E1.shape[1] != E2.shape[1]:
-        raise ValueError(
-            f"the texts have embeddings of width {E1.shape[1]} and {E2.shape[1]}: "
-            "embed both with the same model"
-        )
-    average = E1.new_zeros(max(len(E1), len(E2)), E1.shape[1])
-    parents = E1.new_zeros(len(average), 1)
-    for E, w in ((E1, w1), (E2.to(E1.device), w2.to(E1.device))):
+        raise ValueError(f"{rescale=} must be one of {RESCALES}, {pad=} one of {PADS}")
+    parents = as_parents(E1, w1, E2, w2)
+    average = parents[0][0].new_zeros(max(len(E1), len(E2)), E1.shape[1])
+    given = average.new_zeros(len(average), 1)  # texts that reach so far
+    for E, w in parents:
         average[: len(E)] += _weighted(E, w, rescale)
-        parents[: len(E)] += 1
-    average = average / (2 if pad == "zero" else parents)
+        given[: len(E)] += 1
+    average = average / (2 if pad == "zero" else given)
     if rescale == "colnorm":
-        length = torch.cat([E1, E2.to(E1.device)]).norm(dim=1).mean()
+        length = torch.cat([E for E, _ in parents]).norm(dim=1).mean()
         average = torch.nn.functional.normalize(average, dim=1) * length
     return average
 
@@ -142,17 +121,6 @@ def _prompt(lm, form: str | tuple[str, str] | None, shots: Sequence[str]) -> tup
         return form
     return decode_prompt(shots, form=form or ("embedded" if lm.is_embedded else "paper"))
 
-
-def _median_scales(lm, blocks: Sequence[Tensor]) -> list[float]:
-    """The median ρ of each block, after a check of its shape."""
-    for i, block in enumerate(blocks):
-        if block.dim() != 2 or len(block) == 0 or block.shape[1] != lm.hidden_size:
-            raise ValueError(
-                f"block {i} must be (m, {lm.hidden_size}) with m >= 1, found {tuple(block.shape)}"
-            )
-    unit = token_scale(lm)
-    return [float(column_scale(block, unit).median()) for block in blocks]
-
 # %% ../../nbs/11_interpolation.ipynb #2c2a8263
 @torch.no_grad()
 def decode(
@@ -163,7 +131,6 @@ def decode(
     shots: Sequence[str] = SHOTS,  # the copies that the paper's form shows
     max_new_tokens: int | None = None,  # default: the longest block and a quarter
     batch_size: int = 64,
-    progress: bool = False,
 ) -> list[Sketch]:
     """Put each block into words: greedy text after [P_d before | block | P_d after] (eq. 6).
 
@@ -172,23 +139,17 @@ def decode(
 
     Raises ValueError for a block that is empty, of another width, not finite, or too long.
     """
-    blocks = list(blocks)
-    if not blocks:
-        return []
-    head, tail = lm.token_ids(_prompt(lm, form, shots))
-    head = head if lm.bos_id is None else [lm.bos_id, *head]
-    ending = lm.embed_ids(tail)
-    rhos = _median_scales(lm, blocks)
-    longest = max(map(len, blocks))
+    check_blocks(blocks, lm)
+    before, after = lm.token_ids(_prompt(lm, form, shots))
+    ending, longest = lm.embed_ids(after), max(map(len, blocks), default=0)
     texts = lm.generate(
         inputs_embeds=[torch.cat([block.to(ending), ending]) for block in blocks],
-        prefix_embeds=lm.embed_ids(head),
-        bos=False,  # it stands in the prefix
-        max_new_tokens=max_new_tokens or longest + longest // 4 + 8,
-        stop=STOPS,
+        prefix_embeds=lm.embed_ids(lm.with_bos(before)), bos=False,  # it stands in the prefix
+        max_new_tokens=max_new_tokens or longest + longest // 4 + 8, stop=STOPS,
         batch_size=batch_size,
-        progress=progress,
-    )
+    )  # fmt: skip
+    unit = token_scale(lm)
+    rhos = [float(column_scale(block, unit).median()) for block in blocks]
     return [Sketch(text.strip(), rho) for text, rho in zip(texts, rhos)]
 
 # %% ../../nbs/11_interpolation.ipynb #c9eef2dc
@@ -216,9 +177,6 @@ def copy_rate(
     return sum(s.text == text.strip() for s, text in zip(sketches, texts)) / len(texts)
 
 # %% ../../nbs/11_interpolation.ipynb #b48718be
-_RATES: dict[tuple, float] = {}  # measured copy rates, by model, prompt, probes and settings
-
-
 def warn_of_lost(
     lm,  # a `synthkit.LM`
     probes: Sequence[str],  # a few texts like those of the blocks
@@ -228,17 +186,17 @@ def warn_of_lost(
     form: str | tuple[str, str] | None = None,
     shots: Sequence[str] = SHOTS,
 ) -> None:
-    """Warn where the `copy_rate` of the probes that fit is below a half, measured once a run."""
+    """Warn where the `copy_rate` of the probes that fit the context is below a half."""
     form = _prompt(lm, form, shots)
     prompt = sum(map(len, lm.token_ids(list(form))))
     lengths = map(len, lm.token_ids(list(probes)))
     probes = [t for t, n in zip(probes, lengths) if n and prompt + 2 * n < lm.context - 1]
-    key = (lm.fingerprint, form, tuple(probes), weights, rescale)
-    if probes and key not in _RATES:
-        _RATES[key] = copy_rate(lm, probes, weights=weights, rescale=rescale, form=form)
-    if _RATES.get(key, 1.0) < 0.5:
+    if not probes:
+        return
+    rate = copy_rate(lm, probes, weights=weights, rescale=rescale, form=form)
+    if rate < 0.5:
         warnings.warn(
-            f"this model copies {round(_RATES[key] * len(probes))} of {len(probes)} texts back "
+            f"this model copies {round(rate * len(probes))} of {len(probes)} texts back "
             f"from their embeddings ({weights=}, {rescale=}), so sketches will say little; use "
             "rescale='mean1', or sketch='nearest' where a model cannot copy at all",
             stacklevel=2,

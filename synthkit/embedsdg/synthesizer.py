@@ -5,446 +5,104 @@
 # %% ../../nbs/12_synthesizer.ipynb #ec2a5418
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from ..core.arguments import as_seed
+from ..core.files import read_jsonl, sha256_text, write_jsonl
+from ..core.provenance import with_provenance
+from ..core.reports import Report
+from ..core.synthesizer import Synthesizer
 from ..datasets import as_dataset
-from .interpolation import decode, interpolate, nearest_tokens, warn_of_lost
-from synthkit.embedsdg.prompts import (
-    SHOTS,
-    TEMPLATES,
-    HeldOut,
-    baseline_prompt,
-    decode_prompt,
-    generation_prompt,
-    parse_generation,
-    question_key,
-    reject_reason,
-    user_prompts,
-)
-from synthkit.embedsdg.sparsity import (
-    Grid,
-    SeedPair,
-    choose_threshold,
-    count_windows,
-    dense_regions,
-    embed_texts,
-    random_pairs,
-    select_pairs,
-    sparse_regions,
-)
+from .presets import PRESETS
+from .prompts import TEMPLATES, baseline_prompt, generation_prompt, user_prompts
+from .replies import parse_generation, reject_reason
+from .seed_map import SeedMap
+from .sparsity import SeedPair
+from ..evaluation.contamination import HeldOut, as_held_out, question_key
+from ..teacher import files as answer_files
+from ..teacher import replies as teachers
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 # %% auto #0
-__all__ = ['PRESETS', 'COLUMNS', 'EmbedSDGPreset', 'make_prompt', 'make_plan', 'finish', 'choose_t', 'SeedMap', 'pack_map',
-           'unpack_map', 'decode_what_fits', 'sketches', 'ask', 'as_rows', 'without_long', 'PlannedMethod', 'EmbedSDG',
-           'import_answers']
-
-# %% ../../nbs/12_synthesizer.ipynb #3051f19e
-from ..core.arguments import as_count, as_model, as_seed
-from synthkit.core.files import (
-    read_jsonl,
-    sha256_text,
-    write_jsonl,
-)
-from ..core.fitted import open_method, save_method
-from synthkit.core.packing import (
-    Files,
-    Read,
-    array_bytes,
-    inside,
-    read_arrays,
-    read_rows,
-    row_bytes,
-    under,
-)
-from ..core.presets import choose_preset
-from ..embed.reduction import Reducer
-from ..teacher import replies as teachers
-from ..teacher.templates import fill
-
-_log = logging.getLogger(__name__)
-
-# %% ../../nbs/12_synthesizer.ipynb #84846569
-@dataclass(frozen=True)
-class EmbedSDGPreset:
-    """The choices of EmbedSDG, with the paper's symbol where it has one.
-
-    Attributes:
-        weights: the pooling of SM^w, see `LM.attention_weights`.
-        reducer, k: dim_red[K] and K.
-        windows: windows along an axis (None: the default of `Grid.fit`).
-        threshold: T; None takes the smallest that gives enough regions.
-        passes: pairs that a region is expected to give when T is chosen.
-        max_uses: pairs that one seed may be in.
-        rescale, pad: how the average is made decodable, see `average_embedding`.
-        where: "sparse" (the method), "dense" or "random" seeds.
-        seeds: questions shown to the teacher, 2 (P_g) or 1 (P_b, the baseline's prompt).
-        sketch: "decode" (the method), "nearest" (nearest tokens, no decoding) or "skip".
-        max_rounds: how often rejected rows are asked for anew.
-
-    The preset "paper" holds what arXiv 2603.22294 states: t-SNE with K = 2, T = 10, and equation 4
-    as printed (`rescale="none"`). Many models cannot read such small columns: `decode` warns then,
-    and "mean1" mends it. What "attention weight of a token" means is not defined there, so
-    `weights` is our choice. The paper does not state `windows`, `max_uses` or `max_rounds`.
-
-    The prompts are no part of a preset: they are in our own words, with the structure of the
-    paper's listings, unless `EmbedSDG(prompts=)` gives others. Ours differ in that P_d ends with
-    "Output:" (the paper's stops at the input), shows fewer than four copies where the context is
-    short, and is the embedded model's own format for that model; P_g leaves the sketch and its rule
-    out where there is none; and a teacher with a chat template gets it as a user's message.
-    """
-
-    weights: str = "received_corrected"
-    reducer: str = "pca"
-    k: int = 3
-    windows: int | None = None
-    threshold: int | None = None
-    passes: int = 2
-    max_uses: int = 3
-    rescale: str = "clip"
-    pad: str = "zero"
-    where: str = "sparse"
-    seeds: int = 2
-    sketch: str = "decode"
-    max_rounds: int = 8
-
-    def __post_init__(self):
-        choices = {
-            "where": ("sparse", "dense", "random"),
-            "seeds": (1, 2),
-            "sketch": ("decode", "nearest", "skip"),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
-        as_count(self.max_rounds, "max_rounds")
-
-
-PRESETS = {
-    "fast": EmbedSDGPreset(windows=16),
-    "study": EmbedSDGPreset(windows=16),
-    "paper": EmbedSDGPreset(
-        weights="received", reducer="tsne", k=2, threshold=10, windows=60, rescale="none"
-    ),
-}
+__all__ = ['DATA', 'SOURCE', 'plan_prompts', 'filter_replies', 'as_columns', 'EmbedSDG', 'import_answers']
 
 # %% ../../nbs/12_synthesizer.ipynb #edce50b9
-def make_prompt(
-    questions: Sequence[str],
-    answers: Sequence[str],
-    sketch: str | None,
-    prompts: Mapping[str, str] = TEMPLATES,
-) -> str:
-    """P_g for two seeds, P_b for one (EmbedSDG equations 1 and 7), in the words of `prompts`."""
-    if len(questions) == 1:
-        return baseline_prompt(questions[0], answers[0], prompts=prompts)
-    return generation_prompt(list(zip(questions, answers)), sketch, prompts=prompts)
-
-
-def make_plan(
+def plan_prompts(
+    seed_map: SeedMap,
     pairs: Sequence[SeedPair],
-    questions: Sequence[str],
-    answers: Sequence[str],
     sketches: Sequence[str | None],
-    seeds: int,
     prompts: Mapping[str, str] = TEMPLATES,
 ) -> list[dict]:
-    """One dictionary per prompt: its text and sha, the seeds and where they came from."""
+    """One dictionary per pair: prompt (P_g, or P_b for one seed), its sha, and where it is from."""
     plan = []
     for pair, sketch in zip(pairs, sketches):
-        ids = [pair.a, pair.b][:seeds]
-        shown = [questions[i] for i in ids], [answers[i] for i in ids]
-        prompt = make_prompt(*shown, sketch, prompts)
-        plan.append(
-            {
-                "prompt_sha": sha256_text(prompt),
-                "prompt": prompt,
-                "seeds": ids,
-                "seed_questions": shown[0],
-                "region": list(pair.region) if pair.region else None,
-                "axis": pair.axis,
-                "density": pair.count,
-                "sketch": sketch,
-            }
-        )
+        ids = [pair.a, pair.b][: seed_map.preset.seeds]
+        seeds = [(seed_map.questions[i], seed_map.answers[i]) for i in ids]
+        if len(seeds) == 2:
+            prompt = generation_prompt(seeds, sketch, prompts=prompts)
+        else:
+            prompt = baseline_prompt(*seeds[0], prompts=prompts)
+        source = {"seeds": ids, "seed_questions": [question for question, _ in seeds]}
+        region = {"region": pair.region and list(pair.region), "axis": pair.axis}
+        text = {"prompt_sha": sha256_text(prompt), "prompt": prompt}
+        plan.append({**text, **source, **region, "density": pair.count, "sketch": sketch})
     return plan
 
 # %% ../../nbs/12_synthesizer.ipynb #05ed554a
-COLUMNS = (
-    "question", "answer", "final", "seeds", "region", "axis", "density", "sketch", "teacher",
-    "status", "prompt_sha",
-)  # fmt: skip
+DATA = ("question", "answer", "final")
+SOURCE = ("seeds", "region", "axis", "density", "sketch", "prompt_sha", "seed", "status")
 
 
-def finish(
-    plan: Sequence[Mapping],
-    replies: Sequence[str | None],
-    *,
-    teacher: str,
-    previous: set[str] | None = None,
-    held_out: HeldOut | None = None,
-) -> tuple[list[dict], Counter]:
-    """The rows worth keeping, and how many replies ended in which status.
+def filter_replies(
+    plan: Sequence[Mapping], replies: Sequence[str | None], previous: set[str], held_out: HeldOut
+) -> tuple[list[dict], Counter[str]]:
+    """The rows worth keeping, and how many replies were turned away for which reason.
 
     Args:
-        plan: dictionaries of `make_plan`.
-        replies: one an entry of the plan; None where the teacher has not answered.
-        teacher: its name, for the provenance column.
-        previous: keys of questions that are known (see `question_key`); new ones are added to it.
+        plan: dictionaries of `plan_prompts`.
+        replies: one per entry of the plan; None where the teacher has not answered.
+        previous: keys of known questions (`question_key`); those of the kept rows are added.
         held_out: test questions that must not be repeated.
     """
-    previous = set() if previous is None else previous
-    kept, counts = [], Counter()
+    kept, rejected = [], Counter()
     for entry, reply in zip(plan, replies):
         if reply is None:
-            counts["not answered"] += 1
+            rejected["not answered"] += 1
             continue
-        parsed = parse_generation(reply)
-        reason = reject_reason(
-            parsed, entry["seed_questions"], previous=previous, held_out=held_out
-        )
-        counts[reason or "kept"] += 1
-        if reason is None:
-            previous.add(question_key(parsed.question))
-            row = {"question": parsed.question, "answer": parsed.answer, "final": parsed.final}
-            provenance = {name: entry[name] for name in COLUMNS if name in entry}
-            kept.append({**row, **provenance, "teacher": teacher, "status": parsed.status})
-    return kept, counts
+        parsed, seeds = parse_generation(reply), entry["seed_questions"]
+        reason = reject_reason(parsed, seeds, previous=previous, held_out=held_out)
+        if reason:
+            rejected[reason] += 1
+            continue
+        previous.add(question_key(parsed.question))
+        found = {name: getattr(parsed, name) for name in (*DATA, "status")}
+        kept.append({**{name: entry.get(name) for name in SOURCE}, **found})
+    return kept, rejected
 
-# %% ../../nbs/12_synthesizer.ipynb #cf74d80f
-def choose_t(counts: np.ndarray, n: int, preset: EmbedSDGPreset) -> int:
-    """T for `n` pairs: the smallest that flags enough sparse regions; for dense ones the largest,
-    since they are those with T points or more."""
-    if preset.threshold:
-        return preset.threshold
-    if preset.where == "sparse":
-        return choose_threshold(counts, n, passes=preset.passes)
-    usable = np.sort(counts[counts >= 2])[::-1]
-    needed = -(-2 * n // preset.passes)
-    return int(usable[min(needed, len(usable)) - 1]) if len(usable) else 2
-
-# %% ../../nbs/12_synthesizer.ipynb #de59953a
-class SeedMap:
-    """A data set on the map that a student's own embeddings draw, and pairs of seeds from it.
-
-    Attributes:
-        questions, answers: the real data, n of each.
-        points: their places, `(n, K)`; grid, counts: the windows and what they hold.
-    """
-
-    def __init__(self, lm, preset: EmbedSDGPreset, questions, answers, *, seed: int = 0):
-        self.lm, self.preset = lm, preset
-        self.questions, self.answers = list(questions), list(answers)
-        self.reducer = Reducer(preset.reducer, preset.k, seed=seed)
-        vectors = embed_texts(lm, self.questions, weights=preset.weights)
-        self.points = self.reducer.fit_transform(vectors)
-        self._count()
-
-    def _count(self) -> None:
-        self.grid = Grid.fit(self.points, self.preset.windows)
-        self.counts = count_windows(self.points, self.grid)
-
-    def place(self, texts: Sequence[str]) -> np.ndarray:
-        """Where other texts lie on the map, `(len(texts), K)`."""
-        return self.reducer.transform(
-            embed_texts(self.lm, list(texts), weights=self.preset.weights)
-        )
-
-    def threshold(self, n: int) -> int | None:
-        """T: the preset's, or one that flags enough regions for `n` pairs (`choose_t`)."""
-        return None if self.preset.where == "random" else choose_t(self.counts, n, self.preset)
-
-    def pairs(self, n: int, seed: int, threshold: int | None = None) -> list[SeedPair]:
-        """`n` pairs of seeds: from thin regions, from dense ones, or anywhere (`where`).
-
-        A chosen T that turns out too strict for `n` pairs is loosened step by step; the preset's
-        is kept, and too few pairs are then a ValueError.
-        """
-        if self.preset.where == "random":
-            return random_pairs(len(self.questions), n, seed, self.questions)
-        sparse = self.preset.where == "sparse"
-        threshold = threshold or self.threshold(n)
-        while True:
-            choose = sparse_regions if sparse else dense_regions
-            regions = choose(self.counts, self.grid, threshold, seed=seed)
-            try:
-                return self._select(regions, n, seed)
-            except ValueError:
-                last = threshold > self.counts.max() if sparse else threshold <= 2
-                if last or self.preset.threshold:
-                    raise
-                threshold += 1 if sparse else -1
-
-    def _select(self, regions, n: int, seed: int) -> list[SeedPair]:
-        uses = self.preset.max_uses
-        return select_pairs(self.points, regions, n, seed=seed, texts=self.questions, max_uses=uses)
-
-# %% ../../nbs/12_synthesizer.ipynb #e0af75ec
-def pack_map(seed_map: SeedMap) -> Files:
-    """The files of a map: reducer, points and texts."""
-    texts = zip(seed_map.questions, seed_map.answers)
-    return {
-        "points.safetensors": array_bytes(points=seed_map.points),
-        "real.jsonl": row_bytes({"question": q, "answer": a} for q, a in texts),
-        **under("reducer", seed_map.reducer.pack()),
-    }
-
-
-def unpack_map(read: Read, lm, preset: EmbedSDGPreset) -> SeedMap:
-    """The map that `pack_map` packed, without embedding anything again."""
-    seed_map = SeedMap.__new__(SeedMap)
-    rows = read_rows(read("real.jsonl"))
-    seed_map.lm, seed_map.preset = lm, preset
-    seed_map.questions = [row["question"] for row in rows]
-    seed_map.answers = [row["answer"] for row in rows]
-    seed_map.reducer = Reducer.unpack(inside(read, "reducer"))
-    seed_map.points = read_arrays(read("points.safetensors"))["points"]
-    seed_map._count()
-    return seed_map
-
-# %% ../../nbs/12_synthesizer.ipynb #2a6855bc
-def decode_what_fits(
-    lm, blocks: Sequence, template: str | None = None, *, probes: Sequence[str] = (), **scaling
-) -> list[str | None]:
-    """A sketch of every block that fits the context with its prompt and its copy, else None.
-
-    Of the paper's four example copies, as many are shown as the context has room for. A `template`
-    of the user's, with `{text}`, stands as it is. A few `probes`, texts like those of the blocks,
-    are copied first with the blocks' `scaling` (weights, rescale), see `warn_of_lost`.
-    """
-    kit = "embedded" if lm.is_embedded else "paper"
-    forms = [decode_prompt(SHOTS[:count], form=kit) for count in range(len(SHOTS), 0, -1)]
-    if template is not None:
-        forms = [tuple(fill(part) for part in template.split("{text}"))]
-    longest = max(len(block) for block in blocks)
-    for form in forms:
-        prompt = sum(map(len, lm.token_ids(list(form))))
-        if prompt + 2 * longest < lm.context:
-            break
-    fits = [i for i, block in enumerate(blocks) if prompt + 2 * len(block) < lm.context]
-    found: list[str | None] = [None] * len(blocks)
-    if len(fits) < len(blocks):
-        _log.warning("%d of %d blocks are too long to decode", len(blocks) - len(fits), len(blocks))
-    if fits:
-        warn_of_lost(lm, probes, form=form, **scaling)
-        decoded = decode(lm, [blocks[i] for i in fits], form=form)
-        for i, sketch in zip(fits, decoded):
-            found[i] = sketch.text
-    return found
-
-
-def sketches(
-    seed_map: SeedMap, pairs: Sequence[SeedPair], template: str | None = None
-) -> list[str | None]:
-    """One sketch per pair as the preset says: decoded, nearest tokens, or None."""
-    preset = seed_map.preset
-    if preset.sketch == "skip" or preset.seeds == 1:
-        return [None] * len(pairs)
-    firsts = [seed_map.questions[pair.a] for pair in pairs]
-    seconds = [seed_map.questions[pair.b] for pair in pairs]
-    scaling = {"weights": preset.weights, "rescale": preset.rescale}
-    blocks = interpolate(seed_map.lm, firsts, seconds, pad=preset.pad, **scaling)
-    if preset.sketch == "nearest":
-        return [nearest_tokens(seed_map.lm, block) for block in blocks]
-    probes = seed_map.questions[:8]
-    return decode_what_fits(seed_map.lm, blocks, template, probes=probes, **scaling)
-
-# %% ../../nbs/12_synthesizer.ipynb #a10fc502
-def ask(teacher, plan: Sequence[Mapping], checkpoint, progress: bool) -> list[teachers.Reply]:
-    """Clean replies to the plan's prompts; those on file are not asked for again."""
-    with teachers.answer_log(checkpoint) as log:
-        prompts = [entry["prompt"] for entry in plan]
-        return teachers.ask(teacher, prompts, log=log, progress=progress)
-
-# %% ../../nbs/12_synthesizer.ipynb #2afd592a
-def as_rows(rows: Sequence[Mapping]):
-    """Synthetic rows as a `datasets.Dataset` with the columns of `COLUMNS`."""
-    from datasets import Dataset
-
-    return Dataset.from_dict({name: [row[name] for row in rows] for name in COLUMNS})
-
-
-def without_long(lm, rows):
-    """The rows whose question fits the model's context; how many did not is logged."""
-    lengths = [len(ids) for ids in lm.token_ids(list(rows["question"]), special=True)]
-    fits = [i for i, length in enumerate(lengths) if length < lm.context]
-    if len(fits) < len(lengths):
-        out = len(lengths) - len(fits)
-        _log.warning("%d of %d questions exceed %d tokens: left out", out, len(rows), lm.context)
-    return rows.select(fits)
-
-# %% ../../nbs/12_synthesizer.ipynb #4dff1a01
-class PlannedMethod:
-    """A method that plans its prompts, has a teacher answer them, and keeps what passes the filter.
-
-    It needs `map`, `plan`, `preset`, `teacher` and `seed`; `EmbedSDG` below has them.
-    """
-
-    def sample(
-        self,
-        n: int,
-        seed: int | None = None,
-        *,
-        held_out: HeldOut | None = None,
-        checkpoint: str | Path | None = None,
-        progress: bool = False,
-    ):
-        """`n` synthetic rows as a `datasets.Dataset`, with the columns of `COLUMNS`.
-
-        Fewer rows, with a warning in the log, when `max_rounds` rounds did not give `n`.
-
-        Args:
-            n: rows wanted.
-            seed: of the choice of seeds; None is that of the constructor.
-            held_out: test questions that must not be repeated.
-            checkpoint: a JSONL file of answers; one that exists is read first, so that an
-                interrupted call continues where it stopped.
-            progress: show bars.
-
-        Raises:
-            ValueError: not fitted, no teacher, or n < 1.
-            TypeError, TeacherError: see `synthkit.teacher.replies.ask`.
-        """
-        if self.teacher is None:
-            raise ValueError("no teacher: give one, or use export_prompts and import_answers")
-        n = as_count(n)
-        threshold, name = self.map.threshold(n), teachers.teacher_name(self.teacher)
-        previous = {question_key(question) for question in self.map.questions}
-        rows, self.report, asked = [], Counter(), 0
-        for _ in range(self.preset.max_rounds):
-            plan = self.plan(n - len(rows), seed, threshold=threshold, skip=asked)
-            asked += len(plan)
-            replies = ask(self.teacher, plan, checkpoint, progress)
-            kept, counts = finish(plan, replies, teacher=name, previous=previous, held_out=held_out)
-            rows += kept
-            self.report += counts
-            if len(rows) == n:
-                break
-        else:
-            _log.warning("%d of %d rows after %d replies: %s", len(rows), n, asked, self.report)
-        return as_rows(rows)
-
-    def export_prompts(self, n: int, path: str | Path, seed: int | None = None) -> None:
-        """Write `n` prompts with their provenance as JSONL, for any model or person to answer."""
-        write_jsonl(path, [{"id": str(i), **row} for i, row in enumerate(self.plan(n, seed))])
+# %% ../../nbs/12_synthesizer.ipynb #9956d5dd
+def as_columns(rows: Sequence[Mapping], writer: str) -> tuple[dict[str, list], dict[str, Any]]:
+    """Columns of data, and columns of provenance, from rows of `filter_replies`."""
+    columns = {name: [row[name] for row in rows] for name in (*DATA, *SOURCE)}
+    data = {name: columns.pop(name) for name in DATA}
+    return data, {**columns, "model": writer}
 
 # %% ../../nbs/12_synthesizer.ipynb #fb09d873
-class EmbedSDG(PlannedMethod):
+class EmbedSDG(Synthesizer):
     """Synthetic questions and answers made where a student's data is thin (arXiv 2603.22294).
 
     Args:
         lm: the student model SM (a `synthkit.LM`); its embeddings and attention draw the map, and
             it decodes the sketches.
         teacher: TM, anything with `complete(prompts) -> list[str]`, a function of a prompt, an LM.
+        prompts: a mapping or a folder of prompts in the user's words, see `user_prompts`.
         preset: "fast", "study", "paper" or an `EmbedSDGPreset`.
         seed: of the map (t-SNE) and the default of `sample`.
-        prompts: a mapping or a folder of prompts in the user's words, see `user_prompts`.
-        changes: single values that replace those of the preset, for example `where="random"`.
+        options: single values that replace those of the preset, for example `where="random"`.
 
     Attributes:
         map: the `SeedMap` of the data it was fitted to.
@@ -455,38 +113,45 @@ class EmbedSDG(PlannedMethod):
             or an impossible value.
     """
 
-    def __init__(self, lm, teacher=None, *, preset="fast", seed=0, prompts=None, **changes):
-        self.lm, self.seed = as_model(lm, "EmbedSDG"), as_seed(seed)
+    presets = PRESETS
+    uses_validation = False
+
+    def __init__(
+        self, lm: Any = None, *, teacher: Any = None,
+        prompts: Mapping[str, str] | str | Path | None = None,
+        preset: Any = "fast", seed: int = 0, **options: Any,
+    ):  # fmt: skip
+        super().__init__(lm, preset=preset, seed=seed, **options)
         self.prompts = user_prompts(prompts)
         self.teacher = None if teacher is None else teachers.as_teacher(teacher)
-        self.preset = choose_preset(preset, PRESETS, changes, "EmbedSDG")
-        self.report: Counter[str] = Counter()
-
-    def fit(self, real, *, too_long: str = "error") -> EmbedSDG:
-        """Place every question of `real` (columns question, answer) on the map and count windows.
-
-        Args:
-            too_long: "skip" leaves out questions longer than the model's context, and logs how
-                many.
-
-        Raises:
-            ValueError: no rows, a missing column, an empty or missing text, or a question longer
-                than the model's context.
-        """
-        rows = as_dataset(real, "question", "answer")
-        if too_long == "skip":
-            rows = without_long(self.lm, rows)
-        self._map = SeedMap(self.lm, self.preset, rows["question"], rows["answer"], seed=self.seed)
-        return self
 
     @property
     def map(self) -> SeedMap:
-        if not hasattr(self, "_map"):
-            raise ValueError("not fitted yet: call fit(real) first")
-        return self._map
+        return self.fitted
 
-    def plan(self, n: int, seed: int | None = None, *, threshold=None, skip: int = 0) -> list[dict]:
-        """`n` prompts with their seeds, regions and sketches (see `make_plan`).
+    def fit(
+        self, data: Any, *, validation: Any = None, too_long: str = "error",
+        checkpoint: str | Path | None = None, progress: bool = False,
+    ) -> EmbedSDG:  # fmt: skip
+        """Place every question of `data` (columns question, answer) on the map; count windows.
+
+        Args:
+            too_long: "skip" leaves out questions longer than the model's context, with a warning.
+            validation, checkpoint, progress: see `Synthesizer.fit`.
+        """
+        return super().fit(
+            data, validation=validation, checkpoint=checkpoint, progress=progress, too_long=too_long
+        )
+
+    @classmethod
+    def load(cls, folder: str | Path, lm: Any = None, *, teacher: Any = None) -> EmbedSDG:
+        """A fitted method from `folder`, with its student and a teacher: see `Synthesizer.load`."""
+        return super().load(folder, lm, teacher=teacher)
+
+    def plan(
+        self, n: int, *, seed: int | None = None, threshold: int | None = None, skip: int = 0
+    ) -> list[dict]:
+        """At most `n` prompts with their seeds, regions and sketches (see `plan_prompts`).
 
         Args:
             threshold: T; None chooses it for `n` pairs.
@@ -494,60 +159,86 @@ class EmbedSDG(PlannedMethod):
         """
         seed = as_seed(seed, self.seed)
         pairs = self.map.pairs(n + skip, seed, threshold)[skip:]
-        return make_plan(
-            pairs, self.map.questions, self.map.answers,
-            sketches(self.map, pairs, self.prompts.get("decode")), self.preset.seeds, self.prompts,
+        sketches = self.map.sketches(pairs, self.prompts.get("decode"))
+        plan = plan_prompts(self.map, pairs, sketches, self.prompts)
+        return [{"seed": seed, **entry} for entry in plan]
+
+    def export_prompts(self, n: int, path: str | Path, *, seed: int | None = None) -> None:
+        """Write `n` prompts with their provenance as JSONL, for any model or person to answer."""
+        plan = self.plan(n, seed=seed)
+        write_jsonl(path, [{"id": str(i), **entry} for i, entry in enumerate(plan)])
+
+    def _read(self, data, too_long="error"):
+        rows = as_dataset(data, "question", "answer")
+        lengths = [len(ids) for ids in self.lm.token_ids(list(rows["question"]), special=True)]
+        rows = rows.select(self._fitting(lengths, self.lm.context - 1, too_long))
+        return list(rows["question"]), list(rows["answer"])
+
+    def _fit(self, material, validation, *, phases, progress):
+        return phases.phase(
+            "map", lambda: SeedMap.draw(self.lm, self.preset, *material, seed=self.seed),
+            SeedMap.pack, self._unpack_map,
         )  # fmt: skip
 
-    def save(self, folder: str | Path) -> Path:
-        """Save the fitted map and the settings in `folder`, whole or not at all; no model."""
-        return save_method(
-            folder, "EmbedSDG", self, pack_map(self.map), prompts=self.prompts
-        )  # fmt: skip
+    def _sample(self, n, *, seed, held_out, checkpoint, progress):
+        if self.teacher is None:
+            raise ValueError("no teacher: give one, or use export_prompts and import_answers")
+        previous = {question_key(question) for question in self.map.questions}
+        threshold, unwanted = self.map.threshold(n), as_held_out(held_out)
+        rows, asked = [], 0
+        with teachers.answer_log(checkpoint) as log:
+            for _ in range(self.preset.max_rounds):
+                wanted = n - len(rows)
+                plan = self.plan(wanted, seed=seed, threshold=threshold, skip=asked)
+                asked += len(plan)
+                prompts = [entry["prompt"] for entry in plan]
+                replies = teachers.ask(self.teacher, prompts, log=log, progress=progress)
+                kept, rejected = filter_replies(plan, replies, previous, unwanted)
+                rows += kept
+                self.report.rejected += rejected
+                if len(plan) < wanted:
+                    self.report.rejected["no pair of seeds left"] += wanted - len(plan)
+                if len(plan) < wanted or len(rows) == n:
+                    break
+        self.report.facts |= {"threshold": threshold, "prompts": asked}
+        return as_columns(rows, teachers.teacher_name(self.teacher))
 
-    @classmethod
-    def load(cls, folder: str | Path, lm, teacher=None) -> EmbedSDG:
-        """A fitted method from `folder`.
+    def _pack(self, state):
+        return state.pack(), {"prompts": self.prompts}
 
-        Raises:
-            FileNotFoundError: the folder holds no save.
-            ValueError: it holds something else, a newer format or a damaged file, or the method
-                was fitted with another model (both are named).
-        """
-        saved = open_method(folder, "EmbedSDG", lm)
-        preset = EmbedSDGPreset(**saved.facts["preset"])
-        same = {"seed": saved.facts["seed"], "prompts": saved.facts["prompts"]}
-        method = cls(lm, teacher, preset=preset, **same)
-        method._map = unpack_map(saved.read, lm, preset)
-        return method
+    def _unpack(self, saved):
+        self.prompts = saved.facts["prompts"]
+        return self._unpack_map(saved)
+
+    def _unpack_map(self, saved):
+        return SeedMap.unpack(saved.read, self.lm, self.preset)
+
+    def _about(self, state):
+        return f"{len(state.questions)} questions"
 
 # %% ../../nbs/12_synthesizer.ipynb #726e09b9
 def import_answers(
-    prompts: str | Path,
-    answers: str | Path,
-    *,
-    teacher: str = "imported",
-    held_out: HeldOut | None = None,
-):
+    prompts: str | Path, answers: str | Path, *, teacher: str = "imported", held_out: Any = None
+) -> tuple[Dataset, Report]:
     """Rows from a file of exported prompts and a file of answers to them.
 
     Args:
         prompts: what `EmbedSDG.export_prompts` wrote.
         answers: JSONL rows `{id, answer}` (or `{prompt_sha, answer}`), in any order; prompts
             without an answer are counted and left out.
+        teacher: the name of who answered, for the column `model`.
+        held_out: test questions that must not be repeated.
 
     Returns:
-        The kept rows as a `datasets.Dataset` with the columns of `COLUMNS`, and the counts of how
-        every prompt ended.
+        Rows with the columns of `EmbedSDG.sample`, and a report of why the others are missing.
 
     Raises:
         ValueError: an answer to a prompt that is not in the file, or two answers to one.
     """
-    from synthkit.teacher import import_answers as read_answers
-
     plan = read_jsonl(prompts)
-    replies = read_answers(
-        answers, [entry["prompt"] for entry in plan], ids=[entry["id"] for entry in plan]
-    )
-    rows, counts = finish(plan, replies, teacher=teacher, held_out=held_out)
-    return as_rows(rows), counts
+    texts, ids = ([entry[name] for entry in plan] for name in ("prompt", "id"))
+    replies = answer_files.import_answers(answers, texts, ids=ids)
+    rows, rejected = filter_replies(plan, replies, set(), as_held_out(held_out))
+    data, source = as_columns(rows, teacher)
+    report = Report("EmbedSDG", "import_answers", len(plan), len(rows), rejected)
+    return with_provenance(data, {"method": "EmbedSDG", **source}), report

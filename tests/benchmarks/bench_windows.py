@@ -13,7 +13,8 @@ from time import perf_counter
 
 import numpy as np
 
-from synthkit.embedsdg.sparsity import Grid, count_windows
+from synthkit.embedsdg.grid import Grid
+from synthkit.embedsdg.sparsity import count_windows
 
 
 def cloud(n: int, n_axes: int, seed: int = 0) -> np.ndarray:

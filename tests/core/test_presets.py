@@ -12,7 +12,7 @@ from synthkit.core.presets import choose_preset
 from synthkit.difflm.autoencoder import AutoencoderPreset
 from synthkit.difflm.diffusion import DiffusionPreset
 from synthkit.difflm.synthesizer import PRESETS as DIFFLM
-from synthkit.embedsdg.synthesizer import PRESETS as EMBEDSDG
+from synthkit.embedsdg.presets import PRESETS as EMBEDSDG
 from synthkit.softsrv.synthesizer import PRESETS as SOFTSRV
 from synthkit.spa.presets import PRESETS as SPA
 from synthkit.synalign.synthesizer import PRESETS as SYNALIGN

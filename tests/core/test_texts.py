@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from synthkit.core.texts import count_words, same_key
 from synthkit.embed.encoders import TfidfEmbedder
-from synthkit.embedsdg.prompts import jaccard
+from synthkit.embedsdg.replies import jaccard
 from synthkit.evaluation.contamination import HeldOut, masked, question_key
 from synthkit.evaluation.diversity import unique_fraction
 from synthkit.evaluation.report import evaluate

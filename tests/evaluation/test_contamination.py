@@ -43,12 +43,6 @@ def test_bad_arguments_are_refused():
         HeldOut(TEXT)
 
 
-def test_embedsdg_still_offers_the_names():
-    from synthkit.embedsdg import prompts
-
-    assert prompts.HeldOut is HeldOut and prompts.question_key is question_key
-
-
 def test_masks():
     assert masked("Ana buys 12 books at 3.50 each.") == masked("ana buys 7 books  at 4 each.")
     assert masked("Ana buys 12 books.") != masked("Ben buys 12 books.")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synthkit.embedsdg.prompts import question_key
+from synthkit.evaluation.contamination import question_key
 from synthkit.studies.embedsdg import experiment as E
 from synthkit.studies.embedsdg import report as R
 from synthkit.studies.registry import load_study

@@ -49,8 +49,8 @@ def test_map_seeds_sketches_prompts_and_answers(student, questions, tmp_path):
     ]
     write_jsonl(tmp_path / "answers.jsonl", answers)
     with pytest.warns(UserWarning, match="2"):
-        rows, counts = import_answers(tmp_path / "prompts.jsonl", tmp_path / "answers.jsonl")
-    assert counts["not answered"] == 2 and counts["kept"] == len(rows) >= 8
+        rows, report = import_answers(tmp_path / "prompts.jsonl", tmp_path / "answers.jsonl")
+    assert report.rejected["not answered"] == 2 and report.delivered == len(rows) >= 8
     assert all(row["answer"].endswith("#### 7") for row in rows)
 
 

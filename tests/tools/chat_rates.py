@@ -11,7 +11,8 @@ from collections import Counter
 from time import perf_counter
 
 from synthkit import load_lm, load_world
-from synthkit.embedsdg.prompts import generation_prompt, parse_generation
+from synthkit.embedsdg.prompts import generation_prompt
+from synthkit.embedsdg.replies import parse_generation
 from synthkit.synalign.attributes import SURFACE
 from synthkit.teacher import LMTeacher, ask
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.intervals import permutation_spearman
-from ...embedsdg.sparsity import Grid, _finite
+from ...embedsdg.grid import Grid, as_points
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def density_accuracy(
     Raises ValueError for unequal lengths, fewer test points than bins, and for a density or a
     correctness that is the same everywhere.
     """
-    points = _finite(points)
+    points = as_points(points)
     density, correct = np.asarray(density, float), np.asarray(correct, float)
     lengths = {len(density), len(correct), len(points), len(points if groups is None else groups)}
     if len(lengths) > 1 or len(points) < max(bins, 4):

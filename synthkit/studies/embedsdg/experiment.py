@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ...embedsdg.prompts import HeldOut, question_key
 from ...embedsdg.sparsity import density_at
 from ...embedsdg.synthesizer import EmbedSDG
+from ...evaluation.contamination import HeldOut, question_key
 from ...lm.finetune import FinetunePreset, accuracy, finetune
 from ...worlds.math import MathWorld, read_question
 from ..study import Case, Trial, Unit
@@ -183,15 +183,15 @@ def make_rows(trial: MathTrial, arm: str) -> tuple[list[dict], dict[str, float]]
         families = [row["family"] for row in rows]
     else:
         tests = [row["question"] for row in (*data.balanced, *data.alike)]
+        teacher = data.world.teacher(seed=seed)
         source = EmbedSDG(
-            trial.student, data.world.teacher(seed=seed), preset=preset.method, seed=seed,
-            **ARMS[arm],
-        ).fit(data.real)  # fmt: skip
+            trial.student, teacher=teacher, preset=preset.method, seed=seed, **ARMS[arm]
+        ).fit(data.real)
         rows = list(source.sample(preset.n_synthetic, held_out=HeldOut(tests, n=None)))
         families = [read_question(row["question"]).family for row in rows]
         seeds = [data.real[i]["family"] for row in rows for i in row["seeds"]]
         found["rare share of seeds"] = np.mean([family in data.rare for family in seeds])
-        found["share of replies rejected"] = 1 - len(rows) / sum(source.report.values())
+        found["share of replies rejected"] = 1 - len(rows) / source.report.facts["prompts"]
         if ARMS[arm]["sketch"] == "decode":
             well = [read_question(row["sketch"]) is not None for row in rows]
             found["share of sketches well formed"] = np.mean(well)
