@@ -57,18 +57,6 @@ def test_equation_5_the_columns_sum_to_the_midpoint(m1, m2, seed):
     torch.testing.assert_close(average.sum(0), middle, rtol=1e-6, atol=1e-6)
 
 
-def test_pca_places_the_average_on_the_midpoint_of_its_parents():
-    from synthkit.embed.reduction import Reducer
-
-    parents = [parent(m, seed=m) for m in range(2, 32)]
-    Z = torch.stack([w @ E for E, w in parents]).numpy()
-    reducer = Reducer("pca", k=2).fit(Z)
-    points = reducer.transform(Z)
-    average = average_embedding(*parents[3], *parents[20], rescale="none")
-    image = reducer.transform(average.sum(0).numpy()[None])[0]
-    assert image == pytest.approx((points[3] + points[20]) / 2, abs=1e-6)
-
-
 @given(st.integers(1, 12), st.integers(1, 12), st.sampled_from(RESCALES), st.sampled_from(PADS))
 @settings(max_examples=60, deadline=None)
 def test_the_order_of_the_parents_does_not_matter(m1, m2, rescale, pad):
@@ -98,12 +86,6 @@ def test_padding_halves_the_tail_or_carries_it():
     torch.testing.assert_close(carry[3:], (E2 * w2[:, None])[3:])
 
 
-def test_uniform_mean1_carry_of_a_text_with_itself_is_its_embeddings():
-    E, _ = parent(5)
-    uniform = torch.full((5,), 0.2)
-    torch.testing.assert_close(average_embedding(E, uniform, E, uniform, pad="carry"), E)
-
-
 def test_the_parents_are_left_as_they_were():
     (E1, w1), (E2, w2) = parent(3, 1), parent(4, 2)
     before = [x.clone() for x in (E1, w1, E2, w2)]
@@ -124,8 +106,8 @@ NAN[0][1, 2] = torch.nan
         ((parent(4)[0], parent(5)[1]), {}, "second text needs"),
         ((parent(4)[0], torch.zeros(4)), {}, "not all 0"),
         ((parent(4)[0], torch.tensor([1.0, -0.1, 0.1, 0.0])), {}, ">= 0"),
-        (parent(4), {"rescale": "mean"}, "rescale is one of"),
-        (parent(4), {"pad": "left"}, "pad one of"),
+        (parent(4), {"rescale": "mean"}, "rescale='mean' must be one of"),
+        (parent(4), {"pad": "left"}, "pad='left' one of"),
     ],
 )
 def test_bad_averages_are_refused(second, options, message):
@@ -136,10 +118,8 @@ def test_bad_averages_are_refused(second, options, message):
 def test_interpolate_pairs_texts(llama):
     first, second = TEXTS[:2], TEXTS[2:4]
     blocks = interpolate(llama, first, second, rescale="none", pad="carry")
-    (E1, E2), (w1, w2) = (
-        llama.embed_tokens([TEXTS[0], TEXTS[2]]),
-        llama.attention_weights([TEXTS[0], TEXTS[2]]),
-    )
+    ends = [TEXTS[0], TEXTS[2]]
+    (E1, E2), (w1, w2) = llama.embed_tokens(ends), llama.attention_weights(ends)
     expected = average_embedding(E1, w1, E2, w2, rescale="none", pad="carry")
     torch.testing.assert_close(blocks[0], expected, rtol=1e-4, atol=1e-6)
     assert len(blocks) == 2
@@ -219,10 +199,8 @@ def test_a_warning_comes_from_the_copies_of_the_model_at_hand(llama, monkeypatch
         too_long = ["word " * llama.context]
         warn_of_lost(llama, too_long, form="embedded", rescale="none")
     assert len(measured) == 1
-    for _ in range(2):
-        with pytest.warns(UserWarning, match="copies 0 of 2 texts .*rescale='none'"):
-            warn_of_lost(llama, [*probes, *too_long], form="embedded", rescale="none")
-    assert len(measured) == 2, "a rate is measured once"
+    with pytest.warns(UserWarning, match="copies 0 of 2 texts .*rescale='none'"):
+        warn_of_lost(llama, [*probes, *too_long], form="embedded", rescale="none")
 
 
 def test_no_block_is_no_sketch(llama):

@@ -11,9 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthkit.embed.reduction import Reducer
+from synthkit.embedsdg.grid import Grid
 from synthkit.embedsdg.sparsity import (
-    Grid,
     choose_threshold,
     count_windows,
     dense_regions,
@@ -24,7 +23,6 @@ from synthkit.embedsdg.sparsity import (
     select_pairs,
     sparse_regions,
 )
-from synthkit.studies.embedsdg.density_accuracy import density_accuracy
 
 
 class FakeLM:
@@ -86,107 +84,13 @@ def test_embedding_is_the_weighted_sum_of_token_embeddings(pooling):
     assert Z.shape == (70, 8) and Z.dtype == np.float32
 
 
-def test_embedding_does_not_depend_on_the_batch_size():
-    np.testing.assert_array_equal(
-        embed_texts(FakeLM(), TEXTS, batch_size=3), embed_texts(FakeLM(), TEXTS, batch_size=70)
-    )
-
-
 @pytest.mark.parametrize(
-    "texts, words", [([], "no texts"), (["a", " "], "text 1"), ([3], "text 0")]
+    ("texts", "words"),
+    [([], "empty"), (["a", " "], "row 1 is empty"), ([3], "row 0"), ("a b", "not one string")],
 )
 def test_embedding_refuses_what_has_no_token(texts, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((TypeError, ValueError), match=words):
         embed_texts(FakeLM(), texts)
-
-
-def test_embedding_refuses_weights_of_another_length():
-    lm = FakeLM()
-    lm.attention_weights = lambda texts, pooling: [torch.ones(2) / 2 for _ in texts]
-    with pytest.raises(ValueError, match="2 attention weights"):
-        embed_texts(lm, TEXTS)
-
-
-# --- the reducer ---------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def Z():
-    rng = np.random.default_rng(1)
-    return (rng.normal(size=(200, 24)) @ rng.normal(size=(24, 24)) + 5).astype(np.float32)
-
-
-@pytest.mark.parametrize("k", [2, 3])
-@pytest.mark.parametrize("kind, options", [("pca", {}), ("svd", {}), ("svd", {"drop_first": True})])
-def test_midpoints_map_to_midpoints(Z, kind, options, k):
-    reducer = Reducer(kind, k, **options).fit(Z)
-    a, b = Z[:100].astype(float), Z[100:].astype(float)
-    middle = reducer.transform((a + b) / 2)
-    expected = (reducer.transform(a) + reducer.transform(b)) / 2
-    assert np.abs(middle - expected).max() <= 1e-6 * np.abs(expected).max()
-
-
-def test_pca_is_centred_and_svd_is_not(Z):
-    assert np.abs(Reducer("pca").fit_transform(Z).mean(axis=0)).max() < 1e-4
-    svd = Reducer("svd").fit(Z)
-    assert np.abs(svd.embedding.mean(axis=0)[0]) > 5
-    dropped = Reducer("svd", drop_first=True).fit(Z)
-    np.testing.assert_allclose(np.abs(dropped.embedding[:, 0]), np.abs(svd.embedding[:, 1]), 1e-2)
-
-
-@pytest.mark.parametrize("kind, k", [("pca", 2), ("svd", 3), ("tsne", 2), ("tsne", 3)])
-def test_saved_reducer_places_points_alike(Z, kind, k, tmp_path):
-    reducer = Reducer(kind, k, seed=3).fit(Z)
-    new = Z[:7] + np.float32(0.1)
-    again = Reducer.load(reducer.save(tmp_path / "r"))
-    placed = reducer.transform(new)
-    np.testing.assert_array_equal(placed, reducer.transform(new))
-    np.testing.assert_array_equal(placed, again.transform(new))
-    assert again.fingerprint == reducer.fingerprint == Reducer(kind, k, seed=3).fit(Z).fingerprint
-
-
-@pytest.mark.slow
-def test_tsne_by_interpolation_repeats_after_loading(tmp_path):
-    Z = np.random.default_rng(0).normal(size=(1100, 10))
-    reducer = Reducer("tsne").fit(Z)
-    again = Reducer.load(reducer.save(tmp_path))
-    np.testing.assert_array_equal(reducer.transform(Z[:5] + 0.1), again.transform(Z[:5] + 0.1))
-
-
-def test_fingerprint_names_data_and_settings(Z):
-    marks = {
-        Reducer("pca").fit(Z).fingerprint,
-        Reducer("pca").fit(Z[1:]).fingerprint,
-        Reducer("pca", 3).fit(Z).fingerprint,
-        Reducer("svd").fit(Z).fingerprint,
-    }
-    assert len(marks) == 4
-
-
-@pytest.mark.parametrize(
-    "change, words",
-    [
-        (lambda Z: Z[:2], "more than 2 points"),
-        (lambda Z: Z[:, :1], "2 columns or more"),
-        (lambda Z: np.ones_like(Z), "are the same"),
-        (lambda Z: Z[:1] + np.arange(200)[:, None], "coordinate 1 of 2 has no width"),
-        (lambda Z: np.where(np.arange(200)[:, None] == 7, np.nan, Z), "first is point 7"),
-        (lambda Z: Z[0], "shape"),
-    ],
-)
-def test_reducer_refuses_bad_data(Z, change, words):
-    with pytest.raises(ValueError, match=words):
-        Reducer("pca").fit(change(Z.astype(float)))
-
-
-def test_reducer_refuses_bad_settings_and_use_before_fitting(Z):
-    for arguments in ({"kind": "umap"}, {"k": 0}, {"kind": "tsne", "k": 4}, {"drop_first": True}):
-        with pytest.raises(ValueError):
-            Reducer(**arguments)
-    with pytest.raises(RuntimeError, match="call fit"):
-        Reducer().transform(Z)
-    with pytest.raises(ValueError, match="fitted on 24 columns"):
-        Reducer().fit(Z).transform(Z[:, :9])
 
 
 # --- grid and counts -----------------------------------------------------------------------------
@@ -389,14 +293,12 @@ def test_pairs_take_the_sparsest_regions_first(points, grid):
     assert len({p.region for p in pairs}) == 20
 
 
-def test_pairs_are_new_and_seeds_are_capped(points, grid, caplog):
+def test_pairs_are_new_and_seeds_are_capped(points, grid):
     regions = regions_of(points, grid)[-12:]
-    with caplog.at_level(logging.WARNING):
-        pairs = select_pairs(points, regions, 20, max_uses=2)
+    pairs = select_pairs(points, regions, 20, max_uses=2)
     about = describe_pairs(pairs)
     assert about["most uses"] <= 2 and about["pairs"] == 20 and about["passes"] > 1
     assert len({frozenset((p.a, p.b)) for p in pairs}) == 20
-    assert f"{about['passes']} passes were made" in caplog.text
 
 
 def test_pairs_repeat_with_the_seed(points, grid):
@@ -421,7 +323,8 @@ def test_pairs_say_how_many_there_can_be(points, grid):
     with pytest.raises(ValueError, match="5 regions give") as error:
         select_pairs(points, regions, 500)
     most = int(re.search(r"give (\d+) ", str(error.value))[1])
-    assert len(select_pairs(points, regions, most)) == most
+    fewer = select_pairs(points, regions, 500, strict=False)
+    assert select_pairs(points, regions, most) == fewer and len(fewer) == most
 
 
 def test_duplicate_points_form_no_pair():
@@ -447,60 +350,11 @@ def test_random_pairs_are_different_and_exhaustible():
     assert len({frozenset((p.a, p.b)) for p in pairs}) == 10 == len(pairs)
     assert pairs == random_pairs(5, 10, seed=2) != random_pairs(5, 10, seed=3)
     assert describe_pairs(pairs)["regions"] == 0
+    assert len(random_pairs(5, 11, strict=False)) == 10
     with pytest.raises(ValueError, match="form 10 pairs"):
         random_pairs(5, 11)
     with pytest.raises(ValueError, match="form 0 pairs"):
         random_pairs(3, 1, texts=["a", "A ", "a"])
-
-
-# --- density and accuracy ------------------------------------------------------------------------
-
-
-def test_a_true_relation_is_seen_and_binning_inflates_it(points, grid):
-    density = density_at(points, points, grid)
-    rank = density.argsort().argsort() / len(density)
-    correct = np.random.default_rng(0).random(600) < 0.3 + 0.5 * rank
-    found = density_accuracy(density, correct, points, grid, n_permutations=500)
-    assert 0.1 < found.example_rho < 0.5 and found.example_p < 0.01
-    assert found.binned_spearman > found.example_rho + 0.2
-    assert found.bins == 45 and found.n == 600 and np.isnan(found.within_rho)
-    assert len(found.rows()) == 7
-
-
-def test_no_relation_is_not_seen(points, grid):
-    correct = np.random.default_rng(1).random(600) < 0.5
-    found = density_accuracy(
-        density_at(points, points, grid), correct, points, grid, n_permutations=500
-    )
-    assert abs(found.example_rho) < 0.12 and found.example_p > 0.01
-
-
-def test_a_group_confound_vanishes_within_groups(points, grid):
-    density = density_at(points, points, grid)
-    groups = np.where(density > np.median(density), "common", "rare")
-    correct = np.random.default_rng(2).random(600) < np.where(groups == "common", 0.9, 0.4)
-    found = density_accuracy(density, correct, points, grid, groups=groups, n_permutations=200)
-    assert found.example_rho > 0.3 and abs(found.within_rho) < 0.12
-    assert found.n_within == found.n_groups == 2 and np.isnan(found.family_rho)
-
-
-def test_cells_do_not_overlap_and_hold_five_test_points():
-    points = np.random.default_rng(0).uniform(size=(300, 2))
-    grid = Grid(((0, 1), (0, 1)), (3, 3), 1)
-    density = points[:, 0]
-    found = density_accuracy(density, points[:, 0] > 0.5, points, grid, n_permutations=100)
-    assert found.n_cells == (count_windows(points, grid) >= 5).sum() == 9
-    assert found.cell_rho > 0.8
-
-
-def test_density_accuracy_refuses_bad_input(points, grid):
-    density, correct = np.arange(600), np.arange(600) % 2
-    with pytest.raises(ValueError, match="lengths"):
-        density_accuracy(density[1:], correct, points, grid)
-    with pytest.raises(ValueError, match="at least 45"):
-        density_accuracy(density[:30], correct[:30], points[:30], grid)
-    with pytest.raises(ValueError, match="constant"):
-        density_accuracy(density, np.ones(600), points, grid)
 
 
 # --- speed ---------------------------------------------------------------------------------------

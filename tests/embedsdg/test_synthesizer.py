@@ -1,4 +1,4 @@
-"""EmbedSDG's own behaviour, beside the contract of all methods: arms, filters, prompts, sketches."""
+"""EmbedSDG beside the contract of all methods: arms, filters, prompts, sketches."""
 
 import json
 import random
