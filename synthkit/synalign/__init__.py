@@ -2,6 +2,7 @@
 
 from .alignment import align, mmd2
 from .attributes import Attribute, Schema
-from .synthesizer import SynAlign, SynAlignPreset
+from .presets import SynAlignPreset
+from .synthesizer import SynAlign
 
 __all__ = ["Attribute", "Schema", "SynAlign", "SynAlignPreset", "align", "mmd2"]

@@ -5,52 +5,26 @@
 # %% ../../nbs/41_attributes.ipynb #fa79dc28
 from __future__ import annotations
 
-import json
-import random
 import re
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.files import sha256_text
 from ..core.intervals import Interval
-from ..core.texts import same_key
-from ..evaluation.text import distinct_n, exact_duplicates, rate, self_bleu, texts_of, words
-from ..teacher.base import FunctionTeacher, LMTeacher, Teacher, TeacherError
-from synthkit.teacher.replies import (
-    Reply,
-    answer_log,
-    as_teacher,
-    ask,
-    clean,
-    judge,
-    teacher_name,
-)
-from ..worlds.reviews import read_attributes
-from ..worlds.reviews_forms import VALUES
+from ..evaluation.text import distinct_n, exact_duplicates, rate, self_bleu, texts_of
+from .parsing import ParsedAnswer, Record, parse_record, plain
+from .session import TeacherSession
+from ..teacher.replies import Reply, answer_log, judge
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from synthkit.worlds.reviews import ReviewsWorld
-
-Record = dict[str, str]  # attribute -> value
-
 # %% auto #0
-__all__ = ['Record', 'REASONS', 'REVIEWS', 'BANDS', 'SURFACE', 'plain', 'Attribute', 'Reading', 'json_objects', 'parse_record',
-           'Schema', 'describe_prompt', 'checked_record', 'write_prompt', 'read_record', 'attribute_table', 'Calls',
-           'Descriptions', 'describe', 'asked', 'oracle', 'follows', 'write', 'usable', 'match', 'variety']
-
-# %% ../../nbs/41_attributes.ipynb #7a6ceee1
-def plain(value: Any) -> str:
-    """A name or value for comparison: no case, no quotes or marks around it, single spaces."""
-    return same_key(re.sub(r"[\s_-]+", " ", str(value)).strip(" \"'`*.,;:"))
+__all__ = ['Attribute', 'Schema', 'attribute_table', 'Descriptions', 'describe', 'follows', 'write', 'match', 'variety']
 
 # %% ../../nbs/41_attributes.ipynb #f2c82dd0
 @dataclass(frozen=True)
@@ -59,7 +33,7 @@ class Attribute:
 
     Attributes:
         name: the key in prompts and records.
-        values: the legal values, or None for free text.
+        values: the valid values, or None for free text.
         read: from a text to the value it shows, or None where that takes a judge. It raises
             ValueError for a text that shows none.
 
@@ -82,143 +56,16 @@ class Attribute:
         if not all(keys) or not keys or len(keys) < len(self.values):
             raise ValueError(f"{self.name}: give different values, or None; got {self.values}")
 
-    def legal(self, value: Any) -> str | None:
-        """The legal spelling of `value`, or None: free text counts as it is, if there is any."""
+    def canonical(self, value: Any) -> str | None:
+        """The valid spelling of `value`, or None: free text counts as it is, if there is any."""
         if self.values is None:
             return str(value).strip() or None
         return next((known for known in self.values if plain(known) == plain(value)), None)
 
-# %% ../../nbs/41_attributes.ipynb #6dc8eae8
-@dataclass(frozen=True)
-class Reading:
-    """What became of an answer.
-
-    Attributes:
-        record: attribute to value, or None when the answer cannot be used.
-        reason: then one of `REASONS`, else None.
-        detail: what was found, for a person to read.
-    """
-
-    record: Record | None
-    reason: str | None = None
-    detail: str = ""
-
-
-REASONS = (
-    "failed", "cut", "empty", "refused",  # what `synthkit.teacher.judge` says
-    "no record", "nested", "illegal", "two values", "missing",
-)  # fmt: skip
-
-# %% ../../nbs/41_attributes.ipynb #a04a21d2
-def json_objects(text: str) -> list[str]:
-    """The outermost `{...}` of a text, in order; one that is never closed runs to the end."""
-    found, depth, start = [], 0, 0
-    for sign in re.finditer(r'"(?:\\.|[^"\\\n])*"|[{}]', text):
-        if sign[0] == "{":
-            start = start if depth else sign.start()
-            depth += 1
-        elif sign[0] == "}" and depth:
-            depth -= 1
-            if not depth:
-                found.append(text[start : sign.end()])
-    return [*found, text[start:]] if depth else found
-
-# %% ../../nbs/41_attributes.ipynb #e9ce6ba9
-def _pairs(piece: str) -> list[tuple[str, Any]] | None:
-    """The (key, value) pairs of a JSON object, or None when it is none; objects become lists."""
-    for text in (piece, re.sub(r",\s*([}\]])", r"\1", piece)):
-        try:
-            return json.loads(text, object_pairs_hook=list, strict=False)
-        except (ValueError, RecursionError):
-            continue
-    return None
-
-# %% ../../nbs/41_attributes.ipynb #0bdc7156
-def _lines(text: str, names: Iterable[str]) -> list[tuple[str, Any]]:
-    """(name, value) wherever a known name is followed by a colon; a bracket counts as nested."""
-    every = sorted(names, key=len, reverse=True)
-    known = "|".join(r"[\s_-]+".join(map(re.escape, re.split(r"[\s_-]+", name))) for name in every)
-    marks = "[ \\t>*\\-(\"'`_#\\d.)]*"
-    key = re.compile(rf"(?im)(?:^|[{{,;|]){marks}({known})[\"'`*_)]*[ \t]*[:=][*_]*[ \t]*")
-    found = list(key.finditer(text))
-    pairs = []
-    for here, after in zip(found, [*found[1:], None]):
-        value = text[here.end() : after.start() if after else len(text)].split("\n")[0].strip()
-        if quoted := re.match(r"""(["'])(.*?)\1\s*(?:[,;|}\]]|$)""", value):
-            value = quoted[2]
-        elif text.rfind("{", 0, here.end()) > text.rfind("}", 0, here.end()):  # a broken object
-            value = re.split(r",\s*[\w\s\"'-]{1,40}:", value)[0]
-        nested = value.startswith(("{", "["))
-        pairs.append((here[1], [] if nested else value.strip("\"'`*,;{} \t|")))
-    return pairs
-
-# %% ../../nbs/41_attributes.ipynb #1bcbd674
-def _settled(pairs: Iterable[tuple[str, Any]], attributes: Sequence[Attribute]) -> Reading:
-    """The record that pairs make, or why they make none."""
-    known = {plain(attribute.name): attribute for attribute in attributes}
-    record: Record = {}
-    deep = None
-    for key, value in pairs:
-        attribute = known.get(plain(key))
-        if isinstance(value, list):
-            deep = deep or key
-        if attribute is None or (not isinstance(value, list) and _blank(value, attribute)):
-            continue
-        if isinstance(value, list):
-            return Reading(None, "nested", f"{attribute.name} holds an object or a list")
-        legal = attribute.legal(value)
-        if legal is None:
-            expected = ", ".join(attribute.values or ())
-            detail = f"{attribute.name} is {value!r}; legal: {expected}"
-            return Reading(None, "illegal", detail)
-        if record.setdefault(attribute.name, legal) != legal:
-            detail = f"{attribute.name} is {record[attribute.name]!r} and {legal!r}"
-            return Reading(None, "two values", detail)
-    missing = [attribute.name for attribute in attributes if attribute.name not in record]
-    if missing and deep:
-        return Reading(None, "nested", f"{deep} holds an object or a list; no {', '.join(missing)}")
-    if missing:
-        return Reading(None, "missing", f"no {', '.join(missing)}")
-    return Reading({attribute.name: record[attribute.name] for attribute in attributes})
-
-
-def _blank(value: Any, attribute: Attribute) -> bool:
-    """Whether a value says nothing: null, or a word for it that is not legal here."""
-    empty = value is None or plain(value) in ("", "null", "none", "n/a")
-    return empty and (attribute.values is None or attribute.legal(value) is None)
-
-# %% ../../nbs/41_attributes.ipynb #bd1b2e94
-def parse_record(answer: str, attributes: Sequence[Attribute]) -> Reading:
-    """A model's answer as a flat record of `attributes`, or the reason why it is none.
-
-    An answer that was cut off is of use if its record is whole.
-
-    Raises:
-        TypeError: the answer is not a str.
-    """
-    if not isinstance(answer, str):
-        raise TypeError(f"an answer must be a str, got {type(answer).__name__}")
-    text = re.sub(r"```\w*", "", clean(answer)).strip()
-    reason = judge(answer)
-    known = {plain(attribute.name) for attribute in attributes}
-    objects = [pairs for piece in json_objects(text) if (pairs := _pairs(piece))]
-    usable = [
-        pairs
-        for pairs in objects
-        if any(plain(key) in known or isinstance(value, list) for key, value in pairs)
-    ]
-    if not usable and (pairs := _lines(text, [attribute.name for attribute in attributes])):
-        usable = [pairs]
-    readings = [_settled(pairs, attributes) for pairs in usable]
-    whole = [reading for reading in readings if reading.record is not None]
-    found = f"no known key in {text[:60]!r}" if text else "the answer holds no text"
-    nothing = Reading(None, reason or "no record", found)
-    return (whole or ([] if reason else readings) or [nothing])[0]
-
 # %% ../../nbs/41_attributes.ipynb #7eeffac5
 @dataclass(frozen=True)
 class Schema:
-    """What a kind of text is described by: it makes both prompts and reads both answers.
+    """The attributes of a kind of text: a schema makes both prompts and reads both answers.
 
     Attributes:
         name: what one text is called.
@@ -249,161 +96,71 @@ class Schema:
         return tuple(attribute.name for attribute in self.attributes)
 
     @property
-    def is_observable(self) -> bool:
-        """Whether every attribute can be seen in a text without a judge."""
-        return all(attribute.read is not None for attribute in self.attributes)
+    def observable(self) -> tuple[str, ...]:
+        """The names of the attributes that can be seen in a text without a judge."""
+        return tuple(each.name for each in self.attributes if each.read is not None)
+
+    def attribute(self, name: str | None) -> Attribute | None:
+        """The attribute of that name, if there is one."""
+        return next((each for each in self.attributes if each.name == name), None)
 
     def describe_prompt(self, text: str) -> str:
-        """Call 1: the prompt that asks for the attributes of `text`."""
-        return describe_prompt(self, text)
+        """Call 1: the prompt that asks for the attributes of `text`. TypeError: it is no str."""
+        if not isinstance(text, str):
+            raise TypeError(f"a text to describe must be a str, got {type(text).__name__}")
+        listed = "\n".join(
+            f"- {each.name}: {'one of ' + ', '.join(each.values) if each.values else 'free text'}"
+            for each in self.attributes
+        )
+        # The list goes in first and the text last, so that nothing in the text is taken for a slot.
+        before, _, after = self.describe.replace("{attributes}", listed).partition("{text}")
+        return before + text + after
 
     def write_prompt(self, record: Mapping[str, str]) -> str:
         """Call 2: the prompt that asks for a text with these attributes; some may be left out."""
-        return write_prompt(self, record)
+        lines = "\n".join(f"{name}: {value}" for name, value in self.checked(record).items())
+        slot = "{record}" if lines else re.search(r"\{record\}\n?", self.write)[0]
+        before, _, after = self.write.partition(slot)
+        return before + lines + after
 
-    def parse(self, answer: str) -> Reading:
+    def parse(self, answer: str) -> ParsedAnswer:
         """The answer to call 1 as a record, or the reason why not (see `parse_record`)."""
         return parse_record(answer, self.attributes)
 
+    def checked(self, record: Mapping[str, str]) -> Record:
+        """The record in valid spelling and the schema's order.
+
+        Raises:
+            TypeError: not a mapping.
+            ValueError: an attribute that the schema does not have, or a value that is not valid.
+        """
+        if not isinstance(record, Mapping):
+            raise TypeError(f"a record maps attributes to values, got {type(record).__name__}")
+        for name, value in record.items():
+            if (attribute := self.attribute(name)) is None:
+                have = ", ".join(self.names)
+                raise ValueError(f"a {self.name} has no attribute {name!r}; it has {have}")
+            if attribute.canonical(value) is None:
+                raise ValueError(f"{name} is {value!r}; it must be one of {attribute.values}")
+        asked = [each for each in self.attributes if each.name in record]
+        return {each.name: each.canonical(record[each.name]) for each in asked}
+
     def read(self, text: str) -> Record:
-        """The attributes that can be seen in `text`; what it does not show is left out."""
-        return read_record(self, text)
+        """The attributes that can be seen in `text`; what it does not show is left out.
 
-# %% ../../nbs/41_attributes.ipynb #03788731
-def describe_prompt(schema: Schema, text: str) -> str:
-    """See `Schema.describe_prompt`. TypeError: the text is not a str."""
-    if not isinstance(text, str):
-        raise TypeError(f"a text to describe must be a str, got {type(text).__name__}")
-    options = [
-        f"- {each.name}: " + ("one of " + ", ".join(each.values) if each.values else "free text")
-        for each in schema.attributes
-    ]
-    # The list goes in first and the text last, so that nothing inside the text is taken for a slot.
-    template = schema.describe.replace("{attributes}", "\n".join(options))
-    before, _, after = template.partition("{text}")
-    return before + text + after
-
-# %% ../../nbs/41_attributes.ipynb #31e9a4c3
-def checked_record(schema: Schema, record: Mapping[str, str]) -> Record:
-    """The record in legal spelling and the schema's order.
-
-    Raises:
-        TypeError: not a mapping.
-        ValueError: an attribute that the schema does not have, or a value that is not legal.
-    """
-    if not isinstance(record, Mapping):
-        raise TypeError(f"a record maps attributes to values, got {type(record).__name__}")
-    unknown = [name for name in record if name not in schema.names]
-    if unknown:
-        expected = ", ".join(schema.names)
-        raise ValueError(f"a {schema.name} has no attribute {unknown[0]!r}; it has {expected}")
-    known = [attribute for attribute in schema.attributes if attribute.name in record]
-    legal = {attribute.name: attribute.legal(record[attribute.name]) for attribute in known}
-    for attribute in known:
-        if legal[attribute.name] is None:
-            found = record[attribute.name]
-            raise ValueError(f"{attribute.name} is {found!r}; it must be one of {attribute.values}")
-    return legal
-
-
-def write_prompt(schema: Schema, record: Mapping[str, str]) -> str:
-    """See `Schema.write_prompt`; errors are those of `checked_record`."""
-    lines = "\n".join(f"{name}: {value}" for name, value in checked_record(schema, record).items())
-    slot = "{record}" if lines else re.search(r"\{record\}\n?", schema.write)[0]
-    before, _, after = schema.write.partition(slot)
-    return before + lines + after
-
-# %% ../../nbs/41_attributes.ipynb #6afa32d9
-def read_record(schema: Schema, text: str) -> Record:
-    """See `Schema.read`. ValueError: a reader gives a value that its attribute calls illegal."""
-    found: Record = {}
-    for attribute in schema.attributes:
-        if attribute.read is None:
-            continue
-        try:
-            shown = attribute.read(text)
-        except ValueError:  # the text does not show it
-            continue
-        legal = attribute.legal(shown)
-        if legal is None:
-            raise ValueError(f"the reader of {attribute.name} gives {shown!r}, which is not legal")
-        found[attribute.name] = legal
-    return found
-
-# %% ../../nbs/41_attributes.ipynb #5c2c026d
-@lru_cache(maxsize=4096)
-def _review(text: str) -> Mapping[str, str]:
-    """The five attributes of a review; of a text that is none, nothing (and no error to cache)."""
-    try:
-        return read_attributes(text.strip())
-    except (ValueError, IndexError):
-        return {}
-
-
-def _of_review(name: str, text: str) -> str:
-    if name not in (found := _review(text)):
-        raise ValueError(f"not a review that the reviews world could write: {text[:60]!r}")
-    return found[name]
-
-
-REVIEWS = Schema(
-    "review",
-    tuple(
-        Attribute(name, VALUES[name], partial(_of_review, name))
-        for name in ("topic", "sentiment", "tone", "length", "style")
-    ),
-    describe="Describe the review.\nInput:\n{text}\nOutput:\n",
-    write="Write a review.\n{record}\nOutput:\n",
-)
-
-# %% ../../nbs/41_attributes.ipynb #b40e84fd
-_FIRST = re.compile(r"\b(?:i|me|my|mine|myself|we|us|our|ours|i'm|i've|i'd|i'll)\b", re.I)
-_NOT = re.compile(r"\b(?:not|no|never|none|nothing|cannot|\w+n't)\b", re.I)
-_ASKS = re.compile(
-    r"\?|^\W*(?:what|how|why|when|where|who|which|is|are|do|does|did|can|could|will|would)\b", re.I
-)
-BANDS = (  # the most words, and the name
-    (7, "up to 7 words"),
-    (14, "8 to 14 words"),
-    (29, "15 to 29 words"),
-    (10**9, "30 words or more"),
-)
-
-
-def _band(text: str) -> str:
-    count = sum(token[0].isalnum() for token in words(text))
-    return next(name for most, name in BANDS if count <= most)
-
-
-def _sentences(text: str) -> str:
-    count = len([part for part in re.split(r"[.!?]+(?=\s|$)", text) if part.strip()])
-    return "one" if count < 2 else "two or three" if count < 4 else "four or more"
-
-
-def _shows(pattern: str | re.Pattern, text: str) -> str:
-    return "yes" if re.search(pattern, text) else "no"
-
-
-def _yes_no(name: str, pattern: str | re.Pattern) -> Attribute:
-    return Attribute(name, ("yes", "no"), partial(_shows, pattern))
-
-# %% ../../nbs/41_attributes.ipynb #13179ef6
-SURFACE = Schema(
-    "text",
-    (
-        Attribute("length", tuple(name for _, name in BANDS), _band),
-        Attribute("sentences", ("one", "two or three", "four or more"), _sentences),
-        _yes_no("question", _ASKS),
-        _yes_no("exclamation", "!"),
-        _yes_no("numbers", r"\d"),
-        _yes_no("first person", _FIRST),
-        _yes_no("negation", _NOT),
-    ),
-    describe="Describe the text below as one flat JSON object with these keys, no other, and no "
-    "nested values:\n{attributes}\n\nText:\n{text}\n\nJSON:\n",
-    write="Write one new text with these properties:\n{record}\n\n"
-    "Give the text alone, without a comment.\nText:\n",
-)
+        Raises:
+            ValueError: a reader gives a value that its attribute does not have.
+        """
+        found: Record = {}
+        for attribute in filter(lambda each: each.read is not None, self.attributes):
+            try:
+                shown = attribute.read(text)
+            except ValueError:  # the text does not show it
+                continue
+            if (valid := attribute.canonical(shown)) is None:
+                raise ValueError(f"the reader of {attribute.name} gives {shown!r}, no valid value")
+            found[attribute.name] = valid
+        return found
 
 # %% ../../nbs/41_attributes.ipynb #19ca6f63
 def attribute_table(data: Any, schema: Schema) -> pd.DataFrame:
@@ -418,54 +175,11 @@ def attribute_table(data: Any, schema: Schema) -> pd.DataFrame:
     """
     import pandas as pd
 
-    seen = [attribute.name for attribute in schema.attributes if attribute.read is not None]
-    if not seen:
+    if not schema.observable:
         raise ValueError(f"no attribute of {schema.name} can be seen in a text: give it a read=")
     found = [schema.read(text) for text in texts_of(data)]
-    columns = {name: [record.get(name) for record in found] for name in seen}
+    columns = {name: [record.get(name) for record in found] for name in schema.observable}
     return pd.DataFrame(columns, dtype=object)
-
-# %% ../../nbs/41_attributes.ipynb #fa63a28b
-class Calls:
-    """The calls of one step to a teacher: `ask` for some of the prompts, in turns.
-
-    Args:
-        teacher: what answers, see `synthkit.teacher.as_teacher`; an `LMTeacher` is given a seed of
-            its own for the step.
-        prompts: all prompts of the step; a place is an index into them.
-        temperature: of an `LMTeacher` that was given none.
-        seed: of a local model's sampling.
-        log: an `answer_log`, from which an interrupted step goes on.
-    """
-
-    def __init__(self, teacher, prompts, *, temperature=0.0, seed=0, log=None):
-        self.teacher, self.prompts, self.seed = as_teacher(teacher), list(prompts), seed
-        self.temperature, self.log = temperature, log
-        self.asked: Counter[str] = Counter()
-
-    def ask(self, places: Sequence[int], turn: int, progress: bool = False) -> list[Reply]:
-        """The answers of one turn, from the file or from the teacher.
-
-        Raises:
-            TeacherError: the teacher failed; the message says what is safe.
-        """
-        prompts, repeats = [self.prompts[place] for place in places], []
-        for prompt in prompts:
-            repeats.append(self.asked[prompt])
-            self.asked[prompt] += 1
-        teacher = _reseeded(self, turn)
-        return ask(teacher, prompts, log=self.log, repeats=repeats, progress=progress)
-
-# %% ../../nbs/41_attributes.ipynb #756a7be6
-def _reseeded(calls: Calls, turn: int) -> Teacher:
-    """The teacher itself, or a local model with the seed of this step."""
-    if not isinstance(calls.teacher, LMTeacher):
-        return calls.teacher
-    options = {"temperature": calls.temperature, **calls.teacher.options}
-    if turn:  # greedy decoding would fail in the same way again
-        options["temperature"] = max(options["temperature"], 0.7)
-    options["seed"] = int(sha256_text(f"{options.get('seed', 0)}-{calls.seed}")[:7], 16)
-    return LMTeacher(calls.teacher.lm, chat=calls.teacher.chat, **options)
 
 # %% ../../nbs/41_attributes.ipynb #305a5759
 @dataclass(frozen=True)
@@ -502,7 +216,7 @@ class Descriptions:
 
 # %% ../../nbs/41_attributes.ipynb #0654e2fa
 def describe(
-    teacher: Teacher | None,  # None: read the attributes from the texts, which costs no call
+    teacher: Any,  # None: read the attributes from the texts, which costs no call
     texts: Any,  # n demonstrations: a list of str, or a table with a `text` column
     schema: Schema,
     *,
@@ -517,106 +231,73 @@ def describe(
         ValueError: no text, negative retries, or no teacher and a schema that cannot be seen.
         TeacherError: the teacher failed; what it answered is in the checkpoint.
     """
-    texts = texts_of(texts)
-    if retries < 0:
-        raise ValueError(f"retries must be 0 or more, got {retries}")
-    if teacher is None and not schema.is_observable:
-        hidden = [attribute.name for attribute in schema.attributes if attribute.read is None]
-        raise ValueError(f"a teacher is needed: {', '.join(hidden)} cannot be seen in a text")
-    last: dict[int, Reading] = {}
-    tries, reasons = [0] * len(texts), Counter()
-    if teacher is not None:
-        prompts, todo = [schema.describe_prompt(text) for text in texts], list(range(len(texts)))
-        with answer_log(checkpoint) as log:
-            calls = Calls(teacher, prompts, seed=seed, log=log)
-            for turn in range(1 + retries):
-                for place, answer in zip(todo, calls.ask(todo, turn, progress)):
-                    last[place] = schema.parse(answer)
-                    tries[place] += 1
-                todo = [place for place in todo if last[place].record is None]
-                reasons.update(last[place].reason for place in todo)
-    return _described(texts, schema, last, tries, dict(reasons))
+    texts, parsed, tries, reasons = texts_of(texts), {}, Counter(), Counter()
+    _check_describing(teacher, schema, retries)
+    prompts, todo = [schema.describe_prompt(text) for text in texts], list(range(len(texts)))
+    with answer_log(checkpoint) as log:
+        session = None if teacher is None else TeacherSession(teacher, prompts, seed=seed, log=log)
+        for turn in range(0 if session is None else 1 + retries):
+            for place, answer in zip(todo, session.ask(todo, turn, progress)):
+                parsed[place] = schema.parse(answer)
+            tries.update(todo)
+            todo = [place for place in todo if parsed[place].record is None]
+            reasons.update(parsed[place].reason for place in todo)
+    answers = [parsed.get(place, ParsedAnswer(None)) for place in range(len(texts))]
+    return _described(texts, schema, answers, tries, dict(reasons))
 
-
-def _described(texts, schema: Schema, last, tries, reasons) -> Descriptions:
+# %% ../../nbs/41_attributes.ipynb #849ab4cf
+def _described(texts, schema: Schema, answers, tries, reasons) -> Descriptions:
     """The answers' records, with what can be seen where there is none."""
     records, origin = [], []
-    for place, text in enumerate(texts):
-        record, kind = (last[place].record if place in last else None), "answer"
+    for text, answer in zip(texts, answers):
+        record, kind = answer.record, "answer"
         if record is None:
             seen = schema.read(text)
             record, kind = (seen, "read") if len(seen) == len(schema.names) else (None, "none")
         records.append(record)
         origin.append(kind)
-    details = tuple(last[place].detail if place in last else "" for place in range(len(texts)))
-    return Descriptions(tuple(records), tuple(tries), tuple(origin), details, reasons)
-
-# %% ../../nbs/41_attributes.ipynb #4639964f
-def asked(schema: Schema, prompt: str) -> tuple[str, Any]:
-    """What a prompt of `schema` asks: ("describe", text) or ("write", record).
-
-    Raises:
-        ValueError: the prompt is not one of this schema's.
-    """
-    before, _, after = schema.describe_prompt("{text}").partition("{text}")
-    if prompt.startswith(before) and prompt.endswith(after):
-        return "describe", prompt[len(before) : len(prompt) - len(after)]
-    before, _, after = schema.write.partition("{record}")
-    after = after.removeprefix("\n")  # an empty record leaves no line behind
-    if prompt.startswith(before) and prompt.endswith(after):
-        lines = prompt[len(before) : len(prompt) - len(after)].splitlines()
-        pairs = [line.partition(": ") for line in lines if line]
-        return "write", checked_record(schema, {name: value for name, _, value in pairs})
-    raise ValueError(f"not a prompt about a {schema.name}: {prompt[:60]!r}")
-
-# %% ../../nbs/41_attributes.ipynb #c98cc908
-_SPOILT: tuple[Callable[[Record], str], ...] = (
-    lambda record: json.dumps({"review": {"attributes": record}}),
-    lambda record: "\n".join(f"{name}: {value}" for name, value in list(record.items())[:-1]),
-    lambda record: json.dumps({**record, "tone": "rather mixed"}),
-    lambda record: "I am sorry, but I cannot judge this review.",
-)
+    details = tuple(answer.detail for answer in answers)
+    counts = tuple(tries[place] for place in range(len(texts)))
+    return Descriptions(tuple(records), counts, tuple(origin), details, reasons)
 
 
-def oracle(world: ReviewsWorld, *, error_rate: float = 0.0, seed: int = 0) -> FunctionTeacher:
-    """A teacher that answers the prompts of `REVIEWS` without a model.
-
-    Args:
-        world: its law fills in the attributes that a prompt leaves open.
-        error_rate: the share of descriptions that cannot be parsed.
-        seed: of all its draws; a prompt that comes again gets a draw of its own.
-    """
-    if not 0 <= error_rate <= 1:
-        raise ValueError(f"error_rate is a share from 0 to 1, got {error_rate}")
-    cells = world.support()
-    weights, times = [world.probability(cell) for cell in cells], Counter()
-
-    def answer(prompt: str, repeat: int = 0) -> str:
-        times[prompt] = max(times[prompt], repeat) + 1  # a resumed run starts from 0
-        rng = random.Random(f"reviews-oracle-{seed}-{times[prompt]}-{prompt}")
-        task, given = asked(REVIEWS, prompt)
-        if task == "describe":
-            record = REVIEWS.read(given)  # {} for a text that is no review
-            spoilt = rng.random() < error_rate or not record
-            return rng.choice(_SPOILT)(record) if spoilt else json.dumps(record)
-        agree = [sum(cell[name] == value for name, value in given.items()) for cell in cells]
-        best = max(agree)
-        open_ = [weight * (n == best) for weight, n in zip(weights, agree)]
-        return world.render(rng.choices(cells, open_)[0], rng)["text"]
-
-    return FunctionTeacher(answer, name="reviews-oracle")
+def _check_describing(teacher: Any, schema: Schema, retries: int) -> None:
+    if retries < 0:
+        raise ValueError(f"retries must be 0 or more, got {retries}")
+    hidden = [name for name in schema.names if name not in schema.observable]
+    if teacher is None and hidden:
+        raise ValueError(f"a teacher is needed: {', '.join(hidden)} cannot be seen in a text")
 
 # %% ../../nbs/41_attributes.ipynb #243a0380
 def follows(record: Mapping[str, str], text: str, schema: Schema) -> float | None:
     """The share of the record's attributes that `text` shows; None if none of them can be seen."""
-    wanted = checked_record(schema, record)
-    seen = [a.name for a in schema.attributes if a.read is not None and a.name in wanted]
-    shown = schema.read(text) if seen else {}
-    return sum(shown.get(name) == wanted[name] for name in seen) / len(seen) if seen else None
+    right = _shown(record, text, schema).values()
+    return sum(right) / len(right) if right else None
+
+
+def _shown(record: Mapping[str, str], text: str, schema: Schema) -> dict[str, bool]:
+    """Each attribute of the record that can be seen, and whether `text` shows it."""
+    wanted = schema.checked(record)
+    names = [name for name in schema.observable if name in wanted]
+    shown = schema.read(text) if names else {}
+    return {name: shown.get(name) == wanted[name] for name in names}
+
+# %% ../../nbs/41_attributes.ipynb #258963b6
+def _written(answer: Reply, record: Mapping[str, str], schema: Schema) -> dict[str, Any]:
+    """The row of an answer: its text, or "" and the problem."""
+    problem = judge(answer)
+    text = "" if problem else str(answer)
+    row = {"text": text, "record": dict(record), "follows": follows(record, text, schema)}
+    return row | ({"problem": problem} if problem else {})
+
+
+def _worth(row: Mapping[str, Any]) -> float:
+    """0 for an empty text, else a little more than the share that it follows."""
+    return (1.0 if row["follows"] is None else row["follows"]) + 1e-9 if row["text"] else 0.0
 
 # %% ../../nbs/41_attributes.ipynb #ab21febb
 def write(
-    teacher: Teacher,
+    teacher: Any,
     records: Sequence[Mapping[str, str] | None],  # of call 1, or made by hand; None is left out
     schema: Schema,
     *,
@@ -633,65 +314,28 @@ def write(
     Returns:
         A row per text: `text`, `label` (where labels are given), `record`, `follows` (see
         `follows`), `tries`, and `source`, the record's index. Where no try gave a text that can be
-        used, `text` is "" and `problem` says why ("empty", "cut", "refused" or "failed"); a warning
-        counts those, and `usable` leaves them out. A local model without a temperature of its own
-        writes at 1.
+        used, `text` is "" and `problem` says why ("empty", "cut", "refused" or "failed"). A local
+        model without a temperature of its own writes at 1.
 
     Raises:
-        ValueError: no record at all, counts that make no sense, or a record that is not legal.
+        ValueError: no record at all, counts that make no sense, or a record that is not valid.
         TeacherError: the teacher failed.
     """
     _check_writing(records, labels, per_record, retries, least)
-    sources = [i for i, record in enumerate(records) if record is not None] * per_record
-    sources.sort()
+    sources = [i for i, each in enumerate(records) if each is not None for _ in range(per_record)]
     prompts = [schema.write_prompt(records[source]) for source in sources]
     rows, todo = {}, list(range(len(prompts)))
     with answer_log(checkpoint) as log:
-        calls = Calls(teacher, prompts, temperature=1.0, seed=seed, log=log)
+        session = TeacherSession(teacher, prompts, temperature=1.0, seed=seed, log=log)
         for turn in range(1 + retries):
-            for place, answer in zip(todo, calls.ask(todo, turn, progress)):
+            for place, answer in zip(todo, session.ask(todo, turn, progress)):
                 row = _written(answer, records[sources[place]], schema)
                 rows[place] = max((rows.get(place, row), row), key=_worth) | {"tries": turn + 1}
             todo = [place for place in todo if _worth(rows[place]) < max(least, 1e-9)]
-    for place, row in rows.items():
-        row["source"] = sources[place]
-    return _labelled([rows[place] for place in range(len(prompts))], labels)
+    found = [rows[place] | {"source": source} for place, source in enumerate(sources)]
+    return [row if labels is None else row | {"label": labels[row["source"]]} for row in found]
 
 # %% ../../nbs/41_attributes.ipynb #76754897
-def _written(answer: Reply, record: Mapping[str, str], schema: Schema) -> dict[str, Any]:
-    problem = judge(answer)
-    text = "" if problem else str(answer)
-    row = {"text": text, "record": dict(record), "follows": follows(record, text, schema)}
-    return row | ({"problem": problem} if problem else {})
-
-
-def _worth(row: Mapping[str, Any]) -> float:
-    """0 for an empty text, else a little more than the share that it follows."""
-    return (1.0 if row["follows"] is None else row["follows"]) + 1e-9 if row["text"] else 0.0
-
-
-def _labelled(rows: list[dict[str, Any]], labels) -> list[dict[str, Any]]:
-    """The rows with their labels; a warning counts those without a text."""
-    problems = Counter(row["problem"] for row in rows if "problem" in row)
-    if problems:
-        told = ", ".join(f"{count} {problem}" for problem, count in problems.items())
-        warnings.warn(
-            f"{problems.total()} of {len(rows)} texts cannot be used ({told})", stacklevel=3
-        )
-    return [row if labels is None else row | {"label": labels[row["source"]]} for row in rows]
-
-
-def usable(rows: Sequence[dict[str, Any]], teacher: Any) -> list[dict[str, Any]]:
-    """The rows of `write` that hold a text; TeacherError when none does."""
-    full = [row for row in rows if row["text"]]
-    if not full:
-        reasons = dict(Counter(row.get("problem") for row in rows))
-        raise TeacherError(
-            f"{teacher_name(teacher)} gave no text to any of {len(rows)} prompts: {reasons}"
-        )
-    return full
-
-
 def _check_writing(records, labels, per_record: int, retries: int, least: float) -> None:
     if not any(record is not None for record in records):
         raise ValueError(f"none of the {len(records)} records can be written from")
@@ -716,15 +360,12 @@ def match(rows: Iterable[Mapping[str, Any]], schema: Schema) -> dict[str, Interv
     """
     flags: dict[str, list[bool]] = {}
     for row in rows:
-        shown, wanted = schema.read(row["text"]), checked_record(schema, row["record"])
-        names = [a.name for a in schema.attributes if a.read is not None and a.name in wanted]
-        right = {name: shown.get(name) == wanted[name] for name in names}
-        for name, same in [*right.items(), *([("all", all(right.values()))] if right else [])]:
-            flags.setdefault(name, []).append(same)
+        if right := _shown(row["record"], row["text"], schema):
+            for name, same in {**right, "all": all(right.values())}.items():
+                flags.setdefault(name, []).append(same)
     if not flags:
         raise ValueError(f"no row has an attribute of a {schema.name} that can be seen in its text")
-    order = [*(name for name in schema.names if name in flags), "all"]
-    return {name: rate(flags[name]) for name in order}
+    return {name: rate(flags[name]) for name in (*schema.names, "all") if name in flags}
 
 # %% ../../nbs/41_attributes.ipynb #591280b7
 def variety(data: Any, schema: Schema) -> dict[str, float]:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import random
+import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..core.arguments import as_count
 from ..teacher import as_teacher
-from .attributes import REVIEWS, Record, Schema, usable, write
-from .synthesizer import SynAlign, as_rows, with_class
+from ..teacher.base import TeacherError
+from ..teacher.replies import teacher_name
+from .attributes import Schema, write
+from .parsing import Record
+from .schemas import REVIEWS, with_class
+from .state import as_rows
+from .synthesizer import SynAlign
 
 
 def simprompt(
@@ -77,18 +84,14 @@ def random_demonstrations(real: Any, n: int, lm=None, *, aligned: bool = False, 
     Args:
         real: as for `SynAlign.fit`.
         aligned: whether the texts are drawn by weight.
-        options: of `SynAlign`, and `label`, `held_out`, `checkpoint` and `progress` of its `fit`.
+        options: of `SynAlign`, and `label` and `validation` of its `fit`.
 
     Returns:
         As `SynAlign.sample`.
     """
-    fitting = {name: options.pop(name) for name in FIT_OPTIONS if name in options}
+    fitting = {name: options.pop(name) for name in ("label", "validation") if name in options}
     method = SynAlign(lm, **{**options, "select": "random"}).fit(real, **fitting)
-    kept = {name: fitting[name] for name in ("checkpoint", "progress") if name in fitting}
-    return method.sample(n, aligned=aligned, **kept)
-
-
-FIT_OPTIONS = ("label", "held_out", "checkpoint", "progress")
+    return method.sample(n, aligned=aligned)
 
 
 def written_from(
@@ -120,14 +123,29 @@ def written_from(
         writer, whole, schema, labels=list(classes), retries=retries, seed=seed,
         checkpoint=checkpoint, progress=progress,
     )  # fmt: skip
-    return as_rows(usable(rows, writer))
+    return as_rows(_usable(rows, writer))
+
+
+def _usable(rows: list[dict[str, Any]], teacher: Any) -> list[dict[str, Any]]:
+    """The rows that hold a text; a warning counts the others, and it is an error if none does."""
+    problems = Counter(row["problem"] for row in rows if "problem" in row)
+    if problems.total() == len(rows):
+        raise TeacherError(
+            f"{teacher_name(teacher)} gave no text to any of {len(rows)} prompts: {dict(problems)}"
+        )
+    if problems:
+        told = ", ".join(f"{count} {problem}" for problem, count in problems.items())
+        warnings.warn(
+            f"{problems.total()} of {len(rows)} texts cannot be used ({told})", stacklevel=4
+        )
+    return [row for row in rows if row["text"]]
 
 
 def _classes(schema: Schema, label: str, labels: Any, n: int) -> tuple[Schema, list]:
     """The schema with the class in it, and the class of each of n texts."""
     n = as_count(n)
     if labels is None:
-        own = next((each for each in schema.attributes if each.name == label), None)
+        own = schema.attribute(label)
         if own is None or not own.values:
             raise ValueError(
                 f"a {schema.name} has no attribute {label!r} with listed values: give the classes "

@@ -63,8 +63,9 @@ def digest(method):
         ]
         kept = weights, method.partition.labels.tolist(), sorted(method.fitted.histories)
     elif isinstance(method, SynAlign):
-        real, words = method.real, method.embedder(method.real.texts[:1]).tolist()
-        kept = real.texts, real.vectors.tolist(), method.records, method.plan.picks.tolist(), words
+        fit, real = method.fitted, method.fitted.real
+        words, picks = fit.embedder(real.texts[:1]).tolist(), fit.plan.picks.tolist()
+        kept = real.texts, real.vectors.tolist(), fit.records, picks, words
     else:
         fitted = method.fitted
         decoder = [value.sum().item() for value in method.decoder.parameters()]
@@ -205,7 +206,8 @@ def test_only_the_caller_names_an_encoder(lm, tmp_path, monkeypatch):
     folder = fitted.save(tmp_path / "own")
     with pytest.raises(ValueError, match=r"function 'encoder'.*give it yourself as embedder="):
         SynAlign.load(folder)
-    assert np.array_equal(SynAlign.load(folder, embedder=encoder).real_vectors, fitted.real_vectors)
+    again = SynAlign.load(folder, embedder=encoder).fitted.real
+    assert np.array_equal(again.vectors, fitted.fitted.real.vectors)
     with pytest.raises(ValueError, match="elsewhere than the embedder of the fit"):
         SynAlign.load(folder, embedder=lambda texts: encoder(texts)[:, ::-1])
 
@@ -213,7 +215,7 @@ def test_only_the_caller_names_an_encoder(lm, tmp_path, monkeypatch):
     content = {"settings": {"embedder": "sentence", "name_or_folder": "evil/code"}, "width": 3}
     method = SynAlign(describe="read", picks=6).fit(real)
     packed = {"embedder.json": json.dumps(content).encode()}
-    monkeypatch.setattr(type(method.embedder), "pack", lambda self: packed)
+    monkeypatch.setattr(type(method.fitted.embedder), "pack", lambda self: packed)
     with pytest.raises(ValueError, match="'evil/code', which a saved folder only names"):
         SynAlign.load(method.save(tmp_path / "evil"))
 

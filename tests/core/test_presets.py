@@ -15,7 +15,7 @@ from synthkit.difflm.synthesizer import PRESETS as DIFFLM
 from synthkit.embedsdg.presets import PRESETS as EMBEDSDG
 from synthkit.softsrv.synthesizer import PRESETS as SOFTSRV
 from synthkit.spa.presets import PRESETS as SPA
-from synthkit.synalign.synthesizer import PRESETS as SYNALIGN
+from synthkit.synalign.presets import PRESETS as SYNALIGN
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from synthkit.datasets import load_sentiment
 from synthkit.studies.measurements import Log
 from synthkit.studies.runner import run
 from synthkit.studies.synalign import experiment_real as E
-from synthkit.synalign.attributes import SURFACE
+from synthkit.synalign.schemas import SURFACE
 
 SMALL = E.RealTextPreset(skews=("kind",), draws=1, clusters=3, keep=0.15)
 GOOD, BAD = "good fine lovely superb nice".split(), "bad poor awful weak dull".split()

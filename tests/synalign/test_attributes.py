@@ -16,26 +16,19 @@ from hypothesis import strategies as st
 from synthkit import load_world
 from synthkit.lm.documents import instruction, write_prompt
 from synthkit.synalign.attributes import (
-    REASONS,
-    REVIEWS,
-    SURFACE,
     Attribute,
-    Calls,
     Schema,
-    asked,
     attribute_table,
-    checked_record,
     describe,
     follows,
-    json_objects,
     match,
-    oracle,
-    parse_record,
-    plain,
-    usable,
     variety,
     write,
 )
+from synthkit.synalign.oracle import oracle, read_prompt
+from synthkit.synalign.parsing import REASONS, json_objects, parse_record, plain
+from synthkit.synalign.schemas import REVIEWS, SURFACE
+from synthkit.synalign.session import TeacherSession
 from synthkit.teacher import (
     FunctionTeacher,
     HTTPTeacher,
@@ -119,17 +112,17 @@ def test_plain_takes_away_form_only(value, expected):
     assert plain(value) == expected
 
 
-def test_legal_gives_the_spelling_of_the_schema():
+def test_canonical_gives_the_spelling_of_the_schema():
     tone = Attribute("tone", ("Very sad", "annoyed"))
-    assert tone.legal(" VERY_sad. ") == "Very sad"
-    assert tone.legal("not annoyed") is None
-    assert tone.legal("") is None
+    assert tone.canonical(" VERY_sad. ") == "Very sad"
+    assert tone.canonical("not annoyed") is None
+    assert tone.canonical("") is None
 
 
 def test_free_text_is_kept_as_it_is():
     mood = Attribute("mood")
-    assert mood.legal("  Quite good, I think. ") == "Quite good, I think."
-    assert mood.legal("  ") is None
+    assert mood.canonical("  Quite good, I think. ") == "Quite good, I think."
+    assert mood.canonical("  ") is None
 
 
 @pytest.mark.parametrize("name", ["", " ", "a: b", "a=b", "a{", "a,b", "a\nb"])
@@ -235,10 +228,10 @@ REFUSED = {
     "a nested value": ('{"topic": {"main": "food"}, "tone": "annoyed"}', "nested"),
     "a list": ('{"topic": "food", "tone": ["annoyed"]}', "nested"),
     "a broken nested one": ('{topic: food, tone: {"kind": "annoyed"}', "nested"),
-    "not legal": ('{"topic": "food", "tone": "ironic"}', "illegal"),
-    "denied": ("topic: food\ntone: not annoyed", "illegal"),
-    "two in one": ("topic: food\ntone: annoyed or very sad", "illegal"),
-    "a number": ('{"topic": "food", "tone": 3}', "illegal"),
+    "not valid": ('{"topic": "food", "tone": "ironic"}', "invalid"),
+    "denied": ("topic: food\ntone: not annoyed", "invalid"),
+    "two in one": ("topic: food\ntone: annoyed or very sad", "invalid"),
+    "a number": ('{"topic": "food", "tone": 3}', "invalid"),
     "two values": ("topic: food\ntone: annoyed\ntone: very sad", "two values"),
     "two in json": ('{"topic": "food", "topic": "film", "tone": "annoyed"}', "two values"),
     "half": ('{"topic": "food"}', "missing"),
@@ -275,7 +268,7 @@ def test_the_published_match_breaks_where_ours_tells_the_reason():
     assert parse_record(nested, TWO).reason == "nested"
 
 
-def test_a_legal_value_may_look_blank():
+def test_a_valid_value_may_look_blank():
     attributes = (Attribute("cons", ("none", "some")),)
     assert parse_record("cons: none", attributes).record == {"cons": "none"}
     assert parse_record('{"cons": null}', (Attribute("cons"),)).reason == "missing"
@@ -320,7 +313,7 @@ def test_deep_nesting_and_long_answers_do_no_harm():
 def test_a_record_survives_its_own_prompt_and_json(record):
     assert REVIEWS.parse(REVIEWS.write_prompt(record)).record == record
     assert REVIEWS.parse(json.dumps(record)).record == record
-    assert asked(REVIEWS, REVIEWS.write_prompt(record)) == ("write", record)
+    assert read_prompt(REVIEWS, REVIEWS.write_prompt(record)) == ("write", record)
 
 
 # --- schemas --------------------------------------------------------------------------------------
@@ -348,7 +341,8 @@ def test_reviews_asks_in_the_words_that_the_model_was_trained_on(rows, texts, re
 
 def test_reviews_covers_the_world(world):
     assert set(REVIEWS.names) == set(world.factors)
-    assert REVIEWS.is_observable and SURFACE.is_observable and not FREE.is_observable
+    assert REVIEWS.observable == REVIEWS.names and SURFACE.observable == SURFACE.names
+    assert FREE.observable == ()
 
 
 def test_reviews_reads_what_the_world_wrote(texts, records):
@@ -366,8 +360,8 @@ def test_the_order_of_a_record_does_not_matter(records):
     assert REVIEWS.write_prompt(turned) == REVIEWS.write_prompt(records[0])
 
 
-def test_a_record_in_a_prompt_is_put_into_legal_spelling():
-    assert checked_record(REVIEWS, {"tone": "ANNOYED."}) == {"tone": "annoyed"}
+def test_a_record_in_a_prompt_is_put_into_valid_spelling():
+    assert REVIEWS.checked({"tone": "ANNOYED."}) == {"tone": "annoyed"}
 
 
 @pytest.mark.parametrize(
@@ -388,7 +382,7 @@ def test_a_text_may_hold_slots_and_braces():
     for text in ("{text} {record} {attributes}", "{", "{0} %s"):
         for schema in (REVIEWS, SURFACE, FREE):
             prompt = schema.describe_prompt(text)
-            assert asked(schema, prompt) == ("describe", text)
+            assert read_prompt(schema, prompt) == ("describe", text)
     assert FREE.write_prompt({"mood": "{text}"}) == "Write:\nmood: {text}\nNow:\n"
 
 
@@ -413,7 +407,7 @@ def test_a_reader_that_leaves_its_own_values_is_an_error():
 
 def test_prompts_of_other_schemas_are_not_taken_apart():
     with pytest.raises(ValueError, match="not a prompt about a review"):
-        asked(REVIEWS, "Tell me a joke.")
+        read_prompt(REVIEWS, "Tell me a joke.")
 
 
 # --- what any text shows --------------------------------------------------------------------------
@@ -635,12 +629,8 @@ def test_first_tries_are_kept_when_nothing_is_asked_of_them(records):
 def test_empty_texts_are_asked_for_again_then_left_out(records):
     rows = write(Scripted("", "one", "two"), records[:2], REVIEWS, retries=1)
     assert [(row["text"], row["tries"]) for row in rows] == [("two", 2), ("one", 1)]
-    with pytest.warns(UserWarning, match=r"1 of 2 texts cannot be used \(1 empty\)"):
-        rows = write(Scripted("", "one", " ", ""), records[:2], REVIEWS, retries=1)
+    rows = write(Scripted("", "one", " ", ""), records[:2], REVIEWS, retries=1)
     assert [(row["text"], row.get("problem")) for row in rows] == [("", "empty"), ("one", None)]
-    assert usable(rows, "t") == rows[1:]
-    with pytest.raises(TeacherError, match="no text to any of 1"):
-        usable(rows[:1], "t")
 
 
 def test_replies_are_cleaned_and_what_is_cut_or_refused_is_asked_for_again(records, texts):
@@ -778,8 +768,8 @@ def test_a_caching_teacher_is_asked_for_another_copy(tmp_path):
     teacher, served = http_teacher(tmp_path)
     rows = write(teacher, [{"mood": "a"}], FREE, per_record=10)
     assert len({row["text"] for row in rows}) == 10 and len(served) == 10
-    calls = Calls(teacher, ["hello"])
-    found = [calls.ask([0], turn)[0] for turn in range(3)]
+    session = TeacherSession(teacher, ["hello"])
+    found = [session.ask([0], turn)[0] for turn in range(3)]
     assert len(set(found)) == 3 and served.count("hello") == 3
 
 
@@ -792,8 +782,8 @@ def test_a_caching_teacher_is_not_paid_twice(tmp_path):
 def test_a_recording_gives_its_answers_in_order(tmp_path):
     prompts = ["p"] * 6
     recorded = RecordedTeacher.record(Scripted(*"abcdef"), prompts, tmp_path / "r.jsonl")
-    calls = Calls(recorded, prompts)
-    assert calls.ask(list(range(6)), 0) == list("abcdef")
+    session = TeacherSession(recorded, prompts)
+    assert session.ask(list(range(6)), 0) == list("abcdef")
 
 
 class Listening:

@@ -13,7 +13,7 @@ from time import perf_counter
 from synthkit import load_lm, load_world
 from synthkit.embedsdg.prompts import generation_prompt
 from synthkit.embedsdg.replies import parse_generation
-from synthkit.synalign.attributes import SURFACE
+from synthkit.synalign.schemas import SURFACE
 from synthkit.teacher import LMTeacher, ask
 
 TOKENS = {"generate": 200, "describe": 120}

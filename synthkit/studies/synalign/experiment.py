@@ -23,7 +23,6 @@ from ...synalign.alignment import (
     systematic_resample,
     total_variation,
 )
-from ...synalign.attributes import REVIEWS
 from ...synalign.baselines import attrprompt, simprompt
 from ...synalign.exploration import (
     coverage,
@@ -32,6 +31,7 @@ from ...synalign.exploration import (
     medoid_select,
     random_select,
 )
+from ...synalign.schemas import REVIEWS
 from ...synalign.synthesizer import SynAlign
 from ...worlds import load_world
 from ...worlds.reviews import VALUES, read_attributes

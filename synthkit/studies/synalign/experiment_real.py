@@ -25,7 +25,8 @@ from ...synalign.alignment import (
     systematic_resample,
     total_variation,
 )
-from ...synalign.attributes import SURFACE, Schema
+from ...synalign.attributes import Schema
+from ...synalign.schemas import SURFACE
 from ..study import Case, Study, Table, Trial, Unit, log_name
 from .pools import Labelled, SkewedPool, labelled, skewed_pool
 from .prediction import linear_score
