@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core.intervals import Interval
 from ..evaluation.text import distinct_n, exact_duplicates, rate, self_bleu, texts_of
-from .parsing import ParsedAnswer, Record, parse_record, plain
+from .parsing import Descriptions, ParsedAnswer, Record, parse_record, plain
 from .session import TeacherSession
 from ..teacher.replies import Reply, answer_log, judge
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['Attribute', 'Schema', 'attribute_table', 'Descriptions', 'describe', 'follows', 'write', 'match', 'variety']
+__all__ = ['Attribute', 'Schema', 'attribute_table', 'describe', 'follows', 'write', 'match', 'variety']
 
 # %% ../../nbs/41_attributes.ipynb #f2c82dd0
 @dataclass(frozen=True)
@@ -181,39 +181,6 @@ def attribute_table(data: Any, schema: Schema) -> pd.DataFrame:
     columns = {name: [record.get(name) for record in found] for name in schema.observable}
     return pd.DataFrame(columns, dtype=object)
 
-# %% ../../nbs/41_attributes.ipynb #305a5759
-@dataclass(frozen=True)
-class Descriptions:
-    """What `describe` found, one entry a text.
-
-    Attributes:
-        records: the record, or None where there is none.
-        tries: calls that were made for the text.
-        origin: "answer" (of the teacher), "read" (from the text itself) or "none".
-        details: what was wrong with the last answer, "" if nothing.
-        reasons: how many answers failed, by reason.
-    """
-
-    records: tuple[Record | None, ...]
-    tries: tuple[int, ...]
-    origin: tuple[str, ...]
-    details: tuple[str, ...]
-    reasons: dict[str, int]
-
-    def __len__(self) -> int:
-        return len(self.records)
-
-    @property
-    def complete(self) -> list[int]:
-        """The texts that have a record."""
-        return [i for i, record in enumerate(self.records) if record is not None]
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Texts by origin, calls in all, and failed answers by reason."""
-        origin = {kind: self.origin.count(kind) for kind in ("answer", "read", "none")}
-        return {"texts": len(self), **origin, "calls": sum(self.tries), **self.reasons}
-
 # %% ../../nbs/41_attributes.ipynb #0654e2fa
 def describe(
     teacher: Any,  # None: read the attributes from the texts, which costs no call
@@ -321,8 +288,7 @@ def write(
         ValueError: no record at all, counts that make no sense, or a record that is not valid.
         TeacherError: the teacher failed.
     """
-    _check_writing(records, labels, per_record, retries, least)
-    sources = [i for i, each in enumerate(records) if each is not None for _ in range(per_record)]
+    sources = _sources(records, labels, per_record, retries, least)
     prompts = [schema.write_prompt(records[source]) for source in sources]
     rows, todo = {}, list(range(len(prompts)))
     with answer_log(checkpoint) as log:
@@ -336,7 +302,8 @@ def write(
     return [row if labels is None else row | {"label": labels[row["source"]]} for row in found]
 
 # %% ../../nbs/41_attributes.ipynb #76754897
-def _check_writing(records, labels, per_record: int, retries: int, least: float) -> None:
+def _sources(records, labels, per_record: int, retries: int, least: float) -> list[int]:
+    """The number of the record that each text is written from."""
     if not any(record is not None for record in records):
         raise ValueError(f"none of the {len(records)} records can be written from")
     if labels is not None and len(labels) != len(records):
@@ -346,6 +313,7 @@ def _check_writing(records, labels, per_record: int, retries: int, least: float)
             "per_record is at least 1, retries at least 0, least a share from 0 to 1; "
             f"got {per_record}, {retries} and {least}"
         )
+    return [i for i, each in enumerate(records) if each is not None for _ in range(per_record)]
 
 # %% ../../nbs/41_attributes.ipynb #ffd2e278
 def match(rows: Iterable[Mapping[str, Any]], schema: Schema) -> dict[str, Interval]:

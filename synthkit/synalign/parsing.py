@@ -37,6 +37,39 @@ class ParsedAnswer:
     detail: str = ""
 
 
+@dataclass(frozen=True)
+class Descriptions:
+    """What `describe` found, one entry a text.
+
+    Attributes:
+        records: the record, or None where there is none.
+        tries: calls that were made for the text.
+        origin: "answer" (of the teacher), "read" (from the text itself) or "none".
+        details: what was wrong with the last answer, "" if nothing.
+        reasons: how many answers failed, by reason.
+    """
+
+    records: tuple[Record | None, ...]
+    tries: tuple[int, ...]
+    origin: tuple[str, ...]
+    details: tuple[str, ...]
+    reasons: dict[str, int]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @property
+    def complete(self) -> list[int]:
+        """The texts that have a record."""
+        return [i for i, record in enumerate(self.records) if record is not None]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Texts by origin, calls in all, and failed answers by reason."""
+        origin = {kind: self.origin.count(kind) for kind in ("answer", "read", "none")}
+        return {"texts": len(self), **origin, "calls": sum(self.tries), **self.reasons}
+
+
 def plain(value: Any) -> str:
     """A name or value for comparison: no case, no quotes or marks around it, single spaces."""
     return same_key(re.sub(r"[\s_-]+", " ", str(value)).strip(" \"'`*.,;:"))
