@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,13 +13,9 @@ from ..lm.finetune import as_prompt_and_completion
 
 
 def bm25_scores(
-    queries,
-    documents,
-    k1: float = 1.5,
-    b: float = 0.75,
-    delta: float = 1.0,
+    queries: Any, documents: Any, k1: float = 1.5, b: float = 0.75, delta: float = 1.0,
     tokenise: Callable[[str], Sequence[str]] = words,
-) -> np.ndarray:
+) -> np.ndarray:  # fmt: skip
     """BM25+ of every document for every query, (q, n) float64; defaults of rank-bm25's BM25Plus.
 
     With f(t, d) the count of term t in document d, |d| its length and avg the mean length, a query
@@ -39,45 +35,29 @@ def bm25_scores(
 
     Source: Lv and Zhai (2011, CIKM); SPA (arXiv 2411.06722), appendix A.
     """
-    _check_constants(k1, b, delta)
-    asked = [tokenise(text) for text in _texts(queries, "queries")]
-    found = [Counter(tokenise(text)) for text in _texts(documents, "documents")]
-    lengths = np.array([each.total() for each in found], dtype=float)  # (n,)
-    if not lengths.any():
-        raise ValueError(f"not one of the {len(found)} documents has a word; check the texts")
-    index = {term: i for i, term in enumerate(dict.fromkeys(term for doc in found for term in doc))}
-    place = k1 * (1 - b + b * lengths / lengths.mean())  # (n,)
-    gains = _saturated(found, index, place, k1)  # (n, V)
-    holding = np.bincount(gains.indices, minlength=len(index))  # N_t (V,)
-    idf = np.log((len(found) + 1) / holding)
-    weights = np.zeros((len(asked), len(index)))
-    for row, terms in zip(weights, asked):
-        for term, count in Counter(terms).items():
-            if term in index:
-                row[index[term]] = count * idf[index[term]]
-    return (gains @ weights.T).T + delta * weights.sum(1, keepdims=True)
+    from sklearn.feature_extraction.text import CountVectorizer
 
-
-def _saturated(found: Sequence[Counter], index: Mapping[str, int], place: np.ndarray, k1: float):
-    """f (k1 + 1) / (f + place) of every term of every document, sparse (n, V)."""
-    from scipy.sparse import csr_array
-
-    starts = np.cumsum([0, *map(len, found)])
-    columns = np.array([index[term] for doc in found for term in doc])
-    counts = np.array([count for doc in found for count in doc.values()], dtype=float)
-    spread = np.repeat(place, np.diff(starts))
-    values = counts * (k1 + 1) / (counts + spread)
-    return csr_array((values, columns, starts), shape=(len(found), len(index)))
-
-
-def _check_constants(k1: float, b: float, delta: float) -> None:
     if not (0 <= k1 < np.inf and 0 <= b <= 1 and 0 <= delta < np.inf):
         raise ValueError(
             f"BM25+ needs k1 >= 0, 0 <= b <= 1 and delta >= 0; found k1={k1}, b={b}, delta={delta}"
         )
+    asked, found = _texts(queries, "queries"), _texts(documents, "documents")
+    counter = CountVectorizer(analyzer=tokenise, dtype=float)
+    try:
+        counts = counter.fit_transform(found)  # f (n, V), sparse
+    except ValueError as error:
+        raise ValueError(
+            f"not one of the {len(found)} documents has a word; check the texts"
+        ) from error
+    lengths = np.asarray(counts.sum(1)).ravel()
+    place = k1 * (1 - b + b * lengths / lengths.mean())  # (n,)
+    holding = np.bincount(counts.indices, minlength=counts.shape[1])  # N_t (V,)
+    weights = counter.transform(asked).multiply(np.log((len(found) + 1) / holding)).tocsr()
+    counts.data *= (k1 + 1) / (counts.data + np.repeat(place, np.diff(counts.indptr)))
+    return (weights @ counts.T).toarray() + delta * np.asarray(weights.sum(1)).reshape(-1, 1)
 
 
-def _texts(rows, what: str) -> list[str]:
+def _texts(rows: Any, what: str) -> list[str]:
     """The texts of `rows`: themselves, or prompt and completion of each row."""
     if isinstance(rows, str):
         raise TypeError(f"{what} must be a list of texts or rows, found one text: {rows[:40]!r}")
@@ -85,12 +65,10 @@ def _texts(rows, what: str) -> list[str]:
         rows = values_of(rows, what) if is_list_of_texts(rows) else rows_of(rows)
     if not len(rows):
         raise ValueError(f"there are no {what}: give at least one")
-    pairs = enumerate(rows)
-    return [row if isinstance(row, str) else "".join(_pair(row, what, i)) for i, row in pairs]
-
-
-def _pair(row, what: str, number: int) -> tuple[str, str]:
-    if not isinstance(row, Mapping):
-        found = f"{type(row).__name__} at {number}"
-        raise TypeError(f"{what} must be texts or rows, found {found}")
-    return as_prompt_and_completion(row, number)
+    for i, row in enumerate(rows):
+        if not isinstance(row, (str, Mapping)):
+            raise TypeError(f"{what} must be texts or rows, found {type(row).__name__} at {i}")
+    return [
+        row if isinstance(row, str) else "".join(as_prompt_and_completion(row, i))
+        for i, row in enumerate(rows)
+    ]

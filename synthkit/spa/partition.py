@@ -7,55 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from .checks import check_counts, check_scores, check_vectors, count_rows
+
 # %% auto #0
-__all__ = ['TIE', 'NEEDS', 'RULES', 'checked_scores', 'normalise', 'assign', 'row_correlation', 'select_queries', 'agreement',
-           'modes_covered', 'cluster_rows', 'random_parts', 'contiguous_parts', 'oracle_parts', 'Partition',
-           'fill_parts', 'drop_parts', 'make_partition']
-
-# %% ../../nbs/31_partition.ipynb #b581d7e5
-def checked_scores(scores) -> np.ndarray:
-    """`scores` (q, n) as float64, one line a query, one column a row of the training set.
-
-    Raises:
-        ValueError: no queries, no rows, a score that is not finite, or a query to which all rows
-            are alike.
-    """
-    scores = np.asarray(scores, dtype=float)
-    if scores.ndim != 2 or 0 in scores.shape:
-        raise ValueError(
-            f"scores are a table (queries, rows) with at least one of each; found {scores.shape}"
-        )
-    wrong = np.argwhere(~np.isfinite(scores))
-    if len(wrong):
-        query, row = wrong[0]
-        raise ValueError(
-            f"{len(wrong)} scores are not finite; the first is query {query}, row {row}: "
-            f"{scores[query, row]}; look at the damping, and at that row's text"
-        )
-    flat = np.flatnonzero(np.ptp(scores, axis=1) == 0)
-    if len(flat):
-        raise ValueError(
-            f"query {flat[0]} scores all {scores.shape[1]} rows alike, so it cannot tell them "
-            "apart: are the rows identical, or has the query nothing in common with them?"
-        )
-    return scores
+__all__ = ['TIE', 'NEEDS', 'RULES', 'normalise', 'assign', 'select_queries', 'agreement', 'cluster_rows', 'nearness',
+           'parts_without_scores', 'Partition', 'fill_parts', 'drop_parts', 'count_parts', 'make_partition',
+           'without_small']
 
 # %% ../../nbs/31_partition.ipynb #d8428393
-def normalise(scores, how: str = "z") -> np.ndarray:
+def normalise(scores: Any, how: str = "z") -> np.ndarray:
     """Scores (q, n) of one query made comparable with another's.
 
     Args:
-        scores: see `checked_scores`.
         how: "none"; "z": each query's mean 0 and standard deviation 1; "rank": each query's rows
             spread evenly over 0 to 1 in their order.
 
     Raises:
-        ValueError: another `how`, or scores that cannot be used.
+        ValueError: another `how`, or scores that cannot be used (see `check_scores`).
     """
-    scores = checked_scores(scores)
+    scores = check_scores(scores)
     if how == "none":
         return scores
     if how == "z":
@@ -71,7 +45,7 @@ TIE = 1e-6  # of the range of all scores: nearer than this, two queries like a r
 
 
 def assign(
-    scores, how: str = "z", *, sign: int = 1, ties: str = "error", seed: int = 0
+    scores: Any, how: str = "z", *, sign: int = 1, ties: str = "error", seed: int = 0
 ) -> np.ndarray:
     """The query that each row helps most, k*(i) = argmax_k I[k, i]: labels (n,).
 
@@ -103,13 +77,8 @@ def assign(
     return np.where(best, lots, -1.0).argmax(0)
 
 # %% ../../nbs/31_partition.ipynb #92203a6a
-def row_correlation(scores) -> np.ndarray:
-    """Pearson's correlation (q, q) of any two queries' scores over the training set."""
-    return np.atleast_2d(np.corrcoef(checked_scores(scores)))
-
-
-def select_queries(scores, k: int, rule: str = "cover") -> np.ndarray:
-    """Which k of q queries to keep: indices (k,), in the order of the queries.
+def select_queries(scores: Any, k: int, rule: str = "cover") -> np.ndarray:
+    """The k of q queries to keep: indices (k,), in the order of the queries.
 
     Args:
         scores: (q, n), not normalised.
@@ -121,7 +90,7 @@ def select_queries(scores, k: int, rule: str = "cover") -> np.ndarray:
     Raises:
         ValueError: another rule, or more asked for than there are.
     """
-    scores = checked_scores(scores)
+    scores = check_scores(scores)
     if not 1 <= k <= len(scores):
         raise ValueError(
             f"{k} queries were asked for and there are {len(scores)}: a part needs a query of its "
@@ -132,7 +101,7 @@ def select_queries(scores, k: int, rule: str = "cover") -> np.ndarray:
         return np.sort(np.argsort(-spread, kind="stable")[:k])
     if rule != "cover":
         raise ValueError(f"queries are selected by 'cover' or 'variance', found {rule!r}")
-    alike = row_correlation(scores)
+    alike = np.atleast_2d(np.corrcoef(scores))
     chosen = [int(spread.argmax())]
     while len(chosen) < k:
         nearest = alike[chosen].max(0)
@@ -154,13 +123,8 @@ def agreement(labels: Partition | Sequence, factor: Sequence) -> float:
         raise ValueError(f"{len(labels)} labels and {len(factor)} levels: not the same rows")
     return float(adjusted_rand_score(factor, labels))
 
-
-def modes_covered(modes: Sequence, chosen: Sequence[int]) -> int:
-    """How many different modes the chosen queries have; `modes` names that of every query."""
-    return len({modes[i] for i in chosen})
-
 # %% ../../nbs/31_partition.ipynb #c8688bd4
-def cluster_rows(vectors, k: int, seed: int = 0) -> np.ndarray:
+def cluster_rows(vectors: Any, k: int, seed: int = 0) -> np.ndarray:
     """k-means groups of the vectors (n, d) of the rows: labels (n,).
 
     Equation 4 of the paper asks for it, with d = q influence scores a row, and leaves it to later
@@ -171,31 +135,31 @@ def cluster_rows(vectors, k: int, seed: int = 0) -> np.ndarray:
     """
     from sklearn.cluster import KMeans
 
-    vectors = np.asarray(vectors, dtype=float)
-    if vectors.ndim != 2 or not np.isfinite(vectors).all():
-        raise ValueError(f"vectors are a finite table (rows, numbers), found shape {vectors.shape}")
-    different = len(np.unique(vectors, axis=0))
-    if not 1 <= k <= different:
-        raise ValueError(
-            f"{k} groups were asked for and {len(vectors)} rows have {different} different "
-            "vectors; ask for fewer parts, or look for identical rows"
-        )
-    return KMeans(k, n_init=10, random_state=seed).fit_predict(vectors).astype(int)
+    means = KMeans(k, n_init=10, random_state=seed)
+    return means.fit_predict(check_vectors(vectors, k)).astype(int)
 
 
-def random_parts(n: int, k: int, seed: int = 0) -> np.ndarray:
-    """Labels (n,) of k parts drawn at random, whose sizes differ by one at most."""
-    return np.random.default_rng(seed).permutation(n) % k
+def nearness(points: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Minus the squared distance (k, n) of each point from each group's centre."""
+    centres = np.stack([points[labels == part].mean(0) for part in range(labels.max() + 1)])
+    return -((points[None] - centres[:, None]) ** 2).sum(2)
 
 
-def contiguous_parts(n: int, k: int) -> np.ndarray:
-    """Labels (n,) of k slices in the order of the rows, as the paper's code cuts "random" ones."""
-    return np.arange(n) * k // n
+def parts_without_scores(
+    rule: str, n: int, k: int, factor: Sequence | None = None, seed: int = 0
+) -> np.ndarray:
+    """Labels (n,) by a rule that looks at no row, or at a factor that is known.
 
-
-def oracle_parts(factor: Sequence) -> np.ndarray:
-    """Labels (n,): one part for each level of a factor that is known, in sorted order."""
-    return np.unique(np.asarray(factor), return_inverse=True)[1]
+    Args:
+        rule: "random": parts whose sizes differ by one at most; "contiguous": slices in the order
+            of the rows, as the paper's code cuts "random" ones; "oracle": the levels of `factor`,
+            sorted; "same data": all 0.
+    """
+    if rule == "oracle":
+        return np.unique(np.asarray(factor), return_inverse=True)[1]
+    if rule == "random":
+        return np.random.default_rng(seed).permutation(n) % k
+    return np.arange(n) * k // n if rule == "contiguous" else np.zeros(n, dtype=int)
 
 # %% ../../nbs/31_partition.ipynb #b4bb9a4e
 @dataclass(frozen=True, eq=False)
@@ -270,22 +234,19 @@ def fill_parts(
     labels, notes = labels.copy(), []
     sizes = np.bincount(labels, minlength=len(liking))
     for part in np.argsort(sizes, kind="stable"):
-        missing = min_size - sizes[part]
-        moved = 0
+        before = sizes[part]
         for row in np.argsort(-liking[part], kind="stable"):
             giver = labels[row]
-            if moved >= missing:
+            if sizes[part] >= min_size:
                 break
             if giver != part and sizes[giver] > min_size:
                 labels[row] = part
-                sizes[giver] -= 1
-                sizes[part] += 1
-                moved += 1
-        if moved:
-            notes.append(f"part {part} had {sizes[part] - moved} rows and was given {moved}")
+                sizes[[giver, part]] += -1, 1
+        if moved := sizes[part] - before:
+            notes.append(f"part {part} had {before} rows and was given {moved}")
     return labels, notes
 
-
+# %% ../../nbs/31_partition.ipynb #39a18970
 def drop_parts(
     labels: np.ndarray, liking: np.ndarray, min_size: int
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -307,35 +268,30 @@ def drop_parts(
         notes.append(f"part {gone} had {len(rows)} rows and was dropped")
 
 # %% ../../nbs/31_partition.ipynb #196d0b51
-NEEDS = {
-    "influence": "scores",
-    "bm25": "scores",
-    "kmeans": "scores",
-    "embedding": "vectors",
-    "oracle": "factor",
-    "random": "n",
-    "contiguous": "n",
-    "same data": "n",
-}
+NEEDS = {  # what a partition is made from, by its rule
+    "influence": "scores", "bm25": "scores", "kmeans": "scores", "embedding": "vectors",
+    "oracle": "factor", "random": "n", "contiguous": "n", "same data": "n",
+}  # fmt: skip
 RULES = tuple(NEEDS)
+
+
+def count_parts(rule: str, n_parts: int | None, scores: Any, factor: Any) -> int | None:
+    """The number of parts: as many as asked for, as there are queries, or levels of a factor."""
+    if rule == "oracle":
+        levels = len(np.unique(np.asarray(factor)))
+        if n_parts not in (None, levels):
+            raise ValueError(f"the factor has {levels} levels, and {n_parts} parts were asked for")
+        return levels
+    by_query = n_parts is None and rule in ("influence", "bm25")
+    return len(check_scores(scores)) if by_query else n_parts
 
 # %% ../../nbs/31_partition.ipynb #a5e871eb
 def make_partition(
-    rule: str,
-    n_parts: int | None = None,
-    *,
-    scores=None,
-    vectors=None,
-    factor: Sequence | None = None,
-    n: int | None = None,
-    how: str = "z",
-    sign: int = 1,
-    query_rule: str = "cover",
-    ties: str = "error",
-    min_size: int = 1,
-    on_small: str = "error",
+    rule: str, n_parts: int | None = None, *, scores: Any = None, vectors: Any = None,
+    factor: Sequence | None = None, n: int | None = None, how: str = "z", sign: int = 1,
+    query_rule: str = "cover", ties: str = "error", min_size: int = 1, on_small: str = "error",
     seed: int = 0,
-) -> Partition:
+) -> Partition:  # fmt: skip
     """Cut n rows into parts by one of `RULES`; `NEEDS` says what each is made from.
 
     Args:
@@ -355,99 +311,43 @@ def make_partition(
         ValueError: what the rule needs is missing, numbers of rows differ, more parts than rows or
             queries, a part is too small, or a bad option.
     """
-    scores = None if scores is None else checked_scores(scores)
-    n = _count_rows(rule, {"scores": scores, "vectors": vectors, "factor": factor, "n": n})
-    if n_parts is None and rule in ("influence", "bm25"):
-        n_parts = len(scores)
-    if rule == "oracle":
-        n_parts = _levels(factor, n_parts)
-    _check_counts(rule, n_parts, n, min_size, on_small)
-    keys, liking = tuple(range(n_parts)), None
+    if rule not in NEEDS:
+        raise ValueError(f"a partition is one of {', '.join(RULES)}; found {rule!r}")
+    given = {"scores": scores, "vectors": vectors, "factor": factor, "n": n}
+    n = count_rows(rule, NEEDS[rule], given)
+    k = count_parts(rule, n_parts, scores, factor)
+    check_counts(rule, k, n, min_size, on_small)
+    keys, liking = range(k), None
     if rule in ("influence", "bm25"):
-        chosen = select_queries(scores, n_parts, query_rule)
-        liking, keys = sign * normalise(scores[chosen], how), chosen.tolist()
+        keys = select_queries(scores, k, query_rule).tolist()
+        liking = sign * normalise(np.asarray(scores)[keys], how)
         labels = assign(liking, "none", ties=ties, seed=seed)
     elif rule in ("kmeans", "embedding"):
         points = normalise(scores, how).T if rule == "kmeans" else np.asarray(vectors, dtype=float)
-        labels = cluster_rows(points, n_parts, seed)
-        liking = _nearness(points, labels)
-    elif rule == "oracle":
-        labels, keys = oracle_parts(factor), np.unique(np.asarray(factor)).tolist()
+        labels = cluster_rows(points, k, seed)
+        liking = nearness(points, labels)
     else:
-        labels = _unread_parts(rule, n, n_parts, seed)
-    return _without_small(Partition(labels, n_parts, rule, keys), liking, min_size, on_small)
+        labels = parts_without_scores(rule, n, k, factor, seed)
+        keys = np.unique(np.asarray(factor)).tolist() if rule == "oracle" else keys
+    return without_small(Partition(labels, k, rule, keys), liking, min_size, on_small)
 
 # %% ../../nbs/31_partition.ipynb #6ea4396e
-def _without_small(
+def without_small(
     partition: Partition, liking: np.ndarray | None, min_size: int, on_small: str
 ) -> Partition:
+    """The partition, its parts of fewer than `min_size` rows filled, dropped or refused."""
     sizes, labels, rule = partition.sizes, partition.labels, partition.rule
-    small = np.flatnonzero(sizes < min_size)
-    if not len(small):
+    if not len(small := np.flatnonzero(sizes < min_size)):
         return partition
     if on_small == "error" or liking is None:
-        how = "" if liking is None else ", or set on_small to 'fill' or 'drop'"
+        way = "" if liking is None else ", or set on_small to 'fill' or 'drop'"
         raise ValueError(
             f"part {small[0]} ({partition.keys[small[0]]!r}) of partition {rule!r} has "
             f"{sizes[small[0]]} rows, fewer than min_size={min_size}; the sizes are "
-            f"{sizes.tolist()}. Ask for fewer parts, choose other queries{how}"
+            f"{sizes.tolist()}. Ask for fewer parts, choose other queries{way}"
         )
     if on_small == "fill":
         labels, notes = fill_parts(labels, liking, min_size)
         return Partition(labels, partition.n_parts, rule, partition.keys, notes)
     labels, kept, notes = drop_parts(labels, liking, min_size)
     return Partition(labels, len(kept), rule, [partition.keys[part] for part in kept], notes)
-
-
-def _unread_parts(rule: str, n: int, n_parts: int, seed: int) -> np.ndarray:
-    """Labels (n,) by a rule that looks at nothing."""
-    if rule == "random":
-        return random_parts(n, n_parts, seed)
-    return contiguous_parts(n, n_parts) if rule == "contiguous" else np.zeros(n, dtype=int)
-
-
-def _nearness(points: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Minus the squared distance (k, n) of each point from each group's centre."""
-    centres = np.stack([points[labels == part].mean(0) for part in range(labels.max() + 1)])
-    return -((points[None] - centres[:, None]) ** 2).sum(2)
-
-# %% ../../nbs/31_partition.ipynb #6e14fbb7
-def _count_rows(rule: str, given: dict) -> int:
-    if rule not in NEEDS:
-        raise ValueError(f"a partition is one of {', '.join(RULES)}; found {rule!r}")
-    need = NEEDS[rule]
-    lengths = {
-        name: np.shape(value)[-1] if name == "scores" else np.shape(value)[0]
-        for name, value in given.items()
-        if name != "n" and np.ndim(value)
-    }
-    if given["n"] is not None:
-        lengths["n"] = given["n"]
-    if given[need] is None and not (need == "n" and lengths):
-        raise ValueError(f"partition {rule!r} is made from {need}: pass {need}=")
-    if len(set(lengths.values())) != 1:
-        raise ValueError(f"all that is passed must be of the same rows; found {lengths}")
-    return next(iter(lengths.values()))
-
-
-def _levels(factor: Sequence, n_parts: int | None) -> int:
-    levels = len(np.unique(np.asarray(factor)))
-    if n_parts not in (None, levels):
-        raise ValueError(f"the factor has {levels} levels, and {n_parts} parts were asked for")
-    return levels
-
-
-def _check_counts(rule: str, n_parts: int | None, n: int, min_size: int, on_small: str) -> None:
-    if n_parts is None:
-        raise ValueError(f"partition {rule!r} needs n_parts")
-    if on_small not in ("error", "fill", "drop"):
-        raise ValueError(f"on_small is 'error', 'fill' or 'drop', found {on_small!r}")
-    if n_parts < 1 or min_size < 1:
-        raise ValueError(f"at least 1 part of 1 row; found n_parts={n_parts}, min_size={min_size}")
-    if rule == "same data":
-        return
-    if n < max(n_parts, min_size) or (on_small != "drop" and n < n_parts * min_size):
-        raise ValueError(
-            f"{n} rows cannot make {n_parts} parts of at least {min_size}; ask for fewer parts, "
-            "or give more rows"
-        )

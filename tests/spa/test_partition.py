@@ -21,17 +21,12 @@ from synthkit.spa.partition import (
     Partition,
     agreement,
     assign,
-    checked_scores,
     cluster_rows,
-    contiguous_parts,
     drop_parts,
     fill_parts,
     make_partition,
-    modes_covered,
     normalise,
-    oracle_parts,
-    random_parts,
-    row_correlation,
+    parts_without_scores,
     select_queries,
 )
 
@@ -198,9 +193,7 @@ def test_ranks_share_ties_and_forget_the_shape():
         ([[1.0, 2.0], [4.0, 4.0]], "query 1 scores all 2 rows alike.*identical"),
     ],
 )
-@pytest.mark.parametrize(
-    "use", [checked_scores, normalise, assign, row_correlation, lambda s: select_queries(s, 1)]
-)
+@pytest.mark.parametrize("use", [normalise, assign, lambda s: select_queries(s, 1)])
 def test_scores_that_cannot_be_used(scores, words, use):
     with pytest.raises(ValueError, match=words):
         use(scores)
@@ -286,8 +279,10 @@ def test_cover_finds_one_query_of_each_mode():
     loudness = np.array([5.0, 4.0, 3.0, 0.2] * 3)[:, None]
     twelve = (np.tile(scores, (3, 1)) + 0.1 * rng.normal(size=(12, 80))) * loudness
     modes = [0, 1, 2, 3] * 3
-    assert modes_covered(modes, select_queries(twelve, 4, "cover")) == 4
-    assert modes_covered(modes, select_queries(twelve, 4, "variance")) < 4
+    covered = [
+        {modes[i] for i in select_queries(twelve, 4, rule)} for rule in ("cover", "variance")
+    ]
+    assert len(covered[0]) == 4 > len(covered[1])
 
 
 def farthest_first(scores, k):
@@ -329,20 +324,6 @@ def test_bad_selection(k, rule, words):
         select_queries(LOUD, k, rule)
 
 
-def test_correlation_of_score_rows():
-    found = row_correlation(LOUD)
-    np.testing.assert_allclose(np.diag(found), 1)
-    np.testing.assert_allclose(found, found.T)
-    assert found[0, 1] > 0.9 > 0 > found[0, 2]
-    np.testing.assert_allclose(row_correlation(LOUD[:1]), [[1.0]])
-
-
-def test_modes_covered():
-    assert modes_covered(["a", "b", "a", "c"], [0, 2]) == 1
-    assert modes_covered(["a", "b", "a", "c"], np.array([1, 2, 3])) == 3
-    assert modes_covered(["a"], []) == 0
-
-
 # --- other cuts -----------------------------------------------------------------------------------
 
 
@@ -370,22 +351,17 @@ def test_bad_groups(vectors, k, words):
 
 @given(st.integers(1, 60), st.integers(1, 8), st.integers(0, 5))
 def test_cheap_parts_are_balanced(n, k, seed):
-    for labels in (random_parts(n, k, seed), contiguous_parts(n, k)):
+    for rule in ("random", "contiguous"):
+        labels = parts_without_scores(rule, n, k, seed=seed)
         assert labels.shape == (n,) and labels.min() >= 0 and labels.max() < k
         assert np.ptp(np.bincount(labels, minlength=k)) <= 1
-    assert (np.diff(contiguous_parts(n, k)) >= 0).all()
+    assert (np.diff(labels) >= 0).all(), "slices"
 
 
 def test_random_parts_follow_their_seed():
-    np.testing.assert_array_equal(random_parts(50, 5, 7), random_parts(50, 5, 7))
-    assert (random_parts(50, 5, 7) != random_parts(50, 5, 8)).any()
-    assert (random_parts(50, 5, 7) != contiguous_parts(50, 5)).any()
-    assert abs(agreement(random_parts(2000, 5), contiguous_parts(2000, 5))) < 0.02
-
-
-def test_oracle_parts_are_the_levels():
-    assert oracle_parts(["b", "a", "c", "a"]).tolist() == [1, 0, 2, 0]
-    assert oracle_parts([5, 5]).tolist() == [0, 0]
+    one, two, other = (parts_without_scores("random", 2000, 5, seed=seed) for seed in (7, 7, 8))
+    assert (one == two).all() and (one != other).any()
+    assert abs(agreement(one, parts_without_scores("contiguous", 2000, 5))) < 0.02
 
 
 # --- the value ------------------------------------------------------------------------------------
@@ -531,8 +507,8 @@ def test_rules_do_what_they_are_called():
     np.testing.assert_array_equal(cut["bm25"].labels, assign(scores))
     np.testing.assert_array_equal(cut["kmeans"].labels, cluster_rows(normalise(scores).T, 4))
     np.testing.assert_array_equal(cut["embedding"].labels, cluster_rows(scores.T, 4))
-    np.testing.assert_array_equal(cut["random"].labels, random_parts(60, 4))
-    np.testing.assert_array_equal(cut["contiguous"].labels, contiguous_parts(60, 4))
+    for rule in ("random", "contiguous"):
+        np.testing.assert_array_equal(cut[rule].labels, parts_without_scores(rule, 60, 4))
     assert agreement(cut["oracle"], modes) == 1.0
     wrong = make_partition("influence", scores=scores, sign=-1)
     np.testing.assert_array_equal(wrong.labels, assign(scores, sign=-1))
