@@ -31,7 +31,7 @@ def test_every_generated_row_is_right_and_read_back(rows):
     assert all(int(row["final"]) >= 0 for row in rows)
 
 
-def test_frequencies_follow_the_law():
+def test_frequencies_follow_zipfs_law():
     world = MathWorld(zipf=1.0, order_seed=5)
     counts = Counter(row["family"] for row in world.rows(8000, seed=0))
     distance = sum(abs(counts[f] / 8000 - p) for f, p in world.frequencies.items()) / 2

@@ -69,7 +69,7 @@ def test_rows_are_right_and_repeat_for_a_seed(distribution):
 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
-def test_the_joint_law_sums_to_one_and_is_the_one_that_is_sampled(distribution):
+def test_the_joint_distribution_sums_to_one_and_is_the_one_that_is_sampled(distribution):
     world = ReviewsWorld(distribution)
     cells = world.support()
     assert len(cells) == 432
@@ -89,7 +89,7 @@ def test_the_joint_law_sums_to_one_and_is_the_one_that_is_sampled(distribution):
     assert chi2 < len(large) + 4 * (2 * len(large)) ** 0.5
 
 
-def test_the_laws_are_as_skewed_as_they_say():
+def test_the_distributions_are_as_skewed_as_they_say():
     def share(distribution, **given):
         world = ReviewsWorld(distribution)
         cells = (c for c in world.support() if all(c[k] == v for k, v in given.items()))

@@ -60,7 +60,7 @@ def total(target, paths):
 # --- distributions -------------------------------------------------------------------------------
 
 
-def test_small_laws_by_hand():
+def test_small_distributions_by_hand():
     assert shares({"a": 1, "b": 3}) == {"a": 0.25, "b": 0.75}
     assert zipf("ab") == pytest.approx({"a": 2 / 3, "b": 1 / 3})
     assert zipf("abc", s=0) == pytest.approx(uniform("abc"))
@@ -75,14 +75,14 @@ def test_small_laws_by_hand():
 
 
 @pytest.mark.parametrize("weights", [{}, {"a": 0}, {"a": 1, "b": -1}])
-def test_weights_that_make_no_law_are_refused(weights):
+def test_weights_that_make_no_distribution_are_refused(weights):
     with pytest.raises(ValueError, match="positive weights"):
         shares(weights)
 
 
 @given(st.lists(st.floats(0.1, 9), min_size=1, max_size=5), st.integers(0, 5))
 @settings(deadline=None, max_examples=30)
-def test_dealing_is_a_law_over_ordered_tuples(weights, k):
+def test_dealing_is_a_distribution_over_ordered_tuples(weights, k):
     k = min(k, len(weights))
     distribution = dealt(tuple(enumerate(weights)), k)
     assert sum(distribution.values()) == pytest.approx(1)
@@ -214,27 +214,6 @@ def test_probabilities_of_a_slice_add_up(targets, name, known):
     assert total(target, paths) == pytest.approx(sum(p for _, p in paths), rel=1e-9)
 
 
-def test_all_texts_of_the_code_target_are_known(targets):
-    target = targets["code"]
-    paths = target.chain.paths()
-    assert len({target.write(values) for values, _ in paths}) == len(paths) > 10_000
-    assert sum(p for _, p in paths) == pytest.approx(1)
-    assert target.entropy() == pytest.approx(-sum(p * math.log(p) for _, p in paths))
-
-
-@each_target
-def test_factors_come_as_often_as_the_law_says(targets, name):
-    target, n = targets[name], 3000
-    rng = random.Random("frequencies")
-    drawn = [target.chain.draw(rng) for _ in range(n)]
-    for group in [*((factor,) for factor in target.factors), target.joint]:
-        distribution = target.chain.marginal(*group)
-        counts = Counter(tuple(values[slot] for slot in group) for values in drawn)
-        assert sum(distribution.values()) == pytest.approx(1) and set(counts) <= set(distribution)
-        distance = sum(abs(counts[key] / n - p) for key, p in distribution.items()) / 2
-        assert distance < 0.7 * math.sqrt(len(distribution) / n), group
-
-
 @each_target
 def test_the_joint_factors_are_coupled(targets, name):
     target = targets[name]
@@ -257,7 +236,7 @@ def test_entropy_is_that_of_the_texts(targets, name):
 
 
 @each_target
-def test_laws_are_asked_for_by_name(targets, name):
+def test_distributions_are_asked_for_by_name(targets, name):
     target = targets[name]
     assert max(target.distribution(target.factors[0]).values()) > 0.3
     for wrong in (("colour",), ()):
