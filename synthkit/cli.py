@@ -130,11 +130,11 @@ def pretrain(
 
 
 @app.command()
-def abilities(
+def capabilities(
     model: Annotated[
         str | None, typer.Argument(help="A model's folder; default: the embedded one.")
     ] = None,
-    n: Annotated[int, typer.Option("--n", min=10, help="Tries an ability and world.")] = 100,
+    n: Annotated[int, typer.Option("--n", min=10, help="Tries per capability and world.")] = 100,
     seeds: Annotated[str, typer.Option(help="Such as 0,1,2.")] = "0,1,2",
     out: Annotated[Path, typer.Option(help="The file of the result.")] = Path(
         "runs/embedded_lm.json"

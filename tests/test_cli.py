@@ -30,7 +30,7 @@ def test_version_and_help():
     assert run("--version").output.strip() == f"synthkit {__version__}"
     shown = run("--help")
     assert shown.exit_code == 0
-    for command in ("reproduce", "doctor", "pretrain", "embedsdg-prompts"):
+    for command in ("reproduce", "doctor", "pretrain", "capabilities", "embedsdg-prompts"):
         assert command in shown.output
 
 

@@ -19,9 +19,9 @@ Judge = Callable[[str, Mapping], tuple[bool, bool]]  # text, row -> (well formed
 
 
 def measure(lm, n: int = 100, seed: int = 0) -> list[dict[str, Any]]:
-    """Shares of `n` held-out tries a world and ability, as rows for `lab.results.record`.
+    """Shares of `n` held-out tries per world and capability, as rows for `results.record`.
 
-    Abilities: copy (the text comes back to the letter), write well formed, follow (the attributes
+    Capabilities: copy (the text comes back to the letter), write well formed, follow (the attributes
     that the prompt asked for are the ones the text shows), rephrase (other words, same facts),
     describe, solve (the program passes its tests), and arithmetic. The seed is one that training
     does not use, and the held-out texts are fresh draws.
@@ -40,7 +40,7 @@ def measure(lm, n: int = 100, seed: int = 0) -> list[dict[str, Any]]:
             shares["describe"] = _describe(lm, world, drawn)
         if name == "code":
             shares["solve"] = _solve(lm, world, drawn)
-        rows += [_row(ability, name, share, seed) for ability, share in shares.items()]
+        rows += [_row(capability, name, share, seed) for capability, share in shares.items()]
     rng = random.Random(f"held-out-{seed}")
     rows.append(_row("copy", "nonsense", _copy(lm, [nonsense(rng) for _ in range(n)]), seed))
     rows.append(_row("solve", "arithmetic", _arithmetic(lm, n, rng), seed))
@@ -48,7 +48,7 @@ def measure(lm, n: int = 100, seed: int = 0) -> list[dict[str, Any]]:
 
 
 def reproduce(model: str | None, *, n: int, seeds: Sequence[int], out: str | Path):
-    """Measure a model over several seeds and record it; a table of means, ability by world."""
+    """Measure a model over several seeds and record it; a table of means, world by capability."""
     import pandas as pd
 
     from ..lm import load_lm
@@ -59,7 +59,7 @@ def reproduce(model: str | None, *, n: int, seeds: Sequence[int], out: str | Pat
     record(
         out,
         method="embedded_lm",
-        command=f"synthkit abilities --n {n} --seeds {','.join(map(str, seeds))}",
+        command=f"synthkit capabilities --n {n} --seeds {','.join(map(str, seeds))}",
         preset={"n": n},
         scale="study",
         model={**lm.describe(), "fingerprint": lm.fingerprint},
@@ -71,8 +71,8 @@ def reproduce(model: str | None, *, n: int, seeds: Sequence[int], out: str | Pat
     return table.round(3)
 
 
-def _row(ability: str, world: str, share: float, seed: int) -> dict[str, Any]:
-    return {"measure": ability, "arm": world, "seed": seed, "value": round(share, 4)}
+def _row(capability: str, world: str, share: float, seed: int) -> dict[str, Any]:
+    return {"measure": capability, "arm": world, "seed": seed, "value": round(share, 4)}
 
 
 def _share(right: list[bool]) -> float:

@@ -60,7 +60,7 @@ def test_it_copies_the_texts_of_every_world(embedded_lm, world):
 
 
 @pytest.mark.slow
-def test_the_recorded_abilities_are_those_of_the_committed_model(embedded_lm):
+def test_the_recorded_capabilities_are_those_of_the_committed_model(embedded_lm):
     recorded = load_result("embedded_lm")
     assert recorded.model["fingerprint"] == embedded_lm.fingerprint
     before = {(r["measure"], r["arm"]): r["value"] for r in recorded.measurements if r["seed"] == 0}
