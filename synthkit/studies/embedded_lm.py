@@ -21,10 +21,10 @@ Judge = Callable[[str, Mapping], tuple[bool, bool]]  # text, row -> (well formed
 def measure(lm, n: int = 100, seed: int = 0) -> list[dict[str, Any]]:
     """Shares of `n` held-out tries per world and capability, as rows for `results.record`.
 
-    Capabilities: copy (the text comes back to the letter), write well formed, follow (the attributes
-    that the prompt asked for are the ones the text shows), rephrase (other words, same facts),
-    describe, solve (the program passes its tests), and arithmetic. The seed is one that training
-    does not use, and the held-out texts are fresh draws.
+    Capabilities: copy (the text comes back to the letter), write well formed, follow (the text
+    shows the attributes that the prompt asked for), rephrase (other words, same facts), describe,
+    solve (the program passes its tests), and arithmetic. The seed is one that training does not
+    use, and the held-out texts are fresh draws.
     """
     worlds = Corpus().worlds
     rows = []
