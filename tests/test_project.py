@@ -343,6 +343,12 @@ def test_the_rules_of_arrows_can_fail():
     assert package_map.circle({"a": {"b"}, "b": {"a"}})
 
 
+def test_the_map_leaves_out_arrows_that_others_replace():
+    uses = {"top": {"middle", "ground"}, "middle": {"ground"}, "side": {"ground"}, "ground": set()}
+    arrows = {("top", "middle"), ("middle", "ground"), ("side", "ground")}
+    assert set(package_map.direct(uses)) == arrows
+
+
 # --- the wheel ------------------------------------------------------------------------------------
 
 
