@@ -91,8 +91,7 @@ def columns_of_rows(rows: Any, what: str = "data") -> dict[str, list]:
     """The columns of a list of dictionaries; what a row lacks is None."""
     if not isinstance(rows, (list, tuple)) or not all(isinstance(row, Mapping) for row in rows):
         raise TypeError(f"{what} must be {TABLES}; found {found(rows)}")
-    if not rows:
-        raise ValueError("the data set is empty: there must be at least one row")
+    need_rows(len(rows))
     names = dict.fromkeys(name for row in rows for name in row)
     check_names(names)
     return {str(name): [row.get(name) for row in rows] for name in names}
@@ -229,12 +228,14 @@ def is_missing(value: Any) -> bool:
     """None, NaN, NA or NaT."""
     import pandas as pd
 
-    return (
-        value is None
-        or value is pd.NA
-        or value is pd.NaT
-        or (isinstance(value, float) and value != value)
-    )
+    gone = value is None or value is pd.NA or value is pd.NaT
+    return gone or (isinstance(value, float) and value != value)
+
+
+def need_rows(n: int) -> None:
+    """Raise ValueError when there are no rows."""
+    if n == 0:
+        raise ValueError("the data set is empty: there must be at least one row")
 
 
 def check_names(names: Iterable) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.files import read_json, read_jsonl
-from .containers import columns_of
+from .containers import columns_of, need_rows
 from .files import FORMATS, lines, local_file
 from .normalise import normalise_number
 from .reading import read_rows
@@ -25,7 +25,6 @@ from .validation import (
     check_texts,
     is_blank,
     need_columns,
-    need_rows,
     to_dataset,
 )
 

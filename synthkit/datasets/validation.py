@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .containers import check_whole, columns_of
+from .containers import check_whole, columns_of, is_missing, need_rows
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -80,16 +80,9 @@ def need_columns(found: Iterable[str], wanted: Iterable[str]) -> None:
         )
 
 
-def need_rows(n: int) -> None:
-    """ValueError when there are no rows."""
-    if n == 0:
-        raise ValueError("the data set is empty: there must be at least one row")
-
-
 def is_blank(value: Any) -> bool:
     """None, NaN, or a string of nothing but white space."""
-    nan = isinstance(value, float) and value != value
-    return value is None or nan or (isinstance(value, str) and not value.strip())
+    return is_missing(value) or (isinstance(value, str) and not value.strip())
 
 
 def check_texts(values: list, column: str) -> None:

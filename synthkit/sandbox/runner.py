@@ -161,6 +161,8 @@ def run_tests(
     (a few milliseconds), not the start of an interpreter. Other arguments and errors as in
     `run_python`.
     """
+    from tqdm.auto import tqdm
+
     programs = [(code, list(tests)) for code, tests in programs]
     _validate(programs, workers, timeout, memory_mb)
     require_level(require)
@@ -168,14 +170,13 @@ def run_tests(
     for position in range(len(programs)):
         todo.put(position)
     outcomes: dict[int, Outcome] = {}
-    bar = _progress_bar(len(programs)) if progress else None
+    bar = tqdm(total=len(programs), unit="program", disable=not progress)
 
     def work() -> None:
         with _Runner(timeout, memory_mb) as runner:
             while (position := _next(todo)) is not None:
                 outcomes[position] = runner.run(*programs[position])
-                if bar is not None:
-                    bar.update(1)
+                bar.update(1)
 
     workers = min(workers, len(programs))
     if workers:
@@ -186,8 +187,7 @@ def run_tests(
             finally:
                 while _next(todo) is not None:  # after an interrupt: begin no further program
                     pass
-    if bar is not None:
-        bar.close()
+    bar.close()
     return [outcomes[position] for position in range(len(programs))]
 
 
@@ -196,12 +196,6 @@ def _next(todo: queue.SimpleQueue[int]) -> int | None:
         return todo.get_nowait()
     except queue.Empty:
         return None
-
-
-def _progress_bar(total: int):
-    from tqdm.auto import tqdm
-
-    return tqdm(total=total, unit="program")
 
 
 def _validate(programs: list, workers: int, timeout: float, memory_mb: int) -> None:

@@ -58,11 +58,9 @@ def repeat_numbers(prompts: Sequence[str]) -> list[int]:
 
 def watched(items: Iterable[Any], *, progress: bool, total: int) -> Iterable[Any]:
     """`items`, with a progress bar when one is asked for."""
-    if not progress:
-        return items
     from tqdm.auto import tqdm
 
-    return tqdm(items, total=total, desc="teacher", unit="prompt")
+    return tqdm(items, total=total, desc="teacher", unit="prompt", disable=not progress)
 
 
 def _takes_repeat(fn: Callable[..., str]) -> bool:
