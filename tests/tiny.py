@@ -116,11 +116,11 @@ def tiny_table(n: int, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame({**names, "number": number})
 
 
-def legal_rows(legal, n, seed=0):
-    """Rows (n, `legal.length`) drawn token by token, each legal token equally likely."""
+def constrained_rows(constraint, n, seed=0):
+    """Rows (n, `constraint.length`) drawn token by token, each valid token equally likely."""
     generator = torch.Generator().manual_seed(seed)
     ids = torch.zeros(n, 0, dtype=torch.long)
-    for _ in range(legal.length):
-        weights = legal.allowed(ids).float()
+    for _ in range(constraint.length):
+        weights = constraint.allowed(ids).float()
         ids = torch.cat([ids, torch.multinomial(weights, 1, generator=generator)], 1)
     return ids

@@ -1,5 +1,6 @@
 """DiffLM (arXiv 2411.03250): a latent space, a diffusion in it, and a frozen decoder."""
 
-from .synthesizer import DiffLM, DiffLMPreset
+from .presets import DiffLMPreset
+from .synthesizer import DiffLM
 
 __all__ = ["DiffLM", "DiffLMPreset"]

@@ -5,11 +5,9 @@
 # %% ../../nbs/51_autoencoder.ipynb #c4033e0d
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,104 +15,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..core.packing import Files, Read, json_bytes, read_into, read_tensors, tensor_bytes
+from ..core.identity import run_key
 from ..core.presets import choose_preset
-from ..core.saved import open_saved, save_folder
-from .format_model import check_ids, freeze, place_weights, widths
+from .checks import check_ids, check_latents, place_weights, widths
+from .format_model import freeze
+from .presets import AUTOENCODERS, AutoencoderPreset
 from .text_encoder import text_encoder
 from ..lm.decoding import Sampling, choose, run_decoder, supported, with_cache
 from ..lm.fingerprint import fingerprint
-from ..lm.training import History, Schedule, batch_at, train
+from ..lm.training import History, batch_at, train
 
 # %% auto #0
-__all__ = ['KINDS', 'FALLS', 'ALIKE', 'READS', 'PRESETS', 'CYCLES', 'LOOK_ROWS', 'AutoencoderPreset', 'EncoderBlock',
-           'RowEncoder', 'reparameterize', 'kl_nats', 'port_beta', 'Injector', 'injected', 'row_logits', 'row_nats',
-           'beta_at', 'generate_rows', 'check_latents', 'only_legal', 'Collapse', 'collapse_report', 'others_in_ring',
-           'probe_auc', 'column_nats', 'fit_autoencoder', 'split_rows', 'fit_identity', 'betas', 'encode_rows',
-           'reconstruction', 'pack_autoencoder', 'unpack_autoencoder', 'save_autoencoder', 'load_autoencoder',
-           'Assembly', 'Autoencoder']
-
-# %% ../../nbs/51_autoencoder.ipynb #d0ba04c0
-KINDS = ("soft", "memory", "embedding")
-FALLS = ("plateau", "cyclical", "constant")
-ALIKE, READS = ("columns", "tokens"), ("tokens", "text")
-
-
-@dataclass(frozen=True)
-class AutoencoderPreset(Schedule):
-    """Sizes and training of an autoencoder; see `synthkit.lm.training.Schedule` for the rest.
-
-    Attributes:
-        latent: d, the numbers in a latent.
-        tokens: k, the soft tokens.
-        kind: of the injection, one of `KINDS`.
-        reads: what the encoder reads, one of `READS`: the codec's "tokens", trained from nothing;
-            or "text", by a pretrained encoder that is given (see `text_encoder`).
-        width, layers, heads: of an encoder of tokens.
-        batch_size: rows in a step.
-        beta: beta', what a nat of KL costs in nats of reconstruction, at the start.
-        floor: the least that it falls to.
-        falls: how it moves, one of `FALLS`.
-        factor, waits: "plateau" multiplies it by `factor` after so many looks without a better
-            held-out reconstruction.
-        alike: what counts alike in the loss, one of `ALIKE`: "columns", however many tokens each
-            takes, or "tokens", as in the paper. Texts have no columns, and their tokens count.
-
-    The preset "paper" holds the released code of arXiv 2411.03250: d = 1024, k = 32, a pretrained
-    encoder at a rate of 1e-5, and beta' as it is there in sums of nats. Two things differ: the
-    rate falls in a straight line (`decay_from`), there as a cosine after a warm-up of .5%; and
-    `patience` is 10, since 2, as there, would stop at the look that first lowers beta'.
-
-    Raises:
-        ValueError: a value that makes no sense.
-    """
-
-    steps: int = 4000
-    lr: float | None = 1e-3
-    eval_every: int = 100
-    patience: int | None = 10
-    latent: int = 64
-    tokens: int = 8
-    kind: str = "soft"
-    width: int = 128
-    layers: int = 4
-    heads: int = 4
-    batch_size: int = 64
-    beta: float = 0.05
-    floor: float = 5e-4
-    falls: str = "plateau"
-    factor: float = 0.7
-    waits: int = 2
-    alike: str = "columns"
-    reads: str = "tokens"
-
-    def __post_init__(self):
-        Schedule(**{field.name: getattr(self, field.name) for field in fields(Schedule)})
-        sizes = ("latent", "tokens", "width", "layers", "heads", "batch_size", "waits")
-        for name in (*sizes, "beta", "floor", "factor"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, found {getattr(self, name)!r}")
-        chosen = {"kind": KINDS, "falls": FALLS, "alike": ALIKE, "reads": READS}
-        for name, choices in chosen.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} is one of {choices}, found {getattr(self, name)!r}")
-        if self.width % self.heads or self.floor > self.beta or self.factor > 1:
-            raise ValueError(
-                f"heads must divide width, floor not exceed beta, and factor not exceed 1; found "
-                f"{self.heads}, {self.width}, {self.floor:g}, {self.beta:g}, {self.factor:g}"
-            )
-
-# %% ../../nbs/51_autoencoder.ipynb #a97cc634
-PRESETS = {
-    "fast": AutoencoderPreset(
-        steps=240, lr=3e-3, eval_every=24, latent=16, tokens=4, width=64, layers=2
-    ),
-    "study": AutoencoderPreset(),
-    "paper": AutoencoderPreset(
-        steps=7700, lr=1e-5, eval_every=100, decay_from=0.0, latent=1024, tokens=32,
-        batch_size=256, beta=0.016, floor=1.6e-4, alike="tokens", reads="text",
-    ),
-}  # fmt: skip
+__all__ = ['CYCLES', 'LOOK_ROWS', 'EncoderBlock', 'RowEncoder', 'reparameterize', 'kl_nats', 'port_beta', 'Injector', 'injected',
+           'row_logits', 'row_nats', 'beta_at', 'generate_rows', 'mask_logits', 'Collapse', 'collapse_report',
+           'others_in_ring', 'probe_auc', 'column_nats', 'fit_autoencoder', 'split_rows', 'encode_rows',
+           'reconstruction', 'Autoencoder']
 
 # %% ../../nbs/51_autoencoder.ipynb #c48071ec
 class EncoderBlock(nn.Module):
@@ -170,7 +85,7 @@ class RowEncoder(nn.Module):
         """
         if self.fixed and ids.shape[1] != len(self.places.weight):
             raise ValueError(f"rows have {len(self.places.weight)} tokens, found {ids.shape[1]}")
-        mask = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask
+        mask = ids >= 0 if mask is None else mask  # by default all places
         x = self.tokens(ids) + self.places.weight[: ids.shape[1]]  # (n, m, w)
         for block in self.blocks:
             x = block(x, mask[:, None, None])
@@ -268,7 +183,7 @@ CYCLES = 10
 
 
 def beta_at(preset: AutoencoderPreset, step: int, looks: Sequence[float]) -> float:
-    """beta' at a step, after looks at the held-out reconstruction, in order.
+    """beta' at a step, after looks at the validation reconstruction, in order.
 
     "plateau": times `factor` whenever `waits` looks in a row brought no better one, never below
     `floor`. "cyclical" (Optimus): ten times half a cycle at 0, a quarter rising, a quarter at
@@ -290,24 +205,25 @@ def beta_at(preset: AutoencoderPreset, step: int, looks: Sequence[float]) -> flo
 # %% ../../nbs/51_autoencoder.ipynb #d2ebf1a4
 @torch.no_grad()
 def generate_rows(
-    model, z: Tensor, *, legal=None, temperature: float = 1.0, seed: int = 0, batch_size: int = 256
-) -> Tensor:
+    model, z: Tensor, *, constraint=None, temperature: float = 1.0, seed: int = 0,
+    batch_size: int = 256,
+) -> Tensor:  # fmt: skip
     """A row for each latent, token by token with a key-value cache: ids (n, at most `length`).
 
     Args:
         z: (n, d).
-        legal: a `Legal` or `PrefixTrie`; what it does not allow gets probability 0.
+        constraint: a `RowConstraint` or `PrefixTrie`; what it does not allow gets probability 0.
         temperature: 0 takes the most probable token.
         seed: row i draws from (seed, i), whatever the batch.
         batch_size: rows decoded at once.
 
     Raises:
-        ValueError: latents of another shape or not finite, or nothing is legal in a row.
+        ValueError: latents of another shape or not finite, or nothing is allowed in a row.
     """
     z = check_latents(z, model.preset.latent).to(model.device)
     sampling = Sampling(temperature, seed=seed)
     parts = [
-        _decoded(model, z[start : start + batch_size], start, sampling, legal)
+        _decoded(model, z[start : start + batch_size], start, sampling, constraint)
         for start in range(0, len(z), batch_size)
     ]
     longest = max(part.shape[1] for part in parts)
@@ -315,36 +231,36 @@ def generate_rows(
     return torch.cat([functional.pad(p, (0, longest - p.shape[1]), value=pad) for p in parts])
 
 
-def check_latents(z: Tensor, latent: int) -> Tensor:
-    """Latents (n, d) as float32, or a ValueError that says what is wrong with them."""
-    z = torch.as_tensor(z, dtype=torch.float32)
-    if z.dim() != 2 or z.shape[1] != latent or not len(z):
-        raise ValueError(f"latents must be (n, {latent}) with n >= 1, found {tuple(z.shape)}")
-    if not torch.isfinite(z).all():
-        raise ValueError("the latents hold NaN or infinite values; check what made them")
-    return z
+def mask_logits(logits: Tensor, allowed: Tensor, going: Tensor) -> Tensor:
+    """Logits (b, V) with -inf where a token is not allowed; rows that have ended are left alone.
+
+    Raises:
+        ValueError: a row that goes on has no valid token.
+    """
+    lost = going & ~allowed.any(1)
+    if lost.any():
+        raise ValueError(f"nothing is allowed in {int(lost.sum())} rows; is it this codec's trie?")
+    allowed = functional.pad(allowed, (0, logits.shape[1] - allowed.shape[1]))
+    return logits.masked_fill(~allowed & going[:, None], -torch.inf)
 
 # %% ../../nbs/51_autoencoder.ipynb #e3c565f1
-def _decoded(model, z: Tensor, first: int, sampling: Sampling, legal) -> Tensor:
+def _decoded(model, z: Tensor, first: int, sampling: Sampling, constraint) -> Tensor:
     """Ids (b, m) of one batch; its first row is number `first` of the whole job."""
     decoder, codec, injector = model.decoder, model.codec, model.injector
     table, vectors, b = decoder.get_input_embeddings(), injector(z), len(z)
     front = torch.full((b, int(codec.bos is not None)), codec.bos or 0, device=z.device)
     noise = np.stack([sampling.noise(first + i, codec.length) for i in range(b)])
-    noise = noise.astype(np.float32) if z.device.type == "mps" else noise  # it knows no float64
+    noise = torch.as_tensor(noise, dtype=torch.float32 if z.device.type == "mps" else None)
     ids = torch.zeros(b, 0, dtype=torch.long, device=z.device)
     going = torch.ones(b, dtype=torch.bool, device=z.device)
 
     def choose_next(logits: Tensor):
         nonlocal ids, going
-        logits = logits.float()
-        if legal is not None:
-            logits = only_legal(logits, legal.allowed(ids), going)
-        uniform = torch.as_tensor(noise[:, ids.shape[1]], device=z.device)
-        token = choose(logits, uniform, sampling)
+        if constraint is not None:
+            logits = mask_logits(logits, constraint.allowed(ids), going)
+        token = choose(logits.float(), noise[:, ids.shape[1]].to(z.device), sampling)
         ids = torch.cat([ids, torch.where(going, token, codec.pad)[:, None]], 1)
-        if model.ends:
-            going = going & (token != codec.eos)
+        going = going & (token != codec.eos) if model.ends else going
         more = ids.shape[1] < codec.length and going.any()
         return (ids[:, -1], None) if more else None
 
@@ -352,28 +268,14 @@ def _decoded(model, z: Tensor, first: int, sampling: Sampling, legal) -> Tensor:
         embeds = table(tokens[:, None])
         return embeds + vectors.to(embeds) if injector.kind == "embedding" else embeds
 
-    run_decoder(
-        decoder, injected(decoder, injector, vectors, table(front)), choose_next, embed=embed
-    )
+    given = injected(decoder, injector, vectors, table(front))
+    run_decoder(decoder, given, choose_next, embed=embed)
     return ids
-
-
-def only_legal(logits: Tensor, allowed: Tensor, going: Tensor) -> Tensor:
-    """Logits (b, V) with -inf where a token is not allowed; rows that have ended are left alone.
-
-    Raises:
-        ValueError: a row that goes on has no legal token.
-    """
-    lost = going & ~allowed.any(1)
-    if lost.any():
-        raise ValueError(f"nothing is legal in {int(lost.sum())} rows; is it this codec's trie?")
-    allowed = functional.pad(allowed, (0, logits.shape[1] - allowed.shape[1]))
-    return logits.masked_fill(~allowed & going[:, None], -torch.inf)
 
 # %% ../../nbs/51_autoencoder.ipynb #62ff6559
 @dataclass(frozen=True)
 class Collapse:
-    """Whether the latent says anything, and whether the decoder listens.
+    """Measures of what the latent says, and of whether the decoder listens.
 
     Attributes:
         true, permuted, prior: reconstruction in nats a row, given the row's own mu, that of
@@ -393,14 +295,14 @@ class Collapse:
     probe: float | None = None
 
     @property
-    def rise(self) -> float:
-        """By what share the wrong latent raises the cross-entropy."""
+    def shuffled_gap(self) -> float:
+        """Share by which another row's latent raises the cross-entropy."""
         return self.permuted / self.true - 1
 
     @property
     def collapsed(self) -> bool:
         """The alarm: a wrong latent costs less than a tenth, or under an eighth is active."""
-        return self.rise < 0.1 or self.active < self.latent / 8
+        return self.shuffled_gap < 0.1 or self.active < self.latent / 8
 
 # %% ../../nbs/51_autoencoder.ipynb #97b56459
 def collapse_report(model, ids: Tensor, labels=None, *, seed: int = 0) -> Collapse:
@@ -477,7 +379,7 @@ def column_nats(model, ids: Tensor, *, seed: int = 0) -> dict[str, tuple[float, 
     }
 
 # %% ../../nbs/51_autoencoder.ipynb #b3d18f50
-LOOK_ROWS = 1024  # held-out rows read at a look, at most
+LOOK_ROWS = 1024  # validation rows read at a look, at most
 
 
 class _Watched(nn.Module):
@@ -489,8 +391,11 @@ class _Watched(nn.Module):
         room = model.preset.steps // model.preset.eval_every + 2
         self.register_buffer("looks", torch.full((room,), torch.nan, dtype=torch.float64))
 
-    def add(self, loss: float) -> None:
+    def look(self, ids: Tensor) -> float:
+        """Validation reconstruction in nats a row, kept as one more look."""
+        loss = float(self.model.reconstruction(ids, self.model.encode(ids)[0]).mean())
         self.looks[int(self.looks.isfinite().sum())] = loss
+        return loss
 
     def beta(self, step: int) -> float:
         looks = self.looks[self.looks.isfinite()].tolist()
@@ -498,33 +403,28 @@ class _Watched(nn.Module):
 
 # %% ../../nbs/51_autoencoder.ipynb #f17ae51a
 def fit_autoencoder(
-    model,
-    ids: Tensor,
-    held_out: Tensor | None = None,
-    *,
-    seed: int = 0,
-    checkpoint: str | Path | None = None,
-    progress: bool = False,
-) -> History:
-    """Train encoder and injector, in place; the state with the best held-out reconstruction stays.
+    model, ids: Tensor, validation: Tensor | None = None, *, seed: int = 0,
+    checkpoint: str | Path | None = None, progress: bool = False,
+) -> History:  # fmt: skip
+    """Train encoder and injector, in place; the state with the best reconstruction stays.
 
     Args:
         ids: rows (n, m) from the codec.
-        held_out: rows that are never learned from; None sets a tenth of `ids` aside.
+        validation: rows that are never learned from; None sets a tenth of `ids` aside.
         seed: of the order of the rows and of the noise.
         checkpoint, progress: see `synthkit.lm.training.train`.
 
     Returns:
-        The history: training losses per token (weighed, see `counts`), and the held-out
+        The history: training losses per token (weighed, see `counts`), and the validation
         reconstruction in nats a row.
 
     Raises:
         ValueError: ids that are no rows of the codec, or fewer than two of them.
     """
     ids = check_ids(model.codec, ids)
-    if held_out is None:
-        ids, held_out = split_rows(ids, seed)
-    look = check_ids(model.codec, held_out, least=1)[:LOOK_ROWS]
+    if validation is None:
+        ids, validation = split_rows(ids, seed)
+    look = check_ids(model.codec, validation, least=1)[:LOOK_ROWS]
     watched = _Watched(model)
 
     def loss_at(step: int) -> Tensor:
@@ -534,38 +434,18 @@ def fit_autoencoder(
             torch.manual_seed(own)  # for the dropout of a pretrained encoder
             return model.loss(rows, watched.beta(step), torch.Generator().manual_seed(own))
 
-    def evaluate() -> float:
-        loss = float(model.reconstruction(look, model.encode(look)[0]).mean())
-        watched.add(loss)
-        return loss
-
-    name = fit_identity(model, ids, look, seed)
+    key = run_key(made_for=model.made_for, preset=model.preset, ids=ids, look=look, seed=seed)
     return train(
-        watched, loss_at, model.preset, evaluate=evaluate, identity=name, checkpoint=checkpoint,
-        progress=progress, label="autoencoder",
+        watched, loss_at, model.preset, evaluate=lambda: watched.look(look), identity=key,
+        checkpoint=checkpoint, progress=progress, label="autoencoder",
     )  # fmt: skip
 
-# %% ../../nbs/51_autoencoder.ipynb #bbfc779c
+
 def split_rows(ids: Tensor, seed: int, share: float = 0.1) -> tuple[Tensor, Tensor]:
     """Rows to learn from and rows to look at, drawn; at least one of each."""
     order = torch.from_numpy(np.random.default_rng((seed, 2)).permutation(len(ids)))
     aside = max(1, round(share * len(ids)))
     return ids[order[aside:]], ids[order[:aside]]
-
-
-def fit_identity(model, ids: Tensor, held_out: Tensor, seed: int) -> str:
-    """A name for a fit: decoder, preset, start, data and seed."""
-    facts = [model.made_for, asdict(model.preset), seed]
-    digest = hashlib.sha256(json.dumps(facts).encode())
-    for rows in (ids, held_out):
-        digest.update(json.dumps(list(rows.shape)).encode() + rows.cpu().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def betas(preset: AutoencoderPreset, history: History) -> list[float]:
-    """beta' right after each look of a fit."""
-    looks = [loss for _, loss in history.held_out]
-    return [beta_at(preset, step, looks[: i + 1]) for i, (step, _) in enumerate(history.held_out)]
 
 # %% ../../nbs/51_autoencoder.ipynb #9b25d421
 @torch.no_grad()
@@ -594,57 +474,30 @@ def reconstruction(model, ids: Tensor, z: Tensor, batch_size: int = 256) -> Tens
         nats.append(row_nats(logits, rows, model.mask(rows)).cpu())
     return torch.cat(nats)
 
-# %% ../../nbs/51_autoencoder.ipynb #03d15958
-def pack_autoencoder(model) -> Files:
-    """The files of encoder and injector: settings (JSON) and weights; the decoder is only named."""
-    about = {"preset": asdict(model.preset), "made_for": model.made_for}
-    weights = tensor_bytes(model.state_dict())
-    return {"autoencoder.json": json_bytes(about), "autoencoder.safetensors": weights}
-
-
-def unpack_autoencoder(read: Read, decoder: nn.Module, codec, encoder=None) -> Autoencoder:
-    """The autoencoder that `pack_autoencoder` packed, around the same decoder and codec.
+# %% ../../nbs/51_autoencoder.ipynb #d698213b
+class Autoencoder(nn.Module):
+    """Rows to latents and back: a trained encoder and injector around a frozen decoder.
 
     Args:
-        encoder: the pretrained one that it began with, if it began with one.
-
-    Raises:
-        ValueError: another decoder, codec or encoder.
-    """
-    about = json.loads(read("autoencoder.json"))
-    preset, known = AutoencoderPreset(**about["preset"]), about["made_for"]
-    model = Autoencoder(decoder, codec, preset, seed=known["seed"], encoder=encoder)
-    if known != model.made_for:
-        raise ValueError(f"trained for {known}, but what is given is {model.made_for}; fit again")
-    return read_into(model, read_tensors(read("autoencoder.safetensors"))).eval()
-
-
-def save_autoencoder(model, folder: str | Path) -> Path:
-    """Save encoder and injector in `folder`, whole or not at all; see `synthkit.core.saved`."""
-    return save_folder(folder, "autoencoder", pack_autoencoder(model), {})
-
-
-def load_autoencoder(folder: str | Path, decoder: nn.Module, codec, encoder=None) -> Autoencoder:
-    """The autoencoder that `save` saved; see `unpack_autoencoder`.
-
-    Raises:
-        FileNotFoundError: none was saved there.
-        ValueError: something else was saved, or for other parts, or a file is damaged.
-    """
-    return unpack_autoencoder(open_saved(folder, "autoencoder").read, decoder, codec, encoder)
-
-# %% ../../nbs/51_autoencoder.ipynb #d23dd1cd
-class Assembly(nn.Module):
-    """What an autoencoder consists of; see `Autoencoder` for the arguments.
+        decoder: a transformers causal LM; from here on none of its weights asks for a gradient,
+            and it stays in eval mode.
+        codec: a `RowCodec`, whose rows have all `length` tokens, or a `TextCodec`, whose rows end.
+        preset: a name in `AUTOENCODERS` or a preset; `changes` replace some of its values.
+        seed: of the start.
+        encoder: the pretrained one of `reads="text"`, see `text_encoder.load_text_encoder`.
 
     Attributes:
         encoder, injector: what is trained, and the only parts that are saved.
         decoder: frozen, and no submodule.
+
+    Raises:
+        ValueError: an option or a preset that is not known, a decoder with fewer tokens than
+            the codec, or another kind than "soft" for texts without a begin token.
     """
 
     def __init__(self, decoder, codec, preset="fast", *, seed: int = 0, encoder=None, **changes):
         super().__init__()
-        self.preset = own = choose_preset(preset, PRESETS, changes, "Autoencoder")
+        self.preset = own = choose_preset(preset, AUTOENCODERS, changes, "Autoencoder")
         if (known := decoder.get_input_embeddings().num_embeddings) < codec.vocab_size:
             raise ValueError(f"the codec has {codec.vocab_size} tokens, the decoder {known}")
         if codec.bos is None and own.kind != "soft":
@@ -693,23 +546,6 @@ class Assembly(nn.Module):
         mask = self.mask(ids)
         return ids if mask is None else ids[:, : int(mask.sum(1).max())]
 
-# %% ../../nbs/51_autoencoder.ipynb #d698213b
-class Autoencoder(Assembly):
-    """Rows to latents and back: a trained encoder and injector around a frozen decoder.
-
-    Args:
-        decoder: a transformers causal LM; from here on none of its weights asks for a gradient,
-            and it stays in eval mode.
-        codec: a `RowCodec`, whose rows have all `length` tokens, or a `TextCodec`, whose rows end.
-        preset: a name in `PRESETS` or a preset; `changes` replace some of its values.
-        seed: of the start.
-        encoder: the pretrained one of `reads="text"`, see `text_encoder.load_text_encoder`.
-
-    Raises:
-        ValueError: an option or a preset that is not known, a decoder with fewer tokens than
-            the codec, or another kind than "soft" for texts without a begin token.
-    """
-
     def parts(self, ids: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Reconstruction and KL of each row, (n,) nats each, with a drawn z; see `counts`."""
         ids = self.cut(ids.to(self.device))
@@ -732,6 +568,4 @@ class Autoencoder(Assembly):
         return (nats + beta * kl).sum() / tokens
 
     encode, reconstruction, generate = encode_rows, reconstruction, generate_rows
-    fit, collapse, save = fit_autoencoder, collapse_report, save_autoencoder
-    column_nats = column_nats
-    load = staticmethod(load_autoencoder)
+    fit, collapse, column_nats = fit_autoencoder, collapse_report, column_nats

@@ -31,7 +31,7 @@ class Codes:
 
 
 def codes_for(schema: TableSchema, conditions: Mapping[str, Any] | None = None) -> list[Codes]:
-    """For each column the codes that are legal, and satisfy the conditions.
+    """For each column the codes that are allowed, and satisfy the conditions.
 
     Args:
         schema: the columns.

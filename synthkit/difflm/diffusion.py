@@ -5,11 +5,9 @@
 # %% ../../nbs/52_diffusion.ipynb #df7623d5
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,143 +15,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..core.packing import Files, Read, json_bytes, read_into, read_tensors, tensor_bytes
+from ..core.arguments import as_count, as_seed
+from ..core.identity import run_key
 from ..core.presets import choose_preset
-from ..core.saved import open_saved, save_folder
-from ..lm.training import History, Schedule, batch_at, train
+from .checks import check_latents
+from .presets import DIFFUSIONS, DiffusionPreset
+from ..lm.training import History, batch_at, train
 
 # %% auto #0
-__all__ = ['PRESETS', 'DiffusionPreset', 'Mixture', 'precondition', 'denoise', 'noise_features', 'Block', 'Denoiser', 'edm_loss',
-           'spread_noise', 'held_out_loss', 'fit_denoiser', 'fit_identity', 'noise_schedule', 'heun_path', 'heun',
-           'check_latents', 'Scale', 'LatentSampler', 'LatentDiffusion', 'pack_diffusion', 'unpack_diffusion',
-           'save_diffusion', 'load_diffusion']
-
-# %% ../../nbs/52_diffusion.ipynb #e62f9634
-@dataclass(frozen=True)
-class DiffusionPreset(Schedule):
-    """Sizes, noise and training; see `synthkit.lm.training.Schedule` for the rest.
-
-    Attributes:
-        hidden, blocks: sizes of the `Denoiser`.
-        batch_size: latents in a step.
-        ema: the most that the average keeps of itself in a step; 0 uses the last weights.
-        p_mean, p_sd: ln sigma is drawn from N(p_mean, p_sd^2) in training.
-        sigma_data: the sd that latents are scaled to.
-        standardise: by the sd of each dimension; False trusts that every sd is 1, as DiffLM does.
-        sample_steps, sigma_max, churn: of `heun`.
-
-    The preset "paper" holds the released code of arXiv 2411.03250. One thing differs: the rate
-    falls in a straight line (`decay_from`), there by a tenth after 20 epochs without a better loss.
-
-    Raises:
-        ValueError: a value that makes no sense.
-    """
-
-    steps: int = 5000
-    lr: float | None = 1e-3
-    eval_every: int = 250
-    patience: int | None = None
-    hidden: int = 256
-    blocks: int = 3
-    batch_size: int = 512
-    ema: float = 0.999
-    p_mean: float = -1.2
-    p_sd: float = 1.2
-    sigma_data: float = 0.5
-    standardise: bool = True
-    sample_steps: int = 40
-    sigma_max: float = 20.0
-    churn: float = 0.0
-
-    def __post_init__(self):
-        Schedule(**{field.name: getattr(self, field.name) for field in fields(Schedule)})
-        positive = (
-            "hidden", "blocks", "batch_size", "p_sd", "sigma_data", "sample_steps", "sigma_max",
-        )  # fmt: skip
-        for name in positive:
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, found {getattr(self, name)!r}")
-        if not (0 <= self.ema < 1 and self.churn >= 0 and math.isfinite(self.p_mean)):
-            raise ValueError(
-                f"ema is a share below 1, churn not negative and p_mean finite; found "
-                f"ema={self.ema!r}, churn={self.churn!r}, p_mean={self.p_mean!r}"
-            )
-
-# %% ../../nbs/52_diffusion.ipynb #b159cbb8
-PRESETS = {
-    "fast": DiffusionPreset(
-        steps=800, lr=2e-3, eval_every=100, hidden=96, blocks=2, batch_size=256
-    ),
-    "study": DiffusionPreset(),
-    "paper": DiffusionPreset(
-        steps=570_000, lr=1e-4, eval_every=570, patience=50, hidden=4096, blocks=5, ema=0.0,
-        standardise=False, sample_steps=50, sigma_max=80.0, churn=1.0,
-    ),
-}  # fmt: skip
-
-# %% ../../nbs/52_diffusion.ipynb #bba028e8
-@dataclass(frozen=True, eq=False)
-class Mixture:
-    """A mixture of round Gaussians, for which everything that diffusion learns is known exactly.
-
-    Attributes:
-        weights: (k,), they sum to 1.
-        means: (k, d).
-        sd: standard deviation of every component in every direction; 0 makes them points.
-
-    Raises:
-        ValueError: weights that are no distribution over the means, or a negative sd.
-    """
-
-    weights: Tensor
-    means: Tensor
-    sd: float
-
-    def __post_init__(self):
-        for name in ("weights", "means"):
-            value = torch.as_tensor(getattr(self, name), dtype=torch.float64)
-            object.__setattr__(self, name, value)
-        w, k = self.weights, len(self.means)
-        if w.shape != (k,) or self.means.dim() != 2 or w.min() <= 0 or abs(w.sum() - 1) > 1e-4:
-            raise ValueError(
-                f"weights must be {k} positive numbers that sum to 1, one a row of means (k, d); "
-                f"found {tuple(w.shape)} with sum {float(w.sum()):g} and means of shape "
-                f"{tuple(self.means.shape)}"
-            )
-        object.__setattr__(self, "weights", w / w.sum())
-        if not self.sd >= 0:
-            raise ValueError(f"sd must not be negative, found {self.sd!r}")
-
-    def sample(self, n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-        """`n` points (n, d) float64, and the component (n,) of each."""
-        rng = np.random.default_rng(seed)
-        part = rng.choice(len(self.weights), size=n, p=self.weights.numpy())
-        noise = torch.from_numpy(rng.normal(size=(n, self.means.shape[1])))
-        part = torch.from_numpy(part)
-        return self.means[part] + self.sd * noise, part
-
-    def components(self, x: Tensor, sigma: Tensor | float = 0.0) -> Tensor:
-        """P(component | x), (n, k), for points with noise of `sigma` added."""
-        return self._logs(x, sigma).softmax(-1)
-
-    def log_density(self, x: Tensor, sigma: float = 0.0) -> Tensor:
-        """ln p(x; sigma), (n,): of the mixture with noise of `sigma` added."""
-        variance = self.sd**2 + sigma**2
-        constant = x.shape[-1] / 2 * math.log(2 * math.pi * variance)
-        return self._logs(x, sigma).logsumexp(-1) - constant
-
-    def denoise(self, x: Tensor, sigma: Tensor | float) -> Tensor:
-        """D*(x; sigma) = E[x_0 | x], (n, d): the best guess at the point under the noise.
-
-        `sigma` is one level for all or (n, 1).
-        """
-        own, noise = self.sd**2, sigma**2
-        part = self.components(x, sigma)  # (n, k)
-        return (own * x + noise * (part @ self.means.to(x))) / (own + noise)
-
-    def _logs(self, x: Tensor, sigma: Tensor | float) -> Tensor:
-        distances = (x[:, None] - self.means.to(x)).square().sum(-1)  # (n, k)
-        return self.weights.to(x).log() - distances / (2 * (self.sd**2 + sigma**2))
+__all__ = ['precondition', 'denoise', 'noise_features', 'Block', 'Denoiser', 'edm_loss', 'spread_noise', 'validation_loss',
+           'fit_denoiser', 'noise_schedule', 'heun_path', 'heun', 'Scale', 'LatentDiffusion']
 
 # %% ../../nbs/52_diffusion.ipynb #d975d8d4
 def precondition(sigma: Tensor, sigma_data: float = 0.5) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -257,7 +128,7 @@ def spread_noise(n: int, d: int, preset: DiffusionPreset, seed: int) -> tuple[Te
 
 
 @torch.no_grad()
-def held_out_loss(
+def validation_loss(
     network: Callable[[Tensor, Tensor], Tensor],  # F
     x: Tensor,  # (n, d): scaled data
     preset: DiffusionPreset,
@@ -274,14 +145,13 @@ def held_out_loss(
 # %% ../../nbs/52_diffusion.ipynb #c93ab227
 def fit_denoiser(
     x: Tensor,  # (n, d): scaled data, on the device to train on
-    held_out: Tensor | None,  # (m, d), scaled alike
+    validation: Tensor | None,  # (m, d), scaled alike
     preset: DiffusionPreset,
     *,
     seed: int = 0,
-    checkpoint: str | Path | None = None,
-    progress: bool = False,
+    **options,  # of `train`: checkpoint, progress
 ) -> tuple[Denoiser, History]:
-    """F trained on `x`: the running average of its weights, at its best look at `held_out`."""
+    """F trained on `x`: the running average of its weights, at its best look at `validation`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Denoiser(x.shape[1], preset.hidden, preset.blocks)
@@ -296,22 +166,14 @@ def fit_denoiser(
         return edm_loss(network, batch, sigma.to(x), noise.to(x), preset.sigma_data)
 
     def evaluate() -> float:
-        return held_out_loss(network, held_out, preset, seed)
+        return validation_loss(network, validation, preset, seed)
 
+    key = run_key(x=x, validation=validation, preset=preset, seed=seed)
+    looks = None if validation is None else evaluate
     history = train(
-        network, loss_at, preset, evaluate=None if held_out is None else evaluate,
-        identity=fit_identity(x, held_out, preset, seed), checkpoint=checkpoint, progress=progress,
-        label="diffusion",
-    )  # fmt: skip
+        network, loss_at, preset, evaluate=looks, identity=key, label="diffusion", **options
+    )
     return network.requires_grad_(False), history
-
-
-def fit_identity(x: Tensor, held_out: Tensor | None, preset: DiffusionPreset, seed: int) -> str:
-    """A name for a fit: data, preset and seed."""
-    digest = hashlib.sha256(json.dumps([list(x.shape), asdict(preset), seed]).encode())
-    for data in (x, held_out):
-        digest.update(b"none" if data is None else data.cpu().numpy().tobytes())
-    return digest.hexdigest()
 
 # %% ../../nbs/52_diffusion.ipynb #6d8f1fdf
 def noise_schedule(
@@ -332,15 +194,9 @@ def noise_schedule(
 
 # %% ../../nbs/52_diffusion.ipynb #6fd9256b
 def heun_path(
-    denoise: Callable[[Tensor, float], Tensor],
-    n: int,
-    d: int,
-    steps: int = 50,
-    *,
-    churn: float = 0.0,
-    seed: int = 0,
-    **schedule,
-) -> Iterator[tuple[float, Tensor]]:
+    denoise: Callable[[Tensor, float], Tensor], n: int, d: int, steps: int = 50, *,
+    churn: float = 0.0, seed: int = 0, **schedule: float,
+) -> Iterator[tuple[float, Tensor]]:  # fmt: skip
     """The levels sigma and the points (n, d) there, from noise to data (see `heun`)."""
     levels = noise_schedule(steps, **schedule)
     generator = torch.Generator().manual_seed(seed)
@@ -393,26 +249,6 @@ def heun(
         last = step
     return last[1]
 
-# %% ../../nbs/52_diffusion.ipynb #70b99a99
-def check_latents(latents, d: int, least: int = 1) -> Tensor:
-    """`latents` as float32 (n, d) on the CPU, without a gradient.
-
-    Raises:
-        ValueError: another shape, fewer than `least` rows, NaN or infinite values.
-    """
-    latents = torch.as_tensor(latents).detach().to("cpu", torch.float32)
-    if latents.dim() != 2 or latents.shape[1] != d:
-        raise ValueError(f"latents must be (n, {d}), found {tuple(latents.shape)}")
-    if len(latents) < least:
-        raise ValueError(f"{len(latents)} latents are too few: give {least} or more")
-    wrong = ~torch.isfinite(latents).all(1)
-    if wrong.any():
-        raise ValueError(
-            f"{int(wrong.sum())} of {len(latents)} latents are not finite, the first is row "
-            f"{int(wrong.nonzero()[0])}; check the encoder that made them"
-        )
-    return latents
-
 # %% ../../nbs/52_diffusion.ipynb #d9f2dad3
 @dataclass(frozen=True, eq=False)
 class Scale:
@@ -454,76 +290,13 @@ class Scale:
         return (self.mean + x.double() * (self.sd / self.sigma_data)).float()
 
 # %% ../../nbs/52_diffusion.ipynb #645c3e59
-class LatentSampler:
-    """What a fitted diffusion model does.
-
-    Attributes:
-        d: width of the latents.
-        preset: a `DiffusionPreset`.
-        network: F, a `Denoiser`; None before it is fitted.
-        scale: the `Scale` of the training latents.
-        device: where the network is.
-    """
-
-    d: int
-    preset: DiffusionPreset
-    network: Denoiser | None = None
-    scale: Scale | None = None
-    device: torch.device = torch.device("cpu")
-
-    @torch.no_grad()
-    def denoise(self, x: Tensor, sigma: float) -> Tensor:
-        """D(x; sigma) for scaled latents (n, d), 4,096 rows at a time; of the type of x.
-
-        Raises:
-            ValueError: not fitted.
-        """
-        network = self._fitted()
-        parts = x.split(4096)
-        return torch.cat([denoise(network, part, sigma, self.preset.sigma_data) for part in parts])
-
-    def loss(self, latents, seed: int = 0) -> float:
-        """The loss on other latents (n, d); 1 means that only mean and sd are known.
-
-        Raises:
-            ValueError: not fitted, or latents that are not (n, d) finite numbers.
-        """
-        network = self._fitted()
-        x = self.scale.into(check_latents(latents, self.d)).to(self.device)
-        return held_out_loss(network, x, self.preset, seed)
-
-    def sample(
-        self, n: int, seed: int = 0, steps: int | None = None, *, progress: bool = False
-    ) -> Tensor:
-        """`n` new latents, (n, d) float32 on the CPU.
-
-        Args:
-            seed: the same seed gives the same latents on the same machine.
-            steps: of the sampler; default: the preset's.
-            progress: show a bar.
-
-        Raises:
-            ValueError: not fitted, fewer than one latent or step.
-        """
-        self._fitted()
-        steps = self.preset.sample_steps if steps is None else steps
-        noise = {"sigma_max": self.preset.sigma_max, "churn": self.preset.churn}
-        x = heun(self.denoise, n, self.d, steps, seed=seed, progress=progress, **noise)
-        return self.scale.back(x)
-
-    def _fitted(self) -> Denoiser:
-        if self.network is None:
-            raise ValueError("not fitted yet: call fit(latents) first")
-        return self.network
-
-# %% ../../nbs/52_diffusion.ipynb #951b0a75
-class LatentDiffusion(LatentSampler):
+class LatentDiffusion:
     """A diffusion model of latent vectors: `fit(latents)`, then `sample(n)`.
 
     Args:
         d: width of the latents.
         preset: "fast", "study", "paper", or a `DiffusionPreset`.
-        seed: of weights, order and noise in training; >= 0.
+        seed: of weights, order and noise in training.
         device: where the network is trained and used.
         changes: other values of some of the preset's fields.
 
@@ -537,25 +310,23 @@ class LatentDiffusion(LatentSampler):
     """
 
     def __init__(self, d: int, preset="fast", *, seed: int = 0, device="cpu", **changes):
-        if d < 1 or not 0 <= seed < 2**31:
-            raise ValueError(f"d is at least 1 and seed from 0 to 2^31 - 1; found {d=}, {seed=}")
-        self.d, self.seed, self.device = d, seed, torch.device(device)
-        self.preset = choose_preset(preset, PRESETS, changes, "LatentDiffusion")
+        self.d, self.seed, self.device = as_count(d, "d"), as_seed(seed), torch.device(device)
+        self.preset = choose_preset(preset, DIFFUSIONS, changes, "LatentDiffusion")
+        self.network: Denoiser | None = None
+        self.scale: Scale | None = None
         self.history: History | None = None
 
-    def __repr__(self) -> str:
-        state = "not fitted" if self.network is None else "fitted"
-        return f"LatentDiffusion(d={self.d}, {self.preset.hidden}x{self.preset.blocks}, {state})"
-
-    def fit(self, latents, *, held_out=None, checkpoint=None, progress: bool = False):
+    def fit(
+        self, latents, validation=None, *, checkpoint: str | Path | None = None,
+        progress: bool = False,
+    ) -> LatentDiffusion:  # fmt: skip
         """Learn the distribution of `latents`; returns self.
 
         Args:
             latents: (n, d) with n >= 2, a tensor or an array: the encoder's mu of each row.
-            held_out: latents that are never learned from; the state that does best on them is
+            validation: latents that are never learned from; the state that does best on them is
                 kept. Without them it is the last one.
             checkpoint: a file; a fit that was cut off goes on from it (see `training.train`).
-            progress: show a bar.
 
         Raises:
             ValueError: too few latents, of another width, not finite, or all the same.
@@ -563,60 +334,41 @@ class LatentDiffusion(LatentSampler):
         """
         latents = check_latents(latents, self.d, least=2)
         scale = Scale.of(latents, self.preset.sigma_data, self.preset.standardise)
-        if held_out is not None:
-            held_out = scale.into(check_latents(held_out, self.d)).to(self.device)
+        if validation is not None:
+            validation = scale.into(check_latents(validation, self.d)).to(self.device)
         self.network, self.history = fit_denoiser(
-            scale.into(latents).to(self.device), held_out, self.preset,
-            seed=self.seed, checkpoint=checkpoint, progress=progress,
+            scale.into(latents).to(self.device), validation, self.preset, seed=self.seed,
+            checkpoint=checkpoint, progress=progress,
         )  # fmt: skip
         self.scale = scale
         return self
 
-    def save(self, folder: str | Path) -> Path:
-        """Write the model to `folder`; see `save_diffusion`."""
-        return save_diffusion(self, folder)
+    @torch.no_grad()
+    def denoise(self, x: Tensor, sigma: float) -> Tensor:
+        """D(x; sigma) for scaled latents (n, d), 4,096 rows at a time; of the type of x."""
+        network, sd = self.fitted, self.preset.sigma_data
+        return torch.cat([denoise(network, part, sigma, sd) for part in x.split(4096)])
 
-    @classmethod
-    def load(cls, folder: str | Path, device="cpu") -> LatentDiffusion:
-        """The model that `save` wrote; see `load_diffusion`."""
-        return load_diffusion(folder, device)
+    def loss(self, latents, seed: int = 0) -> float:
+        """The loss on other latents (n, d); 1 means that only mean and sd are known."""
+        network = self.fitted
+        x = self.scale.into(check_latents(latents, self.d)).to(self.device)
+        return validation_loss(network, x, self.preset, seed)
 
-# %% ../../nbs/52_diffusion.ipynb #f44904a5
-def pack_diffusion(model: LatentDiffusion) -> Files:
-    """The files of a diffusion model: settings (JSON), network and scale (safetensors).
+    def sample(
+        self, n: int, seed: int = 0, steps: int | None = None, *, progress: bool = False
+    ) -> Tensor:
+        """`n` new latents, (n, d) float32 on the CPU; `steps` of the sampler, or the preset's."""
+        _, preset = self.fitted, self.preset
+        x = heun(
+            self.denoise, n, self.d, preset.sample_steps if steps is None else steps, seed=seed,
+            sigma_max=preset.sigma_max, churn=preset.churn, progress=progress,
+        )  # fmt: skip
+        return self.scale.back(x)
 
-    Raises:
-        ValueError: the model is not fitted.
-    """
-    state = {f"network.{name}": value for name, value in model._fitted().state_dict().items()}
-    state |= {"mean": model.scale.mean, "sd": model.scale.sd}
-    about = {"d": model.d, "seed": model.seed, "preset": asdict(model.preset)}
-    return {"diffusion.json": json_bytes(about), "diffusion.safetensors": tensor_bytes(state)}
-
-
-def unpack_diffusion(read: Read, device="cpu") -> LatentDiffusion:
-    """The model that `pack_diffusion` packed."""
-    about = json.loads(read("diffusion.json"))
-    preset = DiffusionPreset(**about["preset"])
-    model = LatentDiffusion(about["d"], preset, seed=about["seed"], device=device)
-    state = read_tensors(read("diffusion.safetensors"))
-    model.scale = Scale(state.pop("mean"), state.pop("sd"), preset.sigma_data)
-    weights = {name.removeprefix("network."): value for name, value in state.items()}
-    network = read_into(Denoiser(model.d, preset.hidden, preset.blocks), weights)
-    model.network = network.requires_grad_(False).eval().to(model.device)
-    return model
-
-
-def save_diffusion(model: LatentDiffusion, folder: str | Path) -> Path:
-    """Save a fitted model in `folder`, whole or not at all; see `synthkit.core.saved`."""
-    return save_folder(folder, "diffusion", pack_diffusion(model), {})
-
-
-def load_diffusion(folder: str | Path, device="cpu") -> LatentDiffusion:
-    """The model that `save_diffusion` saved.
-
-    Raises:
-        FileNotFoundError: none was saved there.
-        ValueError: something else was saved, or by a newer synthkit, or a file is damaged.
-    """
-    return unpack_diffusion(open_saved(folder, "diffusion").read, device)
+    @property
+    def fitted(self) -> Denoiser:
+        """The network; ValueError before `fit`."""
+        if self.network is None:
+            raise ValueError("not fitted yet: call fit(latents) first")
+        return self.network

@@ -10,9 +10,7 @@ alone has not, and soft tokens do not move it.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -20,53 +18,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..core.identity import run_key
 from ..core.packing import Files, Read, json_bytes, read_into, read_tensors, tensor_bytes
 from ..core.presets import choose_preset
-from ..core.saved import open_saved, save_folder
-from ..lm.training import Schedule, batch_at, train
-
-
-@dataclass(frozen=True)
-class FormatPreset(Schedule):
-    """Sizes and training of the format model; see `synthkit.lm.training.Schedule` for the rest.
-
-    Attributes:
-        width: H, the width of a token's embedding.
-        layers, heads: of the Llama.
-        hints: the most vectors that stand in front of a row; 0 trains on rows alone.
-        batch_size: rows in a step.
-
-    Raises:
-        ValueError: a value that makes no sense.
-    """
-
-    steps: int = 3000
-    lr: float | None = 3e-3
-    eval_every: int = 250
-    patience: int | None = None
-    width: int = 128
-    layers: int = 4
-    heads: int = 4
-    hints: int = 8
-    batch_size: int = 64
-
-    def __post_init__(self):
-        Schedule(**{field.name: getattr(self, field.name) for field in fields(Schedule)})
-        for name in ("width", "layers", "heads", "batch_size"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, found {getattr(self, name)!r}")
-        if self.width % (2 * self.heads) or self.hints < 0:
-            raise ValueError(
-                f"width must be divisible by twice the heads, and hints not negative; found width="
-                f"{self.width}, heads={self.heads}, hints={self.hints}"
-            )
-
-
-PRESETS = {
-    "fast": FormatPreset(steps=500, eval_every=100, width=64, layers=2),
-    "study": FormatPreset(),
-    "paper": FormatPreset(steps=10_000, lr=2e-3, eval_every=500, width=256, layers=6),
-}
+from ..lm.training import batch_at, train
+from .checks import check_ids, place_weights
+from .presets import FORMATS, FormatPreset
 
 
 def format_model(
@@ -80,15 +37,15 @@ def format_model(
     progress: bool = False,
     **changes,
 ):
-    """A small frozen Llama that writes rows of a codec and knows nothing of their joint law.
+    """A small frozen Llama that writes rows of a codec and does not know how columns go together.
 
     Args:
         codec: a `RowCodec`.
         frame: the table, or its token ids (n, length).
-        preset: a name in `PRESETS`, or a preset; `changes` replace some of its values.
+        preset: a name in `FORMATS`, or a preset; `changes` replace some of its values.
         seed: of the start, the shuffles and the hints.
         shuffle: False trains on the rows as they are, for a comparison: that decoder knows the
-            joint law by itself, and needs no latent.
+            joint distribution by itself, and needs no latent.
         checkpoint, progress: see `synthkit.lm.training.train`.
 
     Returns:
@@ -97,7 +54,7 @@ def format_model(
     Raises:
         ValueError: ids that are no rows of the codec, or fewer than two of them.
     """
-    preset = choose_preset(preset, PRESETS, changes, "format_model")
+    preset = choose_preset(preset, FORMATS, changes, "format_model")
     ids = check_ids(codec, frame if isinstance(frame, Tensor) else codec.encode(frame))
     spans = [slice(field.start, field.start + field.width) for field in codec.fields]
     trained, weights = _HintedModel(codec, ids, preset, seed), place_weights(codec)
@@ -105,53 +62,17 @@ def format_model(
 
     def loss_at(step: int) -> Tensor:
         rows = shuffled.at(step, preset.batch_size)
-        generator = torch.Generator().manual_seed(_mixed(seed, step))
+        generator = torch.Generator().manual_seed(_step_seed(seed, step))
         m = int(torch.randint(preset.hints + 1, (1,), generator=generator))
         nats = trained.nats(rows, trained.hints(rows, m, generator), weights)
         return nats.mean() / codec.length
 
     train(
         trained, loss_at, preset, checkpoint=checkpoint, progress=progress,
-        identity=_identity(ids, [asdict(preset), seed, shuffle, "columns alike", widths(codec)]),
+        identity=run_key(ids=ids, preset=preset, seed=seed, spans=spans if shuffle else []),
         label="format model",
     )  # fmt: skip
     return freeze(trained.model)
-
-
-def check_ids(codec, ids: Tensor, least: int = 2) -> Tensor:
-    """Token ids (n, at most `codec.length`) of at least so many rows, or a ValueError.
-
-    Raises:
-        TypeError: `ids` is no tensor of whole numbers.
-        ValueError: another shape, too few rows, or a token outside the vocabulary.
-    """
-    if not isinstance(ids, Tensor) or ids.dtype not in (torch.long, torch.int):
-        found = ids.dtype if isinstance(ids, Tensor) else type(ids).__name__
-        raise TypeError(f"token ids are a tensor of whole numbers (encode makes it), found {found}")
-    if ids.dim() != 2 or not 0 < ids.shape[1] <= codec.length:
-        raise ValueError(
-            f"token ids are (rows, at most {codec.length}) here, found {tuple(ids.shape)}; was "
-            "another codec used?"
-        )
-    if len(ids) < least:
-        raise ValueError(f"found {len(ids)} rows, {least} or more are needed")
-    low, high = int(ids.min()), int(ids.max())
-    if low < 0 or high >= codec.vocab_size:
-        raise ValueError(
-            f"token ids run from 0 to {codec.vocab_size - 1} here, found {low} to {high}"
-        )
-    return ids.long()
-
-
-def widths(codec) -> list[int]:
-    """Tokens of each column of a row; none of a text."""
-    return [field.width for field in getattr(codec, "fields", ())]
-
-
-def place_weights(codec) -> Tensor:
-    """Weight of each place of a row, (length,), with equal columns; 1 on average."""
-    shares = torch.cat([torch.full((width,), 1 / width) for width in widths(codec)])
-    return shares * (len(shares) / len(codec.fields))
 
 
 OTHER_PLACES = 1 + 128  # of a begin token and a prefix
@@ -302,27 +223,5 @@ def unpack_format_model(read: Read):
     return freeze(read_into(model, state))
 
 
-def save_format_model(model, folder: str | Path) -> Path:
-    """Save the model in `folder`, whole or not at all; see `synthkit.core.saved`."""
-    return save_folder(folder, "format model", pack_format_model(model), {})
-
-
-def load_format_model(folder: str | Path):
-    """The frozen model that `save_format_model` saved.
-
-    Raises:
-        FileNotFoundError: none was saved there.
-        ValueError: something else was saved, or by a newer synthkit, or a file is damaged.
-    """
-    return unpack_format_model(open_saved(folder, "format model").read)
-
-
-def _mixed(*numbers: int) -> int:
-    """One seed from several numbers."""
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
-
-
-def _identity(ids: Tensor, facts: list) -> str:
-    digest = hashlib.sha256(json.dumps([*facts, list(ids.shape)]).encode())
-    digest.update(ids.numpy().tobytes())
-    return digest.hexdigest()
+def _step_seed(seed: int, step: int) -> int:
+    return int(np.random.SeedSequence((seed, step)).generate_state(1)[0])

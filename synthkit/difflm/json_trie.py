@@ -1,4 +1,4 @@
-"""Rows as JSON, token by token: a trie of the legal rows for a model that reads text.
+"""Rows as JSON, token by token: a trie of the valid rows for a model that reads text.
 
 A row is cut behind the comma of each column, so that a piece is a column's key and value with what
 ends it: `{"age": 39,` then ` "sex": "Male",` and last ` "ok": true}`. Each piece is tokenised by
@@ -94,7 +94,7 @@ class JsonPieces:
         """Ids (n, m) of a table's rows and their ends, padded on the right.
 
         Numbers and dates are rounded to what the schema's codes can tell, so that every row is
-        legal.
+        valid.
 
         Raises:
             ValueError: no rows, what `TableSchema.codes` refuses, or what the tokenizer cannot
@@ -158,14 +158,14 @@ def _exact(column: Column) -> Column:
     return replace(column, dtype="float64") if narrow else column
 
 
-class JsonLegal(PrefixTrie):
-    """The legal rows of a table as JSON, with the interface of `trie.Legal`.
+class JsonConstraint(PrefixTrie):
+    """The valid rows of a table as JSON, with the interface of `trie.RowConstraint`.
 
     The trie of whole rows is the chain of the columns' own: where a piece ends, the node is the
-    root of the next column. After the last piece the end token is legal, then only padding.
+    root of the next column. After the last piece the end token is allowed, then only padding.
 
     Up to `most` values of a column are listed and tokenised. Of more, as numbers on a fine grid or
-    times of day may have, digits are left open (see `spelled_patterns`): the same rows are legal.
+    times of day may have, digits are left open (see `spelled_patterns`): the same rows are allowed.
 
     Args:
         schema, tokenizer: see `JsonPieces`.
@@ -176,7 +176,7 @@ class JsonLegal(PrefixTrie):
         pieces: of this schema and tokenizer, if there are any: their tokens are not made anew.
 
     Attributes:
-        length: tokens of the longest legal row, its end included.
+        length: tokens of the longest valid row, its end included.
 
     Raises:
         ValueError: a condition that nothing satisfies; a value that the tokenizer cannot write; or
@@ -272,11 +272,11 @@ class JsonLegal(PrefixTrie):
         return keys, children
 
     def count(self) -> int:
-        """Count the different rows that are legal."""
+        """Count the different rows that are allowed."""
         return self._count
 
     def allowed(self, prefix: Tensor) -> Tensor:
-        """Mask (b, vocab) of tokens that may follow prefixes (b, t); empty where one is not legal.
+        """Mask (b, vocab) of tokens that may follow prefixes (b, t); empty where none may.
 
         The nodes of the last call are kept: a prefix that is one token longer takes one step.
         """
@@ -289,7 +289,7 @@ class JsonLegal(PrefixTrie):
         return self.after(node).to(prefix.device)
 
     def holds(self, ids: Tensor) -> Tensor:
-        """Mask (n,) of the rows of ids (n, m) that are legal from the first token to the end."""
+        """Mask (n,) of the rows of ids (n, m) that are allowed from the first token to the end."""
         known = (ids >= 0) & (ids < self.vocab_size)
         ended = self.walk(torch.where(known, ids, 0)) == self._done
         return ended.to(ids.device) & known.all(1)
@@ -315,7 +315,7 @@ def _not_apart(name: str) -> ValueError:
 
 def _too_many(column: Column, wanted: Codes, most: int) -> ValueError:
     return ValueError(
-        f"column {column.name!r} has {len(wanted):,} legal values. More than {most:,} are only "
+        f"column {column.name!r} has {len(wanted):,} valid values. More than {most:,} are only "
         "possible for numbers on a grid and times down to seconds, if the tokenizer writes each "
         "digit as a token. Infer the schema with smaller `digits` or with `ranks`, round times, or "
         "raise `most`"
@@ -376,7 +376,7 @@ def spelled_patterns(pieces: JsonPieces, i: int, wanted: Codes, most: int) -> li
     digits are then left open.
 
     Args:
-        pieces: of the table. wanted: the column's legal codes. most: of the patterns.
+        pieces: of the table. wanted: the column's valid codes. most: of the patterns.
 
     Raises:
         ValueError: another kind of column, another tokenizer, or too many patterns.

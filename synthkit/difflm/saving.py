@@ -1,85 +1,58 @@
-"""A fitted DiffLM as files, and back."""
+"""The parts of a DiffLM as files, and back; the decoder is only named."""
 
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from ..core.fitted import save_method
-from ..core.packing import (
-    Files,
-    Read,
-    inside,
-    json_bytes,
-    read_tensors,
-    tensor_bytes,
-    under,
-)
-from ..core.saved import Saved
-from ..lm.soft_prompts import frozen
-from ..lm.training import History
-from .autoencoder import Autoencoder, Collapse, pack_autoencoder, unpack_autoencoder
-from .diffusion import pack_diffusion, unpack_diffusion
-from .format_model import pack_format_model, unpack_format_model
+from torch import nn
 
-if TYPE_CHECKING:
-    from .synthesizer import DiffLM
+from ..core.packing import Files, Read, json_bytes, read_into, read_tensors, tensor_bytes
+from .autoencoder import Autoencoder
+from .diffusion import Denoiser, LatentDiffusion, Scale
+from .presets import AutoencoderPreset, DiffusionPreset
 
 
-def pack_trained(trained: tuple[Autoencoder, History]) -> Files:
-    """The files of an autoencoder and of the history of its training."""
-    model, history = trained
-    return {**pack_autoencoder(model), "history.json": json_bytes(asdict(history))}
+def pack_autoencoder(model: Autoencoder) -> Files:
+    """The files of encoder and injector: settings (JSON) and weights (safetensors)."""
+    about = {"preset": asdict(model.preset), "made_for": model.made_for}
+    weights = tensor_bytes(model.state_dict())
+    return {"autoencoder.json": json_bytes(about), "autoencoder.safetensors": weights}
 
 
-def unpack_trained(read: Read, decoder, codec, encoder=None) -> tuple[Autoencoder, History]:
-    """Unpack what `pack_trained` packed."""
-    history = History.of(json.loads(read("history.json")))
-    return unpack_autoencoder(read, decoder, codec, encoder), history
+def unpack_autoencoder(read: Read, decoder: nn.Module, codec, encoder=None) -> Autoencoder:
+    """The autoencoder that `pack_autoencoder` packed, around the same decoder and codec.
 
-
-def save_difflm(method: DiffLM, folder: str | Path) -> Path:
-    """See `DiffLM.save`."""
-    fitted, form = method.fitted, method.fitted.form
-    trained = fitted.autoencoder, fitted.histories["autoencoder"]
-    files = {
-        **under("autoencoder", pack_trained(trained)),
-        **under("diffusion", pack_diffusion(fitted.diffusion)),
-        "latents.safetensors": tensor_bytes({"latents": fitted.latents}),
-    }
-    if method.lm is None:
-        files |= under("format", pack_format_model(fitted.autoencoder.decoder))
-    return save_method(
-        folder,
-        "DiffLM",
-        method,
-        files,
-        form=form.kind,
-        context=form.codec.length,
-        schema=None if form.schema is None else form.schema.to_json(),
-        collapse=asdict(fitted.collapse),
-        diffusion_history=asdict(fitted.histories["diffusion"]),
-    )
-
-
-def read_fit(saved: Saved, lm, codec, encoder=None) -> dict[str, Any]:
-    """Read what `save_difflm` saved of a fit: the values of `Fitted` except its form.
+    Args:
+        encoder: the pretrained one that it began with, if it began with one.
 
     Raises:
         ValueError: another decoder, codec or encoder.
     """
-    read = saved.read
-    with nullcontext() if lm is None else frozen(lm):
-        decoder = unpack_format_model(inside(read, "format")) if lm is None else lm.model
-        made, history = unpack_trained(inside(read, "autoencoder"), decoder, codec, encoder)
-    late = History.of(saved.facts["diffusion_history"])
-    return {
-        "autoencoder": made,
-        "diffusion": unpack_diffusion(inside(read, "diffusion"), made.device),
-        "latents": read_tensors(read("latents.safetensors"))["latents"],
-        "collapse": Collapse(**saved.facts["collapse"]),
-        "histories": {"autoencoder": history, "diffusion": late},
-    }
+    about = json.loads(read("autoencoder.json"))
+    preset, known = AutoencoderPreset(**about["preset"]), about["made_for"]
+    model = Autoencoder(decoder, codec, preset, seed=known["seed"], encoder=encoder)
+    if known != model.made_for:
+        raise ValueError(f"trained for {known}, but what is given is {model.made_for}; fit again")
+    return read_into(model, read_tensors(read("autoencoder.safetensors"))).eval()
+
+
+def pack_diffusion(model: LatentDiffusion) -> Files:
+    """The files of a fitted diffusion model: settings (JSON), network and scale (safetensors)."""
+    state = {f"network.{name}": value for name, value in model.fitted.state_dict().items()}
+    state |= {"mean": model.scale.mean, "sd": model.scale.sd}
+    about = {"d": model.d, "seed": model.seed, "preset": asdict(model.preset)}
+    return {"diffusion.json": json_bytes(about), "diffusion.safetensors": tensor_bytes(state)}
+
+
+def unpack_diffusion(read: Read, device="cpu") -> LatentDiffusion:
+    """The model that `pack_diffusion` packed."""
+    about = json.loads(read("diffusion.json"))
+    preset = DiffusionPreset(**about["preset"])
+    model = LatentDiffusion(about["d"], preset, seed=about["seed"], device=device)
+    state = read_tensors(read("diffusion.safetensors"))
+    model.scale = Scale(state.pop("mean"), state.pop("sd"), preset.sigma_data)
+    weights = {name.removeprefix("network."): value for name, value in state.items()}
+    network = read_into(Denoiser(model.d, preset.hidden, preset.blocks), weights)
+    model.network = network.requires_grad_(False).eval().to(model.device)
+    return model

@@ -5,521 +5,44 @@
 # %% ../../nbs/53_difflm.ipynb #91284ebe
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass, fields, replace
-from functools import cached_property, partial
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
+from ..core.arguments import as_count, as_number, derive_seed
+from ..core.identity import run_key
+from ..core.packing import Files
+from ..core.phases import Phases
+from ..core.resume import ResumeLog
+from ..core.saved import Saved
+from ..core.synthesizer import Synthesizer
+from ..datasets.containers import columns_of
+from ..datasets.validation import to_dataset
+from .autoencoder import row_logits
+from .conditions import codes_for
+from .fitting import FitInputs, Fitted, fit_phases, pack_fitted, unpack_fitted
+
 # %% auto #0
-__all__ = ['PARTS', 'PRESETS', 'Draft', 'UNMET', 'UNCHECKED', 'CUT_OFF', 'OFF_LATENT', 'PRIORS', 'DiffLMPreset', 'with_changes',
-           'read_material', 'split', 'RowForm', 'checked', 'TextForm', 'JsonForm', 'json_legal', 'satisfied',
-           'make_form', 'text_codec', 'ids_of', 'fit_phases', 'target_labels', 'Fitted', 'derive_seed', 'draw_latents',
-           'Asked', 'log_agreement', 'write_rows', 'TriesUsedUp', 'Kept', 'Choice', 'sample_log', 'batch_of', 'collect',
-           'check_container', 'as_rows', 'draw_rows', 'LatentSampler', 'Learned', 'DiffLM', 'form_from', 'load_difflm']
+__all__ = ['PRIORS', 'OFF_LATENT', 'draw_latents', 'SampleRequest', 'log_agreement', 'write_rows', 'AcceptedDraft',
+           'RejectionSampler', 'collect', 'draw_drafts', 'DiffLM']
 
 # %% ../../nbs/53_difflm.ipynb #10f7cb40
-from ..core.arguments import as_count, as_model, as_seed
-from ..core.fitted import check_model, made_with, open_method
-from ..core.phases import Phases
-from ..core.presets import check_kinds, choose_preset
-from ..core.resume import ResumeLog, run_key
-from ..datasets import as_dataset, as_frame, is_list_of_texts
-from .autoencoder import PRESETS as AUTOENCODERS
-from .autoencoder import Autoencoder, AutoencoderPreset, Collapse, row_logits
-from .columns import MISSING
-from .conditions import codes_for
-from .diffusion import PRESETS as DIFFUSIONS
-from .diffusion import DiffusionPreset, LatentDiffusion
-from .format_model import PRESETS as FORMATS
-from synthkit.difflm.format_model import (
-    FormatPreset,
-    check_format_model,
-    format_model,
-    pack_format_model,
-    unpack_format_model,
-)
-from .json_trie import JsonLegal, JsonPieces
-from .rows import RowCodec, from_json, rows_from_json, to_json
-from .saving import pack_trained, read_fit, save_difflm, unpack_trained
-from .schema import TableSchema
-from .text_codec import TextCodec
+from .drafts import Draft, judge, logged_batch, row_tests
+from .forms import Form, read_material, text_lengths, text_room
+from .presets import PRESETS, with_changes
 from .text_encoder import encoder_identity
-from .trie import Legal
-from ..lm.fingerprint import fingerprint
-from ..lm.soft_prompts import frozen
-from ..lm.training import History
 
-# %% ../../nbs/53_difflm.ipynb #15672a0a
-PARTS = {"format": FormatPreset, "autoencoder": AutoencoderPreset, "diffusion": DiffusionPreset}
-
-
-@dataclass(frozen=True)
-class DiffLMPreset:
-    """The choices of DiffLM: those of its three parts, and a few of its own.
-
-    The defaults are the parts' own study presets, larger than the study preset of the whole.
-
-    Attributes:
-        format: of the offline decoder, see `format_model.FormatPreset`; unused with a model.
-        autoencoder: of encoder and injector, see `autoencoder.AutoencoderPreset`.
-        diffusion: of the latents, see `diffusion.DiffusionPreset`.
-        digits, max_categories, few, ranks: see `TableSchema.infer`; a model that reads text is
-            given numbers as they are, not ranks. With ranks, `digits` matters to dates only.
-        piece: decimal digits a token, see `RowCodec`.
-        held_out_share: of the data, kept out of training to stop it in time.
-        batch: rows that are decoded at a time.
-        max_tries: how often one row is drawn, the first time included.
-        temperature: of the sampling, where none is given.
-
-    The preset "paper" holds the released code of arXiv 2411.03250, in its parts as well; it needs
-    a language model and a pretrained `encoder`. `max_tries` differs, which has no limit there. The
-    released code draws freely and turns away what is no row, which is `sample(legal=False)`; and
-    it has no format model, whose preset of that name is the kit's own.
-
-    Raises:
-        ValueError: a value that makes no sense.
-    """
-
-    format: FormatPreset = FORMATS["study"]
-    autoencoder: AutoencoderPreset = AUTOENCODERS["study"]
-    diffusion: DiffusionPreset = DIFFUSIONS["study"]
-    digits: int | None = 4
-    max_categories: int = 1000
-    few: int = 128
-    ranks: int | None = 1000
-    piece: int = 1
-    held_out_share: float = 0.1
-    batch: int = 256
-    max_tries: int = 20
-    temperature: float = 1.0
-
-    def __post_init__(self):
-        for name, kind in PARTS.items():
-            if isinstance(value := getattr(self, name), Mapping):  # as JSON holds it
-                object.__setattr__(self, name, kind(**value))
-        for name in ("max_categories", "few", "piece", "batch", "max_tries"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.ranks is not None and (not isinstance(self.ranks, int) or self.ranks < 2):
-            raise ValueError(
-                f"ranks must be a whole number of 2 or more, or None for a grid; got {self.ranks!r}"
-            )
-        if not 0 <= self.held_out_share < 1:
-            raise ValueError(f"held_out_share must lie in [0, 1), got {self.held_out_share}")
-
-# %% ../../nbs/53_difflm.ipynb #249e2d8d
-PRESETS = {
-    "fast": DiffLMPreset(
-        replace(FORMATS["fast"], steps=500),
-        replace(AUTOENCODERS["fast"], steps=400, eval_every=40),
-        replace(DIFFUSIONS["fast"], steps=600),
-    ),
-    # In equal time a decoder twice as wide learns less: it takes four times as long a step. The
-    # gradient of the diffusion is mostly noise: a narrow network on large batches learns more.
-    "study": DiffLMPreset(
-        replace(FORMATS["fast"], steps=2000, lr=4e-3, heads=2, hints=16),
-        replace(AUTOENCODERS["fast"], steps=800, eval_every=50, batch_size=128, latent=64,
-                tokens=16, beta=0.1),
-        replace(DIFFUSIONS["study"], steps=3000, lr=4e-3, batch_size=2048, hidden=128,
-                p_mean=-0.8, p_sd=1.0),
-    ),
-    "paper": DiffLMPreset(
-        FORMATS["paper"], AUTOENCODERS["paper"], DIFFUSIONS["paper"], digits=None, temperature=0.5
-    ),
-}  # fmt: skip
-
-# %% ../../nbs/53_difflm.ipynb #5d4afc43
-def with_changes(preset: str | DiffLMPreset, changes: Mapping[str, Any]) -> DiffLMPreset:
-    """The preset with single values replaced, in its parts too.
-
-    Args:
-        preset: a name in `PRESETS`, or a preset.
-        changes: by the preset's own names; by those of a part behind its name (`format_steps`,
-            `diffusion_steps`); by those of the autoencoder plainly (`steps`, `latent`); or a whole
-            part, as a preset or as a mapping of changes.
-
-    Raises:
-        ValueError: no preset and no option of this name. TypeError: a preset of another class.
-    """
-    base = choose_preset(preset, PRESETS, {}, "DiffLM")
-    own = {field.name for field in fields(DiffLMPreset)}
-    inner: dict[str, dict] = {name: {} for name in PARTS}
-    whole = {}
-    for name, value in changes.items():
-        part, _, rest = name.partition("_")
-        if name in PARTS and isinstance(value, Mapping):
-            inner[name].update(value)
-        elif name in own:
-            whole[name] = value
-        elif part in PARTS and rest:
-            inner[part][rest] = value
-        else:
-            inner["autoencoder"][name] = value
-    base = choose_preset(base, PRESETS, whole, "DiffLM")
-    parts = {}
-    for name, values in inner.items():
-        known = {field.name for field in fields(PARTS[name])}
-        if unknown := sorted(set(values) - known):
-            raise ValueError(
-                f"DiffLM has no option {', '.join(unknown)} ({name}: {', '.join(sorted(known))}; "
-                f"its own: {', '.join(sorted(own))})"
-            )
-        check_kinds(PARTS[name], values)
-        parts[name] = replace(getattr(base, name), **values)
-    return replace(base, **parts)
-
-# %% ../../nbs/53_difflm.ipynb #462194f0
-def read_material(data, *, texts: bool):
-    """Read the data that a fit learns from: a DataFrame, or a list of texts.
-
-    Args:
-        data: a table of any kind that `synthkit.datasets.as_frame` reads, or texts.
-        texts: whether texts can be learned; then a column `text` is taken for them.
-
-    Raises:
-        TypeError: none of these. ValueError: nothing in it, an empty text, or texts where a table
-            is needed.
-    """
-    if is_list_of_texts(data):
-        if not texts:
-            raise ValueError(
-                "texts need a language model to write them: DiffLM(lm); without one DiffLM learns "
-                "tables"
-            )
-        return list(as_dataset(data, "text")["text"])
-    frame = as_frame(data, "DiffLM's data")
-    if texts and "text" in frame.columns:
-        return list(as_dataset(frame[["text"]], "text")["text"])
-    return frame
-
-
-def split(n: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers of a training part and of a held-out part of `share`, both in order.
-
-    Raises:
-        ValueError: fewer than two rows would be left to train on.
-    """
-    held = min(round(share * n), n - 2) if n > 2 else 0
-    if n < 2:
-        raise ValueError(f"DiffLM needs two rows or texts at least, found {n}")
-    order = np.random.default_rng(seed).permutation(n)
-    return np.sort(order[held:]), np.sort(order[:held])
-
-# %% ../../nbs/53_difflm.ipynb #f1e00493
-Draft = list[int]  # the token ids of a row
-
-
-class RowForm:
-    """Rows as the tokens of their columns: what the format model writes.
-
-    Args:
-        schema: the columns. piece: decimal digits a token.
-    """
-
-    kind = "rows"
-
-    def __init__(self, schema: TableSchema, piece: int = 1):
-        self.schema, self.codec = schema, RowCodec(schema, piece=piece)
-
-    def encode(self, table: pd.DataFrame) -> Tensor:
-        """Token ids (n, length)."""
-        return self.codec.encode(table, unseen="nearest")
-
-    def drafts(self, ids: Tensor) -> list[Draft]:
-        return ids.tolist()
-
-    def legal(self, conditions=None) -> Legal:
-        """The trie of the rows that satisfy the conditions."""
-        return self.codec.legal(conditions)
-
-    def judge(self, drafts: Sequence[Draft], conditions=None, check=None) -> list[str | None]:
-        """For each draft why it is turned away, or None."""
-        ids = torch.tensor(drafts)
-        reasons = self.codec.why_invalid(ids)
-        if conditions:
-            holds = self.codec.legal(conditions).holds(ids).tolist()
-            reasons = [why or (None if good else UNMET) for why, good in zip(reasons, holds)]
-        return checked(reasons, self.rows, drafts, check)
-
-    def frame(self, drafts: Sequence[Draft]) -> pd.DataFrame:
-        """The table of drafts that are valid."""
-        return self.codec.decode(torch.tensor(drafts))
-
-    def rows(self, drafts: Sequence[Draft]) -> list[dict]:
-        return self.frame(drafts).to_dict("records")
-
-# %% ../../nbs/53_difflm.ipynb #f1b37f89
-UNMET, UNCHECKED, CUT_OFF = "a condition is not met", "check says no", "no end"
-OFF_LATENT = "the latent says otherwise"
-
-
-def checked(reasons: list, values: Callable, drafts: Sequence[Draft], check) -> list[str | None]:
-    """The reasons, with `check` asked about every draft that is good so far.
-
-    Args:
-        values: from drafts to what `check` is given: rows as dictionaries, or texts.
-        check: see `LatentSampler.sample`.
-    """
-    good = [i for i, why in enumerate(reasons) if why is None]
-    if check is None or not good:
-        return reasons
-    for i, value in zip(good, values([drafts[i] for i in good])):
-        reasons[i] = None if check(value) else UNCHECKED
-    return reasons
-
-# %% ../../nbs/53_difflm.ipynb #7cfc9cc4
-class TextForm:
-    """Texts as a model's tokenizer cuts them.
-
-    Args:
-        codec: of the model's tokenizer.
-    """
-
-    kind = "text"
-
-    def __init__(self, codec: TextCodec):
-        self.codec, self.schema = codec, None
-
-    def encode(self, texts: Sequence[str]) -> Tensor:
-        """Token ids (n, m), ends included, padded on the right."""
-        return self.codec.encode(texts)
-
-    def drafts(self, ids: Tensor) -> list[Draft]:
-        """Each row up to its first end token."""
-        return [row[keep].tolist() for row, keep in zip(ids, self.codec.mask(ids))]
-
-    def judge(self, drafts: Sequence[Draft], conditions=None, check=None) -> list[str | None]:
-        """For each draft why it is turned away, or None."""
-        reasons = [None if self.codec.eos in draft else CUT_OFF for draft in drafts]
-        empty = [not text.strip() for text in self.texts(drafts)]
-        reasons = [why or ("empty" if none else None) for why, none in zip(reasons, empty)]
-        return checked(reasons, self.texts, drafts, check)
-
-    def frame(self, drafts: Sequence[Draft]) -> pd.DataFrame:
-        """The table of drafts that are valid."""
-        return pd.DataFrame({"text": self.texts(drafts)})
-
-    def texts(self, drafts: Sequence[Draft]) -> list[str]:
-        return [self.codec.decode(torch.tensor([draft]))[0] for draft in drafts]
-
-# %% ../../nbs/53_difflm.ipynb #b6837477
-class JsonForm(TextForm):
-    """Rows as lines of JSON, for a model that reads text; the paper's form of a row.
-
-    Args:
-        schema: the columns. codec: of the model's tokenizer.
-    """
-
-    kind = "json"
-
-    def __init__(self, schema: TableSchema, codec: TextCodec):
-        super().__init__(codec)
-        self.schema, self.pieces = schema, JsonPieces(schema, codec.tokenizer)
-
-    def encode(self, table: pd.DataFrame) -> Tensor:
-        """Token ids (n, m), ends included, padded on the right.
-
-        Raises:
-            ValueError: a row is longer than the codec holds.
-        """
-        ids = self.pieces.encode(table, eos=self.codec.eos, pad=self.codec.pad)
-        if ids.shape[1] > self.codec.length:
-            raise ValueError(
-                f"a row takes {ids.shape[1]} tokens as JSON, but {self.codec.length} is the most "
-                "that fits; fit with fewer columns or shorter words"
-            )
-        return ids
-
-    def legal(self, conditions=None) -> JsonLegal:
-        """The trie of the rows that satisfy the conditions."""
-        if conditions:
-            return json_legal(self.schema, self.codec.tokenizer, conditions, self.pieces)
-        return self._legal
-
-    @cached_property
-    def _legal(self) -> JsonLegal:
-        return json_legal(self.schema, self.codec.tokenizer, None, self.pieces)
-
-    def judge(self, drafts: Sequence[Draft], conditions=None, check=None) -> list[str | None]:
-        """For each draft why it is turned away, or None."""
-        reasons = [
-            CUT_OFF if self.codec.eos not in draft else from_json(text, self.schema)[1]
-            for draft, text in zip(drafts, self.texts(drafts))
-        ]
-        good = [i for i, why in enumerate(reasons) if why is None]
-        if conditions and good:
-            met = satisfied(self.schema, self.frame([drafts[i] for i in good]), conditions)
-            for i, holds in zip(good, met):
-                reasons[i] = None if holds else UNMET
-        return checked(reasons, self.rows, drafts, check)
-
-    def frame(self, drafts: Sequence[Draft]) -> pd.DataFrame:
-        """The table of drafts that are valid."""
-        return rows_from_json(self.texts(drafts), self.schema)[0]
-
-    def rows(self, drafts: Sequence[Draft]) -> list[dict]:
-        return self.frame(drafts).to_dict("records")
-
-# %% ../../nbs/53_difflm.ipynb #fb0df71b
-def json_legal(schema: TableSchema, tokenizer, conditions=None, pieces=None) -> JsonLegal:
-    """The trie of legal rows as JSON, for a tokenizer and conditions."""
-    codec = TextCodec(tokenizer, 2)
-    marks = {"eos": codec.eos, "pad": codec.pad, "pieces": pieces}
-    return JsonLegal(schema, tokenizer, codec.vocab_size, conditions, **marks)
-
-
-def satisfied(schema: TableSchema, table: pd.DataFrame, conditions) -> np.ndarray:
-    """Which rows of a table satisfy conditions: booleans (n,)."""
-    met = np.ones(len(table), dtype=bool)
-    for codes, wanted in zip(schema.codes(table, "nearest").T, codes_for(schema, conditions)):
-        inside = [(codes >= low) & (codes <= high) for low, high in wanted.intervals]
-        met &= np.any([*inside, (codes == MISSING) & wanted.missing], axis=0)
-    return met
-
-# %% ../../nbs/53_difflm.ipynb #650b0661
-def make_form(material, lm, preset: DiffLMPreset, target: str | None = None):
-    """How the material is written as tokens: `RowForm`, `JsonForm` or `TextForm`.
-
-    Args:
-        material: see `read_material`. lm: None for the offline decoder.
-        target: the column that a model would predict; for tables.
-
-    Raises:
-        ValueError: a target for texts, no such column, or what `TableSchema.infer` refuses.
-    """
-    if not isinstance(material, pd.DataFrame):
-        if target is not None:
-            raise ValueError(f"texts have no columns, so target={target!r} has no meaning here")
-        return TextForm(text_codec(lm, material, preset))
-    options = {name: getattr(preset, name) for name in ("digits", "max_categories", "few")}
-    if lm is None:
-        schema = TableSchema.infer(material, target, ranks=preset.ranks, **options)
-        return RowForm(schema, preset.piece)
-    schema = TableSchema.infer(material, target, **options)
-    rows = [to_json(row) for row in material[schema.names].to_dict("records")]
-    room = json_legal(schema, lm.tokenizer).length
-    return JsonForm(schema, text_codec(lm, rows, preset, room))
-
-
-def text_codec(lm, texts: Sequence[str], preset: DiffLMPreset, room: int = 0) -> TextCodec:
-    """The codec of a model's tokenizer, with room for texts a quarter longer than the longest.
-
-    Args:
-        room: tokens that there is room for at least, if the model's context allows it.
-
-    Raises:
-        ValueError: a text does not fit the model's context behind the soft tokens.
-    """
-    front = preset.autoencoder.tokens + (lm.bos_id is not None)
-    longest = 1 + max(map(len, lm.token_ids(texts)))
-    lm.check_length(longest + front, "the longest text with its soft tokens")
-    return TextCodec(lm.tokenizer, min(lm.context - front, max(room, longest + longest // 4)))
-
-# %% ../../nbs/53_difflm.ipynb #a809318a
-def ids_of(form, material, held_out, share: float, seed: int) -> tuple[Tensor, Tensor | None]:
-    """Token ids to learn from, and those that stop the trainings: given, or a share set aside."""
-    ids = form.encode(material)
-    if held_out is not None:
-        return ids, form.encode(held_out)
-    train, rest = split(len(ids), share, seed)
-    return ids[train], ids[rest] if len(rest) else None
-
-# %% ../../nbs/53_difflm.ipynb #4a9e8dfd
-def fit_phases(
-    method: DiffLM, form, ids: Tensor, stop: Tensor | None, given, phases: Phases, progress: bool
-):
-    """Format model, autoencoder and diffusion, each from `phases` if an earlier run has made it.
-
-    Args:
-        ids: rows to learn from. stop: rows that stop the training, or None.
-        given: the decoder; None trains a format model.
-    """
-    preset, seed, encoder = method.preset, method.seed, method._encoder
-
-    def options(name: str) -> dict:
-        return {"checkpoint": phases.running(name), "progress": progress}
-
-    model = given if given is not None else phases.phase(
-        "format",
-        lambda: format_model(form.codec, ids, preset.format, seed=seed, **options("format")),
-        pack_format_model, lambda saved: unpack_format_model(saved.read),
-    )  # fmt: skip
-
-    def autoencoder():
-        made = Autoencoder(model, form.codec, preset.autoencoder, seed=seed, encoder=encoder)
-        return made, made.fit(ids, stop, seed=seed, **options("autoencoder"))
-
-    made, history = phases.phase(
-        "autoencoder", autoencoder, pack_trained,
-        lambda saved: unpack_trained(saved.read, model, form.codec, encoder),
-    )  # fmt: skip
-    latents = made.encode(ids)[0]
-    diffusion = LatentDiffusion(
-        preset.autoencoder.latent, preset.diffusion, seed=seed, device=made.device
-    ).fit(
-        latents, held_out=None if stop is None else made.encode(stop)[0], **options("diffusion")
-    )  # fmt: skip
-    seen = (ids if stop is None or len(stop) < 64 else stop)[:1024]
-    collapse = made.collapse(seen, target_labels(form, seen), seed=seed)
-    histories = {"autoencoder": history, "diffusion": diffusion.history}
-    return Fitted(form, made, diffusion, latents, collapse, histories)
-
-# %% ../../nbs/53_difflm.ipynb #83e14afa
-def target_labels(form, ids: Tensor) -> list | None:
-    """The target of each row, where it has two values, each in 20 rows or more; else None."""
-    if form.schema is None or form.schema.target is None:
-        return None
-    column = form.frame(form.drafts(ids))[form.schema.target]
-    counts = column.value_counts()
-    whole = len(column) == len(ids) and not column.isna().any()  # no row was lost on the way
-    good = len(counts) == 2 and counts.min() >= 20 and whole
-    return column.tolist() if good else None
-
-# %% ../../nbs/53_difflm.ipynb #f64f70b0
-@dataclass
-class Fitted:
-    """What a fit makes.
-
-    Attributes:
-        form: how rows or texts are written as tokens.
-        autoencoder: encoder, injector and frozen decoder.
-        diffusion: of the latents.
-        latents: mu of the training rows, (n, d).
-        collapse: the autoencoder's report.
-        histories: of the trainings, by phase.
-    """
-
-    form: RowForm | TextForm | JsonForm
-    autoencoder: Autoencoder
-    diffusion: LatentDiffusion
-    latents: Tensor
-    collapse: Collapse
-    histories: dict[str, History]
-
-    def digest(self) -> str:
-        """A hash of all that was learned."""
-        whole = hashlib.sha256(self.latents.numpy().tobytes())
-        for part in (self.autoencoder, self.diffusion.network):
-            for name, value in sorted(part.state_dict().items()):
-                whole.update(name.encode() + value.cpu().float().numpy().tobytes())
-        return whole.hexdigest()
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 # %% ../../nbs/53_difflm.ipynb #6daba15e
 PRIORS = ("diffusion", "normal", "encoding")
-
-
-def derive_seed(*numbers: int) -> int:
-    """One seed from several numbers."""
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0]) >> 1  # below 2^31
 
 
 def draw_latents(
@@ -547,14 +70,14 @@ def draw_latents(
     raise ValueError(f"prior must be one of {', '.join(PRIORS)}; got {prior!r}")
 
 # %% ../../nbs/53_difflm.ipynb #c52e20fd
-class Asked:
-    """What rows are asked for.
+class SampleRequest:
+    """The rows that are wanted: conditions, temperature, and the tries that hold to them.
 
     Args:
-        form: see `make_form`. conditions, temperature, legal: see `LatentSampler.sample`.
+        form: how rows are written. conditions, temperature, constrained: see `DiffLM.sample`.
 
     Attributes:
-        wanted, free: the tries of the rows that satisfy the conditions, and of all legal rows;
+        wanted, free: the tries of the rows that satisfy the conditions, and of all valid rows;
             None where the decoder writes freely.
         key: the conditions, in a form that can be compared.
 
@@ -562,37 +85,32 @@ class Asked:
         ValueError: conditions for texts, or one that nothing satisfies.
     """
 
-    def __init__(self, form, conditions=None, temperature: float = 1.0, legal: bool = True):
-        if not (np.isfinite(temperature) and temperature >= 0):
-            raise ValueError(f"temperature must be finite and >= 0, got {temperature}")
+    def __init__(self, form: Form, conditions=None, temperature=1.0, constrained: bool = True):
+        self.temperature = as_number(temperature, "temperature")
         if form.schema is None and conditions:
             raise ValueError(f"texts have no columns for the conditions {conditions!r}; use check=")
-        self.temperature, self.key = temperature, None
-        if form.schema is not None:
-            self.key = repr(codes_for(form.schema, conditions))
-        guided = legal and form.schema is not None
-        self.free = form.legal() if guided else None
-        self.wanted = form.legal(conditions) if guided else None
+        self.key = form.schema and repr(codes_for(form.schema, conditions))
+        guided = constrained and form.schema is not None
+        self.free = form.constraint() if guided else None
+        self.wanted = form.constraint(conditions) if guided else None
         self.weighed = guided and bool(conditions)
 
 # %% ../../nbs/53_difflm.ipynb #befd8c87
-def log_agreement(
-    logits: Tensor, ids: Tensor, wanted: Legal, free: Legal, temperature: float = 1.0
-) -> Tensor:
-    """How much of what a decoder would have written satisfies the conditions: ln w, (b,).
+def log_agreement(logits: Tensor, ids: Tensor, wanted, free, temperature: float = 1.0) -> Tensor:
+    """ln w, (b,): how much of what a decoder would have written satisfies the conditions.
 
-    w = prod over places of (the probability of the wanted tokens) / (that of the legal ones),
+    w = prod over places of (the probability of the wanted tokens) / (that of the valid ones),
     along the row that was drawn from the wanted ones alone. A row that is kept with probability w
     is a row that unconditional sampling could have given, had it been asked until it satisfied.
 
     Args:
         logits: (b, L, V) of the rows. ids: the rows, (b, L).
-        wanted: the legal rows that satisfy the conditions. free: all legal rows.
+        wanted: the trie of rows that satisfy the conditions. free: that of all valid rows.
         temperature: of the sampling; 0 compares the likeliest tokens.
     """
     total = torch.zeros(len(ids), dtype=torch.float64)
     for t in range(ids.shape[1]):
-        narrow, wide = (legal.allowed(ids[:, :t]) for legal in (wanted, free))
+        narrow, wide = (trie.allowed(ids[:, :t]) for trie in (wanted, free))
         if torch.equal(narrow, wide):
             continue
         scores = logits[:, t, : wide.shape[1]].double()
@@ -608,37 +126,24 @@ def log_agreement(
 # %% ../../nbs/53_difflm.ipynb #5570ea97
 @torch.no_grad()
 def write_rows(
-    autoencoder, form, z: Tensor, asked: Asked, seed: int
+    autoencoder, form: Form, z: Tensor, request: SampleRequest, seed: int
 ) -> tuple[list[Draft], list[float]]:
     """The drafts of some latents (b, d), and their ln w (0 where nothing is weighed)."""
-    ids = autoencoder.generate(z, legal=asked.wanted, temperature=asked.temperature, seed=seed)
-    if not asked.weighed:
+    how = {"constraint": request.wanted, "temperature": request.temperature, "seed": seed}
+    ids = autoencoder.generate(z, **how)
+    if not request.weighed:
         return form.drafts(ids), [0.0] * len(z)
     own, injector = z.to(autoencoder.device), autoencoder.injector
     logits = row_logits(autoencoder.decoder, injector, own, ids, autoencoder.codec.bos).cpu()
-    agreement = log_agreement(logits, ids.cpu(), asked.wanted, asked.free, asked.temperature)
-    return form.drafts(ids), agreement.tolist()
+    tries = request.wanted, request.free, request.temperature
+    return form.drafts(ids), log_agreement(logits, ids.cpu(), *tries).tolist()
 
-# %% ../../nbs/53_difflm.ipynb #e9a6db36
-class TriesUsedUp(RuntimeError):
-    """Rows are missing after every try.
-
-    Attributes:
-        reasons: how often drafts were turned away, by reason.
-    """
-
-    def __init__(self, missing: int, n: int, tries: int, reasons: Counter):
-        self.reasons = reasons
-        told = ", ".join(f"{count} x {why}" for why, count in reasons.most_common(5))
-        super().__init__(
-            f"{missing} of {n} rows are missing after {tries} {'try' if tries == 1 else 'tries'} "
-            f"each ({told}); allow more by "
-            "max_tries, sample a table with legal=True, lower the temperature, or fit longer"
-        )
+# %% ../../nbs/53_difflm.ipynb #ec63132a
+OFF_LATENT = "the latent says otherwise"
 
 
 @dataclass(frozen=True)
-class Kept:
+class AcceptedDraft:
     """A draft that is kept, after how many tries, and whether it is the best of those tries."""
 
     draft: Draft
@@ -646,161 +151,75 @@ class Kept:
     settled: bool = False
 
 # %% ../../nbs/53_difflm.ipynb #56da4427
-class Choice:
-    """Which drafts are kept; fills the slots of a sample, and remembers second-best ones.
+class RejectionSampler:
+    """Fills the slots of a sample with drafts, and remembers second-best ones.
 
     Args:
         judge: from drafts to the reasons why they are turned away.
         seed: of the decisions.
-        report: where the fate of every draft is counted.
+        rejected: where the drafts that are turned away are counted, by reason.
     """
 
-    def __init__(self, judge: Callable, seed: int, report: Counter | None = None):
-        self.judge, self.seed = judge, seed
-        self.kept: dict[int, Kept] = {}
-        self.report: Counter[str] = Counter() if report is None else report
-        self._best: dict[int, tuple[float, Kept]] = {}
+    def __init__(self, judge: Callable, seed: int, rejected: dict[str, int]):
+        self.judge, self.seed, self.rejected = judge, seed, rejected
+        self.accepted: dict[int, AcceptedDraft] = {}
+        self._best: dict[int, tuple[float, AcceptedDraft]] = {}
 
     def take(self, slots: Sequence[int], turn: int, drafts, agreement) -> None:
         """Keep what is good of one batch; a draft is kept with probability w = e^agreement."""
         rng = np.random.default_rng((self.seed, turn, slots[0]))
         chances, gumbel = rng.random(len(slots)), rng.gumbel(size=len(slots))
         for i, why in enumerate(self.judge(drafts)):
-            slot, found = slots[i], Kept(drafts[i], turn + 1)
+            slot, found = slots[i], AcceptedDraft(drafts[i], turn + 1)
             if why is None and np.log(chances[i]) > agreement[i]:
                 why = OFF_LATENT
                 score = agreement[i] + gumbel[i]  # its best is a draw in proportion to w
                 if slot not in self._best or score > self._best[slot][0]:
                     self._best[slot] = score, replace(found, settled=True)
             if why is None:
-                self.kept[slot] = found
-            self.report["kept" if why is None else why] += 1
+                self.accepted[slot] = found
+            else:
+                self.rejected[why] = self.rejected.get(why, 0) + 1
 
-    def settle(self, n: int) -> None:
+    def settle(self) -> None:
         """Give slots that are still open the best that their tries have brought."""
-        for slot, (_, found) in self._best.items():
-            if slot not in self.kept:
-                self.kept[slot] = found
-                self.report["settled for"] += 1
-
-# %% ../../nbs/53_difflm.ipynb #1c4ecaec
-def sample_log(path: str | Path | None, key: str = "") -> ResumeLog:
-    """Batches of drafts by (turn, start), so that an interrupted sample goes on."""
-    return ResumeLog(path, key, place=("turn", "start"), what="the drafts of a sample")
-
-
-def batch_of(
-    log: ResumeLog, turn: int, start: int, slots: Sequence[int], make: Callable
-) -> tuple[list[Draft], list]:
-    """Drafts and their ln w from the log, or from `make()`, which are then put there.
-
-    Raises:
-        ValueError: the log has them for other slots, so that other drafts were turned away.
-    """
-    if (turn, start) not in log.entries:
-        drafts, agreement = make()
-        batch = {"turn": turn, "start": start, "slots": list(slots)}
-        log.add({**batch, "drafts": drafts, "agreement": agreement})
-    found = log.entries[turn, start]
-    if found["slots"] != list(slots):
-        raise ValueError(
-            f"the checkpoint holds a sample with another check: in turn {turn} it drew other rows "
-            "anew; give the same check, or name another file"
-        )
-    return found["drafts"], found["agreement"]
+        self.accepted = {slot: best for slot, (_, best) in self._best.items()} | self.accepted
 
 # %% ../../nbs/53_difflm.ipynb #5c515c91
 def collect(
-    n: int,
-    latents: Callable,
-    decode: Callable,
-    choice: Choice,
-    *,
-    tries: int = 20,
-    batch: int = 256,
-    log: ResumeLog | None = None,
-    progress: bool = False,
-) -> list[Kept]:
-    """A row for each of `n` slots; those turned away are drawn anew, from a new latent.
+    n: int, latents: Callable, decode: Callable, sampler: RejectionSampler, *, tries: int = 20,
+    batch: int = 256, log: ResumeLog | None = None, progress: bool = False,
+) -> list[AcceptedDraft]:  # fmt: skip
+    """Draw until `n` slots are filled or every slot had its tries; at most `n` drafts, in order.
 
     Args:
-        latents: from (number, turn) to latents (number, d).
-        decode: from (latents, turn, start) to drafts and their ln w.
-
-    Raises:
-        TriesUsedUp: rows are still missing after `tries`.
+        latents: (number of open slots, turn) to their latents.
+        decode: (latents of a batch, turn, place of its first slot) to drafts and ln w.
+        sampler: keeps or turns away.
+        log: of drafts, by (turn, start).
     """
     from tqdm import tqdm
 
-    log = sample_log(None) if log is None else log
     with tqdm(total=n, desc="sample", unit="row", disable=not progress) as bar:
         for turn in range(tries):
-            slots = [slot for slot in range(n) if slot not in choice.kept]
+            slots = [slot for slot in range(n) if slot not in sampler.accepted]
             z = None
             for start in range(0, len(slots), batch):
-                group, before = slots[start : start + batch], len(choice.kept)
-                if z is None and (turn, start) not in log.entries:
+                group, before = slots[start : start + batch], len(sampler.accepted)
+                if z is None and (log is None or (turn, start) not in log.entries):
                     z = latents(len(slots), turn)
                 part = None if z is None else z[start : start + batch]
-                make = partial(decode, part, turn, start)
-                drafts, agreement = batch_of(log, turn, start, group, make)
-                choice.take(group, turn, drafts, agreement)
-                bar.update(len(choice.kept) - before)
-            if len(choice.kept) == n:
-                break
-    choice.settle(n)
-    if len(choice.kept) < n:
-        reasons = Counter({why: k for why, k in choice.report.items() if why != "kept"})
-        raise TriesUsedUp(n - len(choice.kept), n, tries, reasons)
-    return [choice.kept[slot] for slot in range(n)]
+                sampler.take(group, turn, *logged_batch(log, turn, start, group, decode, part))
+                bar.update(len(sampler.accepted) - before)
+    sampler.settle()
+    return [sampler.accepted[slot] for slot in range(n) if slot in sampler.accepted]
 
-# %% ../../nbs/53_difflm.ipynb #c6a074ed
-def check_container(schema: TableSchema | None) -> None:
-    """Raise ValueError when a Dataset cannot hold a column, one of words and numbers, say."""
-    for column in schema.columns if schema else ():
-        kinds = {
-            "words" if isinstance(value, str)
-            else "truth values" if isinstance(value, (bool, np.bool_)) else "numbers"
-            for value in getattr(column, "values", ())
-        }  # fmt: skip
-        if len(kinds) > 1:
-            raise ValueError(
-                f"column {column.name!r} holds {' and '.join(sorted(kinds))}, which a Dataset "
-                "cannot; take table(n), which gives a DataFrame"
-            )
-
-
-def as_rows(table: pd.DataFrame, provenance: Mapping[str, Sequence]):
-    """The table as a Dataset, with columns that say where each row came from.
-
-    A provenance column whose name the table has already is called `sample_...`.
-    """
-    table = table.copy()
-    for name, values in provenance.items():
-        while name in table.columns:
-            name = f"sample_{name}"
-        table[name] = list(values)
-    return as_dataset(table)
-
-# %% ../../nbs/53_difflm.ipynb #74432336
-def draw_rows(
-    fitted: Fitted, preset: DiffLMPreset, n: int, seed: int, *, report: Counter,
-    temperature: float = 1.0, conditions=None, prior: str = "diffusion", legal: bool = True,
-    check: Callable | None = None, max_tries: int | None = None,
-    checkpoint: str | Path | None = None, progress: bool = False,
-) -> list[Kept]:  # fmt: skip
-    """The drafts that are kept for `n` rows; what became of all drafts is counted in `report`.
-
-    The other arguments and the errors are those of `LatentSampler.sample`.
-    """
-    n = as_count(n)
-    if prior not in PRIORS:
-        raise ValueError(f"prior must be one of {', '.join(PRIORS)}; got {prior!r}")
-    asked = Asked(fitted.form, conditions, temperature, legal)
-    key = "" if checkpoint is None else run_key(
-        n=n, seed=seed, prior=prior, temperature=temperature, conditions=asked.key, legal=legal,
-        batch=preset.batch, decoder=fingerprint(fitted.autoencoder.decoder), fit=fitted.digest(),
-    )  # fmt: skip
+# %% ../../nbs/53_difflm.ipynb #d9ccad09
+def draw_drafts(
+    fitted: Fitted, n: int, seed: int, request: SampleRequest, sampler: RejectionSampler, *,
+    prior: str = "diffusion", progress: bool = False, **options: Any,
+) -> list[AcceptedDraft]:  # fmt: skip
+    """The drafts of at most `n` rows; `options` are those of `collect`."""
 
     def latents(m: int, turn: int) -> Tensor:
         own = derive_seed(seed, turn), fitted.latents, fitted.diffusion
@@ -808,34 +227,71 @@ def draw_rows(
 
     def decode(z: Tensor, turn: int, start: int) -> tuple[list[Draft], list[float]]:
         noise = derive_seed(seed, turn, start, 1)
-        return write_rows(fitted.autoencoder, fitted.form, z, asked, noise)
+        return write_rows(fitted.autoencoder, fitted.form, z, request, noise)
 
-    choice = Choice(lambda drafts: fitted.form.judge(drafts, conditions, check), seed, report)
-    tries = preset.max_tries if max_tries is None else max_tries
-    options = {"tries": tries, "batch": preset.batch, "progress": progress}
-    with sample_log(checkpoint, key) as log:
-        return collect(n, latents, decode, choice, log=log, **options)
+    return collect(n, latents, decode, sampler, progress=progress, **options)
 
-# %% ../../nbs/53_difflm.ipynb #65b1d9e8
-class LatentSampler:
-    """Samples from a fitted decoder and its latents; `DiffLM` below adds the fit."""
+# %% ../../nbs/53_difflm.ipynb #57ada975
+class DiffLM(Synthesizer):
+    """Synthetic rows and texts from a frozen decoder and a diffusion of latents (2411.03250).
 
-    @property
-    def fitted(self) -> Fitted:
-        if self._fitted is None:
-            raise ValueError("not fitted yet: call fit(table_or_texts) first")
-        return self._fitted
+    Args:
+        lm: the frozen decoder (a `synthkit.LM`), never changed: it writes texts, or rows as JSON.
+            None: a small format model is trained on the table's columns, shuffled independently.
+        preset: "fast", "study", "paper" or a `DiffLMPreset`.
+        seed: of every training and of the split, and the default of `sample`.
+        encoder: a pretrained encoder that is trained further (`reads="text"`): a folder, or the
+            pair of a transformers model and its tokenizer.
+        options: single values that replace those of the preset, see `presets.with_changes`:
+            `latent=32, diffusion_steps=500`.
+
+    Attributes:
+        fitted: what the fit has learned, see `fitting.Fitted`: schema, decoder, latents, the
+            report on collapse, histories of the trainings.
+        report: an account of the last `fit` or `sample`.
+    """
+
+    presets, needs_model = PRESETS, False
+
+    def __init__(self, lm: Any = None, *, preset: Any = "fast", seed: int = 0, encoder: Any = None,
+                 **options: Any):  # fmt: skip
+        super().__init__(lm, preset=preset, seed=seed, **options)
+        self._encoder = encoder
+
+    def fit(
+        self, data: Any, *, target: str | None = None, validation: Any = None, decoder: Any = None,
+        too_long: str = "error", checkpoint: str | Path | None = None, progress: bool = False,
+    ) -> DiffLM:  # fmt: skip
+        """Learn a table or texts: format model (without `lm`), autoencoder, diffusion.
+
+        Args:
+            data: a table, or texts. With `lm`, a column `text` is taken for texts, and other
+                columns are left out.
+            target: the column that a model trained on the table would predict.
+            validation: other data that stops the trainings in time; None sets a share aside.
+            decoder: the `fitted.decoder` of another fit to the same table, which is then not
+                trained again; without `lm` only.
+            too_long: "error" or "skip", for texts that the model's context does not hold.
+            checkpoint: a folder from which an interrupted fit goes on; `save` empties it.
+
+        Raises:
+            TypeError, ValueError: no table or list of texts; too few rows; texts without `lm`; a
+                decoder with it, or one of other rows; what `TableSchema.infer` refuses; a
+                checkpoint of another fit.
+            FloatingPointError: a loss stopped being a number.
+        """
+        own = {"target": target, "decoder": decoder, "too_long": too_long}
+        common = {"validation": validation, "checkpoint": checkpoint, "progress": progress}
+        return super().fit(data, **common, **own)
 
     def sample(
-        self, n: int, seed: int | None = None, *, temperature: float | None = None, conditions=None,
-        prior: str = "diffusion", legal: bool = True, check: Callable | None = None,
-        max_tries: int | None = None, provenance: bool = True,
-        checkpoint: str | Path | None = None, progress: bool = False,
-    ):  # fmt: skip
-        """`n` synthetic rows or texts as a `datasets.Dataset`.
-
-        Columns: those of the table in their types, or `text`; and with `provenance` the `prior`,
-        `temperature` and `seed`, and how many `tries` the row took.
+        self, n: int, *, seed: int | None = None, temperature: float | None = None,
+        conditions: Mapping[str, Any] | None = None, prior: str = "diffusion",
+        constrained: bool = True, check: Callable[[Any], bool] | None = None,
+        max_tries: int | None = None, held_out: Any = None,
+        checkpoint: str | Path | None = None, progress: bool = False, strict: bool = False,
+    ) -> Dataset:  # fmt: skip
+        """`n` synthetic rows or texts, with `prior` and `tries` beside the common provenance.
 
         Args:
             seed: None is the constructor's; the same seed gives the same rows.
@@ -843,66 +299,29 @@ class LatentSampler:
                 the preset's.
             conditions: of tables, by column; see `synthkit.difflm.conditions.codes_for`.
             prior: where latents come from; see `draw_latents`.
-            legal: rows are drawn from the trie of legal rows, so that each is valid; False draws
-                freely and turns away what is not. Texts are always free.
+            constrained: rows are drawn from the trie of valid rows, so that each is valid; False
+                draws freely and turns away what is not. Texts are always free.
             check: a function of a text, or of a row as a dictionary, that says whether to keep it.
             max_tries: how often one row is drawn; None is the preset's.
-            checkpoint: a JSONL file of drafts; an interrupted call goes on from it.
+            held_out: rows or texts that must not be repeated.
+            checkpoint: a file of drafts, from which an interrupted call goes on.
+            strict: raise an error where rows are missing after all tries; else this is a warning.
 
         Raises:
             ValueError: not fitted, n < 1, a condition that nothing satisfies, an unknown prior.
-            TriesUsedUp: rows are missing after `max_tries` tries; `report` counts the reasons.
+            TooFewRows: with `strict`.
         """
-        check_container(self.schema)
-        temperature = self.preset.temperature if temperature is None else temperature
-        options = {"temperature": temperature, "prior": prior}
-        kept = self._kept(
-            n, seed, **options, conditions=conditions, legal=legal, check=check,
-            max_tries=max_tries, checkpoint=checkpoint, progress=progress,
-        )  # fmt: skip
-        table = self.fitted.form.frame([each.draft for each in kept])
-        facts = {**options, "seed": as_seed(seed, self.seed)}
-        columns = {"tries": [each.tries for each in kept]}
-        columns |= {name: [value] * n for name, value in facts.items()}
-        return as_rows(table, columns if provenance else {})
+        own = {"temperature": temperature, "conditions": conditions, "prior": prior, "check": check}
+        own |= {"constrained": constrained, "max_tries": max_tries, "held_out": held_out}
+        common = {"checkpoint": checkpoint, "progress": progress, "strict": strict}
+        return super().sample(n, seed=seed, **common, **own)
 
-    def table(self, n: int, seed: int | None = None, **options) -> pd.DataFrame:
-        """`sample` as a DataFrame, every column in its pandas type, without provenance."""
-        kept = self._kept(n, seed, **options)
-        return self.fitted.form.frame([each.draft for each in kept])
+    def table(self, n: int, **options: Any) -> pd.DataFrame:
+        """`sample` as a DataFrame, each column in its pandas type, without provenance."""
+        return self.fitted.form.typed(self.sample(n, **options))
 
-    def _kept(self, n: int, seed: int | None, **options) -> list[Kept]:
-        seed, self.report = as_seed(seed, self.seed), Counter()
-        options = {"temperature": self.preset.temperature, **options}
-        return draw_rows(self.fitted, self.preset, n, seed, report=self.report, **options)
-
-# %% ../../nbs/53_difflm.ipynb #5168f81c
-class Learned(LatentSampler):
-    """What a fit has learned; see `DiffLM` for what each of it is."""
-
-    @property
-    def schema(self) -> TableSchema | None:
-        return self.fitted.form.schema
-
-    @property
-    def decoder(self):
-        """The model that writes the rows, which no fit changes."""
-        return self.fitted.autoencoder.decoder
-
-    @property
-    def latents(self) -> Tensor:
-        return self.fitted.latents
-
-    @property
-    def collapse(self):
-        return self.fitted.collapse
-
-    @property
-    def histories(self) -> dict[str, History]:
-        return self.fitted.histories
-
-    def column_nats(self, data) -> pd.DataFrame:
-        """What each column of some rows costs with their own latents and with those of other rows.
+    def column_nats(self, data: Any) -> pd.DataFrame:
+        """Cost of each column with the rows' own latents and with those of other rows.
 
         A column for which both are about alike is not told by the latent: in samples it is as good
         as independent of the others. A lower `beta` or more steps may help.
@@ -920,122 +339,58 @@ class Learned(LatentSampler):
         costs = self.fitted.autoencoder.column_nats(ids)
         return pd.DataFrame(costs, index=["own latent", "another row's"]).T
 
-# %% ../../nbs/53_difflm.ipynb #57ada975
-class DiffLM(Learned):
-    """Synthetic rows and texts from a frozen decoder and a diffusion of latents (2411.03250).
+    def _choose_preset(self, preset: Any, options: Mapping[str, Any]) -> Any:
+        return with_changes(preset, options)
 
-    Args:
-        lm: the frozen decoder (a `synthkit.LM`), never changed: it writes texts, or rows as JSON.
-            None: a small format model is trained on the table's columns, shuffled independently.
-        preset: "fast", "study", "paper" or a `DiffLMPreset`.
-        seed: of every training and of the split, and the default of `sample`.
-        encoder: a pretrained encoder that is trained further (`reads="text"`): a folder, or the
-            pair of a transformers model and its tokenizer.
-        changes: single values that replace those of the preset, see `with_changes`: `latent=32,
-            diffusion_steps=500`.
-
-    Attributes:
-        schema: of a table's columns; None for texts.
-        latents: mu of every training row, (n, d).
-        collapse: the autoencoder's report on whether the latents are used.
-        histories: of the trainings, by phase.
-        report: how the drafts of the last `sample` ended, counted.
-
-    Raises:
-        ValueError: an unknown preset or option, or an impossible value.
-    """
-
-    def __init__(self, lm=None, *, preset="fast", seed: int = 0, encoder=None, **changes):
-        self.lm = None if lm is None else as_model(lm, "DiffLM")
-        self.seed = as_seed(seed)
-        self.preset, self._encoder = with_changes(preset, changes), encoder
-        self.report: Counter[str] = Counter()
-        self._fitted: Fitted | None = None
-        self._phases = Phases()
-
-    def fit(
-        self, data, *, target: str | None = None, held_out=None, decoder=None,
-        checkpoint: str | Path | None = None, progress: bool = False,
-    ) -> DiffLM:  # fmt: skip
-        """Learn a table or texts: format model (without `lm`), autoencoder, diffusion.
-
-        Args:
-            data: a DataFrame, a Dataset, a list of dictionaries, or of texts. With `lm`, a column
-                `text` is taken for texts, and other columns are left out.
-            target: the column that a model trained on the table would predict.
-            held_out: other data that stops the training in time; None sets a share of `data` aside.
-            decoder: the `decoder` of another fit to the same table, which is then not trained
-                again; without `lm` only.
-            checkpoint: a folder from which an interrupted fit goes on; `save` empties it.
-
-        Raises:
-            TypeError, ValueError: what is no table, or no list of texts; too few rows; texts
-                without `lm`; a decoder with it, or one of other rows; what `TableSchema.infer`
-                refuses; a checkpoint of another fit.
-            FloatingPointError: a loss stopped being a number.
-        """
+    def _read(self, data: Any, target=None, decoder=None, too_long: str = "error") -> FitInputs:
         if decoder is not None and self.lm is not None:
             raise ValueError("the language model is the decoder here; leave decoder= out")
         material = read_material(data, texts=self.lm is not None)
-        form = make_form(material, self.lm, self.preset, target)
-        if decoder is not None:
-            check_format_model(decoder, form.codec)
-        rest = None if held_out is None else read_material(held_out, texts=self.lm is not None)
-        ids, stop = ids_of(form, material, rest, self.preset.held_out_share, self.seed)
-        given = decoder if self.lm is None else self.lm.model
-        model = self.lm.fingerprint if self.lm else given and fingerprint(given)
-        key = run_key(
-            preset=self.preset, seed=self.seed, model=model, ids=ids, stop=stop,
-            encoder=encoder_identity(self._encoder),
+        if isinstance(material, list):
+            room = text_room(self.lm, self.preset)
+            fits = self._fitting(text_lengths(self.lm, material), room, too_long)
+            material = [material[i] for i in fits]
+        return FitInputs(material, target, decoder)
+
+    def _fit_key(self, inputs: FitInputs, validation: FitInputs | None) -> str:
+        own = super()._fit_key(inputs, validation)
+        return run_key(fit=own, encoder=encoder_identity(self._encoder))
+
+    def _fit(self, inputs: FitInputs, validation, *, phases: Phases, progress: bool) -> Fitted:
+        return fit_phases(
+            inputs, validation, self.lm, self.preset, self.seed, encoder=self._encoder,
+            phases=phases, progress=progress,
         )  # fmt: skip
-        held = nullcontext() if self.lm is None else frozen(self.lm)
-        with held, Phases(checkpoint, key, "a fit of DiffLM") as phases:
-            self._fitted = fit_phases(self, form, ids, stop, given, phases, progress)
-        self._phases = phases
-        return self
 
-    def save(self, folder: str | Path) -> Path:
-        """Save what was fitted, a format model too, whole or not at all; `lm` is not saved."""
-        save_difflm(self, Path(folder))
-        self._phases.clear()
-        return Path(folder)
+    def _sample(
+        self, n: int, *, seed: int, held_out: Any, checkpoint: Path | None, progress: bool,
+        temperature, conditions, prior: str, constrained: bool, check, max_tries,
+    ) -> tuple[Dataset, dict[str, Any]]:  # fmt: skip
+        form, preset, rejected = self.fitted.form, self.preset, self.report.rejected
+        tries = preset.max_tries if max_tries is None else as_count(max_tries, "max_tries")
+        heat = preset.temperature if temperature is None else temperature
+        request = SampleRequest(form, conditions, heat, constrained)
+        tests = row_tests(form, held_out, check)
+        sampler = RejectionSampler(lambda d: judge(form, d, conditions, tests), seed, rejected)
+        own = {"prior": prior, "temperature": float(heat)}
+        parts = own | {"n": n, "seed": seed, "batch": preset.batch, "constrained": constrained}
+        parts |= {"conditions": request.key, "fit": self.fitted.digest()}
+        with self._log(checkpoint, ("turn", "start"), **parts) as log:
+            kept = draw_drafts(
+                self.fitted, n, seed, request, sampler, prior=prior, tries=tries,
+                batch=preset.batch, log=log, progress=progress,
+            )  # fmt: skip
+        self.report.facts["settled for"] = sum(each.settled for each in kept)
+        rows = to_dataset(columns_of(form.frame([each.draft for each in kept])))
+        writer = {} if self.lm else {"model": "format model"}
+        return rows, {**writer, **own, "tries": [each.tries for each in kept]}
 
-    @classmethod
-    def load(cls, folder: str | Path, lm=None, encoder=None) -> DiffLM:
-        """A fitted DiffLM from `folder`.
+    def _pack(self, fitted: Fitted) -> tuple[Files, dict[str, Any]]:
+        return pack_fitted(fitted, with_decoder=self.lm is None)
 
-        Args:
-            encoder: the pretrained one that the fit began with, if it began with one.
+    def _unpack(self, saved: Saved) -> Fitted:
+        return unpack_fitted(saved, self.lm, self.preset.piece, self._encoder)
 
-        Raises:
-            FileNotFoundError: the folder holds no save.
-            ValueError: it holds something else, a newer format or a damaged file, or the method
-                was fitted with another model, or with none (what is known is named).
-        """
-        return load_difflm(cls, Path(folder), lm, encoder)
-
-# %% ../../nbs/53_difflm.ipynb #f39686e6
-def form_from(settings: Mapping[str, Any], lm):
-    """The form that a saved DiffLM was fitted with."""
-    schema = settings["schema"] and TableSchema.from_json(settings["schema"])
-    if settings["form"] == "rows":
-        return RowForm(schema, settings["preset"]["piece"])
-    codec = TextCodec(lm.tokenizer, settings["context"])
-    return TextForm(codec) if schema is None else JsonForm(schema, codec)
-
-
-def load_difflm(kind: type[DiffLM], folder: Path, lm, encoder=None) -> DiffLM:
-    """See `DiffLM.load`."""
-    saved = open_method(folder, "DiffLM")
-    settings, known = saved.facts, saved.facts["lm"]
-    if (known is None) != (lm is None):
-        without = "without a model: load it without lm"
-        told = f"with {known['name']}: give that model as lm" if known else without
-        raise ValueError(f"this DiffLM was fitted {told}")
-    if known:
-        check_model(made_with(lm), known, "this DiffLM was fitted")
-    preset = DiffLMPreset(**settings["preset"])
-    method = kind(lm, preset=preset, seed=settings["seed"], encoder=encoder)
-    form = form_from(settings, lm)
-    method._fitted = Fitted(form, **read_fit(saved, lm, form.codec, encoder))
-    return method
+    def _about(self, fitted: Fitted) -> str:
+        what = "texts" if fitted.schema is None else f"rows of {len(fitted.schema.names)} columns"
+        return f"{len(fitted.latents)} {what}"

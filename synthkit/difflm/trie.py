@@ -16,7 +16,7 @@ class PrefixTrie:
     Args:
         sequences: token ids, each sequence non-empty.
         vocab_size: tokens are smaller than this.
-        eos: the token that ends a sequence, legal where one ends; None: nothing follows.
+        eos: the token that ends a sequence, valid where one ends; None: nothing follows.
 
     Raises:
         ValueError: no sequence, an empty one, or a token outside the vocabulary.
@@ -79,10 +79,10 @@ class PrefixTrie:
 
 @dataclass(frozen=True)
 class OneOf:
-    """A column of one token: the trie is one node with a branch for each legal token.
+    """A column of one token: the trie is one node with a branch for each valid token.
 
     Attributes:
-        tokens: the legal ids.
+        tokens: the valid ids.
     """
 
     tokens: tuple[int, ...]
@@ -93,7 +93,7 @@ class OneOf:
         return len(self.tokens)
 
     def fill(self, mask: Tensor, own: Tensor) -> None:
-        """Mark the legal tokens in mask (b, vocab); own (b, 0) are the column's tokens so far."""
+        """Mark the valid tokens in mask (b, vocab); own (b, 0) are the column's tokens so far."""
         mask[:, torch.tensor(self.tokens, dtype=torch.long, device=mask.device)] = True
 
 
@@ -102,7 +102,7 @@ class Digits:
     """A column of a number: the trie of its digits is never built, its nodes are intervals.
 
     After some digits, the numbers that can still come fill one interval: after 4 of three digits,
-    400 to 499. A digit is legal when its interval meets one of the wanted intervals.
+    400 to 499. A digit is allowed when its interval meets one of the wanted intervals.
 
     Attributes:
         first: the id of digit 0 at the first place; digit d at place j has id first + j base + d.
@@ -132,7 +132,7 @@ class Digits:
         return sum(last - first + 1 for first, last in both) + (self.missing is not None)
 
     def fill(self, mask: Tensor, own: Tensor) -> None:
-        """Mark the legal tokens in mask (b, vocab); own (b, j) are the column's tokens so far."""
+        """Mark the valid tokens in mask (b, vocab); own (b, j) are the column's tokens so far."""
         signed, begun = self.signs is not None, own.shape[1] > 0
         if signed and not begun:
             mask[:, self.signs[0]], mask[:, self.signs[1]] = bool(self.plus), bool(self.minus)
@@ -153,11 +153,11 @@ class Digits:
             value = value * self.base + digit
         rest = self.base ** (self.places - done - 1)
         low = (value[:, None] * self.base + torch.arange(self.base, device=value.device)) * rest
-        legal = _meets(self.plus, low, low + (rest - 1))
+        met = _meets(self.plus, low, low + (rest - 1))
         if self.signs is not None:
             negative = _meets(self.minus, low, low + (rest - 1))
-            legal = torch.where(sign == self.signs[1], negative, legal & (sign == self.signs[0]))
-        return legal & ((digits >= 0) & (digits < self.base)).all(1, keepdim=True)
+            met = torch.where(sign == self.signs[1], negative, met & (sign == self.signs[0]))
+        return met & ((digits >= 0) & (digits < self.base)).all(1, keepdim=True)
 
 
 def _meets(intervals: Sequence[tuple[int, int]], low: Tensor, high: Tensor) -> Tensor:
@@ -169,8 +169,8 @@ def _meets(intervals: Sequence[tuple[int, int]], low: Tensor, high: Tensor) -> T
     return (before >= 0) & (lasts[before.clamp(min=0)] >= low)
 
 
-class Legal:
-    """The legal rows of a table, as a trie read one place at a time.
+class RowConstraint:
+    """The valid rows of a table, as a trie read one place at a time.
 
     Columns do not restrict each other, so the trie of whole rows is the chain of the columns' own
     tries, and the next token depends on the place and on the tokens of its own column only.
@@ -178,7 +178,7 @@ class Legal:
     Args:
         parts: one `OneOf` or `Digits` each, in the order of the row.
         vocab_size: the codec's.
-        bos, eos: its marks. A prefix may begin with bos; after a whole row only eos is legal.
+        bos, eos: its marks. A prefix may begin with bos; after a whole row only eos is allowed.
     """
 
     def __init__(self, parts: Sequence[OneOf | Digits], vocab_size: int, *, bos: int, eos: int):
@@ -191,16 +191,16 @@ class Legal:
         return len(self._places)
 
     def count(self) -> int:
-        """Count the different rows that are legal."""
+        """Count the different rows that are allowed."""
         total = 1
         for part in self.parts:
             total *= part.count()
         return total
 
     def allowed(self, prefix: Tensor) -> Tensor:
-        """Mask (b, vocab) of tokens that may follow prefixes (b, t) that are legal so far.
+        """Mask (b, vocab) of tokens that may follow prefixes (b, t) that are allowed so far.
 
-        Only the tokens of the column at hand are looked at. Where they are not legal, none may
+        Only the tokens of the column at hand are looked at. Where they are not allowed, none may
         follow; what earlier columns hold is not checked again.
         """
         if prefix.shape[1] and bool((prefix[:, 0] == self.bos).all()):
@@ -215,7 +215,7 @@ class Legal:
         return mask
 
     def holds(self, ids: Tensor) -> Tensor:
-        """Mask (n,) of the rows of ids (n, length) that are legal from first token to last."""
+        """Mask (n,) of the rows of ids (n, length) that are allowed from first token to last."""
         good = torch.ones(len(ids), dtype=torch.bool, device=ids.device)
         if ids.shape[1] != self.length:
             return ~good
@@ -227,30 +227,30 @@ class Legal:
         return good
 
 
-class LegalTokens(LogitsProcessor):
-    """A logits processor for `generate`: what is not legal gets probability 0.
+class ConstrainedTokens(LogitsProcessor):
+    """A logits processor for `generate`: what is not allowed gets probability 0.
 
     Args:
-        legal: a `Legal` or a `PrefixTrie`.
+        constraint: a `RowConstraint` or a `PrefixTrie`.
         skip: tokens of the prompt, which are no part of the row. With `inputs_embeds` alone,
             transformers passes only what was generated, and `skip` is 0.
     """
 
-    def __init__(self, legal: Legal | PrefixTrie, skip: int = 0):
-        self.legal, self.skip = legal, skip
+    def __init__(self, constraint: RowConstraint | PrefixTrie, skip: int = 0):
+        self.constraint, self.skip = constraint, skip
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Scores (b, vocab) with -inf where a token is not legal.
+        """Scores (b, vocab) with -inf where a token is not allowed.
 
         Raises:
-            ValueError: a row has left the trie, so that nothing is legal.
+            ValueError: a row has left the trie, so that nothing is allowed.
         """
-        mask = self.legal.allowed(input_ids[:, self.skip :])
+        mask = self.constraint.allowed(input_ids[:, self.skip :])
         lost = ~mask.any(1)
         if lost.any():
             row = int(lost.nonzero()[0])
             raise ValueError(
-                f"nothing is legal after {input_ids[row, self.skip :].tolist()} (row {row}); is "
+                f"nothing is allowed after {input_ids[row, self.skip :].tolist()} (row {row}); is "
                 f"skip={self.skip} the length of the prompt?"
             )
         if scores.shape[1] < mask.shape[1]:

@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python tests/benchmarks/bench_difflm_sampling.py [--small]
 
-Latents become rows of the census world, under the trie of legal rows, with the forms and sizes of
+Latents become rows of the census world, under the trie of valid rows, with the forms and sizes of
 DiffLM's own study preset and random weights. In batches with a key-value cache, against one latent
 at a time, and against a batch that reads the whole row anew for each token; once with numbers of
 few values as one token each, as in the preset, and once with all numbers digit by digit. Ways take
@@ -28,7 +28,8 @@ sys.path[:0] = [str(ROOT)]
 
 from synthkit.difflm.autoencoder import Autoencoder, row_logits  # noqa: E402
 from synthkit.difflm.format_model import freeze, new_llama  # noqa: E402
-from synthkit.difflm.synthesizer import make_form, with_changes  # noqa: E402
+from synthkit.difflm.forms import make_form  # noqa: E402
+from synthkit.difflm.presets import with_changes  # noqa: E402
 from synthkit.worlds import load_world  # noqa: E402
 
 FORMS = {"values": {}, "digits": {"few": 2}}  # changes of the study preset
@@ -52,20 +53,20 @@ def median_seconds(ways: dict[str, Callable], rounds: int) -> dict[str, float]:
 
 
 @torch.no_grad()
-def uncached(model: Autoencoder, z: torch.Tensor, legal) -> torch.Tensor:
+def uncached(model: Autoencoder, z: torch.Tensor, constraint) -> torch.Tensor:
     """The same rows by reading everything anew for each token, the most probable one taken."""
     ids = torch.zeros(len(z), 0, dtype=torch.long)
     for _ in range(model.codec.length):
         wide = torch.nn.functional.pad(ids, (0, 1))  # the place to be written
         logits = row_logits(model.decoder, model.injector, z, wide, model.codec.bos)[:, -1]
-        best = logits.masked_fill(~legal.allowed(ids), -torch.inf).argmax(-1)
+        best = logits.masked_fill(~constraint.allowed(ids), -torch.inf).argmax(-1)
         ids = torch.cat([ids, best[:, None]], 1)
     return ids
 
 
-def one_by_one(model: Autoencoder, z: torch.Tensor, legal) -> None:
+def one_by_one(model: Autoencoder, z: torch.Tensor, constraint) -> None:
     for latent in z:
-        model.generate(latent[None], legal=legal, temperature=0)
+        model.generate(latent[None], constraint=constraint, temperature=0)
 
 
 def training_step(model: Autoencoder, ids: torch.Tensor) -> Callable:
@@ -88,16 +89,17 @@ def compare(form: str = "values", rows: int = 256, singles: int = 8, rounds: int
     frame, preset = load_world("census").frame(1000, seed=0), with_changes("study", FORMS[form])
     codec = make_form(frame, None, preset, "income").codec
     decoder = freeze(new_llama(codec.vocab_size, codec.length, preset.format, seed=0))
-    model, legal = Autoencoder(decoder, codec, preset.autoencoder), codec.legal()
+    model, constraint = Autoencoder(decoder, codec, preset.autoencoder), codec.constraint()
     z = torch.randn(rows, preset.autoencoder.latent, generator=torch.Generator().manual_seed(0))
-    write = partial(model.generate, z, legal=legal, temperature=0, batch_size=preset.batch)
-    same = (write() == uncached(model, z, legal)).float().mean()
+    how = {"constraint": constraint, "temperature": 0, "batch_size": preset.batch}
+    write = partial(model.generate, z, **how)
+    same = (write() == uncached(model, z, constraint)).float().mean()
     ids = codec.encode(frame)[: preset.autoencoder.batch_size]
     times = median_seconds(
         {
             "batch": write,
-            "one": partial(one_by_one, model, z[:singles], legal),
-            "uncached": partial(uncached, model, z, legal),
+            "one": partial(one_by_one, model, z[:singles], constraint),
+            "uncached": partial(uncached, model, z, constraint),
             "step": training_step(model, ids),
         },
         rounds,

@@ -144,9 +144,8 @@ METHODS = {
     "DiffLM": Case(
         DiffLM,
         tiny_table(60).to_dict("records"),
-        options=SMALL
-        | {"latent": 2, "tokens": 1, "format": SMALL | {"hints": 1}, "max_tries": 3}
-        | {"diffusion": SHORT | {"hidden": 4, "blocks": 1}},
+        options={"autoencoder": SMALL | {"latent": 2, "tokens": 1}, "max_tries": 3}
+        | {"format": SMALL | {"hints": 1}, "diffusion": SHORT | {"hidden": 4, "blocks": 1}},
         data=("x", "y", "number"),
         own=("prior", "tries"),
         writer="format model",

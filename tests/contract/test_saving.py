@@ -14,6 +14,7 @@ from tiny import tiny_lm, tiny_table
 import synthkit.core.saved
 from synthkit import SPA, DiffLM, EmbedSDG, SoftSRV, SynAlign, load_lm, load_world
 from synthkit.difflm.diffusion import LatentDiffusion
+from synthkit.difflm.saving import pack_diffusion, unpack_diffusion
 from synthkit.embed.encoders import TfidfEmbedder, read_embedder
 from synthkit.embed.reduction import Reducer
 from synthkit.lm.soft_prompts import load_soft_prompt, save_soft_prompt
@@ -27,7 +28,7 @@ TEXTS = [row["question"] for row in ROWS]
 QUICK = {"part_updates": 2, "batch_size": 4, "rank": 2, "min_size": 1}
 DIFF = {"steps": 2, "eval_every": 1, "width": 8, "layers": 1, "heads": 1}
 TABLE = {
-    **DIFF, "latent": 2, "tokens": 1, "format": DIFF | {"hints": 1, "heads": 1},
+    "autoencoder": DIFF | {"latent": 2, "tokens": 1}, "format": DIFF | {"hints": 1, "heads": 1},
     "diffusion": {"steps": 2, "eval_every": 1, "hidden": 4, "blocks": 1},
 }  # fmt: skip
 
@@ -68,8 +69,8 @@ def digest(method):
         kept = real.texts, real.vectors.tolist(), fit.records, picks, words
     else:
         fitted = method.fitted
-        decoder = [value.sum().item() for value in method.decoder.parameters()]
-        kept = fitted.digest(), decoder, method.schema.to_json(), str(fitted.histories)
+        decoder = [value.sum().item() for value in fitted.decoder.parameters()]
+        kept = fitted.digest(), decoder, fitted.schema.to_json(), str(fitted.histories)
     return json.dumps([kept, method.seed], default=str)
 
 
@@ -265,7 +266,7 @@ def test_every_part_comes_back_as_it_was(lm, tmp_path):
     embedder = TfidfEmbedder().fit(TEXTS)
     assert np.array_equal(read_embedder(embedder.save(tmp_path / "e"))(TEXTS), embedder(TEXTS))
     diffusion = LatentDiffusion(2, steps=2, eval_every=1, hidden=4, blocks=1).fit(Z[:, :2])
-    same = LatentDiffusion.load(diffusion.save(tmp_path / "d"))
+    same = unpack_diffusion(pack_diffusion(diffusion).__getitem__)
     assert torch.equal(same.sample(5, seed=1), diffusion.sample(5, seed=1))
     prompt = fit("SoftSRV", lm, 0).fitted.prompt
     loaded = load_soft_prompt(save_soft_prompt(prompt, tmp_path / "p", lm), lm)

@@ -9,9 +9,8 @@ from synthkit.core.files import read_json
 from synthkit.core.fitted import check_model, made_with, open_method, save_method
 from synthkit.core.paths import data_dir
 from synthkit.core.presets import choose_preset
-from synthkit.difflm.autoencoder import AutoencoderPreset
-from synthkit.difflm.diffusion import DiffusionPreset
-from synthkit.difflm.synthesizer import PRESETS as DIFFLM
+from synthkit.difflm.presets import PARTS
+from synthkit.difflm.presets import PRESETS as DIFFLM
 from synthkit.embedsdg.presets import PRESETS as EMBEDSDG
 from synthkit.softsrv.synthesizer import PRESETS as SOFTSRV
 from synthkit.spa.presets import PRESETS as SPA
@@ -70,7 +69,6 @@ PAPERS = read_json(data_dir() / "papers" / "presets.json")
 METHODS = {
     "embedsdg": EMBEDSDG, "softsrv": SOFTSRV, "spa": SPA, "synalign": SYNALIGN, "difflm": DIFFLM,
 }  # fmt: skip
-PARTS = {"autoencoder": AutoencoderPreset, "diffusion": DiffusionPreset}
 
 
 def flat(preset) -> dict:

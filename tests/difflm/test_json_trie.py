@@ -1,4 +1,4 @@
-"""The trie of JSON rows: what is legal, what walks through it write, and what it refuses."""
+"""The trie of JSON rows: what is allowed, what walks through it write, and what it refuses."""
 
 import json
 import time
@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tiny import legal_rows, tiny_lm, tiny_tokenizer
+from tiny import constrained_rows, tiny_lm, tiny_tokenizer
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
@@ -18,7 +18,7 @@ from synthkit import load_lm
 from synthkit.difflm.autoencoder import Autoencoder
 from synthkit.difflm.columns import Category, Date, Number, Ranked
 from synthkit.difflm.conditions import codes_for
-from synthkit.difflm.json_trie import JsonLegal, JsonPieces, json_pieces
+from synthkit.difflm.json_trie import JsonConstraint, JsonPieces, json_pieces
 from synthkit.difflm.rows import from_json, to_json
 from synthkit.difflm.schema import TableSchema
 from synthkit.difflm.synthesizer import log_agreement
@@ -81,14 +81,14 @@ def tokenizer_of(kind):
     return tiny_tokenizer() if kind == "bytes" else like_sentencepiece(kind)
 
 
-def legal_for(schema, kind="bytes", conditions=None, **options):
+def constraint_for(schema, kind="bytes", conditions=None, **options):
     tokenizer = tokenizer_of(kind)
     marks = {"eos": tokenizer.eos_token_id, "pad": tokenizer.pad_token_id or 0}
-    return JsonLegal(schema, tokenizer, len(tokenizer), conditions, **marks, **options)
+    return JsonConstraint(schema, tokenizer, len(tokenizer), conditions, **marks, **options)
 
 
-def encoded(table, schema, legal, kind="bytes"):
-    return JsonPieces(schema, tokenizer_of(kind)).encode(table, eos=legal.eos, pad=legal.pad)
+def encoded(table, schema, trie, kind="bytes"):
+    return JsonPieces(schema, tokenizer_of(kind)).encode(table, eos=trie.eos, pad=trie.pad)
 
 
 def read(ids, kind="bytes"):
@@ -96,16 +96,18 @@ def read(ids, kind="bytes"):
     return tokenizer_of(kind).batch_decode(ids, **options)
 
 
-def check_walks(schema, legal, kind, conditions=None, n=24, seed=0):
+def check_walks(schema, trie, kind, conditions=None, n=24, seed=0):
     """Every walk ends, and writes a row that is valid and meets the conditions."""
-    ids = legal_rows(legal, n, seed)
-    assert legal.holds(ids).all()
+    ids = constrained_rows(trie, n, seed)
+    assert trie.holds(ids).all()
     for text in read(ids, kind):
         row, reason = from_json(text, schema)
         assert reason is None, (text, reason)
         if conditions:
-            legal_row = pd.DataFrame([row])
-            for code, wanted in zip(schema.codes(legal_row)[0], codes_for(schema, conditions)):
+            constrained_row = pd.DataFrame([row])
+            for code, wanted in zip(
+                schema.codes(constrained_row)[0], codes_for(schema, conditions)
+            ):
                 inside = any(low <= code <= high for low, high in wanted.intervals)
                 assert inside or (wanted.missing and code < 0), (text, conditions)
     return ids
@@ -141,24 +143,24 @@ def test_a_byte_level_tokenizer_cuts_whole_rows_as_their_pieces(kind):
 @pytest.mark.parametrize("kind", TOKENIZERS)
 def test_rows_read_back_as_the_text_of_to_json(kind):
     schema = TableSchema.infer(TABLE, digits=None)
-    legal = legal_for(schema, kind)
-    ids = encoded(TABLE, schema, legal, kind)
+    trie = constraint_for(schema, kind)
+    ids = encoded(TABLE, schema, trie, kind)
     assert read(ids, kind) == [to_json(row) for row in TABLE.to_dict("records")]
-    assert legal.holds(ids).all()
+    assert trie.holds(ids).all()
 
 
 def test_numbers_are_rounded_to_what_the_schema_can_tell():
     table = pd.DataFrame({"x": np.float32([0.1, 0.25, 12.34, 56.78]), "y": list("abab")})
     schema = TableSchema.infer(table, digits=2, few=2)
-    legal = legal_for(schema)
-    ids = encoded(table, schema, legal)
+    trie = constraint_for(schema)
+    ids = encoded(table, schema, trie)
     found = [json.loads(text)["x"] for text in read(ids)]
-    assert legal.holds(ids).all()
+    assert trie.holds(ids).all()
     assert found == [0.1, 0.1, 12.0, 56.78], "not 0.10000000149, which lies outside the range"
     assert all(from_json(text, schema)[1] is None for text in read(ids))
 
 
-# --- legal rows ----------------------------------------------------------------------------------
+# --- valid rows ----------------------------------------------------------------------------------
 
 words = st.text(st.sampled_from([*'ab",\\{}[]:\n\t 3é😀€\u2028']), min_size=0, max_size=6).filter(
     lambda word: word == "" or not word.isspace()
@@ -198,14 +200,14 @@ def tables(draw_from):
 @pytest.mark.parametrize("kind", TOKENIZERS)
 @given(table=tables(), data=st.data())
 @settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
-def test_rows_of_any_table_are_legal_and_walks_are_rows(kind, table, data):
+def test_rows_of_any_table_are_valid_and_walks_are_rows(kind, table, data):
     schema = TableSchema.infer(table, few=4)
-    legal = legal_for(schema, kind)
-    ids = encoded(table, schema, legal, kind)
-    assert legal.holds(ids).all()
+    trie = constraint_for(schema, kind)
+    ids = encoded(table, schema, trie, kind)
+    assert trie.holds(ids).all()
     for t in range(ids.shape[1]):
-        assert legal.allowed(ids[:, :t]).gather(1, ids[:, t : t + 1]).all(), t
-    check_walks(schema, legal, kind, n=8)
+        assert trie.allowed(ids[:, :t]).gather(1, ids[:, t : t + 1]).all(), t
+    check_walks(schema, trie, kind, n=8)
     codes = schema.codes(table)
     i, row = (
         data.draw(st.integers(0, len(schema.names) - 1)),
@@ -213,7 +215,7 @@ def test_rows_of_any_table_are_legal_and_walks_are_rows(kind, table, data):
     )
     name = schema.names[i]
     value = table[name].iloc[row]
-    wanted = legal_for(schema, kind, {name: None if pd.isna(value) else value})
+    wanted = constraint_for(schema, kind, {name: None if pd.isna(value) else value})
     same = codes[:, i] == codes[row, i]
     assert (wanted.holds(ids).numpy() == same).all(), "those with this value, and no other"
     check_walks(schema, wanted, kind, {name: None if pd.isna(value) else value}, n=4)
@@ -221,12 +223,12 @@ def test_rows_of_any_table_are_legal_and_walks_are_rows(kind, table, data):
 
 def test_the_mask_by_hand():
     table = pd.DataFrame({"n": [3, 39, 4] * 20, "w": ["a", None, "b"] * 20})
-    legal = legal_for(TableSchema.infer(table))
+    trie = constraint_for(TableSchema.infer(table))
     tokenizer = tokenizer_of("bytes")
 
     def after(text):
         ids = tokenizer(text, add_special_tokens=False).input_ids
-        mask = legal.allowed(torch.tensor([ids], dtype=torch.long).reshape(1, -1))
+        mask = trie.allowed(torch.tensor([ids], dtype=torch.long).reshape(1, -1))
         return sorted(tokenizer.convert_ids_to_tokens(mask[0].nonzero()[:, 0].tolist()))
 
     assert after("") in (["{"], ['{"'])
@@ -235,7 +237,7 @@ def test_the_mask_by_hand():
     assert after('{"n": 5') == [] and after('{"n": 33') == []
     assert after('{"n": 39, "w"') == [":"]
     assert after('{"n": 39, "w": null}') == ["<eos>"]
-    assert legal.count() == 9
+    assert trie.count() == 9
 
 
 def test_conditions_restrict_each_column():
@@ -246,84 +248,87 @@ def test_conditions_restrict_each_column():
         "ok": True,
         "day": ("2024-01-01", None),
     }
-    legal = legal_for(schema, conditions=conditions)
-    check_walks(schema, legal, "bytes", conditions)
-    ids = encoded(TABLE, schema, legal)
-    assert not legal.holds(ids).any()
+    trie = constraint_for(schema, conditions=conditions)
+    check_walks(schema, trie, "bytes", conditions)
+    ids = encoded(TABLE, schema, trie)
+    assert not trie.holds(ids).any()
     assert (
-        legal.count()
+        trie.count()
         == 32
         * 2
-        * legal_for(
+        * constraint_for(
             schema, conditions={"age": 3, "note": None, "ok": True, "day": ("2024-01-01", None)}
         ).count()
     )
     with pytest.raises(ValueError, match="nothing satisfies the condition 'age'"):
-        legal_for(schema, conditions={"age": 1000})
+        constraint_for(schema, conditions={"age": 1000})
 
 
 def test_after_the_row_only_its_end_and_after_that_only_padding():
     schema = TableSchema.infer(TABLE)
-    legal = legal_for(schema)
-    ids = encoded(TABLE, schema, legal)
-    end = (ids == legal.eos).int().argmax(1)
+    trie = constraint_for(schema)
+    ids = encoded(TABLE, schema, trie)
+    end = (ids == trie.eos).int().argmax(1)
     for row, place in zip(ids, end):
         row = row[None]
-        assert legal.allowed(row[:, :place]).nonzero()[:, 1].tolist() == [legal.eos]
-        assert legal.allowed(row[:, : place + 1]).nonzero()[:, 1].tolist() == [legal.pad]
-        more = torch.cat([row[:, : place + 1], torch.full((1, 2), legal.pad)], 1)
-        assert legal.holds(more).all() and legal.allowed(more)[0, legal.pad]
-        assert not legal.holds(row[:, :place]).any(), "a row without its end"
+        assert trie.allowed(row[:, :place]).nonzero()[:, 1].tolist() == [trie.eos]
+        assert trie.allowed(row[:, : place + 1]).nonzero()[:, 1].tolist() == [trie.pad]
+        more = torch.cat([row[:, : place + 1], torch.full((1, 2), trie.pad)], 1)
+        assert trie.holds(more).all() and trie.allowed(more)[0, trie.pad]
+        assert not trie.holds(row[:, :place]).any(), "a row without its end"
         more[0, -1] = ids[0, 0]
-        assert not legal.holds(more).any() and not legal.allowed(more).any()
-    assert not legal.holds(torch.tensor([[-100], [10**6]])).any()
-    assert legal.holds(ids[:, :0]).tolist() == [False] * len(ids)
+        assert not trie.holds(more).any() and not trie.allowed(more).any()
+    assert not trie.holds(torch.tensor([[-100], [10**6]])).any()
+    assert trie.holds(ids[:, :0]).tolist() == [False] * len(ids)
 
 
 def test_padding_with_the_end_token():
     schema, tokenizer = TableSchema.infer(TABLE), tokenizer_of("bytes")
     eos = tokenizer.eos_token_id
-    legal = JsonLegal(schema, tokenizer, len(tokenizer), eos=eos, pad=eos)
+    trie = JsonConstraint(schema, tokenizer, len(tokenizer), eos=eos, pad=eos)
     ids = JsonPieces(schema, tokenizer).encode(TABLE, eos=eos, pad=eos)
-    assert legal.holds(ids).all()
+    assert trie.holds(ids).all()
 
 
 def test_many_prefixes_at_once_and_in_any_order_are_as_one_at_a_time():
     schema = TableSchema.infer(TABLE)
-    legal = legal_for(schema)
-    ids = encoded(TABLE, schema, legal)
+    trie = constraint_for(schema)
+    ids = encoded(TABLE, schema, trie)
     for t in [0, 1, 2, 3, 7, 8, 9, 9, 4, 5]:
-        alone = torch.cat([legal_for_walk(legal, row[None, :t]) for row in ids])
-        assert (legal.allowed(ids[:, :t]) == alone).all(), t
+        alone = torch.cat([constraint_for_walk(trie, row[None, :t]) for row in ids])
+        assert (trie.allowed(ids[:, :t]) == alone).all(), t
     buffer = ids.clone()
-    legal.allowed(buffer[:, :4])
+    trie.allowed(buffer[:, :4])
     buffer[:, :4] = ids.flip(0)[:, :4]  # the same tensor, with other rows in it
-    assert (legal.allowed(buffer[:, :5]) == legal_for_walk(legal, buffer[:, :5])).all()
-    assert (legal.allowed(ids[:2, :6]) == legal_for_walk(legal, ids[:2, :6])).all(), "fewer rows"
+    assert (trie.allowed(buffer[:, :5]) == constraint_for_walk(trie, buffer[:, :5])).all()
+    assert (trie.allowed(ids[:2, :6]) == constraint_for_walk(trie, ids[:2, :6])).all(), "fewer rows"
 
 
-def legal_for_walk(legal, prefix):
+def constraint_for_walk(trie, prefix):
     """What may follow, from the root on."""
-    return legal.after(legal.walk(prefix))
+    return trie.after(trie.walk(prefix))
 
 
 def test_a_decoder_that_knows_nothing_writes_rows(tmp_path):
     """What `generate` and `log_agreement` of DiffLM ask of a trie."""
     table = pd.DataFrame({"n": [3, 39, 4] * 20, "w": ["a", None, 'b"'] * 20})
     schema, tokenizer = TableSchema.infer(table), tokenizer_of("bytes")
-    legal, wanted = legal_for(schema), legal_for(schema, conditions={"w": {"a", None}})
+    trie, wanted = (
+        constraint_for(schema),
+        constraint_for(schema, conditions={"w": {"a", None}}),
+    )
     decoder = AutoModelForCausalLM.from_pretrained(tiny_lm(tmp_path))
-    codec = TextCodec(tokenizer, legal.length)
+    codec = TextCodec(tokenizer, trie.length)
     model = Autoencoder(decoder, codec, "fast")
     torch.manual_seed(0)
-    ids = model.generate(torch.randn(16, model.preset.latent), legal=wanted)
-    assert wanted.holds(ids).all() and legal.holds(ids).all()
+    ids = model.generate(torch.randn(16, model.preset.latent), constraint=wanted)
+    assert wanted.holds(ids).all() and trie.holds(ids).all()
     for text in codec.decode(ids):
         row, reason = from_json(text, schema)
         assert reason is None and row["w"] in ("a", None)
     logits = torch.randn(*ids.shape, codec.vocab_size)
-    assert (log_agreement(logits, ids, legal, legal) == 0).all()
-    agreement = log_agreement(logits, ids, wanted, legal)
+    assert (log_agreement(logits, ids, trie, trie) == 0).all()
+    agreement = log_agreement(logits, ids, wanted, trie)
     words = torch.tensor(['"a"' in text for text in codec.decode(ids)])
     assert words.any() and (agreement[words] < 0).all() and (agreement > -50).all()
     assert (agreement[~words] == 0).all(), "null is cut off from no other value"
@@ -332,38 +337,38 @@ def test_a_decoder_that_knows_nothing_writes_rows(tmp_path):
 def test_names_of_special_tokens_are_words():
     table = pd.DataFrame({"w": ["<eos>", "<pad>", "a", "<bos>"], "n": [1, 2, 3, 4]})
     schema = TableSchema.infer(table)
-    legal = legal_for(schema)
-    ids = encoded(table, schema, legal)
-    assert ((ids == legal.eos).sum(1) == 1).all() and legal.holds(ids).all()
+    trie = constraint_for(schema)
+    ids = encoded(table, schema, trie)
+    assert ((ids == trie.eos).sum(1) == 1).all() and trie.holds(ids).all()
     assert [json.loads(text)["w"] for text in read(ids)] == table["w"].tolist()
 
 
 def test_what_the_tokenizer_cannot_write_is_refused():
     table = pd.DataFrame({"w": ["a▁b", "a b", "c"], "n": [1, 2, 3]})
     with pytest.raises(ValueError, match=r"column 'w': the tokenizer cannot write .*a▁b"):
-        legal_for(TableSchema.infer(table), "metaspace")
+        constraint_for(TableSchema.infer(table), "metaspace")
     plain = Tokenizer(models.WordLevel({"<unk>": 0, "a": 1}, unk_token="<unk>"))
     plain = PreTrainedTokenizerFast(tokenizer_object=plain, unk_token="<unk>", eos_token="a")
     with pytest.raises(ValueError, match="cannot write JSON piece by piece"):
         JsonPieces(TableSchema.infer(TABLE), plain)
     with pytest.raises(ValueError, match="no rows to encode"):
-        encoded(TABLE[:0], TableSchema.infer(TABLE), legal_for(TableSchema.infer(TABLE)))
+        encoded(TABLE[:0], TableSchema.infer(TABLE), constraint_for(TableSchema.infer(TABLE)))
     with pytest.raises(ValueError, match="'age' is not in the vocabulary"):
-        JsonLegal(TableSchema.infer(TABLE), tokenizer_of("bytes"), 20, eos=2, pad=0)
+        JsonConstraint(TableSchema.infer(TABLE), tokenizer_of("bytes"), 20, eos=2, pad=0)
 
 
 # --- more values than are listed -----------------------------------------------------------------
 
 
-def every_row(legal):
-    """All legal rows, by walking the whole trie."""
+def every_row(trie):
+    """All valid rows, by walking the whole trie."""
     onward = {}
-    for key, child in zip(legal._keys.tolist(), legal._children.tolist()):
-        onward.setdefault(key // legal.vocab_size, []).append((key % legal.vocab_size, child))
+    for key, child in zip(trie._keys.tolist(), trie._children.tolist()):
+        onward.setdefault(key // trie.vocab_size, []).append((key % trie.vocab_size, child))
     rows, ahead = [], [(0, ())]
     while ahead:
         node, row = ahead.pop()
-        if node == legal._done:
+        if node == trie._done:
             rows.append(row)
         else:
             ahead += [(child, (*row, token)) for token, child in onward[node]]
@@ -389,7 +394,7 @@ WIDE = {
 @pytest.mark.parametrize("name", WIDE)
 def test_open_digits_allow_the_same_rows_as_a_list(name, kind):
     schema = TableSchema((WIDE[name],))
-    listed, spelled = legal_for(schema, kind), legal_for(schema, kind, most=400)
+    listed, spelled = constraint_for(schema, kind), constraint_for(schema, kind, most=400)
     rows = every_row(spelled)
     assert len(rows) == len(set(rows)) == spelled.count() == listed.count()
     assert set(rows) == set(every_row(listed))
@@ -416,8 +421,8 @@ def test_open_digits_of_any_grid(low, size, exponent, missing, data):
     schema = TableSchema((column,))
     ends = sorted(data.draw(st.lists(st.integers(low, high), min_size=2, max_size=2)))
     conditions = {"n": tuple(map(scale, ends))} if data.draw(st.booleans()) else None
-    listed = legal_for(schema, "prepend", conditions)
-    spelled = legal_for(schema, "prepend", conditions, most=120)
+    listed = constraint_for(schema, "prepend", conditions)
+    spelled = constraint_for(schema, "prepend", conditions, most=120)
     assert sorted(every_row(listed)) == sorted(every_row(spelled))
 
 
@@ -428,18 +433,18 @@ def test_a_table_of_endless_grids_is_small():
         Category("w", ("a", "b")),
     )
     schema = TableSchema(columns)
-    legal = legal_for(schema, "embedded")
-    assert legal.count() > 10**18 and legal.nodes < 1000
-    check_walks(schema, legal, "embedded")
+    trie = constraint_for(schema, "embedded")
+    assert trie.count() > 10**18 and trie.nodes < 1000
+    check_walks(schema, trie, "embedded")
     conditions = {"price": (-5.5, 1e6), "at": ("2021-05-05", "2021-05-06 12:00:01"), "w": "a"}
-    check_walks(schema, legal_for(schema, "embedded", conditions), "embedded", conditions)
+    check_walks(schema, constraint_for(schema, "embedded", conditions), "embedded", conditions)
 
 
 @pytest.mark.parametrize("kind", ["bytes", "metaspace"])
 def test_digits_that_the_tokenizer_joins_are_refused(kind):
     schema = TableSchema((Number("price", 0, 12_345_678, 0, integer=True, dtype="int64"),))
-    with pytest.raises(ValueError, match=r"'price' has 12,345,679 legal values.*smaller `digits`"):
-        legal_for(schema, kind)
+    with pytest.raises(ValueError, match=r"'price' has 12,345,679 valid values.*smaller `digits`"):
+        constraint_for(schema, kind)
 
 
 @pytest.mark.parametrize(
@@ -452,8 +457,8 @@ def test_digits_that_the_tokenizer_joins_are_refused(kind):
     ],
 )
 def test_what_has_no_open_digits_is_refused_beyond_the_list(column):
-    with pytest.raises(ValueError, match=r"'w' has .* legal values\. More than 20 are"):
-        legal_for(TableSchema((column,)), "embedded", most=20)
+    with pytest.raises(ValueError, match=r"'w' has .* valid values\. More than 20 are"):
+        constraint_for(TableSchema((column,)), "embedded", most=20)
 
 
 def test_a_large_table_builds_in_time():
@@ -466,11 +471,11 @@ def test_a_large_table_builds_in_time():
     tokenizer_of("embedded")
     start = time.process_time()
     pieces = JsonPieces(schema, tokenizer_of("embedded"))
-    legal = legal_for(schema, "embedded", pieces=pieces)
+    trie = constraint_for(schema, "embedded", pieces=pieces)
     spent = time.process_time() - start
     assert spent < 3, f"{spent:.1f} s"
     start = time.process_time()
-    legal_for(schema, "embedded", {"word 0": "value 7"}, pieces=pieces)
+    constraint_for(schema, "embedded", {"word 0": "value 7"}, pieces=pieces)
     assert time.process_time() - start < 1, "tokens are not made again"
-    ids = pieces.encode(table[:64], eos=legal.eos, pad=legal.pad)
-    assert legal.holds(ids).all()
+    ids = pieces.encode(table[:64], eos=trie.eos, pad=trie.pad)
+    assert trie.holds(ids).all()

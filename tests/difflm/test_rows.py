@@ -158,7 +158,7 @@ def test_any_table_comes_back_exactly(frame, piece):
     ids = codec.encode(frame)
     pd.testing.assert_frame_equal(codec.decode(ids), frame)
     assert codec.why_invalid(ids) == [None] * len(frame)
-    assert codec.legal().holds(ids).all()
+    assert codec.constraint().holds(ids).all()
 
 
 @given(tables(), st.integers(1, 4))
@@ -254,7 +254,7 @@ def test_any_tokens_are_a_row_or_have_a_reason(tokens):
     codec = small(sex=list("FMMF"), age=[17, 25, 90, 48], gain=[-3.5, None, 12.0, 2.5])
     ids = torch.tensor([tokens])
     (reason,) = codec.why_invalid(ids)
-    assert codec.legal().holds(ids).item() == (reason is None)
+    assert codec.constraint().holds(ids).item() == (reason is None)
     if reason is None:
         assert (codec.encode(codec.decode(ids)) == ids).all()
 
@@ -372,7 +372,7 @@ def test_real_tables_are_short_rows_that_come_back(shared_data, name, most, piec
     assert (codec.encode(again) == ids).all()
     exact = [each.name for each in codec.schema.columns if each.kind != "number"]
     pd.testing.assert_frame_equal(again[exact], frame[exact])
-    assert codec.legal().holds(ids[:500]).all()
+    assert codec.constraint().holds(ids[:500]).all()
 
 
 def test_real_rows_of_json_come_back(shared_data):

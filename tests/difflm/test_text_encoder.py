@@ -11,9 +11,9 @@ from synthkit.difflm.text_encoder import TextEncoder
 
 TEXTS = [f"{name} has {n} apples." for name in ("Anna", "Ben") for n in range(12)]
 SMALL = {
-    "reads": "text", "steps": 40, "eval_every": 20, "lr": 1e-2, "latent": 4, "tokens": 2,
-    "batch_size": 8,
-    "alike": "tokens", "diffusion": {"steps": 4, "eval_every": 2, "hidden": 8, "blocks": 1},
+    "reads": "text", "latent": 4, "tokens": 2, "alike": "tokens",
+    "autoencoder": {"steps": 40, "eval_every": 20, "lr": 1e-2, "batch_size": 8},
+    "diffusion": {"steps": 4, "eval_every": 2, "hidden": 8, "blocks": 1},
 }  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def test_it_reads_the_text_and_trains_a_copy(lm, bert):
 def test_a_fit_repeats_comes_back_from_its_folder_and_names_its_encoder(lm, bert, tmp_path):
     method = DiffLM(lm, encoder=bert, **SMALL).fit(TEXTS)
     again = DiffLM(lm, encoder=bert, **SMALL).fit(TEXTS)
-    assert torch.equal(method.latents, again.latents), "dropout is seeded by the step"
+    assert torch.equal(method.fitted.latents, again.fitted.latents), "dropout is seeded by the step"
     start = BertModel.from_pretrained(bert).pooler.dense.weight
     assert not torch.equal(method.fitted.autoencoder.encoder.model.pooler.dense.weight, start)
     folder = method.save(tmp_path / "fit")

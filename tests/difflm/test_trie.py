@@ -1,4 +1,4 @@
-"""Prefix tries and legal rows: exact masks, conditions, and the logits processor in `generate`."""
+"""Prefix tries and valid rows: exact masks, conditions, and the logits processor in `generate`."""
 
 import datetime
 
@@ -8,26 +8,26 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import legal_rows
+from tiny import constrained_rows
 from transformers import LlamaConfig, LlamaForCausalLM, LogitsProcessor, LogitsProcessorList
 
 from synthkit.difflm.conditions import codes_for
 from synthkit.difflm.rows import RowCodec
 from synthkit.difflm.schema import TableSchema
-from synthkit.difflm.trie import Digits, Legal, LegalTokens, OneOf, PrefixTrie
+from synthkit.difflm.trie import ConstrainedTokens, Digits, OneOf, PrefixTrie, RowConstraint
 
 
 def tokens_after(trie, *prefix):
-    """The legal tokens after one prefix."""
+    """The valid tokens after one prefix."""
     mask = trie.allowed(torch.tensor([prefix], dtype=torch.long).reshape(1, -1))
     return mask[0].nonzero()[:, 0].tolist()
 
 
-def every_row(legal):
-    """All legal rows, by walking the whole trie."""
+def every_row(trie):
+    """All valid rows, by walking the whole trie."""
     rows = torch.zeros(1, 0, dtype=torch.long)
-    for _ in range(legal.length):
-        row, token = legal.allowed(rows).nonzero(as_tuple=True)
+    for _ in range(trie.length):
+        row, token = trie.allowed(rows).nonzero(as_tuple=True)
         rows = torch.cat([rows[row], token[:, None]], 1)
     return rows
 
@@ -110,33 +110,33 @@ def test_digits_allow_exactly_the_wanted_numbers(plus, minus, missing, base):
         return
     after = 3 + 3 * base
     part = Digits(3, base, 3, plus, minus, (after, after + 1), after + 2 if missing else None)
-    legal = Legal([part], after + 3, bos=1, eos=2)
+    trie = RowConstraint([part], after + 3, bos=1, eos=2)
     wanted = {tuple([after + 2] * 4)} if missing else set()
     for sign, intervals in zip(part.signs, (plus, minus)):
         for number in (n for first, last in intervals for n in range(first, last + 1)):
             digits = [3 + (2 - p) * base + number // base**p % base for p in (2, 1, 0)]
             wanted.add((sign, *digits))
-    rows = every_row(legal)
+    rows = every_row(trie)
     assert {tuple(row) for row in rows.tolist()} == wanted
-    assert legal.count() == len(wanted) and legal.holds(rows).all()
+    assert trie.count() == len(wanted) and trie.holds(rows).all()
 
 
-def test_a_digit_is_legal_when_some_wanted_number_begins_so():
-    legal = Legal([Digits(3, 10, 3, ((95, 110), (400, 400)))], 33, bos=1, eos=2)
-    assert tokens_after(legal) == [3, 4, 7], "0.., 1.. and 4.."
-    assert tokens_after(legal, 3) == [22], "of 0.. only 09."
-    assert tokens_after(legal, 3, 22) == [28, 29, 30, 31, 32], "095 to 099"
-    assert tokens_after(legal, 4) == [13, 14] and tokens_after(legal, 4, 14) == [23]
-    assert tokens_after(legal, 3, 13) == [], "00. leads nowhere"
-    assert tokens_after(legal, 3, 4) == [], "a digit of the first place at the second"
+def test_a_digit_is_valid_when_some_wanted_number_begins_so():
+    trie = RowConstraint([Digits(3, 10, 3, ((95, 110), (400, 400)))], 33, bos=1, eos=2)
+    assert tokens_after(trie) == [3, 4, 7], "0.., 1.. and 4.."
+    assert tokens_after(trie, 3) == [22], "of 0.. only 09."
+    assert tokens_after(trie, 3, 22) == [28, 29, 30, 31, 32], "095 to 099"
+    assert tokens_after(trie, 4) == [13, 14] and tokens_after(trie, 4, 14) == [23]
+    assert tokens_after(trie, 3, 13) == [], "00. leads nowhere"
+    assert tokens_after(trie, 3, 4) == [], "a digit of the first place at the second"
 
 
 def test_a_token_of_another_kind_is_followed_by_nothing():
-    legal = Legal([Digits(3, 10, 2, ((5, 60),), ((1, 30),), (23, 24), 25)], 30, bos=1, eos=2)
+    trie = RowConstraint([Digits(3, 10, 2, ((5, 60),), ((1, 30),), (23, 24), 25)], 30, bos=1, eos=2)
     for wrong in (3, 27, 0):
-        assert tokens_after(legal, wrong) == []
-    assert tokens_after(legal, 25) == [25] and tokens_after(legal, 23, 25) == []
-    assert tokens_after(legal, 25, 4) == []
+        assert tokens_after(trie, wrong) == []
+    assert tokens_after(trie, 25) == [25] and tokens_after(trie, 23, 25) == []
+    assert tokens_after(trie, 25, 4) == []
 
 
 # --- rows of a table -----------------------------------------------------------------------------
@@ -156,37 +156,37 @@ CODEC = RowCodec(TableSchema.infer(PEOPLE, digits=None))
 
 
 def test_the_order_of_a_row_is_kept_and_ends():
-    legal = CODEC.legal()
+    trie = CODEC.constraint()
     ids = CODEC.encode(PEOPLE)
-    assert legal.length == CODEC.length and legal.holds(ids).all()
-    assert tokens_after(legal, *ids[0].tolist()) == [CODEC.eos]
-    assert tokens_after(legal, *ids[0].tolist(), CODEC.eos) == [CODEC.eos]
-    assert tokens_after(legal, CODEC.bos, *ids[0, :2].tolist()) == tokens_after(
-        legal, *ids[0, :2].tolist()
+    assert trie.length == CODEC.length and trie.holds(ids).all()
+    assert tokens_after(trie, *ids[0].tolist()) == [CODEC.eos]
+    assert tokens_after(trie, *ids[0].tolist(), CODEC.eos) == [CODEC.eos]
+    assert tokens_after(trie, CODEC.bos, *ids[0, :2].tolist()) == tokens_after(
+        trie, *ids[0, :2].tolist()
     )
 
 
 @pytest.mark.parametrize("piece", [1, 2, 3])
-def test_drawn_rows_are_valid_and_what_is_illegal_is_invalid(piece):
+def test_drawn_rows_are_valid_and_what_is_invalid_is_invalid(piece):
     codec = RowCodec(CODEC.schema, piece=piece)
-    legal = codec.legal()
-    ids = legal_rows(legal, 400)
-    assert codec.why_invalid(ids) == [None] * 400 and legal.holds(ids).all()
+    trie = codec.constraint()
+    ids = constrained_rows(trie, 400)
+    assert codec.why_invalid(ids) == [None] * 400 and trie.holds(ids).all()
     assert (codec.encode(codec.decode(ids)) == ids).all()
     broken = ids.clone()
     generator = torch.Generator().manual_seed(1)
     rows, places = torch.arange(400), torch.randint(codec.length, (400,), generator=generator)
     broken[rows, places] = torch.randint(codec.vocab_size, (400,), generator=generator)
     reasons = codec.why_invalid(broken)
-    assert legal.holds(broken).tolist() == [why is None for why in reasons]
+    assert trie.holds(broken).tolist() == [why is None for why in reasons]
     assert 0 < sum(why is not None for why in reasons) < 400
 
 
 def test_rows_of_another_length_or_vocabulary_do_not_hold():
     ids = CODEC.encode(PEOPLE)
-    assert not CODEC.legal().holds(ids[:, 1:]).any()
+    assert not CODEC.constraint().holds(ids[:, 1:]).any()
     ids[0, 3], ids[1, 3] = CODEC.vocab_size, -1
-    assert CODEC.legal().holds(ids).tolist()[:3] == [False, False, True]
+    assert CODEC.constraint().holds(ids).tolist()[:3] == [False, False, True]
 
 
 NIGHT = pd.Timestamp("2024-02-29")
@@ -222,18 +222,21 @@ CONDITIONS = {
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_conditions_hold_in_every_row_and_leave_the_rest_free(name):
     conditions, satisfied = CONDITIONS[name]
-    legal = CODEC.legal(conditions)
-    rows = CODEC.decode(legal_rows(legal, 300))
+    trie = CODEC.constraint(conditions)
+    rows = CODEC.decode(constrained_rows(trie, 300))
     assert satisfied(rows).all()
-    free = CODEC.decode(legal_rows(CODEC.legal(), 300, seed=1))
-    holds = legal.holds(CODEC.encode(free))
-    assert (holds.numpy() == satisfied(free).to_numpy()).all(), "no legal row was shut out"
+    free = CODEC.decode(constrained_rows(CODEC.constraint(), 300, seed=1))
+    holds = trie.holds(CODEC.encode(free))
+    assert (holds.numpy() == satisfied(free).to_numpy()).all(), "no valid row was shut out"
 
 
 def test_range_on_a_category_of_numbers():
     frame = pd.DataFrame({"pay": [-2, 0, 1, 8] * 50, "y": [0, 1] * 100})
     codec = RowCodec(TableSchema.infer(frame))
-    assert set(codec.decode(legal_rows(codec.legal({"pay": (-1, 7)}), 50))["pay"]) == {0, 1}
+    assert set(codec.decode(constrained_rows(codec.constraint({"pay": (-1, 7)}), 50))["pay"]) == {
+        0,
+        1,
+    }
 
 
 def test_rounded_columns_keep_their_conditions():
@@ -241,7 +244,7 @@ def test_rounded_columns_keep_their_conditions():
     codec = RowCodec(TableSchema.infer(frame, digits=2))
     assert codec.schema["x"].step == 1000
     for low, high in [(12_345, 13_000), (67_000, None), (67_891, 67_891), (None, 12_345)]:
-        found = codec.decode(legal_rows(codec.legal({"x": (low, high)}), 60))["x"]
+        found = codec.decode(constrained_rows(codec.constraint({"x": (low, high)}), 60))["x"]
         assert found.between(low or 0, high or 10**9).all()
 
 
@@ -249,17 +252,17 @@ def test_ranges_are_exact_on_ranks():
     frame = pd.DataFrame({"x": [-7.5, 0.1, 2.0, 2.5, 40.0, 1e6], "y": [0, 1, 0, 1, 0, 1]})
     codec = RowCodec(TableSchema.infer(frame, ranks=6))
     for low, high in [(0.1, 2.5), (None, 0), (2.2, None), (2.0, 2.0), (-100, 1e9)]:
-        found = set(codec.decode(legal_rows(codec.legal({"x": (low, high)}), 80))["x"])
+        found = set(codec.decode(constrained_rows(codec.constraint({"x": (low, high)}), 80))["x"])
         ends = -np.inf if low is None else low, np.inf if high is None else high
         wanted = frame["x"].between(*ends)
         assert found == set(frame["x"][wanted])
     with pytest.raises(ValueError, match="nothing satisfies"):
-        codec.legal({"x": (3, 4)})
+        codec.constraint({"x": (3, 4)})
     frame = pd.DataFrame({"x": np.arange(41.0), "y": np.arange(41) % 2})
     thin = RowCodec(TableSchema.infer(frame, ranks=5))  # 0, 10, 20, 30, 40
-    assert set(thin.decode(legal_rows(thin.legal({"x": (5, 25)}), 80))["x"]) == {10, 20}
+    assert set(thin.decode(constrained_rows(thin.constraint({"x": (5, 25)}), 80))["x"]) == {10, 20}
     with pytest.raises(ValueError, match=r"5 values from 0\.0 to 40\.0 and none between them"):
-        thin.legal({"x": 7})
+        thin.constraint({"x": 7})
 
 
 def test_step_that_no_float_holds_exactly():
@@ -294,12 +297,12 @@ def test_step_that_no_float_holds_exactly():
 )
 def test_conditions_that_nothing_satisfies(conditions, message):
     with pytest.raises(ValueError, match=message):
-        CODEC.legal(conditions)
+        CODEC.constraint(conditions)
 
 
 def test_conditions_are_a_dictionary():
     with pytest.raises(TypeError, match=r"conditions are a dictionary .* found list"):
-        CODEC.legal(["sex"])
+        CODEC.constraint(["sex"])
 
 
 # --- in generation -------------------------------------------------------------------------------
@@ -317,7 +320,7 @@ def model():
 
 def test_an_untrained_model_writes_valid_rows_only(model):
     conditions = {"sex": "Female", "age": (30, 40)}
-    processor = LegalTokens(CODEC.legal(conditions))
+    processor = ConstrainedTokens(CODEC.constraint(conditions))
     assert isinstance(processor, LogitsProcessor)
     torch.manual_seed(0)
     ids = model.generate(
@@ -334,15 +337,15 @@ def test_rows_begin_after_given_embeddings(model):
     torch.manual_seed(0)
     ids = model.generate(
         inputs_embeds=torch.randn(4, 3, 16), do_sample=True, top_k=0, max_new_tokens=CODEC.length,
-        logits_processor=LogitsProcessorList([LegalTokens(CODEC.legal())]),
+        logits_processor=LogitsProcessorList([ConstrainedTokens(CODEC.constraint())]),
     )  # fmt: skip
     assert CODEC.why_invalid(ids) == [None] * 4
 
 
-def test_processor_keeps_the_scores_of_legal_tokens():
+def test_processor_keeps_the_scores_of_valid_tokens():
     trie = PrefixTrie(WORDS, 9, eos=0)
     scores = torch.randn(2, 11)
-    out = LegalTokens(trie, skip=1)(torch.tensor([[8, 3], [8, 7]]), scores)
+    out = ConstrainedTokens(trie, skip=1)(torch.tensor([[8, 3], [8, 7]]), scores)
     assert out.isfinite().nonzero().tolist() == [[0, 4], [0, 6], [1, 0]]
     assert out[0, 4] == scores[0, 4] and out[1, 0] == scores[1, 0]
 
@@ -350,21 +353,21 @@ def test_processor_keeps_the_scores_of_legal_tokens():
 def test_processor_says_when_a_row_left_the_trie_or_the_model_is_another():
     trie = PrefixTrie(WORDS, 9, eos=0)
     with pytest.raises(ValueError, match=r"after \[8, 3\] \(row 1\); is skip=0"):
-        LegalTokens(trie)(torch.tensor([[3, 4], [8, 3]]), torch.zeros(2, 9))
+        ConstrainedTokens(trie)(torch.tensor([[3, 4], [8, 3]]), torch.zeros(2, 9))
     with pytest.raises(ValueError, match="5 logits for 9 tokens"):
-        LegalTokens(trie)(torch.tensor([[3]]), torch.zeros(1, 5))
+        ConstrainedTokens(trie)(torch.tensor([[3]]), torch.zeros(1, 5))
 
 
 def test_a_mask_costs_little():
     """A batch of 256 through a whole row, in well under a second on a busy core."""
     import time
 
-    legal = CODEC.legal()
+    trie = CODEC.constraint()
     ids = CODEC.encode(pd.concat([PEOPLE] * 15, ignore_index=True))[:256]
     start = time.process_time()
-    for t in range(legal.length):
-        legal.allowed(ids[:, :t])
-    assert (time.process_time() - start) / legal.length < 0.02
+    for t in range(trie.length):
+        trie.allowed(ids[:, :t])
+    assert (time.process_time() - start) / trie.length < 0.02
 
 
 def test_parts_are_values():

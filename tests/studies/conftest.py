@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from synthkit.difflm.synthesizer import with_changes
+from synthkit.difflm.presets import with_changes
 from synthkit.lm.finetune import FinetunePreset
 from synthkit.softsrv.synthesizer import SoftSRVPreset
 from synthkit.spa.presets import SPAPreset
@@ -39,8 +39,8 @@ SMALL = {
     "difflm": {
         "n_train": 120, "n_test": 200, "n_free": 8, "ways": ("DiffLM",),
         "method": with_changes("fast", {
-            "format": replace(with_changes("fast", {}).format, steps=20), "steps": 6,
-            "batch_size": 8, "diffusion_steps": 10,
+            "format": replace(with_changes("fast", {}).format, steps=20),
+            "autoencoder": {"steps": 6, "batch_size": 8}, "diffusion_steps": 10,
         }),
     },
 }  # fmt: skip

@@ -1,6 +1,5 @@
 """The DiffLM study of tables, with a stand-in for the method: the path, not the numbers."""
 
-from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import ClassVar
@@ -10,7 +9,6 @@ import pandas as pd
 import pytest
 
 from synthkit.core.files import write_json
-from synthkit.difflm.synthesizer import TriesUsedUp
 from synthkit.evaluation.tables import independent_columns
 from synthkit.studies.difflm import experiment as E
 from synthkit.studies.difflm import experiment_real as R2
@@ -33,23 +31,22 @@ class StandIn:
     saved: ClassVar[dict] = {}
 
     def __init__(self, preset="fast", seed=0, **changes):
-        self.changes, self.report, self.preset = changes, Counter(), (preset, changes)
+        self.changes, self.preset = changes, (preset, changes)
         StandIn.made += (changes,)
-        self.decoder = f"the decoder of fit {len(StandIn.made)}"
         StandIn.first = StandIn.first or self
-        self.collapse = SimpleNamespace(active=2, latent=4, kl=1.5, collapsed=False, rise=0.75)
+        told = SimpleNamespace(active=2, latent=4, kl=1.5, collapsed=False, shuffled_gap=0.75)
+        own = f"the decoder of fit {len(StandIn.made)}"
+        self.fitted = SimpleNamespace(collapse=told, decoder=own)
 
     def fit(self, data, decoder=None, **options):
         self.data, StandIn.learned = data, len(data)
-        self.decoder = decoder or self.decoder
+        self.fitted.decoder = decoder or self.fitted.decoder
         StandIn.fits, StandIn.last = StandIn.fits + 1, self
         return self
 
-    def table(self, n, seed, legal=True, progress=False, max_tries=20, **how):
-        if not legal:
-            wrong = int(4 * how["temperature"])
-            self.report = Counter({"kept": n - wrong, "unknown token": wrong})
-            raise TriesUsedUp(wrong, n, max_tries, self.report)
+    def table(self, n, seed, constrained=True, progress=False, max_tries=20, **how):
+        if not constrained:
+            n -= int(4 * how["temperature"])
         return independent_columns(self.data, seed).sample(n, replace=True, random_state=seed)
 
     def save(self, folder):
@@ -144,7 +141,7 @@ def test_the_ablation_forces_a_collapse_and_mixes_add_rows(
     preset = replace(SMALL, ablations=True, mixes=True, ways=(E.DIFFUSION,), n_free=0)
     run_census(log, preset, 1)
     assert stand_in.made[1] == {"beta": 10, "floor": 10, "diffusion_steps": E.COLLAPSED_STEPS}
-    assert stand_in.last.decoder == stand_in.first.decoder, "it is not trained again"
+    assert stand_in.last.fitted.decoder == stand_in.first.fitted.decoder, "it is not trained again"
     assert rows_of(log, E.COLLAPSED)["collapsed"] == 0
     assert sizes == [375, 450, 525, 600]
     assert rows_of(log, "real and 50% synthetic") == {"auc": 0.75}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.files import read_json, sha256_text, write_json
 from ...core.paths import embedded_lm_dir
-from ...difflm.synthesizer import DiffLM, TriesUsedUp, with_changes
+from ...difflm.presets import with_changes
+from ...difflm.synthesizer import DiffLM
 from ...evaluation.table_baselines import ctgan_table, great_table, tvae_table
 from ...evaluation.table_utility import utility
 from ...evaluation.tables import evaluate_table, reference_rows, reference_tables
@@ -235,7 +237,7 @@ class TableTrial(FittedTrial):
         return method.fit(self.train, target=self.target, progress=self.progress, **how)
 
     def sampled(self, method: DiffLM, n: int | None = None, **how) -> pd.DataFrame:
-        return method.table(n or len(self.train), self.seed, progress=self.progress, **how)
+        return method.table(n or len(self.train), seed=self.seed, progress=self.progress, **how)
 
     @property
     def judging(self) -> dict[str, Any]:
@@ -336,19 +338,16 @@ def add_own_collapse(trial: TableTrial) -> None:
 
 def add_unconstrained(trial: TableTrial, arm: str) -> None:
     """The share of rows that are valid without the trie, at the first try."""
-    how = {"legal": False, "max_tries": 1, "temperature": WITHOUT_TRIE[arm]}
-    try:
-        trial.sampled(trial.method, trial.preset.n_free, **how)
-        valid = 1.0
-    except TriesUsedUp:
-        wrong = sum(n for reason, n in trial.method.report.items() if reason != "kept")
-        valid = 1 - wrong / trial.preset.n_free
-    trial.add(arm, {"valid": valid})
+    how = {"constrained": False, "max_tries": 1, "temperature": WITHOUT_TRIE[arm]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that there are too few rows
+        valid = len(trial.sampled(trial.method, trial.preset.n_free, **how))
+    trial.add(arm, {"valid": valid / trial.preset.n_free})
 
 
 def add_variant(trial: TableTrial, arm: str, **changes) -> None:
     """Another autoencoder and diffusion around the same decoder."""
-    made = trial.fit(trial.unfitted(**changes), decoder=trial.method.decoder)
+    made = trial.fit(trial.unfitted(**changes), decoder=trial.method.fitted.decoder)
     add_collapse(trial, arm, made)
     score(trial, arm, trial.sampled(made))
 
@@ -416,10 +415,10 @@ def add_joint(trial: TableTrial, arm: str, table: pd.DataFrame) -> None:
 
 def add_collapse(trial: Trial, arm: str, method: DiffLM) -> None:
     """What a wrong latent costs, and how many dimensions are used."""
-    found = method.collapse
+    found = method.fitted.collapse
     trial.add(arm, {
         "active dimensions": found.active / found.latent,
         "KL": found.kl,
         "collapsed": float(found.collapsed),
-        "rise of a wrong latent": found.rise,
+        "rise of a wrong latent": found.shuffled_gap,
     })  # fmt: skip

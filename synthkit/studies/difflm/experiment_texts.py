@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...core.files import sha256_text
-from ...difflm.synthesizer import DiffLM, TriesUsedUp, text_codec, with_changes
+from ...difflm.forms import text_codec
+from ...difflm.presets import with_changes
+from ...difflm.synthesizer import DiffLM
 from ..measurements import mean, values
 from ..study import Case, Study, Table, Unit, log_name
 from .experiment import DIFFUSION, NORMAL, FittedTrial, add_collapse, fixed
@@ -74,15 +77,17 @@ class TextsPreset:
 
 # Tried on further programs of the code world: latents begin to matter after some 200 steps.
 QUICK = {
-    "steps": 600, "lr": 5e-3, "eval_every": 60, "batch_size": 16, "latent": 32, "tokens": 8,
-    "width": 128, "beta": 1e-3, "floor": 5e-4, "diffusion_steps": 600,
+    "autoencoder_steps": 600, "autoencoder_lr": 5e-3, "autoencoder_eval_every": 60,
+    "autoencoder_batch_size": 16, "autoencoder_width": 128, "latent": 32, "tokens": 8,
+    "beta": 1e-3, "floor": 5e-4, "diffusion_steps": 600,
 }  # fmt: skip
 PRESETS = {
     "fast": TextsPreset(
         n_train=240,
         n_held=40,
         n_sample=40,
-        changes={**QUICK, "steps": 60, "eval_every": 20, "diffusion_steps": 200},
+        changes=QUICK
+        | {"autoencoder_steps": 60, "autoencoder_eval_every": 20, "diffusion_steps": 200},
         seeds=(0,),
     ),
     "study": TextsPreset(changes=QUICK),
@@ -194,11 +199,10 @@ def guided(trial: TextTrial, arm: str) -> tuple[list[str], int]:
 
     method, preset = trial.method, trial.preset
     options = {"max_tries": preset.max_tries, "progress": trial.progress, **WAYS[arm]}
-    try:
-        method.table(preset.n_sample, trial.seed, check=keep, **options)
-    except TriesUsedUp:
-        pass  # what was kept is judged all the same, and the report counts the rest
-    return kept, sum(method.report.values()) - len(kept)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that there are too few texts
+        method.sample(preset.n_sample, seed=trial.seed, check=keep, **options)
+    return kept, method.report.rejected.total()
 
 
 def world_sets(preset: TextsPreset) -> dict[str, TextSet]:

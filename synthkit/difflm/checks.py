@@ -1,0 +1,64 @@
+"""Checks of token ids and latents, and the weight of each place of a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def check_ids(codec, ids: Tensor, least: int = 2) -> Tensor:
+    """Token ids (n, at most `codec.length`) of at least so many rows, or a ValueError.
+
+    Raises:
+        TypeError: `ids` is no tensor of whole numbers.
+        ValueError: another shape, too few rows, or a token outside the vocabulary.
+    """
+    if not isinstance(ids, Tensor) or ids.dtype not in (torch.long, torch.int):
+        found = ids.dtype if isinstance(ids, Tensor) else type(ids).__name__
+        raise TypeError(f"token ids are a tensor of whole numbers (encode makes it), found {found}")
+    if ids.dim() != 2 or not 0 < ids.shape[1] <= codec.length:
+        raise ValueError(
+            f"token ids are (rows, at most {codec.length}) here, found {tuple(ids.shape)}; was "
+            "another codec used?"
+        )
+    if len(ids) < least:
+        raise ValueError(f"found {len(ids)} rows, {least} or more are needed")
+    low, high = int(ids.min()), int(ids.max())
+    if low < 0 or high >= codec.vocab_size:
+        raise ValueError(
+            f"token ids run from 0 to {codec.vocab_size - 1} here, found {low} to {high}"
+        )
+    return ids.long()
+
+
+def check_latents(latents: Any, d: int, least: int = 1) -> Tensor:
+    """Latents as float32 (n, d) on the CPU, without a gradient.
+
+    Raises:
+        ValueError: another shape, fewer than `least` rows, NaN or infinite values.
+    """
+    latents = torch.as_tensor(latents).detach().to("cpu", torch.float32)
+    if latents.dim() != 2 or latents.shape[1] != d:
+        raise ValueError(f"latents must be (n, {d}), found {tuple(latents.shape)}")
+    if len(latents) < least:
+        raise ValueError(f"{len(latents)} latents are too few: give {least} or more")
+    wrong = ~torch.isfinite(latents).all(1)
+    if wrong.any():
+        raise ValueError(
+            f"{int(wrong.sum())} of {len(latents)} latents are not finite, the first is row "
+            f"{int(wrong.nonzero()[0])}; check the encoder that made them"
+        )
+    return latents
+
+
+def widths(codec) -> list[int]:
+    """Tokens of each column of a row; none of a text."""
+    return [field.width for field in getattr(codec, "fields", ())]
+
+
+def place_weights(codec) -> Tensor:
+    """Weight of each place of a row, (length,), with equal columns; 1 on average."""
+    shares = torch.cat([torch.full((width,), 1 / width) for width in widths(codec)])
+    return shares * (len(shares) / len(codec.fields))
