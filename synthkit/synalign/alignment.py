@@ -9,20 +9,26 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..datasets import columns_of, is_list_of_texts, is_table, texts_of, values_of
-from .exploration import checked_vectors, median_distance
+from synthkit.synalign.checks import (
+    as_labels,
+    as_points,
+    as_weights,
+    check_classes,
+    check_sizes,
+    checked_vectors,
+)
+from .exploration import median_distance
+from .solvers import interior_point, solve_adam, solve_herding
 
 # %% auto #0
-__all__ = ['RIDGES', 'METHODS', 'gaussian_kernel', 'kernel_mean', 'as_points', 'mmd2', 'noise_floor', 'Solution', 'Objective',
-           'interior_point', 'solve_exact', 'solve_adam', 'solve_herding', 'effective_size', 'random_features', 'tilt',
-           'feature_map', 'ridge_scores', 'choose_ridge', 'class_wise', 'align', 'systematic_resample',
-           'AlignmentReport', 'alignment_report', 'total_variation', 'ratio_weights', 'density_ratio_weights',
-           'witness']
+__all__ = ['RIDGES', 'METHODS', 'gaussian_kernel', 'kernel_mean', 'width', 'mmd2', 'noise_floor', 'Solution', 'Objective',
+           'solve_exact', 'effective_size', 'random_features', 'tilt', 'feature_map', 'ridge_scores', 'choose_ridge',
+           'class_wise', 'check_method', 'align', 'systematic_resample', 'AlignmentReport', 'alignment_report',
+           'total_variation', 'ratio_weights', 'density_ratio_weights', 'witness']
 
 # %% ../../nbs/42_alignment.ipynb #50164708
 _ENTRIES = 2**22  # of a kernel matrix that are held at once
@@ -57,59 +63,8 @@ def kernel_mean(
     blocks = (x[start : start + rows] for start in range(0, len(x), rows))
     return np.concatenate([gaussian_kernel(block, y, bandwidth) @ w for block in blocks])
 
-# %% ../../nbs/42_alignment.ipynb #293d9c8d
-def as_points(
-    synthetic: Any,  # (n, d) numbers, or texts: a list of str, or a table with a `text` column
-    real: Any,  # (m, d) numbers, or texts
-    embedder: Callable | str | None = None,  # texts to an (n, d) array, or a name for one
-) -> tuple[np.ndarray, np.ndarray]:
-    """The two sets as float64 arrays (n, d) and (m, d), moved so that their common mean is 0.
-
-    Raises:
-        TypeError: texts on one side and numbers on the other.
-        ValueError: an empty set, other widths, or numbers that are not finite.
-    """
-    kinds = [_holds_text(data) for data in (synthetic, real)]
-    if kinds[0] != kinds[1]:
-        raise TypeError(
-            f"one side holds texts and the other numbers (synthetic: {type(synthetic).__name__}, "
-            f"real: {type(real).__name__}); give both as texts, or embed both with one encoder"
-        )
-    if kinds[0]:
-        synthetic, real = _embedded(texts_of(synthetic), texts_of(real), embedder)
-    x, y = _finite(synthetic, "synthetic"), _finite(real, "real")
-    if x.shape[1] != y.shape[1]:
-        raise ValueError(
-            f"synthetic points have {x.shape[1]} columns and real ones {y.shape[1]}: "
-            "embed both sets with the same encoder"
-        )
-    middle = (x.mean(0) + y.mean(0)) / 2
-    return x - middle, y - middle
-
 # %% ../../nbs/42_alignment.ipynb #026397d2
-def _holds_text(data: Any) -> bool:
-    """True if `data` is texts (a list or a column of str, or a table) and not numbers."""
-    if data is None or isinstance(data, (int, float)):
-        raise TypeError(f"needs texts or an (n, d) array of numbers, found {data!r}")
-    return isinstance(data, str) or is_table(data) or is_list_of_texts(data)
-
-
-def _embedded(synthetic: list[str], real: list[str], embedder: Callable | str | None):
-    """Both lists by one encoder; one that is only named is made, and fitted on both."""
-    if embedder is None or isinstance(embedder, str):
-        from synthkit.embed.encoders import load_embedder
-
-        embedder = load_embedder(embedder or "tfidf").fit([*synthetic, *real])
-    return embedder(synthetic), embedder(real)
-
-
-def _finite(points: Any, name: str) -> np.ndarray:
-    """`points` as float64 (n, d), n >= 1, every number finite; a tensor is detached."""
-    points = points.detach().cpu().numpy() if hasattr(points, "detach") else points
-    return checked_vectors(points, f"{name} points")
-
-
-def _width(bandwidth: float | None, *sets: np.ndarray) -> float:
+def width(bandwidth: float | None, *sets: np.ndarray) -> float:
     """sigma as given, or the median distance of the sets together."""
     if bandwidth is None:
         return median_distance(np.vstack(sets))
@@ -137,29 +92,13 @@ def mmd2(
         ValueError: points or weights that do not fit (see `as_points`), or all points equal.
     """
     x, y = as_points(synthetic, real, embedder)
-    w = _weights(weights, len(x))
-    sigma = _width(bandwidth, x, y)
+    w, sigma = as_weights(weights, len(x)), width(bandwidth, x, y)
     if features:
         apart = w @ random_features(x, sigma, features, seed)
         apart -= random_features(y, sigma, features, seed).mean(0)
         return float(apart @ apart)
     within = w @ kernel_mean(x, x, sigma, w) + kernel_mean(y, y, sigma).mean()
     return max(0.0, float(within - 2 * w @ kernel_mean(x, y, sigma)))
-
-# %% ../../nbs/42_alignment.ipynb #25d2814d
-def _weights(weights: Sequence[float] | None, n: int) -> np.ndarray:
-    """`weights` as float64 (n,) that sums to 1; equal ones for None."""
-    if weights is None:
-        return np.full(n, 1 / n)
-    w = np.asarray(weights, dtype=np.float64)
-    if w.shape != (n,):
-        raise ValueError(f"weights must hold one number for each of {n} texts, got shape {w.shape}")
-    if not np.isfinite(w).all() or (w < 0).any() or not w.sum() > 0:
-        raise ValueError(
-            f"weights must be finite, not negative, and not all 0; found {w.min()} to {w.max()} "
-            f"with sum {w.sum()}"
-        )
-    return w / w.sum()
 
 # %% ../../nbs/42_alignment.ipynb #3240f0ab
 def noise_floor(
@@ -168,11 +107,11 @@ def noise_floor(
     m: int,  # texts of the second
     bandwidth: float | None = None,  # sigma; default: the median distance
 ) -> float:
-    """The expected MMD^2 (V-statistic) of two independent samples of the real law."""
-    y = _finite(real, "real")
+    """The expected MMD^2 (V-statistic) of two independent samples of the real distribution."""
+    y = checked_vectors(real, "real points")
     if len(y) < 2 or min(n, m) < 1:
         raise ValueError(f"a floor needs two real points and sizes >= 1, got {len(y)}, {n}, {m}")
-    sigma = _width(bandwidth, y)
+    sigma = width(bandwidth, y)
     y = y - y.mean(0)
     apart = (len(y) * kernel_mean(y, y, sigma).mean() - 1) / (len(y) - 1)  # without the diagonal
     return float((1 / n + 1 / m) * (1 - apart))
@@ -214,54 +153,19 @@ class Objective:
         value = float(w @ kw - 2 * w @ self.b + self.c)
         return Solution(w, value, float(w @ gradient - gradient.min()), steps)
 
-# %% ../../nbs/42_alignment.ipynb #90e4cf05
-def _longest(x: np.ndarray, step: np.ndarray) -> float:
-    """The largest a <= 1 with x + a step >= 0."""
-    falls = step < 0
-    return min(1.0, float((-x[falls] / step[falls]).min())) if falls.any() else 1.0
+# %% ../../nbs/42_alignment.ipynb #b77716e0
+def _priced(
+    active: np.ndarray, part: np.ndarray, gradient: np.ndarray, first: int, drop: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """The active texts that stay, as a mask, and the texts that would lower the value, best first.
 
-
-def _newton(solve, by_one, w, s, dual, lack, product):
-    """The step (dw, dlevel, ds) that aims at w_i s_i + product_i, dual residual 0 and sum 1.
-
-    `solve` applies the inverse of 2K + diag(s / w); `by_one` is what it makes of ones.
+    After many rounds nothing is dropped, so that the rounds cannot go in circles.
     """
-    part = solve(product / w - dual)
-    dlevel = (lack - part.sum()) / by_one.sum()
-    dw = part + dlevel * by_one
-    return dw, dlevel, (product - s * dw) / w
-
-
-def interior_point(
-    K: np.ndarray,  # (n, n), positive semi-definite
-    b: np.ndarray,  # (n,)
-    tol: float = 1e-10,  # on the duality gap w's and on the residuals
-    most: int = 80,  # Newton steps
-) -> np.ndarray:  # (n,), on the simplex
-    """argmin of w'Kw - 2 b'w on the simplex, by Mehrotra's predictor-corrector method."""
-    from scipy.linalg import cho_factor, cho_solve
-
-    n, ones = len(b), np.ones(len(b))
-    w = ones / n
-    slope = 2 * (K @ w - b)
-    level = slope.min() - 0.1 * max(np.ptp(slope), 1e-3)  # nu
-    s = slope - level  # (n,), positive
-    for _ in range(most):
-        dual, lack = 2 * (K @ w - b) - level - s, 1 - w.sum()
-        if w @ s <= tol and np.abs(dual).max() <= tol:
-            break
-        H = 2 * K
-        H[np.diag_indices(n)] += s / w + 1e-13  # copies make K singular
-        solve = partial(cho_solve, cho_factor(H, overwrite_a=True, check_finite=False))
-        state = solve, solve(ones), w, s, dual, lack
-        dw, _, ds = _newton(*state, -w * s)
-        reach = min(_longest(w, dw), _longest(s, ds))
-        mu = w @ s / n
-        centre = mu * ((w + reach * dw) @ (s + reach * ds) / n / mu) ** 3
-        dw, dlevel, ds = _newton(*state, centre - w * s - dw * ds)
-        reach = min(1.0, 0.995 * _longest(w, dw), 0.995 * _longest(s, ds))
-        w, level, s = w + reach * dw, level + reach * dlevel, s + reach * ds
-    return np.maximum(w, 0) / np.maximum(w, 0).sum()
+    reached = part @ gradient[active]
+    held = part > np.maximum(gradient[active] - reached, 1e-12)  # more weight than slack
+    held |= not drop
+    better = np.setdiff1d(np.flatnonzero(gradient < reached), active)
+    return held, better[np.argsort(gradient[better])][: max(first, held.sum() // 2)]
 
 # %% ../../nbs/42_alignment.ipynb #0a421d28
 def solve_exact(
@@ -275,98 +179,30 @@ def solve_exact(
     Memory O(n times support). The result's `gap` certifies it; where rounding stops the rounds
     early it says by how much.
     """
-    b = objective.b
-    active = np.argsort(-b, kind="stable")[:first]
+    active = np.argsort(-objective.b, kind="stable")[:first]
     columns, care = objective.columns(active), 1e-6  # (n, |active|); early rounds are rough
     for rounds in range(1, most + 1):
-        part = interior_point(columns[active], b[active], care)
-        gradient = 2 * (columns @ part - b)  # (n,)
-        reached = part @ gradient[active]
-        gap = reached - gradient.min()
+        part = interior_point(columns[active], objective.b[active], care)
+        gradient = 2 * (columns @ part - objective.b)  # (n,)
+        gap = part @ gradient[active] - gradient.min()
         if gap <= tol or rounds == most:
             break
         finer = max(tol / 10, min(care, gap / 100))
-        held = part > np.maximum(gradient[active] - reached, 1e-12)  # more weight than slack
-        held |= rounds >= 20  # from here on nothing is dropped, so that it cannot go in circles
-        better = np.setdiff1d(np.flatnonzero(gradient < reached), active)
-        better = better[np.argsort(gradient[better])][: max(first, held.sum() // 2)]
+        held, better = _priced(active, part, gradient, first, drop=rounds < 20)
         if not len(better) and finer == care:
             break
         care = finer
         if len(better):
             active = np.concatenate([active[held], better])
             columns = np.hstack([columns[:, held], objective.columns(better)])
-    w = np.zeros(len(b))
+    w = np.zeros(len(objective.b))
     w[active] = part
     return objective.solution(w, rounds)
-
-# %% ../../nbs/42_alignment.ipynb #c9bfddf4
-def solve_adam(
-    objective: Objective,
-    steps: int = 2000,
-    rate: float = 0.3,  # at the start; it falls to 0 as a half cosine
-) -> Solution:
-    """Weights softmax(theta), theta by Adam (Kingma and Ba, 2015) from equal weights.
-
-    Every weight stays positive, so that the last ones die slowly. Holds K: memory O(n^2).
-    """
-    K, b = objective.columns(), objective.b
-    theta, mean, square = (np.zeros(len(b)) for _ in range(3))
-    for step in range(1, steps + 1):
-        w = np.exp(theta - theta.max())
-        w /= w.sum()
-        gradient = 2 * (K @ w - b)
-        gradient = w * (gradient - w @ gradient)
-        mean += 0.1 * (gradient - mean)
-        square += 0.01 * (gradient**2 - square)
-        size = rate * (1 + np.cos(np.pi * step / steps)) / 2
-        unbiased = mean / (1 - 0.9**step), np.sqrt(square / (1 - 0.99**step))
-        theta -= size * unbiased[0] / (unbiased[1] + 1e-16)
-    w = np.exp(theta - theta.max())
-    return objective.solution(w / w.sum(), steps)
-
-# %% ../../nbs/42_alignment.ipynb #c6635f41
-def solve_herding(
-    objective: Objective,
-    steps: int = 20_000,
-    tol: float = 1e-8,  # stop at this gap
-    pairwise: bool = True,  # False: plain kernel herding, steps of 1/t
-) -> Solution:
-    """Frank-Wolfe on the simplex: plain kernel herding (Chen et al., 2010) or pairwise steps.
-
-    Memory O(n times texts ever chosen).
-    """
-    b, made = objective.b, {}
-
-    def column(i: int) -> np.ndarray:
-        if i not in made:
-            made[i] = objective.columns(np.array([i]))[:, 0]
-        return made[i]
-
-    i = int(b.argmax())
-    w, kw = np.zeros(len(b)), column(i).copy()
-    w[i] = 1.0
-    for step in range(2, steps + 1):
-        slope = kw - b  # half the gradient
-        i = int(slope.argmin())
-        if 2 * (w @ slope - slope[i]) <= tol:
-            break
-        if pairwise:
-            j = int(np.where(w > 0, slope, -np.inf).argmax())
-            bend = column(i)[i] + column(j)[j] - 2 * column(i)[j]
-            size = min(w[j], (slope[j] - slope[i]) / max(bend, 1e-15))  # copies do not bend
-            w[i], w[j] = w[i] + size, (0.0 if size == w[j] else w[j] - size)
-            kw += size * (column(i) - column(j))
-        else:
-            w *= 1 - 1 / step
-            w[i] += 1 / step
-            kw += (column(i) - kw) / step
-    return objective.solution(np.maximum(w, 0) / np.maximum(w, 0).sum(), step)
 
 # %% ../../nbs/42_alignment.ipynb #19ad67c9
 def effective_size(weights: Sequence[float]) -> float:
     """Kish's effective sample size 1 / sum w^2 of weights (scaled to sum to 1), from 1 to n."""
-    w = _weights(weights, len(weights))
+    w = as_weights(weights, len(weights))
     return float(1 / (w @ w))
 
 # %% ../../nbs/42_alignment.ipynb #a1601102
@@ -463,7 +299,7 @@ def ridge_scores(
         scores.append(row)
     return np.array(scores)
 
-
+# %% ../../nbs/42_alignment.ipynb #595496aa
 def choose_ridge(
     features: np.ndarray,  # (n, D), synthetic
     real: np.ndarray,  # (m, D), m >= 2
@@ -495,110 +331,25 @@ def class_wise(
     Raises:
         ValueError: a label of the real texts that no synthetic text has.
     """
-    places = {label: [] for label in real_labels}
-    for i, label in enumerate(labels):
-        places.setdefault(label, []).append(i)
-    counts = Counter(real_labels)
-    missing = [label for label in counts if not places[label]]
-    if missing:
-        raise ValueError(
-            f"no synthetic text has the label(s) {missing}, which {sum(counts[m] for m in missing)}"
-            f" of {len(real_labels)} real texts have: write some, or leave those real texts out"
-        )
-    w = np.zeros(len(labels))
+    counts, w = Counter(real_labels), np.zeros(len(labels))
+    check_classes(counts, Counter(labels), least)
     for label, count in counts.items():
-        i, j = np.array(places[label]), np.flatnonzero([other == label for other in real_labels])
+        i, j = (
+            np.flatnonzero([other == label for other in side]) for side in (labels, real_labels)
+        )
         w[i] = count / len(real_labels) * (solve(i, j) if count >= least else 1 / len(i))
-    _tell_of_classes(counts, Counter(labels), least)
     return w
-
-# %% ../../nbs/42_alignment.ipynb #be4262a2
-def _tell_of_classes(real: Counter, synthetic: Counter, least: int) -> None:
-    """Warn of classes that were not fitted, or not used."""
-    thin = [label for label, count in real.items() if count < least]
-    if thin:
-        warnings.warn(
-            f"{len(thin)} of {len(real)} classes have fewer than {least} real texts and keep equal "
-            f"weights: {thin[:5]}",
-            stacklevel=4,
-        )
-    unused = [label for label in synthetic if label not in real]
-    if unused:
-        warnings.warn(
-            f"{sum(synthetic[label] for label in unused)} synthetic texts have labels that no real "
-            f"text has, and get weight 0: {unused[:5]}",
-            stacklevel=4,
-        )
-
-
-def _label_lists(synthetic: Any, real: Any, labels: Any) -> tuple[list, list]:
-    """(labels of the synthetic texts, of the real ones) from a column's name or a pair of lists."""
-    if isinstance(labels, str):
-        sides = [columns_of(table) if is_table(table) else {} for table in (synthetic, real)]
-        for name, columns in zip(("synthetic", "real"), sides):
-            if labels not in columns:
-                found = list(columns)
-                raise ValueError(f"{name} has no column {labels!r} for the labels; found {found}")
-        return sides[0][labels], sides[1][labels]
-    if not isinstance(labels, (tuple, list)) or len(labels) != 2:
-        raise ValueError("labels is a column's name, or the pair (synthetic labels, real labels)")
-    own, other = (values_of(side, "labels") for side in labels)
-    if len(own) != len(synthetic) or len(other) != len(real):
-        raise ValueError(
-            f"{len(own)} and {len(other)} labels for {len(synthetic)} synthetic and {len(real)} "
-            "real texts: give one label a text"
-        )
-    return own, other
 
 # %% ../../nbs/42_alignment.ipynb #ce8fc38a
 METHODS = ("tilting", "exact", "adam", "herding")
 
 
-def align(
-    synthetic: Any,  # n texts, or an (n, d) array
-    real: Any,  # m texts, or an (m, d) array
-    *,
-    method: str = "tilting",  # or "exact", "adam", "herding": the quadratic programme
-    labels: Any = None,  # a column's name, or (n labels, m labels): weights within each class
-    bandwidth: float | None = None,  # sigma; default: the median distance of the two sets
-    ridge: float | None = None,  # rho of tilting; default: by held-out folds of `real`
-    features: int = 512,  # random features of tilting; 0: match the means of the embedding
-    embedder: Callable | str | None = None,  # texts to vectors; default: TF-IDF fitted on both
-    seed: int = 0,
-) -> np.ndarray:  # (n,) float64, not negative, sums to 1
-    """A sampling weight for each synthetic text, so that the weighted set resembles the real one.
-
-    SynAlign (arXiv 2502.08661), distribution alignment by MMD; kernel, solver and constants are
-    this kit's. A warning tells of weights that collapse and of a bandwidth that sees nothing.
-
-    Raises:
-        TypeError: texts on one side and numbers on the other.
-        ValueError: points that do not fit (see `as_points`), fewer than two real texts, synthetic
-            points that are all equal, an unknown method, or labels that do not fit.
-    """
+def check_method(method: str, ridge: float | None) -> None:
+    """Raise ValueError for an unknown method, or a ridge where none belongs."""
     if method not in METHODS:
         raise ValueError(f"no method is called {method!r}; choose one of {', '.join(METHODS)}")
     if ridge is not None and method != "tilting":
         raise ValueError(f"ridge belongs to 'tilting'; {method!r} solves without one")
-    sides = None if labels is None else _label_lists(synthetic, real, labels)
-    x, y = as_points(synthetic, real, embedder)
-    _check_sizes(x, y)
-    sigma = _width(bandwidth, x, y)
-    solve = _solver(method, x, y, sigma, ridge, features, seed)
-    w = solve(np.arange(len(x)), np.arange(len(y))) if sides is None else class_wise(solve, *sides)
-    w = w / w.sum()
-    _tell_of_collapse(w, x, y, sigma)
-    return w
-
-# %% ../../nbs/42_alignment.ipynb #f3f5afa9
-def _check_sizes(x: np.ndarray, y: np.ndarray) -> None:
-    if len(y) < 2:
-        raise ValueError(f"a distribution cannot be seen in {len(y)} real text: give two or more")
-    if len(x) > 1 and np.ptp(x, axis=0).max() == 0:
-        raise ValueError(
-            f"all {len(x)} synthetic points are the same, so that no weights change anything; "
-            "check the texts (are they copies?) or the encoder"
-        )
 
 
 def _solver(method, x, y, sigma, ridge, features, seed) -> Callable:
@@ -631,9 +382,43 @@ def _tell_of_collapse(w: np.ndarray, x: np.ndarray, y: np.ndarray, sigma: float)
         warnings.warn(
             f"bandwidth {sigma:.3g} is too narrow: on average a synthetic text sees the real ones "
             f"with a kernel of {seen:.1e}, and itself with 1; the median distance is "
-            f"{_width(None, x, y):.3g}",
+            f"{width(None, x, y):.3g}",
             stacklevel=3,
         )
+
+# %% ../../nbs/42_alignment.ipynb #747ad7b5
+def align(
+    synthetic: Any,  # n texts, or an (n, d) array
+    real: Any,  # m texts, or an (m, d) array
+    *,
+    method: str = "tilting",  # or "exact", "adam", "herding": the quadratic programme
+    labels: Any = None,  # a column's name, or (n labels, m labels): weights within each class
+    bandwidth: float | None = None,  # sigma; default: the median distance of the two sets
+    ridge: float | None = None,  # rho of tilting; default: by held-out folds of `real`
+    features: int = 512,  # random features of tilting; 0: match the means of the embedding
+    embedder: Callable | str | None = None,  # texts to vectors; default: TF-IDF fitted on both
+    seed: int = 0,
+) -> np.ndarray:  # (n,) float64, not negative, sums to 1
+    """A sampling weight for each synthetic text, so that the weighted set resembles the real one.
+
+    SynAlign (arXiv 2502.08661), distribution alignment by MMD; kernel, solver and constants are
+    this kit's. A warning tells of weights that collapse and of a bandwidth that sees nothing.
+
+    Raises:
+        TypeError: texts on one side and numbers on the other.
+        ValueError: points that do not fit (see `as_points`), fewer than two real texts, synthetic
+            points that are all equal, an unknown method, or labels that do not fit.
+    """
+    check_method(method, ridge)
+    sides = None if labels is None else as_labels(synthetic, real, labels)
+    x, y = as_points(synthetic, real, embedder)
+    check_sizes(x, y)
+    sigma = width(bandwidth, x, y)
+    solve = _solver(method, x, y, sigma, ridge, features, seed)
+    w = solve(np.arange(len(x)), np.arange(len(y))) if sides is None else class_wise(solve, *sides)
+    w = w / w.sum()
+    _tell_of_collapse(w, x, y, sigma)
+    return w
 
 # %% ../../nbs/42_alignment.ipynb #7e43e15f
 def systematic_resample(
@@ -644,7 +429,7 @@ def systematic_resample(
     """m indices, each text within one of m w_j times, by one random offset (Kitagawa, 1996)."""
     if m < 1:
         raise ValueError(f"m counts the texts to draw and must be 1 or more, got {m}")
-    w = _weights(weights, len(weights))
+    w = as_weights(weights, len(weights))
     ends = np.cumsum(w)
     marks = (np.arange(m) + np.random.default_rng(seed).random()) / m * ends[-1]
     return np.minimum(np.searchsorted(ends, marks, side="right"), np.flatnonzero(w)[-1])
@@ -678,8 +463,7 @@ def alignment_report(
 ) -> AlignmentReport:
     """MMD^2 on held-out real texts with and without weights, its floor, and the effective size."""
     x, y = as_points(synthetic, held_out, embedder)
-    sigma = _width(bandwidth, x, y)
-    w = _weights(weights, len(x))
+    w, sigma = as_weights(weights, len(x)), width(bandwidth, x, y)
     return AlignmentReport(
         mmd2=mmd2(x, y, w, bandwidth=sigma),
         unweighted=mmd2(x, y, bandwidth=sigma),
@@ -699,7 +483,7 @@ def total_variation(
     if not len(values) or not len(real_values):
         raise ValueError(f"both sides need values, got {len(values)} and {len(real_values)}")
     shares = Counter()
-    for value, weight in zip(values, _weights(weights, len(values))):
+    for value, weight in zip(values, as_weights(weights, len(values))):
         shares[value] += weight
     for value, count in Counter(real_values).items():
         shares[value] -= count / len(real_values)
@@ -720,7 +504,7 @@ def ratio_weights(cells: Sequence[Hashable], real_cells: Sequence[Hashable]) -> 
             f"{lost / len(real_cells):.0%} of the real texts lie in cells without a synthetic one",
             stacklevel=2,
         )
-    return _weights([wanted[cell] / own[cell] for cell in cells], len(cells))
+    return as_weights([wanted[cell] / own[cell] for cell in cells], len(cells))
 
 
 def density_ratio_weights(
@@ -736,7 +520,7 @@ def density_ratio_weights(
     side = np.repeat([0, 1], [len(x), len(y)])
     model = LogisticRegression(C=C, class_weight="balanced", max_iter=1000)
     log_odds = model.fit(np.vstack([x, y]), side).decision_function(x)
-    return _weights(np.exp(log_odds - log_odds.max()), len(x))
+    return as_weights(np.exp(log_odds - log_odds.max()), len(x))
 
 # %% ../../nbs/42_alignment.ipynb #e6d8dabd
 def witness(
@@ -752,5 +536,5 @@ def witness(
     The largest values name the real texts to show next to a writer of synthetic ones.
     """
     x, y = as_points(synthetic, real, embedder)
-    sigma = _width(bandwidth, x, y)
-    return kernel_mean(y, y, sigma) - kernel_mean(y, x, sigma, _weights(weights, len(x)))
+    w, sigma = as_weights(weights, len(x)), width(bandwidth, x, y)
+    return kernel_mean(y, y, sigma) - kernel_mean(y, x, sigma, w)

@@ -12,36 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from .checks import check_count, check_indices, checked_vectors
+
 _log = logging.getLogger(__name__)
 
 # %% auto #0
-__all__ = ['BASELINES', 'checked_vectors', 'median_distance', 'rbf', 'posterior_variance', 'GPTracker', 'Exploration',
-           'check_count', 'check_indices', 'gp_select', 'nearest_pick', 'random_select', 'k_centre_select',
-           'medoid_select', 'coverage', 'quotas', 'Plan', 'explore']
-
-# %% ../../nbs/40_exploration.ipynb #5f89b082
-def checked_vectors(vectors: Any, name: str = "vectors", width: int | None = None) -> np.ndarray:
-    """`vectors` as float64 (n, d), n >= 1, every number finite.
-
-    Raises:
-        ValueError: another shape, no rows, not `width` columns (where it is given), or a number
-            that is not finite (the row is named).
-    """
-    vectors = np.asarray(vectors, dtype=np.float64)
-    if vectors.ndim != 2 or not vectors.size:
-        raise ValueError(f"{name} must have shape (n, d), one row a text; got {vectors.shape}")
-    if width not in (None, vectors.shape[1]):
-        raise ValueError(
-            f"{name} have {vectors.shape[1]} columns and the vectors beside them {width}: "
-            "embed all texts with the same encoder"
-        )
-    wrong = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-    if len(wrong):
-        raise ValueError(
-            f"{len(wrong)} of {len(vectors)} {name} are not finite, the first is row {wrong[0]}; "
-            "embed those texts again or leave them out"
-        )
-    return vectors
+__all__ = ['BASELINES', 'median_distance', 'rbf', 'posterior_variance', 'GPTracker', 'Exploration', 'gp_select', 'nearest_pick',
+           'random_select', 'k_centre_select', 'medoid_select', 'coverage', 'quotas', 'Plan', 'explore']
 
 # %% ../../nbs/40_exploration.ipynb #13f91174
 def median_distance(
@@ -162,25 +139,35 @@ class Exploration:
         counted = self.ties[np.isfinite(self.ties)]
         return float(counted.mean()) if len(counted) else 0.0
 
-# %% ../../nbs/40_exploration.ipynb #80a4a40b
-def check_count(k: int, n: int) -> None:
-    """Raise ValueError unless 1 <= k <= n."""
-    if not 1 <= k <= n:
-        raise ValueError(
-            f"asked for {k} picks of {n} candidates: take between 1 and {n}; to use more "
-            "demonstrations than there are texts, take every text once and repeat the list"
-        )
-
-
-def check_indices(indices: Sequence[int], n: int, name: str) -> list[int]:
-    """`indices` as a list of int, each of them one of n candidates; ValueError otherwise."""
-    found = [int(i) for i in indices]
-    wrong = [i for i in found if not 0 <= i < n]
-    if wrong:
-        raise ValueError(f"{name} holds {wrong[0]}, but the candidates are numbered 0 to {n - 1}")
-    return found
-
 # %% ../../nbs/40_exploration.ipynb #ed2c2d0a
+def _step(
+    tracker: GPTracker, free: np.ndarray, neighbours: int, ties: str, rng: np.random.Generator,
+    first: int | None = None,
+) -> tuple[int, float, float]:  # fmt: skip
+    """(pick, its variance, share of other free candidates that tie with the largest).
+
+    The pick is taken out of `free` (n,); `first` names it.
+    """
+    open_ = np.where(free, tracker.variance, -1.0)
+    tied = np.flatnonzero(open_ >= open_.max() - 1e-12)
+    share = (len(tied) - 1) / max(1, int(free.sum()) - 1) if tracker.seen else np.nan
+    if first is not None:
+        (pick,) = check_indices([first], len(free), "first")
+        if not free[pick]:
+            raise ValueError(f"first is {first}, which is among the covered candidates")
+    else:
+        pick = int(open_.argmax() if ties == "first" else rng.choice(tied))
+    variance = float(tracker.variance[pick])
+    free[pick] = False
+    tracker.observe(pick)
+    if neighbours > 1:
+        near = tracker.squared_distances(pick)
+        near[pick] = np.inf
+        for j in np.argsort(near, kind="stable")[: min(neighbours, len(free)) - 1]:
+            tracker.observe(int(j))
+    return pick, variance, share
+
+# %% ../../nbs/40_exploration.ipynb #6fc8b87f
 def gp_select(
     vectors: Any,  # (n, d) candidates
     k: int,  # picks
@@ -201,63 +188,41 @@ def gp_select(
         ValueError: fewer free candidates than picks, all vectors equal (with no `length` given),
             not finite, or an impossible setting.
     """
+    vectors, covered = _checked(vectors, k, covered, neighbours, ties)
+    if length is None:
+        length = median_distance(vectors, seed=seed) if len(vectors) > 1 else 1.0
+    tracker, rng = GPTracker(vectors, length, noise), np.random.default_rng(seed)
+    free = np.ones(len(vectors), dtype=bool)
+    for i in covered:
+        tracker.observe(i)
+        free[i] = False
+    starts = [first, *[None] * (k - 1)]
+    steps = [_step(tracker, free, neighbours, ties, rng, start) for start in starts]
+    found = Exploration(*map(np.array, zip(*steps)), tracker.length)
+    _tell_of_ties(found)
+    return found
+
+# %% ../../nbs/40_exploration.ipynb #4cef2a3e
+def _checked(vectors, k, covered, neighbours, ties) -> tuple[np.ndarray, list[int]]:
+    """The vectors and the numbers of the covered ones; ValueError for impossible settings."""
     vectors = checked_vectors(vectors)
-    n = len(vectors)
-    covered = check_indices(covered, n, "covered")
-    check_count(k, n - len(set(covered)))
+    covered = check_indices(covered, len(vectors), "covered")
+    check_count(k, len(vectors) - len(set(covered)))
     if neighbours < 1 or ties not in ("first", "random"):
         raise ValueError(
             f"neighbours counts the pick itself (1 or more), got {neighbours}; ties is 'first' or "
             f"'random', got {ties!r}"
         )
-    if length is None:
-        length = median_distance(vectors, seed=seed) if n > 1 else 1.0
-    tracker, rng = GPTracker(vectors, length, noise), np.random.default_rng(seed)
-    free = np.ones(n, dtype=bool)
-    for i in covered:
-        tracker.observe(i)
-        free[i] = False
-    steps = [_step(tracker, free, neighbours, ties, rng, first)]
-    steps += [_step(tracker, free, neighbours, ties, rng) for _ in range(k - 1)]
-    picks, variance, tied = map(np.array, zip(*steps))
-    found = Exploration(picks, variance, tied, tracker.length)
+    return vectors, covered
+
+
+def _tell_of_ties(found: Exploration) -> None:
     if found.tie_share > 0.01:
         _log.warning(
             "on average %.0f%% of the candidates tie for the largest variance: the length scale "
             "%.3g does not fit these vectors, and the order says little; leave length out",
-            100 * found.tie_share,
-            found.length,
-        )
-    return found
-
-# %% ../../nbs/40_exploration.ipynb #6fc8b87f
-def _step(
-    tracker: GPTracker,
-    free: np.ndarray,  # (n,) bool; the pick is taken out
-    neighbours: int,
-    ties: str,
-    rng: np.random.Generator,
-    first: int | None = None,
-) -> tuple[int, float, float]:
-    """(pick, its variance, share of other free candidates that tie with the largest)."""
-    open_ = np.where(free, tracker.variance, -1.0)
-    tied = np.flatnonzero(open_ >= open_.max() - 1e-12)
-    share = (len(tied) - 1) / max(1, int(free.sum()) - 1) if tracker.seen else np.nan
-    if first is not None:
-        (pick,) = check_indices([first], len(free), "first")
-        if not free[pick]:
-            raise ValueError(f"first is {first}, which is among the covered candidates")
-    else:
-        pick = int(open_.argmax() if ties == "first" else rng.choice(tied))
-    variance = float(tracker.variance[pick])
-    free[pick] = False
-    tracker.observe(pick)
-    if neighbours > 1:
-        near = tracker.squared_distances(pick)
-        near[pick] = np.inf
-        for j in np.argsort(near, kind="stable")[: min(neighbours, len(free)) - 1]:
-            tracker.observe(int(j))
-    return pick, variance, share
+            100 * found.tie_share, found.length,
+        )  # fmt: skip
 
 # %% ../../nbs/40_exploration.ipynb #2f8b346d
 def nearest_pick(vectors: Any, picked: Any) -> np.ndarray:
@@ -323,7 +288,7 @@ def medoid_select(vectors: Any, k: int, *, seed: int = 0) -> np.ndarray:
 
 # %% ../../nbs/40_exploration.ipynb #34e5d248
 def coverage(vectors: Any, picks: Any, others: Any = None) -> dict[str, float]:
-    """How far texts are from their nearest pick: mean, 95th percentile and largest distance.
+    """Distances of texts to their nearest pick: mean, 95th percentile and largest.
 
     Args:
         vectors: (n, d) candidates.
@@ -341,7 +306,7 @@ def coverage(vectors: Any, picks: Any, others: Any = None) -> dict[str, float]:
 
 # %% ../../nbs/40_exploration.ipynb #15b9b37f
 def quotas(labels: Sequence[Hashable], n: int, split: str = "average") -> dict[Hashable, int]:
-    """How many of n picks each label gets, never more than it has texts; the sum is n.
+    """Picks of each label, never more than it has texts; the sum is n.
 
     Args:
         labels: one label a candidate.
@@ -394,7 +359,9 @@ BASELINES: dict[str, Callable[..., np.ndarray]] = {
 def _choose(
     method: str, vectors: np.ndarray, k: int, seed: int, options: dict[str, Any]
 ) -> tuple[np.ndarray, float, bool]:
-    """(picks, tie share, whether they are by chance) among the candidates of one label."""
+    """(picks, tie share, True if they are by chance) among the candidates of one label."""
+    if method not in ("gp", *BASELINES):
+        raise ValueError(f"method must be one of gp, {', '.join(BASELINES)}; got {method!r}")
     if len(vectors) > 1 and np.ptp(vectors, axis=0).max() <= 1e-12 * np.abs(vectors).max():
         return random_select(vectors, k, seed=seed), 0.0, True
     if method == "gp":
@@ -419,8 +386,7 @@ def explore(
         ValueError: an unknown method, labels of another length, more picks than candidates.
     """
     vectors = checked_vectors(vectors)
-    if method not in ("gp", *BASELINES):
-        raise ValueError(f"method must be one of gp, {', '.join(BASELINES)}; got {method!r}")
+
     labels = [None] * len(vectors) if labels is None else list(labels)
     if len(labels) != len(vectors):
         raise ValueError(f"{len(vectors)} vectors have {len(labels)} labels: give one a text")

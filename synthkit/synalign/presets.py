@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .alignment import check_method
+from .exploration import BASELINES
+
 CHOICES = {
-    "select": ("gp", "random", "k_centre", "medoids"),
-    "split": ("average", "proportion"),
+    "select": ("gp", *BASELINES), "split": ("average", "proportion"),
     "describe": ("teacher", "read"),
-    "method": ("tilting", "exact", "adam", "herding"),
-}
+}  # fmt: skip
 LEAST = {
     "picks": 1, "neighbours": 1, "per_record": 1, "max_new_tokens": 1, "pool": 1, "retries": 0,
     "temperature": 0, "features": 0,
@@ -72,8 +73,7 @@ class SynAlignPreset:
         if not 0 <= self.least <= 1 or not 0 <= self.held_out < 1:
             found = f"least={self.least} and held_out={self.held_out}"
             raise ValueError(f"least is a share up to 1, held_out one below 1; got {found}")
-        if self.ridge is not None and self.method != "tilting":
-            raise ValueError(f"ridge belongs to 'tilting'; {self.method!r} solves without one")
+        check_method(self.method, self.ridge)
 
 
 PRESETS = {

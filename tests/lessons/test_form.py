@@ -19,7 +19,6 @@ LONGEST_CELL, LONGEST_CLASS, LARGEST_SHARE = 25, 80, 2 / 3
 NOT_YET = {
     "20_soft_prompts", "21_softsrv",
     "30_influence",
-    "40_exploration", "42_alignment",
     "50_rows", "51_autoencoder", "52_diffusion", "53_difflm",
 }  # fmt: skip
 

@@ -15,9 +15,9 @@ from sklearn.gaussian_process.kernels import RBF
 
 from synthkit.core.intervals import paired_interval
 from synthkit.embed.encoders import TfidfEmbedder
+from synthkit.synalign.checks import checked_vectors
 from synthkit.synalign.exploration import (
     GPTracker,
-    checked_vectors,
     coverage,
     explore,
     gp_select,

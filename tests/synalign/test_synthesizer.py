@@ -75,7 +75,7 @@ def test_presets_and_what_the_released_code_says():
     ("change", "message"),
     [
         ({"select": "magic"}, "select must be one of gp, random, k_centre, medoids; got 'magic'"),
-        ({"method": "x"}, "method must be one of tilting, exact"),
+        ({"method": "x"}, "no method is called 'x'; choose one of tilting"),
         ({"picks": 0}, "picks must be at least 1, got 0"),
         ({"pool": float("nan")}, "pool must be at least 1, got nan"),
         ({"temperature": -0.1}, "temperature must be at least 0"),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...lm.finetune import FinetunePreset, finetune
-from ...synalign.exploration import checked_vectors
+from ...synalign.checks import checked_vectors
 from .pools import labelled
 
 PROMPT = "Text: {text}\nLabel:"  # what the fine-tuned student completes
