@@ -10,7 +10,6 @@ __all__ = ['embed_texts', 'count_windows', 'density_at', 'choose_threshold', 'Re
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 
@@ -80,58 +79,36 @@ def density_at(
     return tree.query_ball_point(queries / grid.side, r=0.5, p=np.inf, return_length=True)
 
 # %% ../../nbs/10_sparsity.ipynb #af28bff2
-def _occupied(counts: np.ndarray, min_count: int) -> np.ndarray:
+def _usable(counts: np.ndarray, least: int = 2) -> np.ndarray:
     """The counts that can give a pair; ValueError when there is none."""
-    if min_count < 2:
-        raise ValueError(f"a pair needs two points, so min_count is at least 2; got {min_count}")
-    found = counts[counts >= min_count]
+    found = counts[counts >= least]
     if not len(found):
         raise ValueError(
-            f"no window holds {min_count} points: the highest count is {counts.max(initial=0)}. "
+            f"no window holds {least} points: the highest count is {counts.max(initial=0)}. "
             "Take fewer windows per axis (each is then larger), or more texts"
         )
     return found
 
-# %% ../../nbs/10_sparsity.ipynb #d5179553
-def _windows_needed(
-    usable: int, n_pairs: int | None, passes: int, regions_per_pair: float, quantile: float | None
-) -> int:
-    """Sparse windows to flag, from the pairs wanted or a share of the usable windows."""
-    if (n_pairs is None) == (quantile is None):
-        raise ValueError("give either n_pairs, the pairs wanted, or a quantile, and not both")
-    if quantile is not None and not 0 < quantile <= 1:
-        raise ValueError(f"quantile is a share above 0 and up to 1, got {quantile}")
-    if quantile is not None:
-        return int(np.ceil(quantile * usable))
-    if min(n_pairs, passes, regions_per_pair) <= 0:
-        raise ValueError(
-            f"n_pairs, passes and regions_per_pair must be positive, got {n_pairs}, {passes} "
-            f"and {regions_per_pair}"
-        )
-    return max(1, int(np.ceil(n_pairs * regions_per_pair / passes)))
-
 # %% ../../nbs/10_sparsity.ipynb #e1b708ce
 def choose_threshold(
     counts: np.ndarray,  # from `count_windows`
-    n_pairs: int | None = None,  # pairs wanted
+    n_pairs: int,  # pairs wanted
     *,
     passes: int = 1,  # pairs a region may give, over as many passes
-    regions_per_pair: float = 2.0,  # spare regions: overlapping windows often hold the same pair
-    quantile: float | None = None,  # instead of n_pairs: the share of usable windows to flag
-    min_count: int = 2,
 ) -> int:
-    """The smallest T for which enough windows have min_count <= count < T.
+    """The smallest T for which enough windows have 2 <= count < T: two for each pair and pass.
 
     With all usable windows flagged and still too few, T flags them all and a warning is logged.
-    Raises ValueError when no window holds `min_count` points, or not exactly one need is given.
+    Raises ValueError when no window holds two points.
     """
-    found = np.sort(_occupied(counts, min_count))
-    needed = _windows_needed(len(found), n_pairs, passes, regions_per_pair, quantile)
+    if n_pairs < 1 or passes < 1:
+        raise ValueError(f"n_pairs and passes must be positive, got {n_pairs=}, {passes=}")
+    found, needed = np.sort(_usable(counts)), -(-2 * n_pairs // passes)
     if needed > len(found):
         _log.warning(
-            "%d windows are needed and %d hold %d points or more: T flags all of them, none is "
+            "%d windows are needed and %d hold two points or more: T flags all of them, none is "
             "left to call dense. Allow more passes, or cut the map into more windows",
-            needed, len(found), min_count,
+            needed, len(found),
         )  # fmt: skip
     return int(found[min(needed, len(found)) - 1]) + 1
 
@@ -172,41 +149,25 @@ def _regions(
         regions.append(Region(tuple(index), int(counts[tuple(index)]), lower, upper, last))
     return regions
 
-# %% ../../nbs/10_sparsity.ipynb #4c2c0ff0
-def _interior(counts: np.ndarray, stride: Fraction) -> np.ndarray:
-    """Windows with points in the next windows that do not overlap, on both sides of some axis."""
-    apart = -(-stride.denominator // stride.numerator)
-    found = np.zeros(counts.shape, dtype=bool)
-    for axis, n in enumerate(counts.shape):
-        full = np.pad(counts > 0, [(apart * (a == axis),) * 2 for a in range(counts.ndim)])
-        before = np.take(full, np.arange(n), axis)
-        found |= before & np.take(full, np.arange(n) + 2 * apart, axis)
-    return found
-
 # %% ../../nbs/10_sparsity.ipynb #201a09a2
 def sparse_regions(
     counts: np.ndarray,  # from `count_windows`
     grid: Grid,  # the grid they were counted on
     threshold: int,  # T, strict: a region has fewer points
     *,
-    min_count: int = 2,  # and at least so many
-    interior: bool = False,  # only windows with occupied neighbours on opposite sides
     seed: int = 0,  # of the order among equal counts
 ) -> list[Region]:
-    """The windows with min_count <= count < T, sparsest first (the paper's sparse regions).
+    """The windows with 2 <= count < T, sparsest first (the paper's sparse regions).
 
     Raises ValueError when the counts are not of this grid or no window qualifies.
     """
-    usable = _occupied(counts, min_count)
-    mask = (counts >= min_count) & (counts < threshold)
-    if interior:
-        mask &= _interior(counts, grid.stride)
-    if not mask.any():
+    usable = _usable(counts)
+    if threshold <= usable.min():
         raise ValueError(
-            f"no {'interior ' * interior}window holds {min_count} to {threshold - 1} points: "
-            f"usable windows hold {usable.min()} to {usable.max()}; raise the threshold "
-            f"({threshold}){' or set interior=False' * interior}"
+            f"no window holds 2 to {threshold - 1} points: usable windows hold {usable.min()} to "
+            f"{usable.max()}; raise the threshold ({threshold})"
         )
+    mask = (counts >= 2) & (counts < threshold)
     return _regions(mask, counts, grid, sparsest=True, seed=seed)
 
 # %% ../../nbs/10_sparsity.ipynb #2b7914e7
@@ -219,7 +180,7 @@ def dense_regions(
 ) -> list[Region]:
     """The windows with count >= threshold, densest first: the control for `sparse_regions`."""
     threshold = max(2, threshold)
-    _occupied(counts, threshold)
+    _usable(counts, threshold)
     return _regions(counts >= threshold, counts, grid, sparsest=False, seed=seed)
 
 # %% ../../nbs/10_sparsity.ipynb #d8e07726
