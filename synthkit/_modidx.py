@@ -489,7 +489,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                         'synthkit/spa/influence.py'),
                                         'synthkit.spa.influence.GradientStream.sizes': ( 'influence.html#gradientstream.sizes',
                                                                                          'synthkit/spa/influence.py'),
-                                        'synthkit.spa.influence._joined': ('influence.html#_joined', 'synthkit/spa/influence.py'),
                                         'synthkit.spa.influence._scores': ('influence.html#_scores', 'synthkit/spa/influence.py'),
                                         'synthkit.spa.influence.batch_factors': ( 'influence.html#batch_factors',
                                                                                   'synthkit/spa/influence.py'),

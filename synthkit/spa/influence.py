@@ -9,6 +9,7 @@ import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,9 @@ from synthkit.spa.streaming import (
     Stored,
     as_pairs,
     check_gradients,
+    check_reached,
     group_blocks,
+    joined,
     lengths,
     plan_blocks,
     project_factors,
@@ -80,11 +83,9 @@ def capture_activations(
 
 # %% ../../nbs/30_influence.ipynb #8dcdbf92
 def example_losses(
-    lm,
-    pairs: Sequence[Pair],
-    reduction: str = "mean",
+    lm, pairs: Sequence[Pair], reduction: str = "mean",
     relabel: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Nats of each completion after its prompt (b,), and the mask (b, m); gradients flow.
 
     Args:
@@ -103,7 +104,7 @@ def example_losses(
 
 # %% ../../nbs/30_influence.ipynb #100c0bb9
 def batch_factors(
-    lm, matrices: Mapping[str, nn.Module], pairs: Sequence[Pair], **options
+    lm, matrices: Mapping[str, nn.Module], pairs: Sequence[Pair], **options: Any
 ) -> tuple[Factors, Tensor]:
     """For each matrix its inputs a and output gradients delta, from one backward pass.
 
@@ -126,20 +127,8 @@ def batch_factors(
             found = torch.autograd.grad(losses.sum(), outputs, allow_unused=True)
     deltas = iter(found)
     sides = {name: [(a, next(deltas)) for a, _ in each] for name, each in calls.items()}
-    lost = [name for name, each in sides.items() if not each or any(d is None for _, d in each)]
-    if lost:
-        raise RuntimeError(
-            f"no gradient reaches {len(lost)} of {len(matrices)} LoRA matrices, such as {lost[0]}: "
-            "a layer after them is not differentiable, or they are not used; load the model again "
-            "with synthkit.load_lm, and take influence before anything replaces its layers"
-        )
-    return {name: _joined(each) for name, each in sides.items()}, mask
-
-
-def _joined(calls: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """One a and one delta, from the one call of a matrix (or several, if layers share it)."""
-    a, delta = (torch.cat(side, 1).float() for side in zip(*calls))
-    return a, delta
+    check_reached(sides)
+    return {name: joined(each) for name, each in sides.items()}, mask
 
 
 def per_example(factors: Factors) -> Blocks:
@@ -328,19 +317,10 @@ METHODS = {"dot": None, "cosine": None, "datainf": 0.1, "fisher": 10.0, "ekfac":
 
 
 def influence_scores(
-    lm,
-    train,
-    queries,
-    *,
-    method: str = "datainf",
-    damping: float | None = None,
-    adapter: str | None = None,
-    block_size: int = 32,
-    reduction: str = "mean",
-    project: int | None = None,
-    memory: int = 2**28,
-    seed: int = 0,
-) -> np.ndarray:
+    lm, train: Any, queries: Any, *, method: str = "datainf", damping: float | None = None,
+    adapter: str | None = None, block_size: int = 32, reduction: str = "mean",
+    project: int | None = None, memory: int = 2**28, seed: int = 0,
+) -> np.ndarray:  # fmt: skip
     """I(z, q) of every training row on every query, (q, n) float32; positive = the row helps.
 
     Without the row the query's loss rises by about I / n, if H is the true curvature.

@@ -82,6 +82,23 @@ def stack(stream) -> Blocks:
     return stacked
 
 
+def joined(calls: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """One a and one delta, from the one call of a matrix (or several, if layers share it)."""
+    a, delta = (torch.cat(side, 1).float() for side in zip(*calls))
+    return a, delta
+
+
+def check_reached(sides: Mapping[str, Sequence[tuple[Tensor, Tensor | None]]]) -> None:
+    """Raise RuntimeError when a matrix was not called, or no gradient has come to it."""
+    lost = [name for name, each in sides.items() if not each or any(d is None for _, d in each)]
+    if lost:
+        raise RuntimeError(
+            f"no gradient reaches {len(lost)} of {len(sides)} LoRA matrices, such as {lost[0]}: "
+            "a layer after them is not differentiable, or they are not used; load the model again "
+            "with synthkit.load_lm, and take influence before anything replaces its layers"
+        )
+
+
 def lengths(blocks: Blocks) -> Tensor:
     """The length (n,) of each whole gradient, all matrices together."""
     each = [torch.linalg.vector_norm(block, dim=1) for block in blocks.values()]
