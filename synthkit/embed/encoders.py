@@ -229,7 +229,7 @@ class LMEmbedder(Embedder):
         lm: a `synthkit.LM`.
         kind: "input_mean", the mean of the text's input embeddings (a bag of words), or
             "hidden_mean", the mean of its last hidden states; see
-            `synthkit.lm.soft_prompts.Context`.
+            `synthkit.lm.contexts.Context`.
         batch_size: texts a forward pass.
 
     Raises:
@@ -250,7 +250,7 @@ class LMEmbedder(Embedder):
         return {"embedder": "lm", "kind": self.kind, "batch_size": self.batch_size}
 
     def _vectors(self, texts: list[str]) -> Any:
-        from ..lm.soft_prompts import Context
+        from ..lm.contexts import Context
 
         return Context(self.lm, self.kind)(texts, batch_size=self.batch_size).numpy()
 

@@ -58,6 +58,22 @@ def check_prefix(prefix: Tensor, n: int, width: int) -> Tensor:
     return prefix
 
 
+def check_contexts(prompt: nn.Module, z: Any, n: int | None = None) -> Tensor:
+    """`z` as a finite float32 tensor (n, d) where the prompt's weights are; its graph is kept.
+
+    Raises:
+        ValueError: another shape, NaN or infinite values, or not `n` rows.
+    """
+    z = torch.as_tensor(z, dtype=torch.float32)
+    if z.dim() != 2 or not len(z):
+        raise ValueError(f"contexts must be (n, d) with n >= 1, found {tuple(z.shape)}")
+    if n is not None and len(z) != n:
+        raise ValueError(f"{n} texts but {len(z)} contexts; give one each")
+    if not torch.isfinite(z).all():
+        raise ValueError("the contexts hold NaN or infinite values; check what made them")
+    return z.to(next(prompt.parameters(), z).device)
+
+
 # --- batches -------------------------------------------------------------------------------------
 
 

@@ -5,195 +5,25 @@
 # %% ../../nbs/20_soft_prompts.ipynb #a0fc7f90
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..core.fitted import check_model, made_with
-from ..core.packing import Files, Read, json_bytes, read_into, read_tensors, tensor_bytes
-from ..core.saved import open_saved, save_folder
-from .decoding import positions, supported
-from .rows import IGNORED, check_texts, right_pad
-from .training import History, Schedule, batch_at, train
+from .modes import frozen
+from .rows import IGNORED, check_contexts, check_texts
+
+if TYPE_CHECKING:
+    from synthkit.lm.contexts import Context
+    from synthkit.lm.model import LM
 
 # %% auto #0
-__all__ = ['LEARNING_RATES', 'PRESETS', 'CONTEXTS', 'KINDS', 'SoftPromptPreset', 'Context', 'mean_hidden', 'projection',
-           'load_encoder', 'check_context', 'encoded', 'ConstantPrompt', 'PromptMixture', 'PromptMLPs',
-           'StandardisedContexts', 'SoftPrompt', 'new_map', 'check_settings', 'starting_rows', 'vocabulary',
-           'new_soft_prompt', 'frozen', 'check_contexts', 'prefix', 'reconstruction_loss', 'text_nats', 'held_out_loss',
-           'shuffled_loss', 'fit_soft_prompt', 'check_pairs', 'fit_identity', 'pack_soft_prompt', 'unpack_soft_prompt',
-           'save_soft_prompt', 'load_soft_prompt']
-
-# %% ../../nbs/20_soft_prompts.ipynb #e4e34784
-LEARNING_RATES = {"ssnp": 2e-2, "ssmp": 2e-2, "ssmc": 2e-3}
-
-
-@dataclass(frozen=True)
-class SoftPromptPreset(Schedule):
-    """How a soft prompt is trained; see `synthkit.lm.training.Schedule` for the rest.
-
-    Attributes:
-        length: t, the number of vectors.
-        batch_size: texts in a step.
-        lr: learning rate; None takes that of the prompt's kind in `LEARNING_RATES`.
-    """
-
-    length: int = 8
-    batch_size: int = 32
-
-    def rate(self, prompt: nn.Module) -> float | None:
-        """The learning rate for this prompt; None where neither preset nor kind has one."""
-        return LEARNING_RATES.get(getattr(prompt, "kind", "")) if self.lr is None else self.lr
-
-
-PRESETS = {
-    "fast": SoftPromptPreset(steps=100, batch_size=16, eval_every=20, patience=None),
-    "study": SoftPromptPreset(steps=1500, eval_every=100),
-    "paper": SoftPromptPreset(
-        length=128, steps=20_000, lr=5e-6, decay_from=1.0, eval_every=500, patience=None
-    ),
-}
-
-# %% ../../nbs/20_soft_prompts.ipynb #b672b97c
-CONTEXTS = ("input_mean", "hidden_mean", "random", "encoder", "learned")
-
-
-class Context:
-    """E: a text becomes a context vector z, with as much lost on the way as wanted.
-
-    Args:
-        lm: the model whose embeddings are averaged.
-        kind: "input_mean", the mean of the text's input embeddings: a bag of words;
-            "hidden_mean", the mean of its last hidden states;
-            "random", a fixed Gaussian projection of the input mean to `dim` numbers;
-            "encoder", what `encoder` says;
-            "learned", the input mean again: the linear map to `dim` numbers is trained with the
-            soft prompt (its `learned_dim`).
-        dim: for "random" and "learned" only.
-        seed: of the random projection.
-        encoder: a function from texts to an (n, d_e) array, or the name or folder of a
-            sentence-transformers model, which is loaded when it is first used.
-
-    Raises:
-        ValueError: an unknown kind, or a `dim` or `encoder` missing or not wanted.
-
-    Source: SoftSRV's frozen sequence embedder E. The paper averages the token embeddings of a
-    small language model; "input_mean" and "hidden_mean" are the two readings of that.
-    """
-
-    def __init__(
-        self, lm, kind: str = "input_mean", dim: int | None = None, *, seed=0, encoder=None
-    ):
-        check_context(kind, dim, encoder)
-        self.lm, self.kind, self.dim, self.seed, self.encoder = lm, kind, dim, seed, encoder
-        self._encode = encoder if callable(encoder) else None
-
-    def __repr__(self) -> str:
-        return f"Context({', '.join(f'{k}={v!r}' for k, v in self.settings.items())})"
-
-    @property
-    def settings(self) -> dict:
-        """What `Context(lm, **settings)` needs; of a function only the name, so give it again."""
-        encoder = self.encoder if self.encoder is None else str(self.encoder)
-        if callable(self.encoder):
-            encoder = getattr(self.encoder, "__name__", type(self.encoder).__name__)
-        return {"kind": self.kind, "dim": self.dim, "seed": self.seed, "encoder": encoder}
-
-    @property
-    def width(self) -> int:
-        """d_e, the length of z."""
-        if self.kind == "encoder":
-            return self(["a"]).shape[1]
-        return self.dim if self.kind == "random" else self.lm.hidden_size
-
-    def __call__(self, texts: Sequence[str], batch_size: int = 64) -> Tensor:
-        """z of each text, (n, d_e) float32 on the CPU, without gradients.
-
-        Raises:
-            ValueError: there are no texts, one is empty or too long, or the encoder returned
-                something other than n rows of finite numbers.
-        """
-        texts = check_texts(texts)
-        if not texts:
-            raise ValueError("there are no texts to take contexts from")
-        parts = [texts[i : i + batch_size] for i in range(0, len(texts), batch_size)]
-        return torch.cat([self._part(part) for part in parts])
-
-    def _part(self, texts: list[str]) -> Tensor:
-        if self.kind == "encoder":
-            self._encode = self._encode or load_encoder(self.encoder)
-            return encoded(self._encode, texts)
-        if self.kind == "hidden_mean":
-            return mean_hidden(self.lm, texts)
-        mean = torch.stack([rows.float().mean(0).cpu() for rows in self.lm.embed_tokens(texts)])
-        if self.kind == "random":
-            return mean @ projection(mean.shape[1], self.dim, self.seed)
-        return mean
-
-# %% ../../nbs/20_soft_prompts.ipynb #bda8d0a9
-@torch.no_grad()
-def mean_hidden(lm, texts: Sequence[str]) -> Tensor:
-    """The mean of each text's last hidden states, (n, N) float32 on the CPU, BOS left out."""
-    front = lm.with_bos([])
-    rows = [front + ids for ids in lm.text_ids(texts, len(front))]
-    ids, mask = right_pad(rows, device=lm.device)
-    extra = {"position_ids": positions(mask), "use_cache": False, "logits_to_keep": 1}
-    with lm.evaluating():
-        out = lm.model(
-            input_ids=ids, attention_mask=mask, output_hidden_states=True,
-            **supported(lm.model, **extra),
-        )  # fmt: skip
-    hidden = out.hidden_states[-1].float()  # (n, m, N)
-    weight = mask.to(hidden.device)[..., None].clone()
-    weight[:, : len(front)] = 0
-    return ((hidden * weight).sum(1) / weight.sum(1)).cpu()
-
-
-def projection(width: int, dim: int, seed: int) -> Tensor:
-    """A fixed Gaussian matrix (width, dim), float32, of variance 1 / width."""
-    drawn = np.random.default_rng(seed).normal(size=(width, dim)) / math.sqrt(width)
-    return torch.tensor(drawn, dtype=torch.float32)
-
-# %% ../../nbs/20_soft_prompts.ipynb #cdd866a6
-def load_encoder(name: str | Path) -> Callable:
-    """The `encode` of a sentence-transformers model."""
-    from sentence_transformers import SentenceTransformer
-
-    return SentenceTransformer(str(name)).encode
-
-
-def check_context(kind: str, dim: int | None, encoder) -> None:
-    """Raise ValueError when the arguments of a `Context` do not go together."""
-    if kind not in CONTEXTS:
-        raise ValueError(f"unknown context {kind!r}; choose one of {CONTEXTS}")
-    if (dim is not None) != (kind in ("random", "learned")) or (dim is not None and dim < 1):
-        raise ValueError(f"dim goes with 'random' and 'learned'; found {kind!r}, dim={dim}")
-    if (encoder is not None) != (kind == "encoder"):
-        raise ValueError(f"encoder= goes with kind='encoder'; found {kind!r}, {encoder!r}")
-
-
-def encoded(encode: Callable, texts: list[str]) -> Tensor:
-    """What an encoder makes of the texts, checked: (n, d_e) float32.
-
-    Raises:
-        ValueError: the encoder returned no (n, d_e) array, or numbers that are not finite.
-    """
-    z = np.asarray(encode(texts), dtype=np.float32)
-    if z.ndim != 2 or len(z) != len(texts) or not np.isfinite(z).all():
-        raise ValueError(
-            f"the encoder made {z.shape} of {len(texts)} texts"
-            f"{'' if np.isfinite(z).all() else ' with NaN or infinite values'}; it must return "
-            f"({len(texts)}, d_e) finite numbers"
-        )
-    return torch.from_numpy(z)
+__all__ = ['KINDS', 'ConstantPrompt', 'PromptMixture', 'PromptMLPs', 'new_map', 'starting_rows', 'check_settings', 'SoftPrompt',
+           'vocabulary', 'new_soft_prompt', 'prefix', 'reconstruction_loss', 'text_nats', 'held_out_loss',
+           'shuffled_loss']
 
 # %% ../../nbs/20_soft_prompts.ipynb #f4fd4598
 class ConstantPrompt(nn.Module):
@@ -247,46 +77,45 @@ class PromptMLPs(nn.Module):
         inner = (z @ self.first + self.first_bias).relu()  # (t, n, h)
         return (inner @ self.last + self.last_bias).transpose(0, 1)  # (n, t, N)
 
-# %% ../../nbs/20_soft_prompts.ipynb #aaa6c692
-class StandardisedContexts(nn.Module):
-    """A module that knows mean and standard deviation of its contexts: buffers `mean`, `sd` (d_e,).
-
-    Until `calibrate` has seen the training contexts they are 0 and 1.
-    """
-
-    def __init__(self, context_width: int):
-        super().__init__()
-        self.context_width = context_width
-        self.register_buffer("mean", torch.zeros(context_width))
-        self.register_buffer("sd", torch.ones(context_width))
-        self.register_buffer("calibrated", torch.tensor(False))
-
-    @torch.no_grad()
-    def calibrate(self, z: Tensor) -> None:
-        """Take mean and standard deviation of the training contexts, for `standardise`."""
-        z = self._checked(z)
-        sd = z.std(0, correction=0)
-        self.mean.copy_(z.mean(0))
-        self.sd.copy_(torch.where(sd > 1e-6, sd, torch.ones_like(sd)))  # a constant stays 0
-        self.calibrated.fill_(True)
-
-    def standardise(self, z: Tensor) -> Tensor:
-        """z with mean 0 and standard deviation 1 over the training contexts, (n, d_e)."""
-        return (self._checked(z) - self.mean) / self.sd
-
-    def _checked(self, z: Tensor) -> Tensor:
-        if z.dim() != 2 or z.shape[1] != self.context_width or not len(z):
-            raise ValueError(
-                f"contexts must be (n, {self.context_width}) with n >= 1, found {tuple(z.shape)}; "
-                "use the Context that the prompt was made for"
-            )
-        return z.to(self.mean)
-
-# %% ../../nbs/20_soft_prompts.ipynb #d674af9c
+# %% ../../nbs/20_soft_prompts.ipynb #c1de9654
 KINDS = ("ssnp", "ssmp", "ssmc")
 
 
-class SoftPrompt(StandardisedContexts):
+def new_map(settings: Mapping, vocabulary: Tensor | None) -> nn.Module:
+    """The map of a kind, from z to (n, t, N), as the settings of a `SoftPrompt` have it."""
+    kind, t, n, seed = (settings[name] for name in ("kind", "length", "width", "seed"))
+    seen = settings["learned_dim"] or settings["context_width"]
+    generator = torch.Generator().manual_seed(seed)
+    if kind == "ssmp":
+        start = starting_rows(vocabulary, settings["k"] * t, n, seed)
+        return PromptMixture(start.view(-1, t, n), seen, generator)
+    start = starting_rows(vocabulary, t, n, seed)
+    if kind == "ssnp":
+        return ConstantPrompt(start)
+    return PromptMLPs(start, seen, settings["hidden"], generator)
+
+
+def starting_rows(vocabulary: Tensor | None, n: int, width: int, seed: int) -> Tensor:
+    """`n` rows (n, N) of the vocabulary drawn at random; of noise without one."""
+    if vocabulary is None:
+        return 0.02 * torch.randn(n, width, generator=torch.Generator().manual_seed(seed))
+    if vocabulary.dim() != 2 or vocabulary.shape[1] != width or not len(vocabulary):
+        raise ValueError(f"vocabulary must be (V, {width}), found {tuple(vocabulary.shape)}")
+    rows = np.random.default_rng(seed).integers(len(vocabulary), size=n)
+    return vocabulary.detach().float().cpu()[torch.from_numpy(rows)]
+
+# %% ../../nbs/20_soft_prompts.ipynb #09247e3a
+def check_settings(settings: Mapping) -> None:
+    """Raise ValueError when the settings of a `SoftPrompt` name an unknown kind or a size < 1."""
+    if settings["kind"] not in KINDS:
+        raise ValueError(f"unknown soft prompt {settings['kind']!r}; choose one of {KINDS}")
+    sizes = {name: value for name, value in settings.items() if name not in ("kind", "seed")}
+    for name, value in sizes.items():
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise ValueError(f"{name} must be a whole number of at least 1, found {value!r}")
+
+# %% ../../nbs/20_soft_prompts.ipynb #d674af9c
+class SoftPrompt(nn.Module):
     """P_theta: a context z (n, d_e) becomes t vectors (n, t, N) in front of a frozen model.
 
     Args:
@@ -302,7 +131,7 @@ class SoftPrompt(StandardisedContexts):
             of standard deviation 0.02 if None.
 
     Everything is float32; `prefix` casts the result to the model's type. The buffers `mean` and
-    `sd` standardise z once `calibrate` has seen the training contexts.
+    `sd` (d_e,) standardise z; until `calibrate` has seen the training contexts they are 0 and 1.
 
     Raises:
         ValueError: an unknown kind, a size below 1, or a vocabulary of another width.
@@ -320,14 +149,17 @@ class SoftPrompt(StandardisedContexts):
             "k": k, "hidden": hidden, "learned_dim": learned_dim, "seed": seed,
         }  # fmt: skip
         check_settings(settings)
-        super().__init__(context_width)
+        super().__init__()
         self.kind, self.length, self.width, self.settings = kind, length, width, settings
         self.map = new_map(settings, vocabulary)
+        self.register_buffer("mean", torch.zeros(context_width))
+        self.register_buffer("sd", torch.ones(context_width))
+        self.register_buffer("calibrated", torch.tensor(False))
         self.learned = None
         if learned_dim:
             generator = torch.Generator().manual_seed(seed)
-            drawn = torch.randn(context_width, learned_dim, generator=generator)
-            self.learned = nn.Parameter(drawn / math.sqrt(context_width))
+            noise = torch.randn(context_width, learned_dim, generator=generator)
+            self.learned = nn.Parameter(noise / math.sqrt(context_width))
 
     @property
     def parameter_count(self) -> int:
@@ -348,47 +180,34 @@ class SoftPrompt(StandardisedContexts):
             raise ValueError(f"only 'ssmp' has mixture weights; this prompt is {self.kind!r}")
         return self.map.weights(self._seen(z))
 
+    @torch.no_grad()
+    def calibrate(self, z: Tensor) -> None:
+        """Take mean and standard deviation of the training contexts, for `standardise`."""
+        z = self._checked(z)
+        sd = z.std(0, correction=0)
+        self.mean.copy_(z.mean(0))
+        self.sd.copy_(torch.where(sd > 1e-6, sd, torch.ones_like(sd)))  # a constant stays 0
+        self.calibrated.fill_(True)
+
+    def standardise(self, z: Tensor) -> Tensor:
+        """z with mean 0 and standard deviation 1 over the training contexts, (n, d_e)."""
+        return (self._checked(z) - self.mean) / self.sd
+
+    def _checked(self, z: Tensor) -> Tensor:
+        if z.dim() != 2 or z.shape[1] != len(self.mean) or not len(z):
+            raise ValueError(
+                f"contexts must be (n, {len(self.mean)}) with n >= 1, found {tuple(z.shape)}; "
+                "use the Context that the prompt was made for"
+            )
+        return z.to(self.mean)
+
     def _seen(self, z: Tensor) -> Tensor:
         z = self.standardise(z)
         return z if self.learned is None else z @ self.learned
 
-# %% ../../nbs/20_soft_prompts.ipynb #c1de9654
-def new_map(settings: Mapping, vocabulary: Tensor | None) -> nn.Module:
-    """The map of a kind, from z to (n, t, N), as the settings of a `SoftPrompt` have it."""
-    kind, t, n, seed = (settings[name] for name in ("kind", "length", "width", "seed"))
-    seen = settings["learned_dim"] or settings["context_width"]
-    generator = torch.Generator().manual_seed(seed)
-    if kind == "ssmp":
-        start = starting_rows(vocabulary, settings["k"] * t, n, seed)
-        return PromptMixture(start.view(-1, t, n), seen, generator)
-    start = starting_rows(vocabulary, t, n, seed)
-    if kind == "ssnp":
-        return ConstantPrompt(start)
-    return PromptMLPs(start, seen, settings["hidden"], generator)
-
-
-def check_settings(settings: Mapping) -> None:
-    """Raise ValueError when the settings of a `SoftPrompt` name an unknown kind or a size < 1."""
-    if settings["kind"] not in KINDS:
-        raise ValueError(f"unknown soft prompt {settings['kind']!r}; choose one of {KINDS}")
-    sizes = {name: value for name, value in settings.items() if name not in ("kind", "seed")}
-    for name, value in sizes.items():
-        if value is not None and (not isinstance(value, int) or value < 1):
-            raise ValueError(f"{name} must be a whole number of at least 1, found {value!r}")
-
-
-def starting_rows(vocabulary: Tensor | None, n: int, width: int, seed: int) -> Tensor:
-    """`n` rows (n, N) of the vocabulary drawn at random; of noise without one."""
-    if vocabulary is None:
-        return 0.02 * torch.randn(n, width, generator=torch.Generator().manual_seed(seed))
-    if vocabulary.dim() != 2 or vocabulary.shape[1] != width or not len(vocabulary):
-        raise ValueError(f"vocabulary must be (V, {width}), found {tuple(vocabulary.shape)}")
-    rows = np.random.default_rng(seed).integers(len(vocabulary), size=n)
-    return vocabulary.detach().float().cpu()[torch.from_numpy(rows)]
-
 # %% ../../nbs/20_soft_prompts.ipynb #e47c868e
 @torch.no_grad()
-def vocabulary(lm, most: int = 4096) -> Tensor:
+def vocabulary(lm: LM, most: int = 4096) -> Tensor:
     """Input embeddings (V, N) float32 of the tokenizer's words, special ones left out.
 
     They come through the model's own embedding layer, which scales them where the model does so
@@ -401,7 +220,14 @@ def vocabulary(lm, most: int = 4096) -> Tensor:
 
 
 def new_soft_prompt(
-    lm, kind: str, context: Context, length: int = 8, *, k: int = 8, hidden: int = 64, seed: int = 0
+    lm: LM,
+    kind: str,
+    context: Context,
+    length: int = 8,
+    *,
+    k: int = 8,
+    hidden: int = 64,
+    seed: int = 0,
 ) -> SoftPrompt:
     """A fresh soft prompt for `lm` and `context`, started from words of the model's vocabulary."""
     learned_dim = context.dim if context.kind == "learned" else None
@@ -411,38 +237,7 @@ def new_soft_prompt(
     return prompt.to(lm.device)
 
 # %% ../../nbs/20_soft_prompts.ipynb #394f149e
-@contextmanager
-def frozen(lm) -> Iterator[None]:
-    """Inside, the model is in eval mode and none of its weights asks for a gradient."""
-    asking = [p for p in lm.model.parameters() if p.requires_grad]
-    for parameter in asking:
-        parameter.requires_grad_(False)
-    try:
-        with lm.evaluating():
-            yield
-    finally:
-        for parameter in asking:
-            parameter.requires_grad_(True)
-
-
-def check_contexts(prompt: nn.Module, z, n: int | None = None) -> Tensor:
-    """`z` as a finite float32 tensor (n, d) where the prompt's weights are; its graph is kept.
-
-    Raises:
-        ValueError: another shape, NaN or infinite values, or not `n` rows.
-    """
-    z = torch.as_tensor(z, dtype=torch.float32)
-    if z.dim() != 2 or not len(z):
-        raise ValueError(f"contexts must be (n, d) with n >= 1, found {tuple(z.shape)}")
-    if n is not None and len(z) != n:
-        raise ValueError(f"{n} texts but {len(z)} contexts; give one each")
-    if not torch.isfinite(z).all():
-        raise ValueError("the contexts hold NaN or infinite values; check what made them")
-    weight = next(prompt.parameters(), z)
-    return z.to(weight.device)
-
-
-def prefix(lm, prompt: nn.Module, z: Tensor) -> Tensor:
+def prefix(lm: LM, prompt: nn.Module, z: Tensor) -> Tensor:
     """[BOS][P(z)] as (n, 1 + t, N) in the model's type; (n, t, N) for a model without BOS.
 
     Args:
@@ -465,7 +260,7 @@ def prefix(lm, prompt: nn.Module, z: Tensor) -> Tensor:
     return torch.cat([front.expand(len(z), -1, -1), vectors.to(front)], 1)
 
 # %% ../../nbs/20_soft_prompts.ipynb #c573dc0e
-def reconstruction_loss(lm, prompt: nn.Module, z: Tensor, texts: Sequence[str]) -> Tensor:
+def reconstruction_loss(lm: LM, prompt: nn.Module, z: Tensor, texts: Sequence[str]) -> Tensor:
     """J(theta): mean nats per token of texts and EOS, each behind [BOS][P(z)].
 
     The mean is over all tokens of the batch. Gradients flow into theta, and into z where it asks
@@ -487,7 +282,7 @@ def reconstruction_loss(lm, prompt: nn.Module, z: Tensor, texts: Sequence[str]) 
 # %% ../../nbs/20_soft_prompts.ipynb #12e3e7b7
 @torch.no_grad()
 def text_nats(
-    lm, prompt: nn.Module, z: Tensor, texts: Sequence[str], batch_size: int = 64
+    lm: LM, prompt: nn.Module, z: Tensor, texts: Sequence[str], batch_size: int = 64
 ) -> tuple[Tensor, Tensor]:
     """Nats of each text with its EOS behind [BOS][P(z)], and its tokens: two (n,) tensors."""
     z = check_contexts(prompt, z, len(texts))
@@ -502,14 +297,16 @@ def text_nats(
 
 
 def held_out_loss(
-    lm, prompt: nn.Module, z: Tensor, texts: Sequence[str], batch_size: int = 64
+    lm: LM, prompt: nn.Module, z: Tensor, texts: Sequence[str], batch_size: int = 64
 ) -> float:
     """J(theta) on other texts, in nats per token, without gradients (see `text_nats`)."""
     nats, tokens = text_nats(lm, prompt, z, texts, batch_size)
     return float(nats.double().sum() / tokens.sum())
 
-
-def shuffled_loss(lm, prompt: nn.Module, z: Tensor, texts: Sequence[str], seed: int = 0) -> float:
+# %% ../../nbs/20_soft_prompts.ipynb #dc0f0bd3
+def shuffled_loss(
+    lm: LM, prompt: nn.Module, z: Tensor, texts: Sequence[str], seed: int = 0
+) -> float:
     """`held_out_loss` with every text behind the context of another one.
 
     Raises:
@@ -522,118 +319,3 @@ def shuffled_loss(lm, prompt: nn.Module, z: Tensor, texts: Sequence[str], seed: 
     other = np.empty_like(order)
     other[order] = np.roll(order, 1)  # a ring through all texts: none keeps its own
     return held_out_loss(lm, prompt, z[torch.from_numpy(other)], texts)
-
-# %% ../../nbs/20_soft_prompts.ipynb #931f2267
-def fit_soft_prompt(
-    lm,
-    prompt: nn.Module,
-    z: Tensor,
-    texts: Sequence[str],
-    *,
-    held_out: tuple[Tensor, Sequence[str]] | None = None,
-    preset: SoftPromptPreset = PRESETS["fast"],
-    seed: int = 0,
-    checkpoint: str | Path | None = None,
-    progress: bool = False,
-) -> History:
-    """Train theta so that the frozen model writes each text behind [BOS][P(z)].
-
-    Args:
-        lm: the model; it is bit for bit the same afterwards.
-        prompt: a `SoftPrompt`, or any module from (n, d) to (n, t, N); it is trained in place, on
-            the model's device. A fresh `SoftPrompt` is calibrated on z first.
-        z: (n, d) contexts, one a text.
-        texts: what is to be written, n of them.
-        held_out: contexts and texts that are never learned from; the state that does best on
-            them is kept.
-        seed: of the order of the texts.
-        checkpoint, progress: see `train`.
-
-    Raises:
-        ValueError: no texts, an empty one, one too long for the context, contexts of the wrong
-            number or width, a learning rate that is not set, or parameters that are not float32.
-        FloatingPointError: the loss stopped being a number; the last good state is kept.
-    """
-    pairs = [(z, texts)] if held_out is None else [(z, texts), held_out]
-    prompt.to(lm.device)
-    pairs = [check_pairs(lm, prompt, *pair) for pair in pairs]
-    z, texts = pairs[0]
-    if isinstance(prompt, SoftPrompt) and not prompt.calibrated:
-        prompt.calibrate(z)
-
-    def loss_at(step: int) -> Tensor:
-        chosen = batch_at(step, len(texts), preset.batch_size, seed)
-        return reconstruction_loss(lm, prompt, z[chosen], [texts[i] for i in chosen])
-
-    def evaluate() -> float:
-        return held_out_loss(lm, prompt, *pairs[1])
-
-    with frozen(lm):
-        return train(
-            prompt, loss_at, preset, lr=preset.rate(prompt),
-            evaluate=evaluate if held_out is not None else None,
-            identity=fit_identity(lm, prompt, pairs, preset, seed),
-            checkpoint=checkpoint, progress=progress,
-        )  # fmt: skip
-
-# %% ../../nbs/20_soft_prompts.ipynb #fa7f14f7
-@torch.no_grad()
-def check_pairs(lm, prompt: nn.Module, z, texts: Sequence[str]) -> tuple[Tensor, list[str]]:
-    """Contexts and texts that a prompt can be trained on, or a ValueError that says why not."""
-    texts = check_texts(texts)
-    if not texts:
-        raise ValueError("there are no texts to learn from")
-    z = check_contexts(prompt, z, len(texts)).detach()
-    t = prefix(lm, prompt, z[:1]).shape[1]
-    lm.text_ids(texts, extra=t + (lm.eos_id is not None))
-    return z, texts
-
-
-def fit_identity(lm, prompt: nn.Module, pairs, preset: SoftPromptPreset, seed: int) -> str:
-    """A name for a fit: model, prompt, data, preset and seed."""
-    shapes = {name: list(value.shape) for name, value in prompt.state_dict().items()}
-    facts = [lm.fingerprint, getattr(prompt, "settings", None), shapes, asdict(preset), seed]
-    digest = hashlib.sha256(json.dumps(facts).encode())
-    for z, texts in pairs:
-        digest.update(json.dumps(texts).encode() + z.cpu().numpy().tobytes())
-    return digest.hexdigest()
-
-# %% ../../nbs/20_soft_prompts.ipynb #cacf5955
-def pack_soft_prompt(prompt: SoftPrompt) -> Files:
-    """The files of a soft prompt: settings (JSON) and weights (safetensors)."""
-    weights = tensor_bytes(prompt.state_dict())
-    return {"prompt.json": json_bytes(prompt.settings), "prompt.safetensors": weights}
-
-
-def unpack_soft_prompt(read: Read) -> SoftPrompt:
-    """The soft prompt that `pack_soft_prompt` packed.
-
-    Raises:
-        ValueError: the weights do not fit the settings.
-    """
-    prompt = SoftPrompt(**json.loads(read("prompt.json")))
-    return read_into(prompt, read_tensors(read("prompt.safetensors"))).eval()
-
-
-def save_soft_prompt(prompt: SoftPrompt, folder: str | Path, lm=None) -> Path:
-    """Save a soft prompt in `folder`, whole or not at all; see `synthkit.core.saved`.
-
-    With `lm`, its name and fingerprint go along, so that another model is refused later.
-    """
-    facts = {"lm": None if lm is None else made_with(lm)}
-    return save_folder(folder, "soft prompt", pack_soft_prompt(prompt), facts)
-
-
-def load_soft_prompt(folder: str | Path, lm=None) -> SoftPrompt:
-    """The soft prompt that `save_soft_prompt` saved; on the device of `lm` if one is given.
-
-    Raises:
-        FileNotFoundError: none was saved there.
-        ValueError: it was trained for another model (both are named); something else was saved,
-            or by a newer synthkit; or a file is damaged.
-    """
-    saved = open_saved(folder, "soft prompt")
-    if lm is not None and saved.facts["lm"]:
-        check_model(made_with(lm), saved.facts["lm"], "the soft prompt was trained")
-    prompt = unpack_soft_prompt(saved.read)
-    return prompt if lm is None else prompt.to(lm.device)

@@ -59,13 +59,13 @@ class Schedule:
     recomputing: bool = False
 
     def __post_init__(self):
-        for name in ("steps", "lr", "eval_every", "patience", "clip", "accumulation"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
+        shares = ("decay_from", "ema")
+        for name, value in asdict(self).items():
+            if name in shares and not 0 <= value <= 1:
+                raise ValueError(f"{name} is a share, from 0 to 1; found {value!r}")
+            free = name in shares or value is None or isinstance(value, bool)
+            if not free and not value > 0:
                 raise ValueError(f"{name} must be positive, found {value!r}")
-        for name in ("decay_from", "ema"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is a share, from 0 to 1; found {getattr(self, name)!r}")
 
     def share(self, step: int) -> float:
         """The share of the learning rate that is used at `step`, counted from 0."""

@@ -19,8 +19,9 @@ from ..datasets import values_of
 from ..evaluation.contamination import HeldOut
 from ..lm.finetune import FinetunePreset, finetune
 from ..lm.mixed_adapters import share_weights
+from ..lm.modes import frozen
 from ..lm.rows import IGNORED, right_pad
-from ..lm.soft_prompts import frozen, starting_rows, vocabulary
+from ..lm.soft_prompts import starting_rows, vocabulary
 from ..lm.training import batch_at, train
 from ..teacher import ask, judge, teacher_name
 from .synthesizer import (

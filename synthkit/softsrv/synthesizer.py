@@ -40,19 +40,16 @@ from ..core.presets import choose_preset
 from ..core.resume import ResumeLog, run_key
 from ..datasets import as_dataset
 from ..evaluation.contamination import HeldOut
+from ..lm.contexts import Context
 from ..lm.decoding import Sampling, decode, end_tokens, new_text
 from ..lm.finetune import PROMPT
-from synthkit.lm.soft_prompts import (
-    Context,
-    SoftPrompt,
+from synthkit.lm.prompt_tuning import (
     SoftPromptPreset,
     fit_soft_prompt,
-    held_out_loss,
-    new_soft_prompt,
     pack_soft_prompt,
-    prefix,
     unpack_soft_prompt,
 )
+from ..lm.soft_prompts import SoftPrompt, held_out_loss, new_soft_prompt, prefix
 from ..lm.training import History
 from synthkit.softsrv.filters import (
     DROPPED,
@@ -76,7 +73,7 @@ class SoftSRVPreset:
     Attributes:
         kind: of P: "ssnp", "ssmp" or "ssmc".
         length: t, soft vectors in a prompt. k: basis prompts of "ssmp". hidden: of "ssmc".
-        context, dim: E and d_e, see `synthkit.lm.soft_prompts.Context`.
+        context, dim: E and d_e, see `synthkit.lm.contexts.Context`.
         steps, batch_size, decay_from, eval_every, patience, clip: see `SoftPromptPreset`.
         lr_ssnp, lr_ssmp, lr_ssmc: the learning rate of each kind; lr: one for whatever kind.
         held_out_share: of the real texts, kept out of training to stop it in time.

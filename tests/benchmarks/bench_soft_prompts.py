@@ -29,13 +29,9 @@ from tiny import tiny_lm  # noqa: E402
 
 from synthkit.core.paths import embedded_lm_dir  # noqa: E402
 from synthkit.lm import IGNORED, LM, load_lm  # noqa: E402
-from synthkit.lm.soft_prompts import (  # noqa: E402
-    Context,
-    frozen,
-    new_soft_prompt,
-    prefix,
-    reconstruction_loss,
-)
+from synthkit.lm.contexts import Context  # noqa: E402
+from synthkit.lm.modes import frozen  # noqa: E402
+from synthkit.lm.soft_prompts import new_soft_prompt, prefix, reconstruction_loss  # noqa: E402
 from synthkit.worlds import load_world  # noqa: E402
 
 LENGTH, BATCH, ROWS, NEW = 8, 32, 64, 32

@@ -17,7 +17,7 @@ from synthkit.difflm.diffusion import LatentDiffusion
 from synthkit.difflm.saving import pack_diffusion, unpack_diffusion
 from synthkit.embed.encoders import TfidfEmbedder, read_embedder
 from synthkit.embed.reduction import Reducer
-from synthkit.lm.soft_prompts import load_soft_prompt, save_soft_prompt
+from synthkit.lm.prompt_tuning import load_soft_prompt, save_soft_prompt
 
 SMALL = {"num_hidden_layers": 1, "hidden_size": 16, "intermediate_size": 16, "head_dim": 8}
 ROWS = [
