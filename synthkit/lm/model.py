@@ -6,17 +6,15 @@ import copy
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from .adapters import Adapters
+from . import adapters
 from .attention import ATTENTION_POOLINGS, attention_weights
 from .fingerprint import fingerprint
 from .generation import generate
 from .likelihood import nll, token_losses, training_batch
-from .mixed_adapters import share_weights
 from .quantisation import bits_of
 from .rows import IGNORED, check_finite, check_prefix, check_texts
 from .tokens import plain_ids
@@ -50,7 +48,7 @@ class LM:
         self.is_embedded: bool = hasattr(model.config, "synthkit_format")
         self.bits = bits_of(model)
         self._parameters: int = model.num_parameters()
-        self._adapters = Adapters(model)
+        self._adapters = adapters.AdapterState()
         first = tokenizer("a").input_ids[:1]
         self.bos_id: int | None = tokenizer.bos_token_id
         if first != [self.bos_id]:  # GPT-2 names a BOS token and never uses it
@@ -173,125 +171,14 @@ class LM:
         """The adapter in use; None is the base alone."""
         return self._adapters.active
 
-    def add_adapter(
-        self,
-        name: str,
-        *,
-        rank: int = 8,
-        alpha: float = 16.0,
-        targets: str | Sequence[str] = "all-linear",
-        dropout: float = 0.0,
-        seed: int = 0,
-        config=None,
-    ) -> None:
-        """Add a LoRA adapter, idle until `use_adapter`; the base weights are frozen as they are.
-
-        Args:
-            name: a new name.
-            rank, alpha, targets, dropout: as in peft's `LoraConfig`.
-            seed: of its random start.
-            config: a peft config, instead of the four above.
-
-        Raises:
-            ValueError: an adapter of that name exists, or peft cannot use the name.
-        """
-        self._adapters.add(
-            name,
-            rank=rank,
-            alpha=alpha,
-            targets=targets,
-            dropout=dropout,
-            seed=seed,
-            config=config,
-        )
-
-    def set_adapter(self, name: str | None) -> None:
-        """Use adapter `name` from now on, and let its weights alone be trained; None is the base.
-
-        Raises:
-            KeyError: there is no such adapter.
-        """
-        self._adapters.use(name)
-
-    @contextmanager
-    def use_adapter(self, name: str | None) -> Iterator[LM]:
-        """Use adapter `name` (None: the base alone) inside a `with` block."""
-        before = self.active_adapter
-        self.set_adapter(name)
-        try:
-            yield self
-        finally:
-            self.set_adapter(before)
-
-    def save_adapter(self, name: str, folder: str | Path) -> Path:
-        """Save adapter `name` in a folder of its own name under `folder`, whole or not at all.
-
-        The files of an older save stay until the new ones are all there. They are in peft's own
-        format, in the folder that begins with `data-`.
-
-        Returns:
-            The adapter's folder.
-
-        Raises:
-            KeyError: there is no such adapter.
-        """
-        return self._adapters.save(name, folder)
-
-    def pack_adapter(self, name: str) -> dict[str, bytes]:
-        """The files of adapter `name`, in peft's own format, by name.
-
-        Raises:
-            KeyError: there is no such adapter.
-        """
-        return self._adapters.pack(name)
-
-    def load_adapter(self, name: str, folder: str | Path) -> None:
-        """Read the adapter in `folder` (of `save_adapter`, or peft's own) under `name`, idle.
-
-        Raises:
-            FileNotFoundError: no adapter there; it is never looked for on a hub.
-            ValueError: a damaged file, or one of a newer synthkit.
-        """
-        self._adapters.load(name, folder)
+    add_adapter, load_adapter = adapters.add_adapter, adapters.load_adapter
+    set_adapter, use_adapter = adapters.set_adapter, adapters.use_adapter
+    pack_adapter, save_adapter = adapters.pack_adapter, adapters.save_adapter
+    with_lora, merged = adapters.with_lora, adapters.merged
 
     def clone(self) -> LM:
         """A copy that shares nothing that can change, adapters included."""
         return copy.deepcopy(self)
-
-    def with_lora(
-        self,
-        rank: int = 8,
-        alpha: float = 16.0,
-        targets: str | Sequence[str] = "all-linear",
-        seed: int = 0,
-    ) -> LM:
-        """A new `LM` on the same base weights with a fresh LoRA adapter in use; see `add_adapter`.
-
-        The adapter, "student" (or "student-2", ... beside others), is the new object's alone and
-        goes with it; nothing large is copied, whatever the bits.
-        """
-        student, there = share_weights(self), self._adapters.names
-        names = ("student", *(f"student-{i}" for i in range(2, len(there) + 2)))
-        name = next(name for name in names if name not in there)
-        student.add_adapter(name, rank=rank, alpha=alpha, targets=targets, seed=seed)
-        student.set_adapter(name)
-        return student
-
-    def merged(self) -> LM:
-        """A copy whose weights are the base plus the adapter in use, and which has no adapter.
-
-        Raises:
-            ValueError: no adapter is in use, or the model is quantised (rounding the sum to few
-                bits would change its answers).
-        """
-        if self.active_adapter is None or self.bits:
-            why = "the model is quantised" if self.bits else "no adapter is in use"
-            raise ValueError(f"nothing to merge into {self.name!r}: {why}")
-        whole = self.clone()
-        model = whole._adapters.handle.merge_and_unload(adapter_names=[whole.active_adapter])
-        merged = LM(model, self.tokenizer, f"{self.name}+{self.active_adapter}")
-        merged.chat = self.chat
-        return merged
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:

@@ -12,7 +12,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import tiny_lm
 
 from synthkit import load_lm
 from synthkit.lm.examples import answer_loss, batches, collate, encode, final_answer
@@ -23,18 +22,6 @@ PRESET = FinetunePreset(rank=4, alpha=8, lr=1e-2, epochs=2, batch_size=4)
 ROWS = [{"question": f"What is {i} + 1?", "answer": f"{i} + 1 = {i + 1}\n#### {i + 1}"}
         for i in range(12)]  # fmt: skip
 ASKED = [row["question"] for row in ROWS[:4]]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    tiny_lm(folder, "llama")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def lm(folder):
-    return load_lm(folder)
 
 
 def weights(lm, adapters):

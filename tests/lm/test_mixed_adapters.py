@@ -33,11 +33,6 @@ def add(lm, name, seed, **options):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tiny_lm(tmp_path_factory.mktemp("tiny") / "llama")
-
-
-@pytest.fixture(scope="module")
 def base(folder):
     """A model in float64, so that the rounding of a batch never decides about a token."""
     return load_lm(folder, device="cpu", dtype=torch.float64)
@@ -80,18 +75,14 @@ def separately(lm, prompts, names, **options):
 # --- equality ------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("how", [{}, {"temperature": 1.0, "top_p": 0.9, "seed": 3}])
 @pytest.mark.parametrize("batch_size", [1, 5, 64])
-def test_a_mixed_batch_equals_separate_calls(lm, batch_size):
-    options = {"max_new_tokens": 16}
-    mixed_texts = lm.generate(PROMPTS, adapters=ASSIGNED, batch_size=batch_size, **options)
-    assert mixed_texts == separately(lm, PROMPTS, ASSIGNED, **options)
-    assert len(set(mixed_texts)) > 6, "the adapters must differ for this to say anything"
-
-
-def test_sampling_draws_the_same_noise_as_a_separate_call(lm):
-    options = {"max_new_tokens": 12, "temperature": 1.0, "top_p": 0.9, "seed": 3}
-    found = lm.generate(PROMPTS, adapters=ASSIGNED, **options)
-    assert found == separately(lm, PROMPTS, ASSIGNED, **options)
+def test_a_mixed_batch_equals_separate_calls(lm, batch_size, how):
+    """Greedy, and with the same noise for each row."""
+    how = {"max_new_tokens": 12, **how}
+    texts = lm.generate(PROMPTS, adapters=ASSIGNED, batch_size=batch_size, **how)
+    assert texts == separately(lm, PROMPTS, ASSIGNED, **how)
+    assert len(set(texts)) > 6, "the adapters must differ for this to say anything"
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -157,10 +148,6 @@ def test_without_adapters_nothing_is_different(lm):
             assert hooks(lm) == 0 and lm.active_adapter == "anna"
             rows.take([0]), rows.keep([0])
         assert lm.generate(PROMPTS, adapters=None, max_new_tokens=6) == plain
-
-
-def test_no_rows_no_texts(base, lm):
-    assert lm.generate([], adapters=[]) == [] == base.generate([], adapters=[])
 
 
 def test_four_bits(folder):
@@ -247,55 +234,39 @@ def test_wrong_names_are_refused(lm, names, error, message):
     assert hooks(lm) == 0 and lm.active_adapter is None
 
 
-def test_a_model_without_adapters_says_so(base):
+def test_a_model_without_adapters_says_so(base, lm):
     with pytest.raises(ValueError, match="has no adapters, and anna was asked for"):
         base.generate(PROMPTS[:2], adapters=["anna", None])
     assert base.generate(PROMPTS[:1], adapters=[None], max_new_tokens=2)
-
-
-def special(base, **options):
-    from peft import LoraConfig, TaskType
-
-    made = share_weights(base)
-    add(made, "anna", 0, rank=2)
-    config = LoraConfig(r=2, target_modules=["q_proj"], task_type=TaskType.CAUSAL_LM, **options)
-    made.add_adapter("bob", config=config)
-    return made
+    assert lm.generate([], adapters=[]) == [] == base.generate([], adapters=[])
 
 
 @pytest.mark.parametrize(
     ("options", "what"),
     [
-        ({"use_dora": True}, "use_dora"),
-        ({"bias": "lora_only"}, "bias"),
-        ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
-        ({"lora_bias": True}, "lora_bias"),
+        ({"use_dora": True}, "it has use_dora"),
+        ({"bias": "lora_only"}, "it has bias"),
+        ({"modules_to_save": ["lm_head"]}, "it has modules_to_save"),
+        ({"lora_bias": True}, "it has lora_bias"),
+        ({"target_modules": ["embed_tokens"]}, "one adapts the embedding table"),
+        ({"merged": True}, "an adapter is merged into the base"),
     ],
 )
 def test_more_than_plain_lora_cannot_be_mixed(base, options, what):
-    made = special(base, **options)
-    with pytest.raises(ValueError, match=f"'bob' cannot share a batch with others: it has {what}"):
+    from peft import LoraConfig, TaskType
+
+    made = base.clone() if options == {"merged": True} else share_weights(base)
+    add(made, "anna", 0, rank=2)
+    given = {"target_modules": ["q_proj"], "r": 2, "task_type": TaskType.CAUSAL_LM}
+    given |= {name: value for name, value in options.items() if name != "merged"}
+    made.add_adapter("bob", config=LoraConfig(**given))
+    if "merged" in options:
+        with made.use_adapter("anna"):
+            made._adapters.handle.base_model.merge_adapter(["anna"])
+    with pytest.raises(ValueError, match=f"cannot share a batch with others: {what}"):
         made.generate(PROMPTS[:2], adapters=["anna", "bob"])
     assert hooks(made) == 0
     assert len(made.generate(PROMPTS[:2], adapters=["bob", "bob"], max_new_tokens=3)) == 2
-
-
-def test_an_adapted_embedding_table_cannot_be_mixed(base):
-    made = share_weights(base)
-    add(made, "anna", 0, rank=2)
-    add(made, "bob", 1, rank=2, targets=["embed_tokens"])
-    with pytest.raises(ValueError, match="adapts the embedding table"):
-        made.generate(PROMPTS[:2], adapters=["anna", "bob"])
-
-
-def test_a_merged_adapter_cannot_be_mixed(base):
-    made = base.clone()
-    for i, name in enumerate(("anna", "bob")):
-        add(made, name, i, rank=2)
-    with made.use_adapter("anna"):
-        made._adapters.handle.base_model.merge_adapter(["anna"])
-    with pytest.raises(ValueError, match="merged into the base"):
-        made.generate(PROMPTS[:2], adapters=["anna", "bob"])
 
 
 # --- shared weights ------------------------------------------------------------------------------

@@ -3,10 +3,13 @@
 import json
 import math
 import socket
+import sys
 
+import huggingface_hub.constants
 import numpy as np
 import pytest
 import torch
+import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import KINDS, TEXTS, tiny_lm
@@ -15,29 +18,6 @@ from synthkit.lm import ATTENTION_POOLINGS, IGNORED, load_lm
 from synthkit.lm.decoding import Sampling, choose, decode, left_pad, positions
 
 NEW = 16
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    root = tmp_path_factory.mktemp("models")
-    return {kind: tiny_lm(root / kind, kind) for kind in KINDS}
-
-
-@pytest.fixture(scope="module")
-def lms(folders):
-    return {kind: load_lm(folder, device="cpu") for kind, folder in folders.items()}
-
-
-@pytest.fixture(scope="module")
-def lm(lms):
-    return lms["llama"]
-
-
-@pytest.fixture(scope="module")
-def embedded(repo):
-    if not (repo / "data" / "embedded_lm" / "config.json").is_file():
-        pytest.skip("the embedded model is not in this checkout")
-    return load_lm(device="cpu")
 
 
 def reference_tokens(lm, ids, **options):
@@ -64,8 +44,9 @@ def test_load_reports_the_model(lm, folders):
     assert (lm.hidden_size, lm.context, lm.bits, lm.is_embedded) == (64, 128, None, False)
     assert facts["parameters"] == sum(p.numel() for p in lm.model.parameters())
     assert lm.device.type == "cpu" and lm.model.dtype == torch.float32
-    assert not lm.model.training
-    assert "llama" in repr(lm)
+    assert not lm.model.training and "llama" in repr(lm)
+    coarse = load_lm(folders["llama"], device="cpu", dtype=torch.bfloat16)
+    assert coarse.model.dtype == torch.bfloat16
 
 
 def test_local_folder_needs_no_network(folders, monkeypatch):
@@ -78,73 +59,54 @@ def test_local_folder_needs_no_network(folders, monkeypatch):
     assert len(loaded.generate(["A"], max_new_tokens=2)) == 1
 
 
-def test_dtype(folders):
-    assert load_lm(folders["llama"], device="cpu", dtype=torch.bfloat16).model.dtype == (
-        torch.bfloat16
-    )
-
-
-def test_no_such_folder(tmp_path):
-    for name in (tmp_path / "nowhere", str(tmp_path / "nowhere"), "./nowhere"):
-        with pytest.raises(FileNotFoundError, match="no model folder"):
+@pytest.mark.parametrize(
+    ("file", "error", "message"),
+    [
+        (None, FileNotFoundError, "no model folder"),
+        ("notes.txt", FileNotFoundError, r"no config.json.*notes.txt"),
+        ("adapter_config.json", FileNotFoundError, "load_adapter"),
+    ],
+)
+def test_a_folder_without_a_model_is_named_as_such(tmp_path, file, error, message):
+    folder = tmp_path / "m"
+    if file:
+        folder.mkdir()
+        (folder / file).write_text("{}")
+    for name in (folder, str(folder)) if file else (folder, str(folder), "./nowhere"):
+        with pytest.raises(error, match=message):
             load_lm(name)
 
 
-def test_folder_without_config(tmp_path):
-    (tmp_path / "notes.txt").write_text("x")
-    with pytest.raises(FileNotFoundError, match=r"no config.json.*notes.txt"):
-        load_lm(tmp_path)
-
-
-def test_adapter_folder_is_named_as_such(tmp_path):
-    (tmp_path / "adapter_config.json").write_text("{}")
-    with pytest.raises(FileNotFoundError, match="load_adapter"):
-        load_lm(tmp_path)
-
-
-def test_pickled_weights_are_refused(tmp_path, lm):
-    lm.model.config.save_pretrained(tmp_path)
-    torch.save(lm.model.state_dict(), tmp_path / "pytorch_model.bin")
-    with pytest.raises(ValueError, match="no safetensors"):
-        load_lm(tmp_path)
-
-
-@pytest.mark.parametrize("fault", ["truncated", "missing", "shape", "config"])
-def test_broken_checkpoint(tmp_path, fault):
-    folder = tiny_lm(tmp_path / "m", "llama")
-    weights = folder / "model.safetensors"
-    if fault == "truncated":
-        weights.write_bytes(weights.read_bytes()[:5000])
-    elif fault == "config":
-        (folder / "config.json").write_text("{not json")
-    else:
-        config = json.loads((folder / "config.json").read_text())
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("truncated", "weights"), ("missing", "weights"), ("shape", "weights"),
+        ("config", "config"), ("pickled", "no safetensors"), ("no tokenizer", "tokenizer"),
+        ("headless", "not a causal language model"), ("BertConfig", "not a causal language model"),
+        ("T5Config", "not a causal language model"),
+    ],
+)  # fmt: skip
+def test_broken_checkpoints_and_other_models_are_refused(tmp_path, lm, fault, message):
+    folder, whole = tmp_path / "m", lm.model
+    if fault in ("truncated", "missing", "shape", "config"):
+        tiny_lm(folder, "llama")
+        weights, config = folder / "model.safetensors", folder / "config.json"
+        if fault == "truncated":
+            weights.write_bytes(weights.read_bytes()[:5000])
         change = {"num_hidden_layers": 5} if fault == "missing" else {"intermediate_size": 192}
-        (folder / "config.json").write_text(json.dumps(config | change))
-    with pytest.raises(ValueError, match="config" if fault == "config" else "weights"):
+        if fault != "truncated":
+            broken = json.dumps(json.loads(config.read_text()) | change)
+            config.write_text("{not json" if fault == "config" else broken)
+    elif fault == "pickled":
+        whole.config.save_pretrained(folder)
+        torch.save(whole.state_dict(), folder / "pytorch_model.bin")
+    elif fault.endswith("Config"):
+        getattr(transformers, fault)().save_pretrained(folder)
+        (folder / "model.safetensors").write_bytes(b"")
+    else:
+        (whole.model if fault == "headless" else whole).save_pretrained(folder)
+    with pytest.raises(ValueError, match=message):
         load_lm(folder, device="cpu")
-
-
-def test_no_tokenizer(tmp_path, lm):
-    lm.model.save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match="tokenizer"):
-        load_lm(tmp_path, device="cpu")
-
-
-@pytest.mark.parametrize("kind", ["BertConfig", "T5Config"])
-def test_not_a_causal_lm(tmp_path, kind):
-    import transformers
-
-    getattr(transformers, kind)().save_pretrained(tmp_path)
-    (tmp_path / "model.safetensors").write_bytes(b"")
-    with pytest.raises(ValueError, match="not a causal language model"):
-        load_lm(tmp_path)
-
-
-def test_headless_model_is_refused(tmp_path, lm):
-    lm.model.model.save_pretrained(tmp_path)  # LlamaModel: no head
-    with pytest.raises(ValueError, match="not a causal language model"):
-        load_lm(tmp_path)
 
 
 @pytest.mark.parametrize("bits", [2, 16, "4", True])
@@ -153,34 +115,20 @@ def test_bad_bits(folders, bits):
         load_lm(folders["llama"], bits=bits)
 
 
-def test_bits_without_bitsandbytes(folders, monkeypatch):
-    import sys
-
+def test_what_is_missing_is_named(folders, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
-    with pytest.raises(RuntimeError, match="needs bitsandbytes"):
-        load_lm(folders["llama"], bits=4)
-
-
-def test_bad_device(folders, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(RuntimeError, match="no GPU"):
-        load_lm(folders["llama"], device="cuda")
-    with pytest.raises(ValueError, match="unknown device"):
-        load_lm(folders["llama"], device="gpu")
-
-
-def test_unreachable_hub(monkeypatch):
-    import huggingface_hub.constants
-
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(ConnectionError, match=r"hub did not give 'nobody/none'.*local folder"):
-        load_lm("nobody/none")
-
-
-def test_missing_embedded_model(tmp_path, monkeypatch):
     monkeypatch.setattr("synthkit.lm.loading.embedded_lm_dir", lambda: tmp_path)
-    with pytest.raises(FileNotFoundError, match="embedded model"):
-        load_lm()
+    for source, options, error, message in [
+        (folders["llama"], {"bits": 4}, RuntimeError, "needs bitsandbytes"),
+        (folders["llama"], {"device": "cuda"}, RuntimeError, "no GPU"),
+        (folders["llama"], {"device": "gpu"}, ValueError, "unknown device"),
+        ("nobody/none", {}, ConnectionError, r"hub did not give 'nobody/none'.*local folder"),
+        (None, {}, FileNotFoundError, "embedded model"),
+    ]:
+        with pytest.raises(error, match=message):
+            load_lm(source, **options)
 
 
 # --- tokens and embeddings
@@ -194,11 +142,9 @@ def test_embed_tokens(lms, kind):
         assert row.shape == (len(ids), lm.hidden_size) and not row.requires_grad
         table = lm.model.get_input_embeddings()
         assert torch.equal(row, table(torch.tensor(ids)))
-    assert lm.bos_id not in lm.token_ids(TEXTS)[0]
-
-
-def test_special_tokens_on_request(lm):
-    assert lm.token_ids(["A"], special=True)[0] == [lm.bos_id, *lm.token_ids(["A"])[0]]
+    ids = lm.token_ids(TEXTS)[0]
+    assert lm.bos_id not in ids and lm.with_bos(lm.with_bos(ids)) == lm.with_bos(ids)
+    assert lm.token_ids(TEXTS, special=True)[0] == lm.with_bos(ids)
 
 
 @pytest.mark.parametrize("call", ["embed_tokens", "attention_weights", "nll"])
@@ -224,15 +170,12 @@ def test_texts_at_the_edge_of_the_context(lm):
         lm.nll([lm.tokenizer.decode(ids[: lm.context - 1])])
 
 
-def test_nan_weights_are_seen(lm):
+def test_nan_weights_are_seen_and_no_texts_are_no_error(lm):
     broken = lm.clone()
     with torch.no_grad():
         broken.model.get_input_embeddings().weight.fill_(math.nan)
     with pytest.raises(ValueError, match=r"text 0 holds NaN"):
         broken.embed_tokens(["A"])
-
-
-def test_no_texts(lm):
     assert lm.token_ids([]) == lm.embed_tokens([]) == lm.attention_weights([]) == []
     assert lm.generate([]) == [] and lm.nll([]).shape == (0,)
 
@@ -268,7 +211,7 @@ def pooled(a, pooling, drop):
 
 @pytest.mark.parametrize("pooling", ATTENTION_POOLINGS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_readings_match_their_definition(lms, kind, pooling):
+def test_poolings_match_their_definition(lms, kind, pooling):
     lm = lms[kind]
     got = lm.attention_weights(TEXTS, pooling)
     drop = int(lm.bos_id is not None)
@@ -280,9 +223,9 @@ def test_readings_match_their_definition(lms, kind, pooling):
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_attention_batch_equals_single(lms, side):
+def test_attention_batch_equals_single(lms, side, monkeypatch):
     for lm in (lms["llama"], lms["gemma3"]):
-        lm.tokenizer.padding_side = side
+        monkeypatch.setattr(lm.tokenizer, "padding_side", side)
         for pooling in ATTENTION_POOLINGS:
             batch = lm.attention_weights(TEXTS, pooling)
             for weights, text in zip(batch, TEXTS):
@@ -307,9 +250,6 @@ def test_attention_that_cannot_be_had(lm, monkeypatch):
     with pytest.raises(RuntimeError, match="attn_implementation='sdpa'"):
         other.attention_weights(["A"])
     assert len(other.attention_weights(["A"], "uniform")) == 1
-
-
-def test_unknown_pooling(lm):
     with pytest.raises(ValueError, match=r"unknown pooling 'mean'.*received_layer0"):
         lm.attention_weights(["A"], "mean")
 
@@ -451,11 +391,6 @@ def test_prefix_stands_in_front(lm):
     assert bare == lm.generate(inputs_embeds=prefix[None], bos=False, max_new_tokens=NEW)
 
 
-def test_bos_is_not_doubled(lm):
-    (ids,) = lm.token_ids(TEXTS[:1])
-    assert lm.with_bos(lm.with_bos(ids)) == [lm.bos_id, *ids]
-
-
 def test_generate_refuses_bad_rows(lm, lms):
     row = torch.zeros(3, lm.hidden_size)
     for bad, message in [
@@ -553,7 +488,7 @@ def disturb(lm, name):
     with torch.no_grad():
         for key, parameter in lm.model.named_parameters():
             if "lora_B" in key and f".{name}." in key:
-                parameter.normal_(std=0.3)
+                parameter.normal_(std=0.3, generator=torch.Generator().manual_seed(0))
 
 
 def test_adapters(lm, tmp_path):
@@ -621,16 +556,14 @@ def test_with_lora_trains_without_touching_the_original(lm):
 
 def test_merged_answers_as_its_adapter_did_and_is_a_base(lm):
     student = lm.with_lora(rank=4, seed=1)
-    with torch.no_grad():
-        for name, weight in student.model.named_parameters():
-            if ".lora_B." in name:
-                weight.normal_(0, 0.2, generator=torch.Generator().manual_seed(0))
+    disturb(student, "student")
     whole = student.merged()
     assert torch.allclose(whole.nll(["a b c"]), student.nll(["a b c"]), atol=1e-4)
     assert not torch.allclose(whole.nll(["a b c"]), lm.nll(["a b c"]), atol=1e-4)
     assert whole.active_adapter is None and whole.describe()["adapters"] == []
     assert not [name for name, _ in whole.model.named_parameters() if "lora_" in name]
     assert whole.with_lora().active_adapter == "student"
+    assert student.with_lora().active_adapter == "student-2"
     with pytest.raises(ValueError, match="no adapter is in use"):
         lm.merged()
 
@@ -659,9 +592,9 @@ def test_fingerprint(lm, lms, folders):
 # --- the embedded model
 
 
-def test_embedded_model_loads_and_copies(embedded):
-    assert embedded.is_embedded and embedded.name == "embedded" and embedded.bos_id is not None
-    assert torch.isfinite(embedded.nll(TEXTS)).all()
-    weights = embedded.attention_weights(TEXTS)
+def test_embedded_model_loads_and_copies(embedded_lm):
+    assert embedded_lm.is_embedded and embedded_lm.name == "embedded"
+    assert embedded_lm.bos_id is not None and torch.isfinite(embedded_lm.nll(TEXTS)).all()
+    weights = embedded_lm.attention_weights(TEXTS)
     assert all(abs(w.sum().item() - 1) < 1e-5 for w in weights)
-    assert len(embedded.generate(TEXTS, max_new_tokens=8)) == len(TEXTS)
+    assert len(embedded_lm.generate(TEXTS, max_new_tokens=8)) == len(TEXTS)

@@ -21,11 +21,6 @@ packs = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tiny_lm(tmp_path_factory.mktemp("tiny") / "llama")
-
-
 @pytest.fixture
 def lm(folder):
     return load_lm(folder, bits=4, device="cpu")

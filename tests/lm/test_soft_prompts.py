@@ -43,21 +43,6 @@ D = 5  # the width of a context
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    return {kind: tiny_lm(tmp_path_factory.mktemp("tiny") / kind, kind) for kind in MODELS}
-
-
-@pytest.fixture(scope="module")
-def lms(folders):
-    return {kind: load_lm(folder, device="cpu") for kind, folder in folders.items()}
-
-
-@pytest.fixture(scope="module")
-def lm(lms):
-    return lms["llama"]
-
-
 def contexts(n=5, width=D, seed=0):  # one for each of TEXTS
     return torch.randn(n, width, generator=torch.Generator().manual_seed(seed))
 
@@ -415,7 +400,7 @@ def test_a_module_of_another_kind_is_taken_if_it_makes_soft_prompts(lm):
     ("z", "message"),
     [
         (contexts(1), "5 texts but 1 contexts; give one each"),
-        (contexts(width=4), rf"\(n, {D}\) with n >= 1, found \(5, 4\)"),
+        (contexts(width=4), rf"\(n, {D}\) with n >= 1, found \(\d, 4\)"),
         (contexts() * torch.nan, "contexts hold NaN"),
         (torch.zeros(5), r"contexts must be \(n, d\)"),
     ],

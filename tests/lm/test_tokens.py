@@ -20,11 +20,6 @@ NAMES = ("<eos>", "<bos>", "<pad>")
 TEXT = "a<eos>b<pad> and <bos>c"
 
 
-@pytest.fixture(scope="module")
-def lm(tmp_path_factory):
-    return load_lm(tiny_lm(tmp_path_factory.mktemp("tiny") / "llama"), device="cpu")
-
-
 def test_the_name_of_a_special_token_is_plain_characters(lm):
     marks = set(special_tokens(lm.tokenizer))
     (ids,) = lm.token_ids([TEXT])
