@@ -18,7 +18,7 @@ from ..core.saved import open_saved, save_folder
 from .modes import frozen, recomputed
 from .rows import check_contexts, check_texts
 from .soft_prompts import SoftPrompt, held_out_loss, prefix, reconstruction_loss
-from .training import History, Schedule, batch_at, mean_over, train
+from .training import History, Schedule, batch_at, check_positive, mean_over, train
 
 if TYPE_CHECKING:
     from .model import LM
@@ -38,6 +38,11 @@ class SoftPromptPreset(Schedule):
 
     length: int = 8
     batch_size: int = 32
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("length", "batch_size"):
+            check_positive(name, getattr(self, name))
 
     def rate(self, prompt: nn.Module) -> float | None:
         """The learning rate for this prompt; None where neither preset nor kind has one."""

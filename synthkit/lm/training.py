@@ -59,18 +59,22 @@ class Schedule:
     recomputing: bool = False
 
     def __post_init__(self):
-        shares = ("decay_from", "ema")
-        for name, value in asdict(self).items():
-            if name in shares and not 0 <= value <= 1:
-                raise ValueError(f"{name} is a share, from 0 to 1; found {value!r}")
-            free = name in shares or value is None or isinstance(value, bool)
-            if not free and not value > 0:
-                raise ValueError(f"{name} must be positive, found {value!r}")
+        for name in ("steps", "lr", "eval_every", "patience", "clip", "accumulation"):
+            check_positive(name, getattr(self, name))
+        for name in ("decay_from", "ema"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is a share, from 0 to 1; found {getattr(self, name)!r}")
 
     def share(self, step: int) -> float:
         """The share of the learning rate that is used at `step`, counted from 0."""
         falling = self.steps * (1 - self.decay_from)
         return min(1.0, (self.steps - step) / falling) if falling else 1.0
+
+
+def check_positive(name: str, value: float | None) -> None:
+    """Raise ValueError, naming the setting, when a value that is set is not positive."""
+    if value is not None and not value > 0:
+        raise ValueError(f"{name} must be positive, found {value!r}")
 
 
 @dataclass
