@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = 1
+# Arms and measures that recorded files have under an older name.
+_RENAMED = {
+    "the exact law": "Bayes-optimal",
+    "DiffLM, free sampling": "DiffLM, unconstrained",
+    "DiffLM, free sampling at 0.5": "DiffLM, unconstrained at 0.5",
+    "rise of a wrong latent": "shuffled-latent gap",
+}
 SCALES = ("fast", "study", "paper")
 # An absolute path names a machine: /home/..., C:\..., ~/...
 _PATH = re.compile(r"(?:^|[\s'\"=(:,])(?:~?/[\w.-]+/[\w./-]+|[A-Za-z]:[\\/]\w)")
@@ -143,6 +150,10 @@ def load_result(name: str | Path) -> Result:
         raise FileNotFoundError(f"no recorded result is called {path.stem!r}; there is: {known}")
     document = read_json(path)
     _validate(document, path.name)
+    for row in document["measurements"]:
+        for name in ("arm", "measure"):
+            if row.get(name) in _RENAMED:
+                row[name] = _RENAMED[row[name]]
     return Result(**document)
 
 

@@ -102,7 +102,7 @@ def test_a_run_measures_reference_tables_and_arms_and_resumes(stand_in, tmp_path
     assert real["auc"] > drawn["auc"] + 0.1
     assert drawn["pair_error_real_bins"] > real["pair_error_real_bins"]
     assert drawn["joint, triples"] > 1.2 * drawn["joint, triples, floor"]
-    assert drawn["rise of a wrong latent"] == 0.75 and drawn["active dimensions"] == 0.5
+    assert drawn["shuffled-latent gap"] == 0.75 and drawn["active dimensions"] == 0.5
     assert (rows_of(log, E.UNCONSTRAINED), rows_of(log, E.UNCONSTRAINED_SHARP)) == (
         {"valid": 0.8},
         {"valid": 0.9},
@@ -225,7 +225,7 @@ def test_injections_and_other_libraries_stand_beside_it(stand_in, unjudged, tmp_
     run_census(log, preset, 2)
     assert stand_in.made == ({}, {"kind": "memory"})
     assert asked == {"seconds": rows_of(log, E.DIFFUSION)["seconds"], "seed": 2}
-    assert {"auc", "rise of a wrong latent"} <= set(rows_of(log, memory))
+    assert {"auc", "shuffled-latent gap"} <= set(rows_of(log, memory))
     found = rows_of(log, "TVAE")
     assert (found["epochs"], found["seconds"], found["rows"]) == (7, 2.5, 0.5)
     assert found["auc"] == 0.9
@@ -341,8 +341,8 @@ def test_claims_are_read_off_the_right_arms(recorded):
         ("collapsed", E.COLLAPSED): (1, 1, 1),
         ("c2st", E.DIFFUSION): (0.85, 0.88, 0.86),
     })).set_index("claim")["verdict"]  # fmt: skip
-    assert found["latents from the diffusion teach more than from N(0, I)"] == "supported"
-    assert found["teaches more than columns independent within classes"] == "refuted"
+    assert found["more utility with latents from the diffusion than from N(0, I)"] == "supported"
+    assert found["more utility than columns independent within classes"] == "refuted"
     assert found["every row is valid with the trie"] == "undecided"
     assert found["a forced collapse raises the alarm"] == "supported"
     assert found["C2ST at most .90 (its sign turned)"] == "undecided"
@@ -356,10 +356,10 @@ def test_baselines_that_were_not_run_are_said_so(recorded):
         ("auc", E.REAL): (0.92, 0.92, 0.92),
         ("auc", E.mixed_arm(0.5)): (0.91, 0.93, 0.92),
     })).set_index("claim")["verdict"]  # fmt: skip
-    assert found["soft tokens teach more than memory"] == "supported"
-    assert found["teaches more than CTGAN in at most its time"] == "refuted"
-    assert found["real and 50% synthetic rows teach more than the real ones"] == "undecided"
-    assert found["teaches more than all real rows"] == "refuted"
+    assert found["more utility with soft tokens than with memory"] == "supported"
+    assert found["more utility than CTGAN in at most its time"] == "refuted"
+    assert found["more utility with 50% synthetic rows beside the real ones"] == "undecided"
+    assert found["more utility than all real rows"] == "refuted"
     assert set(found[found.index.str.contains("TVAE|embedding")]) == {"not run"}
 
 
@@ -403,10 +403,10 @@ def test_the_exact_distribution_stands_first_and_what_is_missing_to_it_is_told(r
                ("auc", E.BAYES_OPTIMAL): (0.95, 0.96, 0.97)}  # fmt: skip
     found = of(recorded, numbers)
     assert list(R.table(found, E.CENSUS).index) == [E.BAYES_OPTIMAL, E.REAL, E.DIFFUSION]
-    below = R.below_exact(found, E.CENSUS)["AUC below the exact law"]
+    below = R.below_exact(found, E.CENSUS)["AUC below the Bayes-optimal one"]
     assert below[E.DIFFUSION].startswith("0.10 [") and list(below.index) == [E.REAL, E.DIFFUSION]
     one = R.below_exact(of(recorded, numbers, seeds=(0,)), E.CENSUS)
-    assert one.loc[E.DIFFUSION, "AUC below the exact law"] == "+0.100"
+    assert one.loc[E.DIFFUSION, "AUC below the Bayes-optimal one"] == "+0.100"
     assert R.below_exact(of(recorded, {("auc", E.REAL): (0.9,)}), E.CENSUS).empty
 
 

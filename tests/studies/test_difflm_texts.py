@@ -294,7 +294,7 @@ def test_a_run_measures_every_arm_counts_what_is_turned_away_and_resumes(
     assert (real[S.JUDGED], real[E.TOO_LONG]) == (6, 0)
     assert drawn["novel"] == pytest.approx(2 / 6, abs=1e-5)
     assert (drawn[S.JUDGED], drawn[E.TURNED_AWAY]) == (6, 3)
-    assert (drawn["rise of a wrong latent"], drawn["active dimensions"]) == (0.75, 0.5)
+    assert (drawn["shuffled-latent gap"], drawn["active dimensions"]) == (0.75, 0.5)
     for used in ("DiffLM", "unguided"):
         monkeypatch.setattr(E, used, None)  # nothing is fitted or drawn again
     assert run(E.study(sets), preset, lm=tiny, out=tmp_path).measurements == result.measurements
@@ -359,7 +359,7 @@ def test_difflm_itself_is_fitted_sampled_and_measured(tiny, tmp_path):
     alone = rows_of(result, E.FROZEN)
     assert alone["valid"] < 0.5  # a random model
     assert alone[E.SURPRISE] == pytest.approx(float(tiny.nll(held).mean()), rel=1e-4)
-    assert rows_of(result, E.DIFFUSION)["rise of a wrong latent"] > -1
+    assert rows_of(result, E.DIFFUSION)["shuffled-latent gap"] > -1
     assert result.model["fingerprint"] == tiny.fingerprint
     left = ["measurements-own.jsonl", "result.json"]
     assert sorted(path.name for path in tmp_path.iterdir()) == left

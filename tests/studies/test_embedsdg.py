@@ -26,8 +26,8 @@ def test_differences_are_paired_over_seeds(recorded):
     gain = R.difference(found, E.METHOD)
     assert gain.mean == pytest.approx(0.1) and gain.low == pytest.approx(0.1)
     verdicts = R.verdicts(found).set_index("claim")["verdict"]
-    assert verdicts["EmbedSDG teaches more than random single seeds"] == "supported"
-    assert verdicts["EmbedSDG teaches more than random pairs"] == "not run"
+    assert verdicts["EmbedSDG's students beat those of random single seeds"] == "supported"
+    assert verdicts["EmbedSDG's students beat those of random pairs"] == "not run"
     table = R.table(found)
     assert list(table.index) == [E.BASELINE, E.METHOD]
     assert table["against baseline"].tolist() == ["-", "+0.100 [+0.100, +0.100]"]

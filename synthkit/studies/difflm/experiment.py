@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ...worlds.census import CensusWorld
 
 CENSUS = "census"
-BAYES_OPTIMAL = "the exact law"  # its score of the target, which no classifier beats
+BAYES_OPTIMAL = "Bayes-optimal"  # its score of the target, which no classifier beats
 REAL, FEW, CLASS_CONDITIONAL, INDEPENDENT = (
     "real",
     "1,000 real rows",
@@ -44,7 +44,7 @@ WAYS: dict[str, dict[str, Any]] = {
     ENCODED: {"prior": "encoding"},
     SHARP: {"temperature": 0.5},
 }
-UNCONSTRAINED, UNCONSTRAINED_SHARP = "DiffLM, free sampling", "DiffLM, free sampling at 0.5"
+UNCONSTRAINED, UNCONSTRAINED_SHARP = "DiffLM, unconstrained", "DiffLM, unconstrained at 0.5"
 # Without the trie, at which temperature; 0.5 is that of the paper's code.
 WITHOUT_TRIE = {UNCONSTRAINED: 1.0, UNCONSTRAINED_SHARP: 0.5}
 COLLAPSED, COLLAPSED_STEPS = "DiffLM, collapse forced", 200  # steps of its diffusion
@@ -414,11 +414,11 @@ def add_joint(trial: TableTrial, arm: str, table: pd.DataFrame) -> None:
 
 
 def add_collapse(trial: Trial, arm: str, method: DiffLM) -> None:
-    """What a wrong latent costs, and how many dimensions are used."""
+    """What another row's latent costs, and how many dimensions are used."""
     found = method.fitted.collapse
     trial.add(arm, {
         "active dimensions": found.active / found.latent,
         "KL": found.kl,
         "collapsed": float(found.collapsed),
-        "rise of a wrong latent": found.shuffled_gap,
+        "shuffled-latent gap": found.shuffled_gap,
     })  # fmt: skip

@@ -38,7 +38,7 @@ TURNED_AWAY, TOO_LONG = "turned away", "left out, too long"
 SURPRISE = "nats a token, unguided"
 SHARES = (
     "valid", "runs", "sound", "right", "novel", "distinct", "coverage", "category distance",
-    "rise of a wrong latent", "active dimensions", SURPRISE,
+    "shuffled-latent gap", "active dimensions", SURPRISE,
 )  # fmt: skip
 
 

@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 
     from ..results import Result
 
-# Written down before the study. Adult: about what 1,000 real rows teach. Default: what they taught
-# in a pilot; columns independent within classes are a claim of their own. MAGIC: an aim, above what
-# such columns taught.
+# Written down before the study. Adult: about the AUC of 1,000 real rows. Default: theirs in a
+# pilot; columns independent within classes are a claim of their own. MAGIC: an aim, above that of
+# such columns.
 AUC_BARS = {"adult": 0.88, "default": 0.716, "magic": 0.90}
 PAIRS = "pair error, %"  # with the bins of the real table, see above
 OWN_BINS = "pair error, %: own bins of each table"
@@ -89,8 +89,8 @@ def table(result: Result, name: str) -> pd.DataFrame:
     table bins over its own range, so that one extreme value moves all of them; that form has a
     column of its own where it differs by more than 0.5 % in some arm and seed. "copies" is the
     share of an arm's rows that equal a training row, "real rows copied by chance" the same share of
-    real rows that are held out. "the exact law", where it is known, predicts the target as well as
-    anything can.
+    real rows that are held out. "Bayes-optimal" is the exact distribution, where it is known: it
+    predicts the target as well as anything can.
     """
     frame = means(result, COLUMNS, ARMS, table=name)
     if OWN_BINS in frame and not any(bins_differ(result, name, arm) for arm in frame.index):
@@ -107,10 +107,10 @@ def bins_differ(result: Result, name: str, arm: str) -> bool:
 
 
 def below_exact(result: Result, name: str) -> pd.DataFrame:
-    """How far each arm's AUC is below that of the exact law; empty where none is known.
+    """How far each arm's AUC is below the Bayes-optimal one; empty where that is not known.
 
-    One row an arm: the paired difference to "the exact law" on the same test rows, over the seeds,
-    with its interval where there are three. Sampling error can make it negative.
+    One row an arm: the paired difference on the same test rows, over the seeds, with its interval
+    where there are three. Sampling error can make it negative.
     """
     import pandas as pd
 
@@ -119,14 +119,14 @@ def below_exact(result: Result, name: str) -> pd.DataFrame:
         gap = best - values(result, "auc", arm, table=name)
         if np.isfinite(gap).any():
             rows[arm] = told(gap)
-    frame = pd.DataFrame({"AUC below the exact law": rows}, dtype=object)
+    frame = pd.DataFrame({"AUC below the Bayes-optimal one": rows}, dtype=object)
     return frame.rename_axis("arm")
 
 
 def latents(result: Result, name: str) -> pd.DataFrame:
     """Whether the latents are used, and how many rows are valid without the trie."""
     columns = {
-        "rise of a wrong latent": "rise of a wrong latent",
+        "shuffled-latent gap": "shuffled-latent gap",
         "share of active dimensions": "active dimensions",
         "KL, nats": "KL",
         "alarm": "collapsed",
@@ -188,34 +188,35 @@ def _beyond(id: str, text: str, arm: str, against: str, **how) -> Claim:
 
 
 CLAIMS = (
-    Claim("latent-used", "a wrong latent costs half as much again",
-          Level("rise of a wrong latent", DIFFUSION), 0.5),
+    Claim("latent-used", "a shuffled latent costs half as much again",
+          Level("shuffled-latent gap", DIFFUSION), 0.5),
     Claim("alarm", "a forced collapse raises the alarm", Level("collapsed", COLLAPSED), 1.0),
     Claim("valid", "valid without the trie", Level("valid", UNCONSTRAINED), 0.95),
     Claim("valid-sharp", "valid without the trie, at temperature 0.5",
           Level("valid", UNCONSTRAINED_SHARP), 0.95),
-    Claim("diffusion", "latents from the diffusion teach more than from N(0, I)",
+    Claim("diffusion", "more utility with latents from the diffusion than from N(0, I)",
           Gap(utility, DIFFUSION, NORMAL), 0.05, paper="abstract"),
     Claim("trie", "every row is valid with the trie", Level("invalid", DIFFUSION, sign=-1)),
     _more("pairs", "pair error below independent columns",
           Gap("pair_error_real_bins", INDEPENDENT, DIFFUSION)),
-    _beyond("class-conditional", "teaches more than columns independent within classes",
+    _beyond("class-conditional", "more utility than columns independent within classes",
             DIFFUSION, CLASS_CONDITIONAL),
-    Claim("few", "teaches as much as 1,000 real rows", Gap(utility, DIFFUSION, FEW)),
-    _beyond("real", "teaches more than all real rows", DIFFUSION, REAL, paper="abstract",
+    Claim("few", "as much utility as 1,000 real rows", Gap(utility, DIFFUSION, FEW)),
+    _beyond("real", "more utility than all real rows", DIFFUSION, REAL, paper="abstract",
             reported="by 2 % to 7 % on some data sets"),
     Claim("c2st", "C2ST at most .90 (its sign turned)", Level("c2st", DIFFUSION, sign=-1), -0.90),
     Claim("auc", "AUC reaches its bar", Level("auc", DIFFUSION), AUC_BARS),
-    _more("triples", "triples nearer to the exact law than columns independent within classes",
+    _more("triples",
+          "triples nearer to the exact distribution than columns independent within classes",
           Gap("joint, triples", CLASS_CONDITIONAL, DIFFUSION), at=(CENSUS,)),
     # Other ways to let the latent in, real rows beside synthetic ones, other libraries. A library
     # gets as many seconds as DiffLM took, and may need fewer; see `times`.
-    *(_beyond(f"soft-tokens-{kind}", f"soft tokens teach more than {kind}", DIFFUSION, arm)
-      for arm, kind in INJECTED.items()),
+    *(_beyond(f"soft-tokens-{kind}", f"more utility with soft tokens than with {kind}",
+              DIFFUSION, arm) for arm, kind in INJECTED.items()),
     *(_beyond(f"mixed-{share:.0%}",
-              f"real and {share:.0%} synthetic rows teach more than the real ones",
+              f"more utility with {share:.0%} synthetic rows beside the real ones",
               mixed_arm(share), REAL) for share in MIXES[1::2]),
-    *(_beyond(f"against-{other}", f"teaches more than {other} in at most its time",
+    *(_beyond(f"against-{other}", f"more utility than {other} in at most its time",
               DIFFUSION, other) for other in OTHERS),
 )  # fmt: skip
 
@@ -229,7 +230,7 @@ def plot_pairs(result: Result, name: str, axes: Axes, legend: bool = True) -> No
         x = values(result, "pair_error_real_bins", arm, table=name)
         y = values(result, measure, arm, table=name)
         if not np.isfinite(x).any():
-            continue  # the exact law is no table
+            continue  # the Bayes-optimal classifier is no table
         marker = "o" if arm.startswith("DiffLM") else "s"
         colour = OKABE_ITO[colours[i % len(colours)]]
         axes.plot(x, y, marker, color=colour, alpha=0.75, ms=6, label=arm)
@@ -247,7 +248,7 @@ NOTES = (
 TABLES = (
     Table(table, notes=NOTES),
     Table(latents, "latents"),
-    Table(below_exact, "what the exact law knows and no table taught"),
+    Table(below_exact, "what is missing to the Bayes-optimal AUC"),
     Table(mixes, "real rows with synthetic ones beside them", overall=True),
     Table(times, "times", overall=True),
 )
