@@ -5,7 +5,7 @@ import random
 import pytest
 
 from synthkit.worlds import UNREAD, WORLDS, load_world
-from synthkit.worlds.base import positive_weights
+from synthkit.worlds.base import form_pattern, positive_weights
 
 NAMES = (*WORLDS, *UNREAD)
 REWORDED = {  # world -> the columns that a paraphrase may change, and a row that has none
@@ -133,3 +133,13 @@ def test_weights_are_checked():
     for bad in ({"d": 1}, {"a": -1}, {"a": float("nan")}, {"a": float("inf")}, {"a": 0}, {}):
         with pytest.raises(ValueError, match="weights"):
             positive_weights(bad, "abc", "letter", "weights")
+
+
+def test_a_slot_that_comes_twice_reads_the_same_twice():
+    pattern = form_pattern("{a} met {b}. Did {a} go?", {"a": "Ana|Ben", "b": "Ana|Ben"})
+    assert pattern.fullmatch("Ana met Ben. Did Ana go?").groupdict() == {"a": "Ana", "b": "Ben"}
+    assert not pattern.fullmatch("Ana met Ben. Did Ben go?")
+    asked = "Ana waits 4 weeks and then 9 more days. How many days does {} wait?"
+    assert load_world("math").rephrase({"question": asked.format("Ana")}, random.Random(0))
+    with pytest.raises(ValueError, match="not a question"):
+        load_world("math").rephrase({"question": asked.format("Ben")}, random.Random(0))
