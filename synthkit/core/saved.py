@@ -13,7 +13,7 @@ from typing import Any
 from .. import __version__
 from .files import dump_json, locked, read_json, sha256_file, write_bytes, write_json
 
-FORMAT = 1  # of the manifest; a folder with a higher one is refused
+FORMAT = 2  # of a save; a folder with another one is refused
 MANIFEST = "manifest.json"
 _DATA = "data-"  # how the folder of a generation begins
 
@@ -98,7 +98,7 @@ def open_saved(folder: str | Path, kind: str) -> Saved:
 
     Raises:
         FileNotFoundError: nothing was saved there.
-        ValueError: something else was saved, or by a newer synthkit, or a file is missing or
+        ValueError: something else was saved, or in another format, or a file is missing or
             damaged.
     """
     folder = Path(folder)
@@ -129,10 +129,11 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise _damaged(folder, str(error)) from error
     if not isinstance(content, dict) or not isinstance(content.get("format"), int):
         raise _damaged(folder, f"{MANIFEST} says no format")
-    if content["format"] > FORMAT:
+    if content["format"] != FORMAT:
+        advice = "update it" if content["format"] > FORMAT else "fit and save again"
         raise ValueError(
             f"{folder} was saved by synthkit {content.get('synthkit')} (format "
-            f"{content['format']}); this is {__version__}, which reads format {FORMAT}: update it"
+            f"{content['format']}); this is {__version__}, which reads format {FORMAT}: {advice}"
         )
     if content.pop("sum", None) != _sum(content):
         raise _damaged(folder, f"the checksum of {MANIFEST} does not fit its content")

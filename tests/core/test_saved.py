@@ -91,16 +91,18 @@ def test_every_damage_is_refused(tmp_path):
     assert content(folder) == ONE
 
 
-def test_a_newer_format_another_kind_and_no_save_are_refused(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("by", "advice"), [(1, "update it"), (-1, "fit and save again")])
+def test_another_format_or_kind_and_no_save_are_refused(by, advice, tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match=r"holds no manifest\.json"):
         open_saved(tmp_path, "softsrv")
     save(tmp_path, ONE)
     with pytest.raises(ValueError, match="holds 'softsrv' where 'spa' is wanted"):
         open_saved(tmp_path, "spa")
-    monkeypatch.setattr(saved, "FORMAT", 2)
+    monkeypatch.setattr(saved, "FORMAT", saved.FORMAT + by)
     save(tmp_path, TWO)
     monkeypatch.undo()
-    with pytest.raises(ValueError, match=r"saved by synthkit .* \(format 2\); this is .*: update"):
+    told = rf"saved by synthkit .* \(format {saved.FORMAT + by}\); this is .*: {advice}"
+    with pytest.raises(ValueError, match=told):
         open_saved(tmp_path, "softsrv")
 
 
