@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -14,54 +13,38 @@ from ..core.resume import ResumeLog
 from ..evaluation.contamination import HeldOut
 from .fitted import Fitted
 
-
-@dataclass(frozen=True)
-class Answer:
-    """The answer of an adapter to a prompt.
-
-    Attributes:
-        status: "kept", or "cut off" where it ran into the limit of new tokens.
-    """
-
-    asked: str
-    adapter: str
-    text: str
-    status: str = "kept"
+Answer = dict[str, Any]  # asked, adapter, text, status
+Draft = tuple[int, str, str]  # its number, what is asked, the adapter that answers
 
 
 def write(
     state: Fitted, asked: Sequence[str], adapters: Sequence[str], **options: Any
 ) -> list[Answer]:
-    """The answer of each adapter to its prompt.
+    """The answer of each adapter to its prompt; "cut off" where it ran into the limit of tokens.
 
     Args:
         asked: prompts as they stand in the rows. adapters: one for each.
         options: of `LM.generate`.
     """
     texts = state.lm.generate(state.form.given(asked), adapters=adapters, **options)
+    status = {"length": "cut off", "stop": "kept"}
     return [
-        Answer(prompt, name, state.form.answer(text), cut_off(text))
+        {"asked": prompt, "adapter": name, "text": state.form.answer(text)}
+        | {"status": status[text.finish_reason]}
         for prompt, name, text in zip(asked, adapters, texts)
     ]
 
 
-def cut_off(text: Any) -> str:
-    """The status of a text that a model has written."""
-    return "cut off" if text.finish_reason == "length" else "kept"
-
-
 def provenance(made: Sequence[Answer], state: Fitted, temperature: float) -> dict[str, Any]:
     """The columns that say where answers came from."""
-    return {
-        "adapter": [each.adapter for each in made], "partition": state.partition.rule,
-        "temperature": float(temperature), "status": [each.status for each in made],
-    }  # fmt: skip
+    own = {name: [each[name] for each in made] for name in ("adapter", "status")}
+    return {**own, "partition": state.partition.rule, "temperature": float(temperature)}
 
 
 def plan_drafts(
     asked: Sequence[str], names: Sequence[str], picks: np.ndarray, limit: int, seed: int
-) -> Iterator[tuple[int, str, str]]:
-    """Number, prompt and adapter of each draft: all prompts in a random order, then all again.
+) -> Iterator[Draft]:
+    """The drafts of a sample: all prompts in a random order, then all again.
 
     Args:
         picks: (n_prompts, K) places in `names`: the order in which adapters answer a prompt.
@@ -75,9 +58,8 @@ def plan_drafts(
 
 
 def collect(
-    n: int, drafts: Iterator[tuple[int, str, str]], log: ResumeLog,
-    answer: Callable[..., list[Answer]], held_out: HeldOut, rejected: Counter[str],
-    batch_size: int,
+    n: int, drafts: Iterator[Draft], log: ResumeLog, answer: Callable[..., list[Answer]],
+    held_out: HeldOut, rejected: Counter[str], batch_size: int,
 ) -> list[Answer]:  # fmt: skip
     """The first `n` drafts that can be used, each written once and kept in the log.
 
@@ -91,21 +73,17 @@ def collect(
         allowed = [each for each in batch if not each[1] or each[1] not in held_out]
         missing = [each for each in allowed if (each[0],) not in log.entries]
         for (draft, *_), found in zip(missing, answer(*zip(*missing)) if missing else ()):
-            log.add({"draft": draft, **vars(found)})
+            log.add({"draft": draft, **found})
         rejected.update(["held out"] * (len(batch) - len(allowed)))
         for draft, *_ in allowed:
-            entry = log.entries[(draft,)]
-            found = Answer(*(entry[name] for name in Answer.__match_args__))
-            if why := _fault(found, kept, held_out):
-                rejected[why] += 1
+            found = log.entries[draft,]
+            place = found["asked"], found["text"]
+            if not found["text"].strip():
+                rejected["empty"] += 1
+            elif place in kept:
+                rejected["duplicate"] += 1
+            elif not found["asked"] and found["text"] in held_out:
+                rejected["held out"] += 1
             else:
-                kept[found.asked, found.text] = found
+                kept[place] = found
     return list(kept.values())
-
-
-def _fault(answer: Answer, kept: dict, held_out: HeldOut) -> str:
-    if not answer.text.strip():
-        return "empty"
-    if not answer.asked and answer.text in held_out:
-        return "held out"
-    return "duplicate" if (answer.asked, answer.text) in kept else ""

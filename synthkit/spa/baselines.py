@@ -4,6 +4,7 @@ adapters that saw the same rows in another order."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -11,7 +12,6 @@ from torch import Tensor
 from ..core.provenance import with_provenance
 from ..lm.decoding import end_tokens, left_pad, new_text, run_decoder
 from ..lm.rows import batches
-from .answers import Answer, provenance
 from .fitted import check_base
 from .synthesizer import SPA
 
@@ -91,11 +91,10 @@ def diverse_beams(
         found = diverse_beam(
             lm, given, n, strength=strength, max_new_tokens=limit, batch_size=batch_size
         )
-    made = [Answer(p, name, text) for p, texts in zip(shown, found) for text in texts]
-    rows = {"prompt": [each.asked for each in made], "text": [each.text for each in made]}
-    common = {"method": spa.name, "model": spa.lm.name, "seed": spa.seed}
-    own = {**provenance(made, state, 0.0), "partition": "diverse beam"}
-    return with_provenance(rows, {**common, **own, "draw": list(range(n)) * len(shown)})
+    rows = {"prompt": [prompt for prompt in shown for _ in range(n)], "text": list(chain(*found))}
+    own = {"adapter": name, "partition": "diverse beam", "draw": list(range(n)) * len(shown)}
+    common = {"method": spa.name, "model": spa.lm.name, "seed": spa.seed, "temperature": 0.0}
+    return with_provenance(rows, {**common, **own})
 
 
 def diverse_beam(

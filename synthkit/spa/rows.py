@@ -50,10 +50,11 @@ class Form:
         """What was written, without the blank that follows a question's template."""
         return written.strip() if self.template != "{}" else str(written)
 
-    def columns(self, asked: Sequence[str], answers: Sequence[str]) -> dict[str, list[str]]:
-        """Prompts and answers in the columns of the rows."""
-        texts = {self.answered: list(answers)}
-        return texts if self.answered == "text" else {self.asked: list(asked), **texts}
+    def columns(self, answers: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
+        """Prompts ("asked") and answers ("text") in the columns of the rows."""
+        names = {self.asked: "asked"} if self.answered != "text" else {}
+        names[self.answered] = "text"
+        return {name: [each[key] for each in answers] for name, key in names.items()}
 
 
 FORMS = (

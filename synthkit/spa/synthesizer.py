@@ -85,7 +85,7 @@ def train_on(
 def choose_adapters(
     n_prompts: int, n_adapters: int, n: int, *, replace: bool = False, seed: int = 0
 ) -> np.ndarray:
-    """Which adapters answer: (n_prompts, n) places, different ones for a prompt unless `replace`.
+    """Places (n_prompts, n) of the adapters that answer: different ones unless `replace`.
 
     Raises:
         ValueError: n below 1, or more than there are adapters.
@@ -186,7 +186,7 @@ class SPA(Synthesizer):
         picks = choose_adapters(len(shown), len(names), n, replace=replace, seed=seed)
         asked, chosen = [p for p in shown for _ in range(n)], [names[i] for i in picks.ravel()]
         made = self._write(asked, chosen, seed=seed, temperature=temperature, **options)
-        rows = {"prompt": asked, "text": [each.text for each in made]}
+        rows = {"prompt": asked, "text": [each["text"] for each in made]}
         own = {**provenance(made, state, temperature), "draw": list(range(n)) * len(shown)}
         common = {"method": self.name, "model": self.lm.name, "seed": seed}
         return with_provenance(rows, {**common, **own})
@@ -240,8 +240,7 @@ class SPA(Synthesizer):
         key = {"fit": weights_of(state), "seed": seed, "options": options, "preset": self.preset}
         with self._log(checkpoint, ("draft",), **key) as log:
             made = collect(n, drafts, log, answer, unwanted, self.report.rejected, batch_size)
-        asked, texts = [each.asked for each in made], [each.text for each in made]
-        return state.form.columns(asked, texts), provenance(made, state, temperature)
+        return state.form.columns(made), provenance(made, state, temperature)
 
     def _pack(self, state):
         check_base(self.lm, state.base)

@@ -19,7 +19,6 @@ from torch import nn
 
 from synthkit.lm import load_lm
 from synthkit.lm.quantisation import linear4bit_modules
-from synthkit.lm.training import Schedule
 from synthkit.spa import METHODS, influence_scores
 from synthkit.spa import influence as module
 from synthkit.spa.influence import (
@@ -31,7 +30,6 @@ from synthkit.spa.influence import (
     grad_dot,
     lora_matrices,
     per_example,
-    solve_fisher,
 )
 from synthkit.spa.kfac import draw_labels, ekfac
 from synthkit.spa.streaming import (
@@ -48,7 +46,6 @@ from synthkit.studies.spa.retraining import (
     lds,
     leave_one_out,
     query_losses,
-    train_adapter,
 )
 
 ROWS = [
@@ -161,27 +158,11 @@ def test_the_loss_is_that_of_nll_and_of_training(lm):
     np.testing.assert_allclose(query_losses(lm, ROWS), losses, rtol=1e-5)
 
 
-def test_a_row_does_not_depend_on_its_block(lm, G):
-    for size in (1, 2, 7, 100):
-        again = stack(GradientStream(lm, ROWS, block_size=size))
-        for name, block in again.items():
-            assert relative(block, G.blocks[name]) < 1e-5
-
-
 def test_a_block_holds_rows_of_like_length_and_every_row_once(stream):
     assert sorted(i for indices in stream.plan for i in indices) == list(range(len(ROWS)))
     assert max(map(len, stream.plan)) == 3 and len(stream) == len(ROWS)
     sizes = [len(p) + len(c) for p, c in map(lambda r: r.values(), ROWS)]
     assert sizes[stream.plan[0][0]] > sizes[stream.plan[-1][-1]]
-
-
-def test_gradients_of_targets_of_the_users_choice(base):
-    lm = with_trained_looking_lora(base, targets=["q_proj", "v_proj"])
-    matrices = lora_matrices(lm, "student")
-    assert len(matrices) == 3 * 2 * 2 and all("_proj.lora_" in name for name in matrices)
-    found = stack(GradientStream(lm, ROWS[:2]))
-    for name, wanted in by_autograd(lm, ROWS[:2], 0).items():
-        assert relative(found[name][0], wanted) < 1e-5
 
 
 def test_a_matrix_that_is_called_twice_gets_the_sum(lm):
@@ -223,7 +204,7 @@ def test_nothing_is_left_changed(base):
         influence_scores(lm, ROWS[:2], QUERIES, adapter="student", method="dot")
 
 
-@pytest.mark.parametrize("where", ["forward", "loss", "matrix"])
+@pytest.mark.parametrize("where", ["forward", "loss"])
 def test_no_hook_is_left_when_a_batch_fails(base, monkeypatch, where):
     lm = with_trained_looking_lora(base)
     lm.add_adapter("other", rank=2)
@@ -233,26 +214,13 @@ def test_no_hook_is_left_when_a_batch_fails(base, monkeypatch, where):
     def fail(*_, **__):
         raise MemoryError("in the middle")
 
-    if where == "forward":
-        handle = lm.model.model.layers[1].register_forward_hook(fail)
-    elif where == "matrix":
-        handle = lora_matrices_of(lm)["model.layers.1.mlp.up_proj.lora_B"].register_forward_hook(
-            fail
-        )
-    else:
-        monkeypatch.setattr(lm, "token_losses", fail, raising=False)
-    with pytest.raises(MemoryError, match="in the middle"):
+    place = lm.model.model.layers[1] if where == "forward" else lm
+    name = "forward" if where == "forward" else "token_losses"
+    with monkeypatch.context() as patch, pytest.raises(MemoryError, match="in the middle"):
+        patch.setattr(place, name, fail, raising=False)
         influence_scores(lm, ROWS, QUERIES, adapter="student")
-    if where != "loss":
-        handle.remove()
-    monkeypatch.undo()
     assert state(lm) == before
     assert influence_scores(lm, ROWS, QUERIES, adapter="student").shape == (2, len(ROWS))
-
-
-def lora_matrices_of(lm):
-    with lm.use_adapter("student"):
-        return lora_matrices(lm, "student")
 
 
 def test_a_break_in_the_graph_is_an_error_and_not_a_zero(base):
@@ -307,48 +275,33 @@ def test_only_plain_lora_is_taken(base):
 # --- the stream -----------------------------------------------------------------------------------
 
 
-def test_memory_is_bounded_by_the_block(lm):
-    stream, alive = GradientStream(lm, ROWS, block_size=2), []
-    for indices, blocks in stream:
-        assert len(indices) <= 2 and all(len(g) == len(indices) for g in blocks.values())
-        alive = [each for each in alive if each() is not None]
-        assert len(alive) <= 1, "an earlier block is still held"
-        alive.append(weakref.ref(next(iter(blocks.values()))))
-        del blocks
-        gc.collect()
-
-
 @pytest.mark.parametrize("method", ["datainf", "ekfac"])
 def test_scoring_holds_two_blocks_at_most(lm, monkeypatch, method):
     """However many rows: the factors and gradients of a block go when the one after is there."""
-    inner, noted, most = module.batch_factors, [], []
+    held = {"batch_factors": [], "per_example": []}
 
-    def noting(*args, **options):
-        factors, mask = inner(*args, **options)
-        gc.collect()
-        noted[:] = [each for each in noted if each() is not None]
-        noted.append(weakref.ref(next(iter(factors.values()))[1]))
-        most.append((len(noted), len(mask)))
-        return factors, mask
+    def noted(name, tensor_of):
+        inner, alive = getattr(module, name), []
 
-    monkeypatch.setattr(module, "batch_factors", noting)
-    gradients, alive, whole = module.per_example, [], []
+        def call(*args, **options):
+            found = inner(*args, **options)
+            gc.collect()
+            alive[:] = [each for each in alive if each() is not None]
+            alive.append(weakref.ref(tensor_of(found)))
+            held[name].append((len(alive), len(tensor_of(found))))
+            return found
 
-    def noting_gradients(factors):
-        blocks = gradients(factors)
-        alive[:] = [each for each in alive if each() is not None]
-        alive.append(weakref.ref(next(iter(blocks.values()))))
-        whole.append(len(alive))
-        return blocks
+        monkeypatch.setattr(module, name, call)
 
-    monkeypatch.setattr(module, "per_example", noting_gradients)
+    noted("batch_factors", lambda found: next(iter(found[0].values()))[1])
+    noted("per_example", lambda found: next(iter(found.values())))
     gc.freeze()  # what was there before is not looked at: collecting is quick
     try:
         influence_scores(lm, ROWS, QUERIES, method=method, block_size=2)
     finally:
         gc.unfreeze()
-    assert len(most) >= 12 and max(held for held, _ in most) <= 2
-    assert max(rows for _, rows in most) <= 2 and max(whole) <= 2
+    assert len(held["batch_factors"]) >= 12 and held["per_example"]
+    assert all(blocks <= 2 and rows <= 2 for each in held.values() for blocks, rows in each)
 
 
 def test_sizes_and_parts(stream, G):
@@ -456,47 +409,6 @@ def test_block_fisher_is_the_inverse(n, q, c, seed):
         whole = g.T @ g / n + damping(g, c) * torch.eye(g.shape[1]).double()
         wanted = torch.linalg.solve(whole, Q[name].T).T
         torch.testing.assert_close(found[name], wanted, rtol=1e-6, atol=1e-8)
-
-
-def test_kernel_and_direct_form_agree():
-    g, q = random_blocks(9, (9,))["l0"], random_blocks(2, (9,), 1)["l0"]
-    wider = torch.cat([g, torch.zeros(9, 1)], 1)  # one size more than rows: the other form
-    found = solve_fisher(torch.cat([q, torch.zeros(2, 1)], 1), wider, 0.3)
-    torch.testing.assert_close(found[:, :9], solve_fisher(q, g, 0.3))
-    assert found[:, 9].abs().max() == 0
-
-
-def test_datainf_equals_block_fisher_for_one_row(lm, Q):
-    one = GradientStream(lm, ROWS[:1])
-    for c in (0.01, 1.0, 100.0):
-        a, b = datainf(Q, one, c), block_fisher(Q, one, c)
-        for name in Q:
-            assert relative(a[name], b[name]) < 1e-4
-    two = GradientStream(lm, ROWS[:2])
-    a, b = datainf(Q, two, 0.01), block_fisher(Q, two, 0.01)
-    assert max(relative(a[name], b[name]) for name in Q) > 1e-3, "with two rows they differ"
-
-
-@pytest.mark.parametrize("method", [datainf, block_fisher])
-def test_huge_damping_leaves_the_dot_product(method):
-    G, Q = random_blocks(6, (7,)), random_blocks(2, (7,), 1)
-    far = method(Q, Stored(G), 1e8)["l0"] * damping(G["l0"], 1e8)
-    torch.testing.assert_close(far, Q["l0"], rtol=1e-6, atol=1e-6)
-
-
-def test_a_scaled_loss_leaves_curved_scores_as_they_are(G, Q):
-    """H^-1 takes two factors out and the two gradients put them in."""
-    scaled = (
-        {name: 10 * q for name, q in Q.items()},
-        Stored({k: 10 * g for k, g in G.blocks.items()}),
-    )
-    for method in (datainf, block_fisher):
-        torch.testing.assert_close(
-            grad_dot(method(scaled[0], scaled[1]), scaled[1]),
-            grad_dot(method(Q, G), G),
-            rtol=1e-3,
-            atol=1e-5,
-        )
 
 
 @pytest.mark.parametrize("method", ["dot", "cosine", "datainf", "fisher"])
@@ -829,28 +741,6 @@ def test_a_repacked_4bit_layer_is_refused(four):
 
 
 # --- the embedded model, and a library ------------------------------------------------------------
-
-
-def test_the_embedded_model_tells_styles_apart(embedded_lm):
-    """Rows in a query's own style help it more than the others do, on average."""
-    from synthkit import load_world
-    from synthkit.lm.documents import instruction
-
-    world = load_world("code", task_weights={"squares": 1.0, "keep_even": 1.0})
-
-    def as_row(row):
-        prompt = instruction("Solve the task.", given=row["prompt"])
-        return {"prompt": prompt, "completion": row["code"], "style": row["style"]}
-
-    rows = [as_row(row) for row in world.rows(36, seed=0)]
-    queries = [as_row(row) for row in world.solutions("keep_even", seed=1)]
-    schedule = Schedule(steps=12, lr=3e-3, eval_every=12, patience=None)
-    student = train_adapter(embedded_lm, rows, rank=2, schedule=schedule, batch_size=8)
-    scores = influence_scores(student, rows, queries, method="cosine")
-    styles = np.array([row["style"] for row in rows])
-    own = [s[styles == q["style"]].mean() - s[styles != q["style"]].mean()
-           for s, q in zip(scores, queries) if (styles == q["style"]).any()]  # fmt: skip
-    assert np.mean(own) > 0
 
 
 @pytest.mark.filterwarnings("ignore:.*GradScaler.*:FutureWarning")

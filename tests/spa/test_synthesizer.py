@@ -265,25 +265,22 @@ def test_a_partition_may_be_given(lm, monkeypatch):
     assert spa.adapters == ["part-0", "part-1"] and spa.fitted.scores is None
 
 
-def test_a_row_that_is_left_out_takes_along_what_was_said_of_it(lm, monkeypatch):
+@pytest.mark.parametrize(
+    ("rule", "name", "whole", "with_long"),
+    [
+        ("oracle", "factor", [0, 1] * 9, [0, 1, 0, 1, 5] + [0, 1] * 7),
+        ("embedding", "vectors", VECTORS, np.insert(VECTORS, 4, 99.0, axis=0)),
+    ],
+)
+def test_a_row_that_is_left_out_takes_along_what_was_said_of_it(
+    lm, monkeypatch, rule, name, whole, with_long
+):
     stub(monkeypatch)
-    rows = [*ROWS[:4], LONG | {"side": 0}, *ROWS[4:]]
-    given = {
-        "oracle": {"factor": [row["side"] for row in rows]},
-        "embedding": {"vectors": np.insert(VECTORS, 4, 99.0, axis=0)},
-        "random": {"parts": Partition([0] * 4 + [1] + [0] * 14, 2, "mine")},
-    }
-    for rule, more in given.items():
-        spa = make(lm, n_parts=1, partition=rule, min_size=0 or 1, on_small="fill")
-        if rule == "random":  # the only row of part 1 is gone
-            with pytest.warns(UserWarning), pytest.raises(ValueError, match=r"part 1 has 0 rows"):
-                spa.fit(rows, too_long="skip", **more)
-            continue
-        with pytest.warns(UserWarning, match="1 of 19 rows are left out"):
-            spa.fit(rows, too_long="skip", **more)
-        whole = make(lm, n_parts=1, partition=rule).fit(ROWS, **{
-            "oracle": {"factor": "side"}, "embedding": {"vectors": VECTORS}}[rule])  # fmt: skip
-        assert np.array_equal(spa.partition.labels, whole.partition.labels)
+    spa, rows = make(lm, n_parts=2, partition=rule), [*ROWS[:4], LONG | {"side": 0}, *ROWS[4:]]
+    wanted = spa.fit(ROWS, **{name: whole}).partition.labels
+    with pytest.warns(UserWarning, match="1 of 19 rows are left out"):
+        spa.fit(rows, too_long="skip", **{name: with_long})
+    assert np.array_equal(spa.partition.labels, wanted)
 
 
 def test_the_wrong_sign_gives_a_row_to_the_query_it_harms(lm, monkeypatch):
@@ -559,16 +556,6 @@ def test_empty_answers_and_repeated_ones_are_counted(fitted, monkeypatch):
 
 
 # --- save and load -------------------------------------------------------------------------------
-
-
-def test_what_is_saved_comes_back(lm, fitted, tmp_path):
-    found, state = SPA.load(fitted.save(tmp_path / "spa"), lm), fitted.fitted
-    assert found.answer(ASKED).to_dict() == fitted.answer(ASKED).to_dict()
-    assert np.array_equal(found.fitted.scores, state.scores)
-    assert found.partition.keys == fitted.partition.keys
-    assert found.fitted.histories == state.histories and found.fitted.form == state.form
-    for name in ("reference", *found.adapters):
-        assert same_weights(weights(found.adapted, name), weights(fitted.adapted, name))
 
 
 def test_adapters_are_used_without_synthkit(lm, fitted, tmp_path):
