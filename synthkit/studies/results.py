@@ -7,7 +7,7 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -184,8 +184,7 @@ def summarise(
 
     frame = pd.DataFrame(rows)
     groups = [by] if isinstance(by, str) else list(by)
-    missing = [name for name in [*groups, value] if name not in frame]
-    if missing:
+    if missing := [name for name in [*groups, value] if name not in frame]:
         raise ValueError(f"no column {', '.join(missing)}; found {', '.join(map(str, frame))}")
     out = []
     there = frame[frame[value].notna()]
@@ -193,12 +192,9 @@ def summarise(
         numbers = group[value].astype(float).tolist()
         if not all(map(math.isfinite, numbers)):
             raise ValueError(f"{value} holds a number that is not finite in the group {key}")
-        low = high = float("nan")
-        if len(numbers) > 1:
-            interval = mean_interval(numbers, confidence)
-            low, high = interval.low, interval.high
-        mean = sum(numbers) / len(numbers)
-        out.append([*key, mean, low, high, len(numbers)])
+        found = mean_interval(numbers, confidence) if len(numbers) > 1 else None
+        ends = (found.low, found.high) if found else (math.nan, math.nan)
+        out.append([*key, sum(numbers) / len(numbers), *ends, len(numbers)])
     return pd.DataFrame(out, columns=[*groups, "mean", "low", "high", "n"])
 
 
@@ -216,23 +212,17 @@ def overview(names: Sequence[str] | None = None) -> pd.DataFrame:
     import pandas as pd
 
     columns = ["result", "scale", "model", "measure", "arm", "mean", "low", "high", "n"]
-    parts = []
+    parts = [pd.DataFrame(columns=columns)]
     for name in available_results() if names is None else names:
         result = load_result(name)
         frame = result.frame()
-        if not {"measure", "value"} <= set(frame):
+        if not set(frame) >= _LONG:
             continue
-        if "arm" not in frame:
-            frame["arm"] = ""
-        labels = [name for name in frame if name not in ("measure", "arm", "seed", "value")]
-        if labels:
+        if labels := [name for name in frame if name not in _LONG]:
             frame["arm"] += " (" + frame[labels].astype(str).agg(", ".join, axis=1) + ")"
-        table = summarise(frame, ["measure", "arm"], "value")
-        table.insert(0, "model", str(result.model.get("name", "")))
-        table.insert(0, "scale", result.scale)
-        table.insert(0, "result", name)
-        parts.append(table)
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+        about = {"result": name, "scale": result.scale, "model": str(result.model.get("name", ""))}
+        parts.append(summarise(frame, ["measure", "arm"], "value").assign(**about)[columns])
+    return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
 def side_by_side(
@@ -246,28 +236,18 @@ def side_by_side(
     """
     import pandas as pd
 
-    from ..core.intervals import mean_interval
+    def cell(wanted: Mapping[str, str]) -> str:
+        rows = [row for row in result.measurements if wanted.items() <= row.items()]
+        found = summarise(rows, "arm", "value") if rows else ()
+        if not len(found):
+            return "-"
+        mean, low, high = found.loc[0, ["mean", "low", "high"]]
+        return f"{mean:.2f}" if math.isnan(low) else f"{mean:.2f} [{low:.2f}, {high:.2f}]"
 
-    lines = []
-    for arm in arms:
-        line = {"arm": arm}
-        for heading, wanted in columns.items():
-            wanted = {**wanted, "arm": arm}
-            numbers = [
-                row["value"]
-                for row in result.measurements
-                if row.get("value") is not None
-                and all(row.get(key) == value for key, value in wanted.items())
-            ]
-            found = mean_interval(numbers) if len(numbers) > 1 else None
-            line[heading] = (
-                f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
-                if found
-                else "".join(f"{number:.2f}" for number in numbers) or "-"
-            )
-        if set(line.values()) != {arm, "-"}:
-            lines.append(line)
-    return pd.DataFrame(lines, columns=["arm", *columns])
+    lines = [{head: cell({**wanted, "arm": arm}) for head, wanted in columns.items()}
+             for arm in arms]  # fmt: skip
+    kept = [{"arm": arm, **line} for arm, line in zip(arms, lines) if set(line.values()) != {"-"}]
+    return pd.DataFrame(kept, columns=["arm", *columns])
 
 
 def markdown_table(frame: pd.DataFrame, digits: int = 3) -> str:
@@ -319,19 +299,18 @@ def _validate(document: Any, name: str) -> None:
     for key, kind in _KINDS.items():
         if not isinstance(document[key], kind):
             raise ValueError(f"{name}: {key} is {document[key]!r}, of the wrong type")
-    if document["format"] != FORMAT:
-        raise ValueError(f"{name} has format {document['format']}; this version reads {FORMAT}")
-    if document["scale"] not in SCALES:
-        raise ValueError(f"{name}: scale is {document['scale']!r}, none of {', '.join(SCALES)}")
-    if not re.fullmatch(r"\d{4}-\d\d-\d\d", document["date"]):
-        raise ValueError(f"{name}: date is {document['date']!r}; write it as 2000-12-31")
-    if document["commit"] is not None and not _COMMIT.fullmatch(document["commit"]):
-        raise ValueError(f"{name}: commit is {document['commit']!r}, not 40 hexadecimal digits")
     seeds = document["seeds"]
-    if not seeds or not all(type(seed) is int for seed in seeds) or len(set(seeds)) < len(seeds):
-        raise ValueError(f"{name}: seeds are {seeds}; give at least one, each once")
-    if not document["measurements"]:
-        raise ValueError(f"{name} holds no measurements")
+    for key, good, wanted in (
+        ("format", document["format"] == FORMAT, f"the format {FORMAT}"),
+        ("scale", document["scale"] in SCALES, f"one of {', '.join(SCALES)}"),
+        ("date", re.fullmatch(r"\d{4}-\d\d-\d\d", document["date"]), "written as 2000-12-31"),
+        ("commit", _COMMIT.fullmatch(document["commit"] or "0" * 40), "40 hexadecimal digits"),
+        ("seeds", seeds and all(type(s) is int for s in seeds) and len(set(seeds)) == len(seeds),
+         "one whole number or more, each once"),
+        ("measurements", document["measurements"], "at least one measurement"),
+    ):  # fmt: skip
+        if not good:
+            raise ValueError(f"{name}: {key} is {document[key]!r}; it must be {wanted}")
     for i, row in enumerate(document["measurements"]):
         _validate_row(row, f"{name}, measurement {i}")
     for where, value in _leaves(document, ""):
@@ -379,17 +358,12 @@ def _check_holes(result: Result, expected: Iterable[Mapping[str, str]], name: st
         )
 
 
-def _leaves(value: Any, where: str) -> Iterable[tuple[str, Any]]:
+def _leaves(value: Any, where: str) -> Iterator[tuple[str, Any]]:
     """Every value inside, with the keys that lead to it."""
-    items: Iterable[tuple[Any, Any]]
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    else:
+    if not isinstance(value, (dict, list)):
         yield where, value
         return
-    for key, item in items:
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
         yield from _leaves(item, f"{where}.{key}" if where else str(key))
 
 

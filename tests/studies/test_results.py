@@ -103,7 +103,7 @@ def test_numpy_values_become_plain(folder):
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"measurements": []}, "no measurements"),
+        ({"measurements": []}, "at least one measurement"),
         ({"measurements": [{"value": math.nan}]}, "measurements.0.value is nan"),
         ({"measurements": [{"value": math.inf}]}, "measurements.0.value is inf"),
         ({"measurements": [{"value": [1]}]}, "value is a list"),
@@ -133,7 +133,7 @@ def test_a_slash_is_not_a_path(folder, text):
 @pytest.mark.parametrize(
     ("key", "value", "named"),
     [
-        ("format", 2, "format 2"),
+        ("format", 2, "format is 2"),
         ("scale", "big", "'big'"),
         ("date", "yesterday", "'yesterday'"),
         ("commit", "abc", "'abc'"),
