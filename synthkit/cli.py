@@ -136,14 +136,16 @@ def capabilities(
     ] = None,
     n: Annotated[int, typer.Option("--n", min=10, help="Tries per capability and world.")] = 100,
     seeds: Annotated[str, typer.Option(help="Such as 0,1,2.")] = "0,1,2",
-    out: Annotated[Path, typer.Option(help="The file of the result.")] = Path(
-        "runs/embedded_lm.json"
-    ),
+    out: Annotated[Path, typer.Option(help="The folder of the result.")] = Path("runs/embedded_lm"),
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bars.")] = False,
 ) -> None:
     """Count what an embedded model can do: copy, write, follow, rephrase, describe, solve."""
-    from .studies.embedded_lm import reproduce as count
+    from .lm import load_lm
+    from .studies.embedded_lm import STUDY, CapabilityPreset
+    from .studies.runner import run
 
-    typer.echo(count(model, n=n, seeds=read_seeds(seeds) or [0], out=out).to_string(na_rep="-"))
+    preset, lm = CapabilityPreset(n), load_lm(model)
+    run(STUDY, preset, lm=lm, seeds=read_seeds(seeds), out=out, progress=not quiet)
     typer.echo(f"the result is in {out}", err=True)
 
 

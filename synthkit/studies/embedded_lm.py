@@ -1,78 +1,84 @@
-"""What a model in the embedded model's format can do, counted exactly by the worlds themselves."""
+"""What a model in the embedded model's format can do, counted exactly by the worlds themselves.
+
+Capabilities: copy (the text comes back to the letter), write well formed, follow (the text shows
+the attributes that the prompt asked for), rephrase (other words, same facts), describe, solve (the
+program passes its tests), and arithmetic. The seed is one that training does not use, and the
+held-out texts are fresh draws.
+"""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 
 from ..lm.documents import NOUNS, Corpus, arithmetic, instruction, nonsense, surface, write_prompt
 from ..lm.finetune import final_answer
 from ..worlds import World
 from ..worlds.code import recognise_style
+from ..worlds.facts_forms import REASONING, TOPICS
 from ..worlds.math import read_question
 from ..worlds.reviews import read_attributes
+from ..worlds.tools_words import CATEGORIES
+from .measurements import means
+from .study import Case, Study, Table, Trial, Unit
 
-Judge = Callable[[str, Mapping], tuple[bool, bool]]  # text, row -> (well formed, follows the row)
-
-
-def measure(lm, n: int = 100, seed: int = 0) -> list[dict[str, Any]]:
-    """Shares of `n` held-out tries per world and capability, as rows for `results.record`.
-
-    Capabilities: copy (the text comes back to the letter), write well formed, follow (the text
-    shows the attributes that the prompt asked for), rephrase (other words, same facts), describe,
-    solve (the program passes its tests), and arithmetic. The seed is one that training does not
-    use, and the held-out texts are fresh draws.
-    """
-    worlds = Corpus().worlds
-    rows = []
-    for name, world in sorted(worlds.items()):
-        drawn = world.rows(n, seed=f"held-out-{seed}")
-        shares = {
-            "copy": _copy(lm, [surface(world, row) for row in drawn]),
-            **_write(lm, world, drawn, seed),
-        }
-        if name in ("math", "reviews"):
-            shares["rephrase"] = _rephrase(lm, world, drawn)
-        if name == "reviews":
-            shares["describe"] = _describe(lm, world, drawn)
-        if name == "code":
-            shares["solve"] = _solve(lm, world, drawn)
-        rows += [_row(capability, name, share, seed) for capability, share in shares.items()]
-    rng = random.Random(f"held-out-{seed}")
-    rows.append(_row("copy", "nonsense", _copy(lm, [nonsense(rng) for _ in range(n)]), seed))
-    rows.append(_row("solve", "arithmetic", _arithmetic(lm, n, rng), seed))
-    return rows
+Judge = Callable[[World, str, Mapping], tuple[bool, bool]]  # (well formed, follows the row)
+CAPABILITIES = ("copy", "write well formed", "follow", "solve", "rephrase", "describe")
 
 
-def reproduce(model: str | None, *, n: int, seeds: Sequence[int], out: str | Path):
-    """Measure a model over several seeds and record it; a table of means, world by capability."""
-    import pandas as pd
+@dataclass(frozen=True)
+class CapabilityPreset:
+    """Tries per capability and world, and the seeds of what is tried."""
 
-    from ..lm import load_lm
-    from .results import record
-
-    lm = load_lm(model)
-    rows = [row for seed in seeds for row in measure(lm, n, seed)]
-    record(
-        out,
-        method="embedded_lm",
-        command=f"synthkit capabilities --n {n} --seeds {','.join(map(str, seeds))}",
-        preset={"n": n},
-        scale="study",
-        model={**lm.describe(), "fingerprint": lm.fingerprint},
-        seeds=seeds,
-        measurements=rows,
-        notes="Shares of held-out tries; writing is sampled at temperature 1, all else is greedy.",
-    )
-    table = pd.DataFrame(rows).pivot_table("value", "arm", "measure", sort=False)
-    return table.round(3)
+    n: int = 100
+    seeds: tuple[int, ...] = (0, 1, 2)
 
 
-def _row(capability: str, world: str, share: float, seed: int) -> dict[str, Any]:
-    return {"measure": capability, "arm": world, "seed": seed, "value": round(share, 4)}
+def cases(preset: CapabilityPreset) -> list[Case]:
+    """A unit for each world, and one for what belongs to none."""
+    units = [
+        Unit(name, partial(measure_world, world=world), measures=("copy", "follow"))
+        for name, world in sorted(Corpus().worlds.items())
+    ]
+    return [Case([*units, Unit("no world", measure_rest, ("nonsense", "arithmetic"))], Trial)]
+
+
+def measure_world(trial: Trial, world: World) -> None:
+    """Shares of held-out tries in one world, by capability."""
+    lm, name = trial.lm, world.name
+    drawn = world.rows(trial.preset.n, seed=f"held-out-{trial.seed}")
+    shares = {
+        "copy": _copy(lm, [surface(world, row) for row in drawn]),
+        **_write(lm, world, drawn, trial.seed),
+    }
+    if name in ("math", "reviews"):
+        shares["rephrase"] = _rephrase(lm, world, drawn)
+    if name == "reviews":
+        shares["describe"] = _describe(lm, world, drawn)
+    if name == "code":
+        shares["solve"] = _solve(lm, drawn)
+    trial.add(name, shares)
+
+
+def measure_rest(trial: Trial) -> None:
+    """Copies of nonsense, and sums."""
+    n, rng = trial.preset.n, random.Random(f"held-out-{trial.seed}")
+    trial.add("nonsense", {"copy": _copy(trial.lm, [nonsense(rng) for _ in range(n)])})
+    trial.add("arithmetic", {"solve": _arithmetic(trial.lm, n, rng)})
+
+
+STUDY = Study(
+    "embedded_lm", "The embedded model", cases, {"study": CapabilityPreset()},
+    place="",
+    tables=(
+        Table(lambda result: means(result, {name: name for name in CAPABILITIES}), overall=True),
+    ),
+    notes="Shares of held-out tries; writing is sampled at temperature 1, all else is greedy.",
+    command="synthkit capabilities",
+)  # fmt: skip
 
 
 def _share(right: list[bool]) -> float:
@@ -127,7 +133,7 @@ def _describe(lm, world: World, rows: list[dict]) -> float:
     return _share([text.strip() == record for text, record in zip(texts, records)])
 
 
-def _solve(lm, world: World, rows: list[dict]) -> float:
+def _solve(lm, rows: list[dict]) -> float:
     from ..sandbox import run_tests
 
     prompts = [instruction("Solve the task.", given=row["prompt"]) for row in rows]
@@ -163,8 +169,8 @@ def _judge_facts(world: World, text: str, row: Mapping) -> tuple[bool, bool]:
     written = {"passage": passage, "question": question, "answer": answer}
     right = any(
         world.check({**written, "reasoning": reasoning, "topic": topic})
-        for reasoning in _values("reasoning")
-        for topic in _values("topic")
+        for reasoning in REASONING
+        for topic in TOPICS
     )
     return right, world.check({**row, **written})
 
@@ -184,22 +190,11 @@ def _judge_tools(world: World, text: str, row: Mapping) -> tuple[bool, bool]:
     except (ValueError, KeyError, TypeError, AttributeError):
         return False, False
     shown = {"text": text, "types": types, "n_params": len(properties)}
-    well = any(world.check({**shown, "category": category}) for category in _values("category"))
+    well = any(world.check({**shown, "category": category}) for category in CATEGORIES)
     return well, world.check({**shown, "category": row["category"], "n_params": row["n_params"]})
 
 
-def _values(factor: str) -> list[str]:
-    from ..worlds.facts_forms import REASONING, TOPICS
-    from ..worlds.tools_words import CATEGORIES
-
-    return {
-        "reasoning": list(REASONING),
-        "topic": list(TOPICS),
-        "category": list(CATEGORIES),
-    }[factor]
-
-
-_JUDGES: dict[str, Callable] = {
+_JUDGES: dict[str, Judge] = {
     "math": _judge_math,
     "code": _judge_code,
     "facts": _judge_facts,

@@ -9,7 +9,8 @@ from synthkit.embedsdg.interpolation import copy_rate
 from synthkit.lm.documents import WRITING, Corpus, instruction, surface, write_prompt
 from synthkit.lm.pretrain import PRESETS, train_tokenizer
 from synthkit.studies import load_result
-from synthkit.studies.embedded_lm import measure
+from synthkit.studies.embedded_lm import STUDY, CapabilityPreset
+from synthkit.studies.runner import run
 from synthkit.worlds import load_world
 from synthkit.worlds.math import read_question
 
@@ -60,10 +61,11 @@ def test_it_copies_the_texts_of_every_world(embedded_lm, world):
 
 
 @pytest.mark.slow
-def test_the_recorded_capabilities_are_those_of_the_committed_model(embedded_lm):
+def test_the_recorded_capabilities_are_those_of_the_committed_model(embedded_lm, tmp_path):
     recorded = load_result("embedded_lm")
     assert recorded.model["fingerprint"] == embedded_lm.fingerprint
     before = {(r["measure"], r["arm"]): r["value"] for r in recorded.measurements if r["seed"] == 0}
-    for row in measure(embedded_lm, n=20, seed=0):
-        key = (row["measure"], row["arm"])
-        assert abs(row["value"] - before[key]) < 0.3, key
+    found = run(STUDY, CapabilityPreset(n=20), lm=embedded_lm, seeds=[0], out=tmp_path)
+    now = {(r["measure"], r["arm"]): r["value"] for r in found.measurements}
+    assert set(now) == set(before)
+    assert all(abs(now[key] - before[key]) < 0.3 for key in before)
