@@ -18,6 +18,7 @@ Modules:
 - `synthkit.sandbox.runner`: Run generated Python in a separate process, with limits on time, memory and reach.
 - `synthkit.sandbox.values`: Plain values as JSON that keeps their types: the form in which results reach the judge.
 - `synthkit.studies.difflm.report`: The DiffLM study: its claims, its tables and its figure.
+- `synthkit.studies.embedded_lm`: What a model in the embedded model's format can do, counted exactly by the worlds themselves.
 - `synthkit.studies.embedsdg.density_accuracy`: How density on the map and the student's accuracy go together, with and without aggregation.
 - `synthkit.studies.spa.records_base`: The base of SPA's records experiment: the embedded model after it has read records of all orders.
 - `synthkit.studies.synalign.experiment_real`: SynAlign on real texts: what its weights do for a pool whose skew is known, since we made it.
