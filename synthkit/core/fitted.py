@@ -10,7 +10,7 @@ from typing import Any
 from .saved import Saved, open_saved, save_folder
 
 
-def made_with(lm) -> dict[str, str]:
+def made_with(lm: Any) -> dict[str, str]:
     """The name and fingerprint of a model, as a saved method keeps them under "lm"."""
     return {"name": lm.name, "fingerprint": lm.fingerprint}
 
@@ -31,7 +31,7 @@ def check_model(given: Mapping[str, str], known: Mapping[str, str], what: str = 
 
 
 def save_method(
-    folder: str | Path, kind: str, method, files: Mapping[str, bytes], **facts: Any
+    folder: str | Path, kind: str, method: Any, files: Mapping[str, bytes], **facts: Any
 ) -> Path:
     """Save a fitted method, whole or not at all: its preset, seed and model with what it has made.
 
@@ -44,7 +44,7 @@ def save_method(
     return save_folder(folder, kind, files, {**settings, **facts})
 
 
-def open_method(folder: str | Path, kind: str, lm=None) -> Saved:
+def open_method(folder: str | Path, kind: str, lm: Any = None) -> Saved:
     """A saved method, checked: its files, and whether it was fitted with this model.
 
     Args:

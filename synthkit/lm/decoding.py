@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 # Finished rows are cut out of the batch (which copies the cache) once they are this share of it.
 _COMPACT_SHARE = 0.25
@@ -82,14 +86,14 @@ def positions(mask: Tensor) -> Tensor:
     return (mask.cumsum(-1) - 1).clamp(min=0)
 
 
-def supported(model: nn.Module, **arguments) -> dict:
+def supported(model: nn.Module, **arguments: Any) -> dict:
     """The `arguments` that the model's `forward` takes (architectures differ)."""
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     known = inspect.signature(base.forward).parameters
     return {name: value for name, value in arguments.items() if name in known}
 
 
-def with_cache(model: nn.Module, cache) -> dict:
+def with_cache(model: nn.Module, cache: Any) -> dict:
     """The argument that hands `model` its key-value cache.
 
     It is `cache` where the model takes that (transformers 5.24 and later), else `past_key_values`.
@@ -97,7 +101,7 @@ def with_cache(model: nn.Module, cache) -> dict:
     return supported(model, cache=cache) or {"past_key_values": cache}
 
 
-def cache_of(output):
+def cache_of(output: Mapping[str, Any]) -> Any:
     """The key-value cache that a model returned; see `with_cache`."""
     return output["cache"] if "cache" in output else output.get("past_key_values")
 
@@ -262,7 +266,7 @@ def end_tokens(model: nn.Module, eos_id: int | None) -> set[int]:
     return {end for end in (*ends, eos_id) if end is not None}
 
 
-def new_text(tokenizer, ids: list[int], before: int | None = None) -> str:
+def new_text(tokenizer: PreTrainedTokenizerBase, ids: list[int], before: int | None = None) -> str:
     """The text of new ids; `before`, the token in front, saves a leading space."""
 
     def plain(tokens: list[int]) -> str:
@@ -285,7 +289,9 @@ def check_stops(stop: str | Sequence[str]) -> tuple[str, ...]:
     return stops
 
 
-def stopper(tokenizer, stops: tuple[str, ...]) -> Callable[[list[int]], bool] | None:
+def stopper(
+    tokenizer: PreTrainedTokenizerBase, stops: tuple[str, ...]
+) -> Callable[[list[int]], bool] | None:
     """A function that says whether new tokens hold a stop string, or None without stops."""
     if not stops:
         return None

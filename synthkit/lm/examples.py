@@ -8,13 +8,17 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from ..core.texts import text_in
 from .tokens import plain_ids
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 # %% auto #0
 __all__ = ['PROMPT', 'as_prompt_and_completion', 'encode', 'batches', 'collate', 'answer_loss', 'learning_rate', 'final_answer']
@@ -43,7 +47,9 @@ def as_prompt_and_completion(example: Mapping, row: int | None = None) -> tuple[
     )
 
 # %% ../../nbs/03_finetune.ipynb #ede17c9a
-def encode(tokenizer, examples: Sequence[Mapping], context: int) -> list[tuple[list, list]]:
+def encode(
+    tokenizer: PreTrainedTokenizerBase, examples: Sequence[Mapping], context: int
+) -> list[tuple[list, list]]:
     """Token ids and labels of every example, the prompt's labels masked with -100.
 
     Raises:
@@ -77,7 +83,9 @@ def batches(encoded: list[tuple[list, list]], size: int, rng: random.Random) -> 
     return cut
 
 # %% ../../nbs/03_finetune.ipynb #164de117
-def collate(encoded: list[tuple[list, list]], indices: Sequence[int], pad: int, device):
+def collate(
+    encoded: list[tuple[list, list]], indices: Sequence[int], pad: int, device: torch.device | str
+) -> tuple[Tensor, Tensor, Tensor]:
     """Right-padded ids, mask and labels of a batch, each `(len(indices), longest)`."""
     longest = max(len(encoded[i][0]) for i in indices)
     fill = [(pad, encoded[i], longest - len(encoded[i][0])) for i in indices]
@@ -87,7 +95,7 @@ def collate(encoded: list[tuple[list, list]], indices: Sequence[int], pad: int, 
     return ids.to(device), mask.to(device), labels.to(device)
 
 # %% ../../nbs/03_finetune.ipynb #25a2226f
-def answer_loss(model, ids: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
+def answer_loss(model: nn.Module, ids: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
     """Mean nats per answer token of a batch; see `collate`."""
     logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
     return functional.cross_entropy(

@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import nn
@@ -28,7 +28,8 @@ from .examples import (
 from .mixed_adapters import share_weights
 from .modes import recomputed
 from .precision import Precision
-from .training import Schedule, mean_over, train
+from .schedule import Schedule
+from .training import mean_over, train
 
 if TYPE_CHECKING:
     from .model import LM
@@ -43,7 +44,7 @@ class FinetunePreset:
         lr: peak learning rate of AdamW (linear warm-up over a tenth, then linear decay to zero).
         epochs, batch_size: passes over the examples, and examples in an update.
         max_updates: an upper bound on updates, whatever the epochs ask for (None: no bound).
-        accumulation, recomputing: what saves memory; see `synthkit.lm.training.Schedule`.
+        accumulation, recomputing: what saves memory; see `synthkit.lm.schedule.Schedule`.
     """
 
     rank: int = 16
@@ -153,7 +154,9 @@ def encode_chat(lm: LM, examples: Sequence[Mapping]) -> list[tuple[list, list]]:
     return encoded
 
 
-def answer(lm: LM, questions: Sequence[str], *, max_new_tokens: int = 64, **options) -> list[str]:
+def answer(
+    lm: LM, questions: Sequence[str], *, max_new_tokens: int = 64, **options: Any
+) -> list[str]:
     """The model's answers to `questions`, greedy unless `options` say otherwise.
 
     A model with a chat template is asked in it, unless `lm.chat` is switched off.
@@ -166,7 +169,7 @@ def answer(lm: LM, questions: Sequence[str], *, max_new_tokens: int = 64, **opti
     return [text.strip() for text in lm.generate(prompts, max_new_tokens=max_new_tokens, **options)]
 
 
-def accuracy(lm: LM, rows: Sequence[Mapping], **options) -> np.ndarray:
+def accuracy(lm: LM, rows: Sequence[Mapping], **options: Any) -> np.ndarray:
     """True for each row whose final number was found, `(n,)` of bool.
 
     Raises:

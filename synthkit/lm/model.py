@@ -6,6 +6,7 @@ import copy
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,9 @@ from .likelihood import nll, token_losses, training_batch
 from .quantisation import bits_of
 from .rows import IGNORED, check_finite, check_prefix, check_texts
 from .tokens import plain_ids
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 __all__ = ["IGNORED", "LM", "ATTENTION_POOLINGS"]
 
@@ -40,7 +44,7 @@ class LM:
     tokenizer puts one in front of a text, and `bos=False` leaves it out.
     """
 
-    def __init__(self, model: nn.Module, tokenizer, name: str = "model"):
+    def __init__(self, model: nn.Module, tokenizer: PreTrainedTokenizerBase, name: str = "model"):
         self.model, self.tokenizer, self.name = model, tokenizer, name
         config = model.config.get_text_config()
         self.hidden_size: int = model.get_input_embeddings().embedding_dim

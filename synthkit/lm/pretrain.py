@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +21,12 @@ from ..core.identity import run_key
 from .documents import WRITING, Corpus, step_document
 from .loading import quiet_bars
 from .precision import Precision
+from .schedule import Schedule
 from .tokens import plain_ids
-from .training import Rate, Schedule, train
+from .training import Rate, train
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 SPECIAL = ("<pad>", "<bos>", "<eos>")
 
@@ -78,7 +83,7 @@ PRESETS = {
 # --- tokenizer, blocks, model --------------------------------------------------------------------
 
 
-def train_tokenizer(texts: Iterator[str], vocab: int, context: int):
+def train_tokenizer(texts: Iterator[str], vocab: int, context: int) -> PreTrainedTokenizerFast:
     """A byte-level BPE with `vocab` pieces and single digits, as a transformers tokenizer.
 
     Encoding puts `<bos>` in front (id 1); `<eos>` is 2 and `<pad>` 0.
@@ -117,7 +122,9 @@ def stage_of(step: int, preset: PretrainPreset) -> tuple[str, float]:
     raise ValueError(f"{preset} has no such step; it is {step} steps too far")
 
 
-def step_batch(corpus: Corpus, tokenizer, preset: PretrainPreset, seed: int, step: int) -> Tensor:
+def step_batch(
+    corpus: Corpus, tokenizer: PreTrainedTokenizerBase, preset: PretrainPreset, seed: int, step: int
+) -> Tensor:
     """The token ids of one step, `(blocks, length)` with `blocks * length = tokens_per_step`.
 
     A document that is longer than a block is cut to it.
@@ -134,7 +141,7 @@ def step_batch(corpus: Corpus, tokenizer, preset: PretrainPreset, seed: int, ste
     return torch.tensor(ids[:needed]).view(rows, length)
 
 
-def new_model(preset: PretrainPreset, seed: int):
+def new_model(preset: PretrainPreset, seed: int) -> LlamaForCausalLM:
     """An untrained Llama-architecture model of the preset's shape."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -231,7 +238,7 @@ def pretrain(
 
 def train_stage(
     module: nn.ModuleList, batch: Callable[[int], Tensor], steps: int, rate: Rate, *,
-    eval_every: int, **options,
+    eval_every: int, **options: Any,
 ) -> list[float]:  # fmt: skip
     """Train a model on one stage; its optimiser starts with a clean memory.
 

@@ -17,8 +17,9 @@ from ..core.packing import Files, Read, json_bytes, read_into, read_tensors, ten
 from ..core.saved import open_saved, save_folder
 from .modes import frozen, recomputed
 from .rows import check_contexts, check_texts
+from .schedule import History, Schedule, check_positive
 from .soft_prompts import SoftPrompt, held_out_loss, prefix, reconstruction_loss
-from .training import History, Schedule, batch_at, check_positive, mean_over, train
+from .training import batch_at, mean_over, train
 
 if TYPE_CHECKING:
     from .model import LM
@@ -28,7 +29,7 @@ LEARNING_RATES = {"ssnp": 2e-2, "ssmp": 2e-2, "ssmc": 2e-3}
 
 @dataclass(frozen=True)
 class SoftPromptPreset(Schedule):
-    """Settings of a soft prompt's training; see `synthkit.lm.training.Schedule` for the rest.
+    """Settings of a soft prompt's training; see `synthkit.lm.schedule.Schedule` for the rest.
 
     Attributes:
         length: t, the number of vectors.

@@ -94,7 +94,9 @@ def batches(
         order = order[size:]
 
 
-def right_pad(rows: Sequence[Sequence[int]], *, filler: int = 0, device=None):
+def right_pad(
+    rows: Sequence[Sequence[int]], *, filler: int = 0, device: torch.device | None = None
+) -> tuple[Tensor, Tensor]:
     """Token ids (b, m) padded on the right, and their mask (b, m).
 
     Any token may be the `filler`: the mask hides it.

@@ -142,7 +142,8 @@ class SoftPrompt(nn.Module):
 
     def __init__(
         self, kind: str, length: int, width: int, context_width: int, *, k: int = 8,
-        hidden: int = 64, learned_dim: int | None = None, seed: int = 0, vocabulary=None,
+        hidden: int = 64, learned_dim: int | None = None, seed: int = 0,
+        vocabulary: Tensor | None = None,
     ):  # fmt: skip
         settings = {
             "kind": kind, "length": length, "width": width, "context_width": context_width,

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
-def plain_ids(tokenizer, texts: Sequence[str], *, special: bool = False) -> list[list[int]]:
+def plain_ids(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, special: bool = False
+) -> list[list[int]]:
     """The token ids of texts in which the name of a special token means its characters.
 
     Without this, a forum post about "</s>" would end there, and a review with "<pad>" would lose
@@ -35,7 +41,7 @@ def plain_ids(tokenizer, texts: Sequence[str], *, special: bool = False) -> list
     return tokenizer(texts, add_special_tokens=special, **options).input_ids
 
 
-def special_tokens(tokenizer) -> dict[int, str]:
+def special_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
     """The special tokens of a tokenizer by id; the one for unknown characters is left out."""
     added = getattr(tokenizer, "added_tokens_decoder", {})
     marks = {token: str(each) for token, each in added.items() if each.special}
