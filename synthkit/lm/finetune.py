@@ -110,8 +110,7 @@ def finetune(
         with precision():
             return answer_loss(student.model, *collate(encoded, part, pad, lm.device))
 
-    options = {"accumulation": preset.accumulation, "recomputing": preset.recomputing}
-    schedule = Schedule(len(plan), eval_every=checkpoint_every, patience=None, **options)
+    schedule = Schedule(len(plan), eval_every=checkpoint_every, patience=None)
     parts = {"model": lm, "data": encoded, "preset": preset, "seed": seed, "autocast": autocast}
     student.model.train()
     with recomputed(student.model, preset.recomputing):

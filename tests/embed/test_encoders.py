@@ -13,17 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import TEXTS, tiny_lm
 
-from synthkit.embed import encoders as embedders
+from synthkit.embed import sentence
+from synthkit.embed.base import unit_rows
 from synthkit.embed.encoders import (
     FunctionEmbedder,
     LMEmbedder,
     SentenceEmbedder,
     TfidfEmbedder,
     load_embedder,
-    minilm_folder,
     read_embedder,
-    unit_rows,
 )
+from synthkit.embed.sentence import minilm_folder
 from synthkit.worlds import load_world
 
 
@@ -292,8 +292,8 @@ def package(tmp_path, monkeypatch):
     (home / "__init__.py").write_text("raise RuntimeError('must not be run to find a folder')")
     (model / "model.safetensors").write_bytes(b"abc")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(embedders, "MINILM_PACKAGE", home.name)
-    monkeypatch.setattr(embedders, "MINILM_SHA256", hashlib.sha256(b"abc").hexdigest())
+    monkeypatch.setattr(sentence, "MINILM_PACKAGE", home.name)
+    monkeypatch.setattr(sentence, "MINILM_SHA256", hashlib.sha256(b"abc").hexdigest())
     importlib.invalidate_caches()
     return model
 
@@ -314,14 +314,14 @@ def test_minilm_without_weights_or_package_is_named(package, monkeypatch):
     (package / "model.safetensors").unlink()
     with pytest.raises(OSError, match=r"holds no model\.safetensors"):
         minilm_folder()
-    monkeypatch.setattr(embedders, "MINILM_PACKAGE", "no_such_package_of_weights")
+    monkeypatch.setattr(sentence, "MINILM_PACKAGE", "no_such_package_of_weights")
     with pytest.raises(ImportError, match=r"synthkit\[minilm\]"):
         minilm_folder()
 
 
 @pytest.mark.slow
 def test_the_real_minilm_tells_a_mat_from_a_market():
-    pytest.importorskip(embedders.MINILM_PACKAGE, reason="the extra `minilm` is not installed")
+    pytest.importorskip(sentence.MINILM_PACKAGE, reason="the extra `minilm` is not installed")
     pytest.importorskip("sentence_transformers")
     cat, rug, market = load_embedder("minilm")(
         ["The cat sat on the mat.", "The cat lay on the rug.", "The stock market fell."]
