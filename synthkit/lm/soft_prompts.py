@@ -164,7 +164,7 @@ class SoftPrompt(nn.Module):
 
     @property
     def parameter_count(self) -> int:
-        """How many numbers are trained."""
+        """Number of trained values."""
         return sum(p.numel() for p in self.parameters())
 
     def forward(self, z: Tensor) -> Tensor:
