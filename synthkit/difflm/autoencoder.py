@@ -26,10 +26,9 @@ from ..lm.fingerprint import fingerprint
 from ..lm.training import History, batch_at, train
 
 # %% auto #0
-__all__ = ['CYCLES', 'LOOK_ROWS', 'EncoderBlock', 'RowEncoder', 'reparameterize', 'kl_nats', 'port_beta', 'Injector', 'injected',
-           'row_logits', 'row_nats', 'beta_at', 'generate_rows', 'mask_logits', 'Collapse', 'collapse_report',
-           'others_in_ring', 'probe_auc', 'column_nats', 'fit_autoencoder', 'split_rows', 'encode_rows',
-           'reconstruction', 'Autoencoder']
+__all__ = ['CYCLES', 'LOOK_ROWS', 'EncoderBlock', 'RowEncoder', 'reparameterize', 'kl_nats', 'Injector', 'injected', 'row_logits',
+           'row_nats', 'beta_at', 'generate_rows', 'mask_logits', 'Collapse', 'collapse_report', 'others_in_ring',
+           'probe_auc', 'column_nats', 'fit_autoencoder', 'split_rows', 'encode_rows', 'reconstruction', 'Autoencoder']
 
 # %% ../../nbs/51_autoencoder.ipynb #c48071ec
 class EncoderBlock(nn.Module):
@@ -62,9 +61,7 @@ class RowEncoder(nn.Module):
             every place has its own part in mu and log sigma^2; otherwise they see the mean.
     """
 
-    def __init__(
-        self, vocab_size: int, length: int, preset: AutoencoderPreset, *, fixed: bool = False
-    ):
+    def __init__(self, vocab_size: int, length: int, preset: AutoencoderPreset, fixed=False):
         super().__init__()
         self.fixed, width = fixed, preset.width
         self.tokens, self.places = nn.Embedding(vocab_size, width), nn.Embedding(length, width)
@@ -104,11 +101,6 @@ def reparameterize(mu: Tensor, logvar: Tensor, generator: torch.Generator) -> Te
 def kl_nats(mu: Tensor, logvar: Tensor) -> Tensor:
     """KL(q(z | x) || N(0, I)) of each row, (n,), in nats: summed over the dimensions."""
     return 0.5 * (mu.square() + logvar.exp() - logvar - 1).sum(1)
-
-
-def port_beta(beta: float, tokens: float, latent: int) -> float:
-    """beta' = beta T / d: a weight on means over T tokens and d dimensions, for sums in nats."""
-    return beta * tokens / latent
 
 # %% ../../nbs/51_autoencoder.ipynb #f1d5fb0f
 class Injector(nn.Module):

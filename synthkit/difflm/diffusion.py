@@ -144,18 +144,18 @@ def validation_loss(
 
 # %% ../../nbs/52_diffusion.ipynb #c93ab227
 def fit_denoiser(
-    x: Tensor,  # (n, d): scaled data, on the device to train on
-    validation: Tensor | None,  # (m, d), scaled alike
-    preset: DiffusionPreset,
-    *,
-    seed: int = 0,
-    **options,  # of `train`: checkpoint, progress
+    x: Tensor, validation: Tensor | None, preset: DiffusionPreset, *, seed: int = 0, **options
 ) -> tuple[Denoiser, History]:
-    """F trained on `x`: the running average of its weights, at its best look at `validation`."""
+    """F trained on `x`: the running average of its weights, at its best look at `validation`.
+
+    Args:
+        x: scaled data (n, d), on the device to train on.
+        validation: (m, d), scaled alike, or None.
+        options: of `training.train`: checkpoint, progress.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = Denoiser(x.shape[1], preset.hidden, preset.blocks)
-    network = network.to(x.device)
+        network = Denoiser(x.shape[1], preset.hidden, preset.blocks).to(x.device)
 
     def loss_at(step: int) -> Tensor:
         batch = x[batch_at(step, len(x), preset.batch_size, seed)]

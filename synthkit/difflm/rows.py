@@ -17,8 +17,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .columns import MISSING, Category, Column, Constant, Date
+from .columns import MISSING, Category, Column, Constant
 from .conditions import Codes, codes_for
+from .json_values import from_values, no_constant, unique_keys, value_fault
 from .schema import TableSchema
 from .trie import Digits, OneOf, RowConstraint
 
@@ -42,6 +43,7 @@ class Field:
         base: how many digits a place has.
         places: digits it takes.
         signed: whether a sign stands before the digits.
+        origin: the code from which distances are written.
     """
 
     column: Column
@@ -50,6 +52,7 @@ class Field:
     base: int
     places: int
     signed: bool
+    origin: int = 0
 
     @property
     def width(self) -> int:
@@ -77,11 +80,6 @@ class Field:
         """One more than the id of its last own token."""
         return self.first + self.places * self.base + 2 * self.signed + self.column.missing
 
-    @property
-    def origin(self) -> int:
-        """The code from which distances are written."""
-        return getattr(self.column, "origin", 0)
-
 # %% ../../nbs/50_rows.ipynb #f002503d
 def lay_out(schema: TableSchema, piece: int = 1, first: int = 3) -> tuple[Field, ...]:
     """The fields of a schema's columns; constant columns take no token and have none.
@@ -106,7 +104,8 @@ def lay_out(schema: TableSchema, piece: int = 1, first: int = 3) -> tuple[Field,
             ends = column.low_code - column.origin, column.high_code - column.origin
             signed, base = ends[0] < 0, 10**piece
             places = -(-len(str(max(map(abs, ends)))) // piece)
-        fields.append(Field(column, start, first, base, places, signed))
+        origin = getattr(column, "origin", 0)
+        fields.append(Field(column, start, first, base, places, signed, origin))
         start, first = start + fields[-1].width, fields[-1].last
     return tuple(fields)
 
@@ -288,7 +287,7 @@ def from_json(text: str, schema: TableSchema) -> tuple[dict[str, Any] | None, st
         The row (column to value, in the schema's order) and None; or None and the reason.
     """
     try:
-        row = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+        row = json.loads(text, object_pairs_hook=unique_keys, parse_constant=no_constant)
     except KeyError as error:
         return None, f"{error.args[0]}: there twice"
     except (ValueError, RecursionError):
@@ -301,49 +300,10 @@ def from_json(text: str, schema: TableSchema) -> tuple[dict[str, Any] | None, st
         if name not in schema.names:
             return None, "a column that the table has not"
     for column in schema.columns:
-        reason = _value_fault(column, row[column.name])
+        reason = value_fault(column, row[column.name])
         if reason:
             return None, f"{column.name}: {reason}"
     return {name: row[name] for name in schema.names}, None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    counts = Counter(name for name, _ in pairs)
-    for name, count in counts.items():
-        if count > 1:
-            raise KeyError(name)
-    return dict(pairs)
-
-
-def _no_constant(word: str):
-    raise ValueError(f"{word} is not JSON")
-
-# %% ../../nbs/50_rows.ipynb #a2e0e5f2
-def _truth(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _value_fault(column: Column, value: Any) -> str | None:
-    """What is wrong with a value of JSON in a column, or None."""
-    if value is None:
-        return None if column.missing else "null"
-    if isinstance(column, Constant) and column.missing:
-        return "not empty"
-    if isinstance(column, (Category, Constant)):
-        values = column.values if isinstance(column, Category) else (column.value,)
-        same = [each for each in values if each == value and _truth(each) == _truth(value)]
-        return None if same else "unknown value"
-    if isinstance(column, Date):
-        try:
-            place = column.place(value if isinstance(value, str) else None)
-        except ValueError:
-            return "not a date"
-        return None if column.low_code <= place <= column.high_code else "outside the range"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return "not a number"
-    if not column.low <= value <= column.high:
-        return "outside the range"
-    return "not a whole number" if column.integer and value != int(value) else None
 
 # %% ../../nbs/50_rows.ipynb #9381d3a8
 def rows_from_json(texts: Iterable[str], schema: TableSchema) -> tuple[pd.DataFrame, Counter]:
@@ -361,17 +321,7 @@ def rows_from_json(texts: Iterable[str], schema: TableSchema) -> tuple[pd.DataFr
         else:
             rows.append(row)
     table = {
-        column.name: _from_values(column, [row[column.name] for row in rows])
+        column.name: from_values(column, [row[column.name] for row in rows])
         for column in schema.columns
     }
     return pd.DataFrame(table), reasons
-
-
-def _from_values(column: Column, values: list) -> pd.Series:
-    """Values of JSON as a series of the column's type."""
-    if isinstance(column, Constant):
-        return column.restore(np.zeros(len(values), dtype=np.int64))
-    if isinstance(column, Date):
-        codes = [MISSING if value is None else round(column.place(value)) for value in values]
-        return column.restore(np.array(codes, dtype=np.int64))
-    return column.restore(column.codes(pd.Series(values, dtype=object), "nearest"))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import LogitsProcessor
 
 
 class PrefixTrie:
@@ -225,35 +224,3 @@ class RowConstraint:
             mask = self.allowed(safe[:, :t])
             good &= mask.gather(1, safe[:, t : t + 1])[:, 0] & known[:, t]
         return good
-
-
-class ConstrainedTokens(LogitsProcessor):
-    """A logits processor for `generate`: what is not allowed gets probability 0.
-
-    Args:
-        constraint: a `RowConstraint` or a `PrefixTrie`.
-        skip: tokens of the prompt, which are no part of the row. With `inputs_embeds` alone,
-            transformers passes only what was generated, and `skip` is 0.
-    """
-
-    def __init__(self, constraint: RowConstraint | PrefixTrie, skip: int = 0):
-        self.constraint, self.skip = constraint, skip
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Scores (b, vocab) with -inf where a token is not allowed.
-
-        Raises:
-            ValueError: a row has left the trie, so that nothing is allowed.
-        """
-        mask = self.constraint.allowed(input_ids[:, self.skip :])
-        lost = ~mask.any(1)
-        if lost.any():
-            row = int(lost.nonzero()[0])
-            raise ValueError(
-                f"nothing is allowed after {input_ids[row, self.skip :].tolist()} (row {row}); is "
-                f"skip={self.skip} the length of the prompt?"
-            )
-        if scores.shape[1] < mask.shape[1]:
-            raise ValueError(f"{scores.shape[1]} logits for {mask.shape[1]} tokens: another model?")
-        wide = torch.nn.functional.pad(mask, (0, scores.shape[1] - mask.shape[1]))
-        return scores.masked_fill(~wide, -float("inf"))

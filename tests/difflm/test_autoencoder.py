@@ -23,7 +23,6 @@ from synthkit.difflm.autoencoder import (
     RowEncoder,
     beta_at,
     kl_nats,
-    port_beta,
     probe_auc,
     reparameterize,
     row_logits,
@@ -93,14 +92,6 @@ def test_the_kl_is_that_of_torch_summed(d, seed):
     q = torch.distributions.Normal(mu, (0.5 * logvar).exp())
     expected = torch.distributions.kl_divergence(q, torch.distributions.Normal(0.0, 1.0)).sum(1)
     torch.testing.assert_close(kl_nats(mu, logvar), expected, rtol=1e-4, atol=1e-5)
-
-
-def test_a_ported_beta_weighs_sums_as_the_old_one_weighed_means():
-    tokens, latent, beta = 160, 1024, 0.1
-    nats, kl = 37.0, 12.0
-    means = nats / tokens + beta * kl / latent
-    assert tokens * means == pytest.approx(nats + port_beta(beta, tokens, latent) * kl)
-    assert port_beta(0.1, 160, 1024) == pytest.approx(0.015625)
 
 
 def test_draws_have_the_right_moments_and_pass_gradients():

@@ -1,4 +1,4 @@
-"""Prefix tries and valid rows: exact masks, conditions, and the logits processor in `generate`."""
+"""Prefix tries and valid rows: exact masks and conditions."""
 
 import datetime
 
@@ -9,12 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import constrained_rows
-from transformers import LlamaConfig, LlamaForCausalLM, LogitsProcessor, LogitsProcessorList
 
 from synthkit.difflm.conditions import codes_for
 from synthkit.difflm.rows import RowCodec
 from synthkit.difflm.schema import TableSchema
-from synthkit.difflm.trie import ConstrainedTokens, Digits, OneOf, PrefixTrie, RowConstraint
+from synthkit.difflm.trie import Digits, PrefixTrie, RowConstraint
 
 
 def tokens_after(trie, *prefix):
@@ -303,72 +302,3 @@ def test_conditions_that_nothing_satisfies(conditions, message):
 def test_conditions_are_a_dictionary():
     with pytest.raises(TypeError, match=r"conditions are a dictionary .* found list"):
         CODEC.constraint(["sex"])
-
-
-# --- in generation -------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def model():
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=CODEC.vocab_size + 5, hidden_size=16, intermediate_size=16, num_hidden_layers=1,
-        num_attention_heads=2, pad_token_id=0, bos_token_id=1, eos_token_id=2,
-    )  # fmt: skip
-    return LlamaForCausalLM(config).eval()
-
-
-def test_an_untrained_model_writes_valid_rows_only(model):
-    conditions = {"sex": "Female", "age": (30, 40)}
-    processor = ConstrainedTokens(CODEC.constraint(conditions))
-    assert isinstance(processor, LogitsProcessor)
-    torch.manual_seed(0)
-    ids = model.generate(
-        torch.full((20, 1), CODEC.bos), do_sample=True, top_k=0, max_new_tokens=CODEC.length + 3,
-        logits_processor=LogitsProcessorList([processor]),
-    )  # fmt: skip
-    assert ids.shape[1] == CODEC.length + 2 and (ids[:, -1] == CODEC.eos).all()
-    rows = CODEC.decode(ids[:, 1:-1])
-    assert (rows["sex"] == "Female").all() and rows["age"].between(30, 40).all()
-
-
-def test_rows_begin_after_given_embeddings(model):
-    """As DiffLM generates: soft tokens and bos go in as embeddings, and no ids are passed."""
-    torch.manual_seed(0)
-    ids = model.generate(
-        inputs_embeds=torch.randn(4, 3, 16), do_sample=True, top_k=0, max_new_tokens=CODEC.length,
-        logits_processor=LogitsProcessorList([ConstrainedTokens(CODEC.constraint())]),
-    )  # fmt: skip
-    assert CODEC.why_invalid(ids) == [None] * 4
-
-
-def test_processor_keeps_the_scores_of_valid_tokens():
-    trie = PrefixTrie(WORDS, 9, eos=0)
-    scores = torch.randn(2, 11)
-    out = ConstrainedTokens(trie, skip=1)(torch.tensor([[8, 3], [8, 7]]), scores)
-    assert out.isfinite().nonzero().tolist() == [[0, 4], [0, 6], [1, 0]]
-    assert out[0, 4] == scores[0, 4] and out[1, 0] == scores[1, 0]
-
-
-def test_processor_says_when_a_row_left_the_trie_or_the_model_is_another():
-    trie = PrefixTrie(WORDS, 9, eos=0)
-    with pytest.raises(ValueError, match=r"after \[8, 3\] \(row 1\); is skip=0"):
-        ConstrainedTokens(trie)(torch.tensor([[3, 4], [8, 3]]), torch.zeros(2, 9))
-    with pytest.raises(ValueError, match="5 logits for 9 tokens"):
-        ConstrainedTokens(trie)(torch.tensor([[3]]), torch.zeros(1, 5))
-
-
-def test_a_mask_costs_little():
-    """A batch of 256 through a whole row, in well under a second on a busy core."""
-    import time
-
-    trie = CODEC.constraint()
-    ids = CODEC.encode(pd.concat([PEOPLE] * 15, ignore_index=True))[:256]
-    start = time.process_time()
-    for t in range(trie.length):
-        trie.allowed(ids[:, :t])
-    assert (time.process_time() - start) / trie.length < 0.02
-
-
-def test_parts_are_values():
-    assert OneOf((3, 4)) == OneOf((3, 4)) and OneOf((3, 4)).count() == 2
