@@ -31,7 +31,7 @@ from .text_codec import TextCodec
 
 @dataclass
 class FitInputs:
-    """What a fit is given: a table or texts, the target, and a decoder that is trained already."""
+    """Input of a fit: a table or texts, the target, and a decoder that is trained already."""
 
     data: pd.DataFrame | list[str]
     target: str | None = None
@@ -40,7 +40,7 @@ class FitInputs:
 
 @dataclass
 class Fitted:
-    """What a fit makes.
+    """Result of a fit.
 
     Attributes:
         form: how rows or texts are written as tokens.

@@ -203,7 +203,7 @@ def json_constraint(schema: TableSchema, tokenizer, conditions=None, pieces=None
 def make_form(
     material: pd.DataFrame | list[str], lm, preset: DiffLMPreset, target: str | None = None
 ) -> Form:
-    """How the material is written as tokens: `RowForm`, `JsonForm` or `TextForm`.
+    """Choose the form in which the material is written as tokens: rows, JSON or texts.
 
     Args:
         material: see `read_material`. lm: None for the offline decoder.

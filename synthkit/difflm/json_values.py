@@ -25,7 +25,7 @@ def no_constant(word: str) -> None:
 
 
 def value_fault(column: Column, value: Any) -> str | None:
-    """What is wrong with a value of JSON in a column, or None."""
+    """Name the fault of a value of JSON in a column; None if there is none."""
     if value is None:
         return None if column.missing else "null"
     if isinstance(column, Constant) and column.missing:

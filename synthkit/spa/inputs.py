@@ -1,4 +1,4 @@
-"""What a fit of SPA is given: rows, queries and what else a partition is made from, checked."""
+"""Inputs of a fit of SPA, checked: rows, queries and what else a partition is made from."""
 
 from __future__ import annotations
 

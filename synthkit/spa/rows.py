@@ -28,7 +28,7 @@ class Form:
     template: str = "{}"
 
     def prompts(self, asked: Any) -> tuple[list[str], list[str]]:
-        """What is asked, and what the model is given, for texts or for rows with the column.
+        """Read what is asked, and what the model is given, from texts or rows with the column.
 
         Raises:
             TypeError: one string, or neither texts nor rows.
@@ -43,11 +43,11 @@ class Form:
         return texts, self.given(texts)
 
     def given(self, texts: Iterable[str]) -> list[str]:
-        """What the model is given for each text that is asked."""
+        """Put each text that is asked into the form that the model is given."""
         return [self.template.replace("{}", text) for text in texts]
 
     def answer(self, written: str) -> str:
-        """What was written, without the blank that follows a question's template."""
+        """Take off the blank that follows a question's template."""
         return written.strip() if self.template != "{}" else str(written)
 
     def columns(self, answers: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:

@@ -24,7 +24,7 @@ REASONS = (
 
 @dataclass(frozen=True)
 class ParsedAnswer:
-    """What became of an answer.
+    """An answer as it was read, or why it could not be.
 
     Attributes:
         record: attribute to value, or None when the answer cannot be used.
@@ -39,7 +39,7 @@ class ParsedAnswer:
 
 @dataclass(frozen=True)
 class Descriptions:
-    """What `describe` found, one entry a text.
+    """Records that `describe` found, one entry per text.
 
     Attributes:
         records: the record, or None where there is none.

@@ -121,7 +121,7 @@ PLACES = {  # of each room: column and row, from the ground up
     **{name: (i - 2, 5) for i, name in enumerate(METHODS)},
     "studies": (-0.5, 6), "doctor": (0.5, 6), "cli": (0, 7),
 }  # fmt: skip
-COLUMN, ROW, WIDTH, HIGH = 2.4, 1.36, 2.05, 0.82  # from room to room, and of a room, in inches
+COLUMN, ROW, WIDTH, HIGH = 2.4, 1.36, 2.12, 0.82  # from room to room, and of a room, in inches
 BLUE, GREEN, ORANGE, PINK = (  # fill and edge of a room, from Okabe and Ito's palette
     ("#dcecf7", "#0072b2"), ("#d6efe7", "#009e73"), ("#fbe6cf", "#d55e00"), ("#f6e3ee", "#b0568d"),
 )  # fmt: skip
@@ -189,9 +189,9 @@ def _draw_room(ax, name, count, used):
     fill, edge = COLOURS[row]
     ax.add_patch(FancyBboxPatch((x, y), WIDTH, HIGH, boxstyle="round,pad=0,rounding_size=0.1",
                                 facecolor=fill, edgecolor=edge, linewidth=1.3))  # fmt: skip
-    ax.text(x + 0.12, y + HIGH - 0.2, name, fontsize=12.5, weight="bold", va="center")
+    ax.text(x + 0.12, y + HIGH - 0.2, name, fontsize=12, weight="bold", va="center")
     modules = f"{count} modules" if count > 1 else "1 module"
-    ax.text(x + WIDTH - 0.12, y + HIGH - 0.2, modules, fontsize=9, va="center", ha="right")
+    ax.text(x + WIDTH - 0.12, y + HIGH - 0.2, modules, fontsize=8.5, va="center", ha="right")
     text = f"uses {', '.join(used)}" if used else "uses no other room"
     text = text.replace(", ".join(METHODS), "the methods")
     lines = "\n".join(wrap(text, 32))
