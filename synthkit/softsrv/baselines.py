@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,8 +15,9 @@ from torch import Tensor
 
 from ..core.arguments import as_count, as_seed
 from ..core.presets import choose_preset
+from ..core.provenance import with_provenance
+from ..core.reports import Report
 from ..datasets import values_of
-from ..evaluation.contamination import HeldOut
 from ..lm.finetune import FinetunePreset, finetune
 from ..lm.mixed_adapters import share_weights
 from ..lm.modes import frozen
@@ -24,18 +25,15 @@ from ..lm.rows import IGNORED, right_pad
 from ..lm.soft_prompts import starting_rows, vocabulary
 from ..lm.training import batch_at, train
 from ..teacher import ask, judge, teacher_name
-from .synthesizer import (
-    PRESETS,
-    Answerer,
-    Draft,
-    Drawing,
-    Slot,
-    SoftSRVPreset,
-    TextSampler,
-    draft_number,
-    target_texts,
-    write,
-)
+from .drafts import Draft, Drawing, draft_number, write
+from .filters import as_rows
+from .labeller import Labeller
+from .presets import PRESETS, SoftSRVPreset
+from .rounds import Slot, draw_rows
+from .texts import target_texts
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 RUBRIC = (
     "It has the same subject and form as the examples asked for.",
@@ -45,7 +43,7 @@ RUBRIC = (
 GOOD = "NOTHING TO MEND"
 
 
-class Generator(TextSampler):
+class Generator:
     """A writer without contexts: the same starts in turn, the same filter as SoftSRV.
 
     Args:
@@ -66,9 +64,9 @@ class Generator(TextSampler):
     ):  # fmt: skip
         self.lm, self.kind, self.starts, self.seed = lm, kind, list(starts), seed
         self.preset = choose_preset(preset, PRESETS, changes, "SoftSRV")
-        self.answerer = Answerer(teacher, answer, self.preset.answer_prompt)
+        self.labeller = Labeller(teacher, answer, self.preset.answer_prompt)
         self.texts = [] if real is None else target_texts(real)
-        self.report: Counter[str] = Counter()
+        self.report: Report | None = None
         self._choose, self._extract, self._nats = choose or self.drafts, extract, nats
 
     def loss(self, texts) -> float:
@@ -93,9 +91,9 @@ class Generator(TextSampler):
 
     def sample(
         self, n: int, *, temperature: float | None = None, seed: int | None = None,
-        held_out: HeldOut | None = None, drop: Collection[str] | None = None, batch: int = 64,
+        held_out: Any = None, drop: Collection[str] | None = None, batch: int = 64,
         progress: bool = False,
-    ):  # fmt: skip
+    ) -> Dataset:  # fmt: skip
         """`n` texts as a `datasets.Dataset` (see `SoftSRV.sample`); they have no context."""
         n = as_count(n)
         temperature = self.preset.temperature if temperature is None else temperature
@@ -108,10 +106,21 @@ class Generator(TextSampler):
                 return chosen
             return [replace(draft, text=self._extract(draft.text)) for draft in chosen]
 
-        return self._rows(
-            [Slot()] * n, drafts, how, held_out=held_out, drop=drop, batch=batch,
-            progress=progress,
-        )  # fmt: skip
+        options = {"held_out": held_out, "drop": drop, "batch": batch, "progress": progress}
+        return self.draw([Slot()] * n, drafts, how, **options)
+
+    def draw(self, plan: Sequence[Slot], drafts: Callable, how: Drawing, **options: Any) -> Dataset:
+        """A row for each slot of `plan` that gets one: see `synthkit.softsrv.rounds.draw_rows`."""
+        rows, rejected = draw_rows(
+            drafts, plan, self.preset, how.temperature, self.labeller, self.texts, **options
+        )
+        self.report = Report(self.kind, "sample", len(plan), len(rows), rejected)
+        if len(rows) < len(plan):
+            self.report.warn(f"{len(rows)} of {len(plan)} texts ({self.report.reasons()})")
+        made = as_rows(rows, kind=self.kind, teacher=self.labeller.name)
+        common = {"method": self.kind, "model": self.lm and self.lm.name, "seed": how.seed}
+        status = [row["status"] for row in rows]
+        return with_provenance(made, {**common, "temperature": how.temperature, "status": status})
 
 
 # --- templates -----------------------------------------------------------------------------------
@@ -238,7 +247,7 @@ def refine(
 
 def self_refine(
     teacher, prompts: Sequence[str], n: int, *, real=None, rounds: int = 1,
-    rubric: Sequence[str] = RUBRIC, seed: int = 0, held_out: HeldOut | None = None, **options,
+    rubric: Sequence[str] = RUBRIC, seed: int = 0, held_out: Any = None, **options,
 ):  # fmt: skip
     """PT_MSR: drafts, critiques and rewrites by a model that can judge its own text.
 
@@ -288,7 +297,7 @@ def repeat_texts(real, n: int, *, seed: int = 0, **options):
     order = np.random.default_rng(seed).permutation(len(texts))
     takes = [int(order[i % len(order)]) for i in range(n)]
     how = Drawing(0.0, made.preset.max_new_tokens, seed)
-    return made._rows(
+    return made.draw(
         [Slot(i, texts[i]) for i in takes],
         lambda slots, turn: [Draft(texts[takes[slot]], True) for slot in slots],
         how,

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from ..core.texts import count_words
-from ..evaluation.contamination import HeldOut, masked, question_key
+from ..evaluation.contamination import as_held_out, masked, question_key
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 KEPT = "kept"
 EMPTY = "empty"
@@ -17,23 +21,20 @@ NEAR_COPY = "near copy of a real text"
 UNANSWERED = "unanswered"
 
 # In the order in which they are asked for: a text has the first that fits.
-STATUSES = (EMPTY, UNTERMINATED, CONTAMINATED, DUPLICATE, NEAR_COPY, UNANSWERED, KEPT)
-DROPPED = (EMPTY, UNTERMINATED, CONTAMINATED, DUPLICATE, UNANSWERED)  # near copies are only named
+STATUSES = (CONTAMINATED, EMPTY, UNTERMINATED, DUPLICATE, NEAR_COPY, UNANSWERED, KEPT)
+DROPPED = (CONTAMINATED, EMPTY, UNTERMINATED, DUPLICATE, UNANSWERED)  # near copies are only named
 NEAR = ("own", "train")
 
-# The columns of every sampled set, and their types; `as_rows` makes the table.
+# The columns of every sampled set before the common ones; `as_rows` makes the table.
 COLUMNS = {
     "text": "string",
     "question": "string",
     "answer": "string",
     "context": "int64",
     "kind": "string",
-    "temperature": "float64",
     "near_copy_own": "bool",
     "near_copy_train": "bool",
-    "status": "string",
     "teacher": "string",
-    "seed": "int64",
 }
 
 
@@ -43,9 +44,9 @@ class Verdict:
 
     Attributes:
         status: one of `STATUSES`.
-        near_copy_own: whether it is, with numbers masked, the text it was conditioned on; None
+        near_copy_own: True if it is, with numbers masked, the text it was conditioned on; None
             where there is no such text.
-        near_copy_train: whether it is, with numbers masked, any training text.
+        near_copy_train: True if it is, with numbers masked, any training text.
     """
 
     status: str
@@ -58,34 +59,28 @@ class Filter:
 
     Args:
         train: the training texts, which no sampled text may repeat.
-        held_out: test texts that must not be repeated.
+        held_out: test texts that must not be repeated; those that do are turned away, always.
         min_words: a text of fewer words (see `synthkit.core.texts.count_words`) counts as empty.
         near_copy: which near copies get a status of their own: those of the text they were
             conditioned on ("own") or of any training text ("train"). Both are always noted.
-        drop: the statuses that are turned away; `()` keeps everything, with its status.
+        drop: the statuses that are turned away; `()` keeps all others, with their status.
 
     Raises:
         ValueError: an unknown status or kind of near copy, or `min_words` below 1.
-        TypeError: `held_out` is not a `HeldOut`.
     """
 
     def __init__(
         self,
         train: Iterable[str] = (),
         *,
-        held_out: HeldOut | None = None,
+        held_out: Any = None,
         min_words: int = 1,
         near_copy: str = "own",
         drop: Collection[str] = DROPPED,
     ):
         check_choices(min_words, near_copy, drop)
-        if held_out is not None and not isinstance(held_out, HeldOut):
-            raise TypeError(
-                "held_out must be a synthkit.evaluation.contamination.HeldOut (it says how long "
-                f"a shared run may be), got {type(held_out).__name__}; write HeldOut(texts, n=8)"
-            )
-        self.held_out, self.min_words = held_out, min_words
-        self.near_copy, self.drop = near_copy, frozenset(drop)
+        self.held_out, self.min_words = as_held_out(held_out), min_words
+        self.near_copy, self.drop = near_copy, {CONTAMINATED, *drop}
         train = list(train)
         self._seen = {question_key(text) for text in train}
         self._masked = {masked(text) for text in train}
@@ -98,7 +93,7 @@ class Filter:
         """The verdict on `text`; one that passes counts as seen from then on.
 
         Args:
-            ended: whether the model ended it, rather than the limit of tokens.
+            ended: True if the model ended it, rather than the limit of tokens.
             own: the real text it was conditioned on.
         """
         form = masked(text)
@@ -107,12 +102,12 @@ class Filter:
         near = copies_own if self.near_copy == "own" else copies_train
         key = question_key(text)
         status = KEPT
-        if count_words(text) < self.min_words:
+        if text in self.held_out:
+            status = CONTAMINATED
+        elif count_words(text) < self.min_words:
             status = EMPTY
         elif not ended:
             status = UNTERMINATED
-        elif self.held_out is not None and text in self.held_out:
-            status = CONTAMINATED
         elif key in self._seen:
             status = DUPLICATE
         elif near:
@@ -136,10 +131,14 @@ def check_choices(min_words: int, near_copy: str, drop: Collection[str]) -> None
         )
 
 
-def as_rows(rows: Sequence[dict]):
-    """Rows as a `datasets.Dataset` with the columns and types of `COLUMNS`, also when empty."""
+def as_rows(rows: Sequence[dict], **shared: Any) -> Dataset:
+    """Rows with the columns and types of `COLUMNS`, also when there are none.
+
+    Args:
+        shared: columns that have one value in all rows.
+    """
     from datasets import Dataset, Features, Value
 
     features = Features({name: Value(kind) for name, kind in COLUMNS.items()})
-    table = {name: [row[name] for row in rows] for name in COLUMNS}
+    table = {name: [{**shared, **row}[name] for row in rows] for name in COLUMNS}
     return Dataset.from_dict(table, features=features)

@@ -5,494 +5,36 @@
 # %% ../../nbs/21_softsrv.ipynb #f416c389
 from __future__ import annotations
 
-import json
-import logging
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-# %% auto #0
-__all__ = ['PRESETS', 'QUESTION_LINE', 'SoftSRVPreset', 'check_preset', 'target_texts', 'fitting', 'split', 'Fitted',
-           'pack_fitted', 'unpack_fitted', 'check_encoder', 'Draft', 'Drawing', 'write', 'answer_prompt', 'Answerer',
-           'Slot', 'resuming', 'give_answers', 'fill', 'collect', 'draft_number', 'TextSampler', 'check_contexts',
-           'make_plan', 'sample_key', 'TargetSampler', 'Target', 'prepare', 'untrained', 'SoftSRV']
-
-# %% ../../nbs/21_softsrv.ipynb #9e5d4849
-from ..core.arguments import as_count, as_model, as_seed
-from ..core.checkpoints import remove_checkpoint
-from ..core.fitted import open_method, save_method
-from synthkit.core.packing import (
-    Files,
-    Read,
-    json_bytes,
-    read_rows,
-    read_tensors,
-    row_bytes,
-    tensor_bytes,
-)
-from ..core.presets import choose_preset
-from ..core.resume import ResumeLog, run_key
-from ..datasets import as_dataset
-from ..evaluation.contamination import HeldOut
+from ..core.arguments import as_number
+from ..core.synthesizer import Synthesizer
 from ..lm.contexts import Context
-from ..lm.decoding import Sampling, decode, end_tokens, new_text
-from ..lm.finetune import PROMPT
-from synthkit.lm.prompt_tuning import (
-    SoftPromptPreset,
-    fit_soft_prompt,
-    pack_soft_prompt,
-    unpack_soft_prompt,
-)
-from ..lm.soft_prompts import SoftPrompt, held_out_loss, new_soft_prompt, prefix
-from ..lm.training import History
-from synthkit.softsrv.filters import (
-    DROPPED,
-    EMPTY,
-    UNANSWERED,
-    Filter,
-    as_rows,
-    check_choices,
-)
-from ..teacher import replies as teachers
-from ..teacher.templates import fill as fill_in
-from ..teacher.templates import read_templates
-
-_log = logging.getLogger(__name__)
-
-# %% ../../nbs/21_softsrv.ipynb #215afef3
-@dataclass(frozen=True)
-class SoftSRVPreset:
-    """The choices of SoftSRV, with the paper's symbol where it has one.
-
-    Attributes:
-        kind: of P: "ssnp", "ssmp" or "ssmc".
-        length: t, soft vectors in a prompt. k: basis prompts of "ssmp". hidden: of "ssmc".
-        context, dim: E and d_e, see `synthkit.lm.contexts.Context`.
-        steps, batch_size, decay_from, eval_every, patience, clip: see `SoftPromptPreset`.
-        lr_ssnp, lr_ssmp, lr_ssmc: the learning rate of each kind; lr: one for whatever kind.
-        held_out_share: of the real texts, kept out of training to stop it in time.
-        temperature, max_new_tokens: of sampling, over the whole vocabulary.
-        min_words, near_copy, drop: of the filter, see `synthkit.softsrv.filters.Filter`.
-        max_rounds: how often a rejected text is drawn anew.
-        answer_prompt: how a question is put to a teacher.
-
-    The preset "paper" holds what is known of arXiv 2410.16534, from the public record of its
-    reviews: t = 128, 20,000 steps at 5e-6, and k = 2 for "ssmp", one of its three kinds. `context`
-    differs: the paper averages the embeddings of a small model of its own, which can be given as
-    `encoder=` with `context="encoder"`. Batch, schedule, temperature and filters are not known.
-    """
-
-    kind: str = "ssmc"
-    length: int = 8
-    k: int = 8
-    hidden: int = 64
-    context: str = "input_mean"
-    dim: int | None = None
-    steps: int = 400
-    batch_size: int = 32
-    lr: float | None = None
-    lr_ssnp: float = 2e-2
-    lr_ssmp: float = 2e-2
-    lr_ssmc: float = 2e-3
-    decay_from: float = 0.5
-    eval_every: int = 50
-    patience: int | None = 4
-    clip: float = 1.0
-    held_out_share: float = 0.15
-    temperature: float = 1.0
-    max_new_tokens: int = 128
-    min_words: int = 1
-    near_copy: str = "own"
-    drop: tuple[str, ...] = DROPPED
-    max_rounds: int = 8
-    answer_prompt: str = PROMPT
-
-    def __post_init__(self):
-        object.__setattr__(self, "drop", tuple(self.drop))
-        check_preset(self)
-
-    def training(self) -> SoftPromptPreset:
-        """The part that trains the prompt."""
-        known = [each.name for each in fields(SoftPromptPreset) if each.name != "lr"]
-        names = [name for name in known if hasattr(self, name)]
-        lr = getattr(self, f"lr_{self.kind}") if self.lr is None else self.lr
-        return SoftPromptPreset(**{name: getattr(self, name) for name in names}, lr=lr)
-
-# %% ../../nbs/21_softsrv.ipynb #6ec45fdf
-def check_preset(preset: SoftSRVPreset) -> None:
-    """Raise ValueError, naming the field, when a value is impossible."""
-    if preset.kind not in ("ssnp", "ssmp", "ssmc"):
-        raise ValueError(f"kind must be ssnp, ssmp or ssmc, got {preset.kind!r}")
-    for name in ("k", "hidden", "max_new_tokens", "max_rounds"):
-        if getattr(preset, name) < 1:
-            raise ValueError(f"{name} must be at least 1, got {getattr(preset, name)}")
-    if not 0 <= preset.held_out_share < 1:
-        raise ValueError(f"held_out_share must lie in [0, 1), got {preset.held_out_share}")
-    if not (np.isfinite(preset.temperature) and preset.temperature >= 0):
-        raise ValueError(f"temperature must be finite and >= 0, got {preset.temperature}")
-    read_templates({"answer_prompt": preset.answer_prompt}, {"answer_prompt": ("question",)})
-    check_choices(preset.min_words, preset.near_copy, preset.drop)
-    preset.training()  # checks the rest
-
-
-PRESETS = {
-    "fast": SoftSRVPreset(steps=90, batch_size=16, lr_ssmc=5e-3, eval_every=30, patience=None),
-    "study": SoftSRVPreset(),
-    "paper": SoftSRVPreset(
-        kind="ssmp", k=2, length=128, steps=20_000, lr=5e-6, decay_from=1.0, eval_every=1000,
-        patience=None, held_out_share=0.0,
-    ),
-}
-
-# %% ../../nbs/21_softsrv.ipynb #dbd5c408
-QUESTION_LINE = "\nQuestion: "  # between a passage and its question
-
-
-def target_texts(real) -> list[str]:
-    """The texts x_i of a target: column `text`, `question` (`passage` above it) or `prompt`.
-
-    Args:
-        real: texts, or a table of any kind that `synthkit.datasets.as_frame` reads.
-
-    Raises:
-        TypeError: neither of these. ValueError: no such column (the message lists those found), no
-            rows, or a row without text.
-    """
-    rows = as_dataset(real)
-    there = rows.column_names
-    if "text" in there:
-        return list(as_dataset(rows, "text")["text"])
-    if "passage" in there and "question" in there:
-        rows = as_dataset(rows, "passage", "question")
-        return [QUESTION_LINE.join(pair) for pair in zip(rows["passage"], rows["question"])]
-    for column in ("question", "prompt"):
-        if column in there:
-            return list(as_dataset(rows, column)[column])
-    found = ", ".join(there)
-    raise ValueError(
-        f"needs a column 'text', 'question' (and 'passage') or 'prompt'; found {found}"
-    )
-
-# %% ../../nbs/21_softsrv.ipynb #fb95ae9d
-def fitting(lm, texts: Sequence[str], length: int, too_long: str = "error") -> list[int]:
-    """Indices of the texts that fit the context behind `length` soft vectors.
-
-    Raises:
-        ValueError: one does not fit and `too_long` is "error"; with "skip" it is left out, and how
-            many were is logged.
-    """
-    if too_long not in ("error", "skip"):
-        raise ValueError(f"too_long must be 'error' or 'skip', got {too_long!r}")
-    extra = length + (lm.bos_id is not None) + (lm.eos_id is not None)
-    sizes = [len(ids) + extra for ids in lm.token_ids(texts)]
-    if too_long == "error":
-        for i, size in enumerate(sizes):
-            lm.check_length(size, f"text {i} with its soft prompt")
-    fits = [i for i, size in enumerate(sizes) if size <= lm.context]
-    if len(fits) < len(sizes):
-        out = len(sizes) - len(fits)
-        _log.warning("%d of %d texts exceed %d positions: left out", out, len(sizes), lm.context)
-    return fits
-
-
-def split(indices: Sequence[int], share: float, seed: int) -> tuple[list[int], list[int]]:
-    """A training part and a held-out part of `share`, both in order.
-
-    Raises:
-        ValueError: fewer than two texts would be left to train on.
-    """
-    held = max(1, round(share * len(indices))) if share else 0
-    if len(indices) - held < 2:
-        raise ValueError(
-            f"SoftSRV needs at least {2 + held} texts, two to train on and {held} held out; "
-            f"found {len(indices)}"
-        )
-    order = np.random.default_rng(seed).permutation(len(indices))
-    parts = np.sort(order[held:]), np.sort(order[:held])
-    return tuple([indices[i] for i in part] for part in parts)
-
-# %% ../../nbs/21_softsrv.ipynb #6d1bfc41
-@dataclass
-class Fitted:
-    """What `SoftSRV.fit` makes.
-
-    Attributes:
-        prompt: P_theta. encoder: E.
-        texts: the n training texts; rows: where each stood in the real data.
-        contexts: their z, `(n, d_e)`.
-        history: steps, losses and the best step, see `synthkit.lm.training.History`.
-    """
-
-    prompt: SoftPrompt
-    encoder: Context
-    texts: list[str]
-    rows: list[int]
-    contexts: Tensor
-    history: History = field(default_factory=History)
-
-# %% ../../nbs/21_softsrv.ipynb #a7bf0741
-def pack_fitted(fitted: Fitted) -> Files:
-    """The files of a fit: prompt, texts, contexts and history."""
-    rows = zip(fitted.rows, fitted.texts)
-    return {
-        **pack_soft_prompt(fitted.prompt),
-        "real.jsonl": row_bytes({"row": row, "text": text} for row, text in rows),
-        "contexts.safetensors": tensor_bytes({"contexts": fitted.contexts}),
-        "history.json": json_bytes(asdict(fitted.history)),
-    }
-
-
-def unpack_fitted(read: Read, lm, encoder: Context) -> Fitted:
-    """Unpack what `pack_fitted` packed, without embedding anything again.
-
-    Raises:
-        ValueError: `encoder` puts the first text elsewhere than that of the fit.
-    """
-    rows = read_rows(read("real.jsonl"))
-    texts, contexts = [row["text"] for row in rows], read_tensors(read("contexts.safetensors"))
-    fitted = Fitted(
-        unpack_soft_prompt(read).to(lm.device), encoder, texts, [row["row"] for row in rows],
-        contexts["contexts"], History.of(json.loads(read("history.json"))),
-    )  # fmt: skip
-    check_encoder(fitted)
-    return fitted
-
-
-def check_encoder(fitted: Fitted) -> None:
-    """Raise ValueError when a given encoder is not the one that the fit's contexts come from."""
-    if fitted.encoder.kind != "encoder":
-        return
-    z, known = fitted.encoder(fitted.texts[:1]), fitted.contexts[:1]
-    if z.shape != known.shape or not torch.allclose(z, known, atol=1e-3):
-        raise ValueError(
-            f"{fitted.encoder!r} gives the first text another context than the encoder of the fit; "
-            "give that one as encoder=, or fit again"
-        )
-
-# %% ../../nbs/21_softsrv.ipynb #b034df48
-@dataclass(frozen=True)
-class Draft:
-    """A text as it came from the model, and whether the model ended it."""
-
-    text: str
-    ended: bool
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """How drafts are drawn: from the whole vocabulary, at a temperature, with a seed."""
-
-    temperature: float
-    max_new_tokens: int
-    seed: int
-
-
-def write(lm, starts: Sequence[Tensor], ids: Sequence[int], how: Drawing) -> list[Draft]:
-    """One draft after each start.
-
-    Args:
-        starts: input embeddings, `(m_i, N)` each, BOS included.
-        ids: the number of each draft, which seeds its noise.
-
-    Raises:
-        ValueError: a start leaves no room in the context.
-    """
-    for start in starts:
-        lm.check_length(len(start) + 1, "a prompt with one new token")
-    limits = [min(how.max_new_tokens, lm.context - len(start)) for start in starts]
-    sampling = Sampling(how.temperature, seed=how.seed)
-    ends = end_tokens(lm.model, lm.eos_id)
-    with lm.evaluating():
-        new = decode(lm.model, list(starts), list(ids), limits, eos=ends, sampling=sampling)
-    texts = [new_text(lm.tokenizer, got) for got in new]
-    return [Draft(text, len(got) < m) for text, got, m in zip(texts, new, limits)]
-
-# %% ../../nbs/21_softsrv.ipynb #857338ba
-def answer_prompt(text: str, template: str = PROMPT) -> str:
-    """The prompt that asks a teacher about `text`: the template with {question} replaced.
-
-    With the kit's own template, a passage keeps the question line that it has.
-    """
-    if QUESTION_LINE in text and template == PROMPT:
-        return f"{text}\nAnswer:"
-    return fill_in(template, question=text)
-
-
-class Answerer:
-    """Answers questions by a teacher, a model, or a function of one text; or not at all.
-
-    Args:
-        teacher: see `synthkit.teacher.as_teacher`; it is asked by the template.
-        answer: a function from a text to its answer (None where it has none), instead. What it says
-            is taken as it is.
-        template: how a question is put to the teacher.
-
-    Raises:
-        ValueError: both are given. TypeError: a teacher that can do neither.
-    """
-
-    def __init__(self, teacher=None, answer=None, template: str = PROMPT):
-        if teacher is not None and answer is not None:
-            raise ValueError("give a teacher or a function answer=, not both")
-        one = answer if teacher is None else teacher
-        self.teacher = None if one is None else teachers.as_teacher(one)
-        self.by_function, self.template, self.log = answer is not None, template, None
-
-    @property
-    def name(self) -> str | None:
-        """The teacher's name for the provenance column; None without one."""
-        return None if self.teacher is None else teachers.teacher_name(self.teacher)
-
-    @property
-    def identity(self) -> str | None:
-        """Identity of the answerer, for files of answers."""
-        return None if self.teacher is None else teachers.teacher_identity(self.teacher)
-
-    def __call__(self, texts: Sequence[str]) -> list[str]:
-        """One answer per text, without white space around it; "" where there is none."""
-        if self.teacher is None:
-            return [""] * len(texts)
-        if self.by_function:
-            replies = teachers.ask(self.teacher, texts, log=self.log, cleaned=False)
-            return [reply.strip() for reply in replies]
-        prompts = [answer_prompt(text, self.template) for text in texts]
-        replies = teachers.ask(self.teacher, prompts, log=self.log)
-        return ["" if teachers.judge(reply) else str(reply) for reply in replies]
-
-# %% ../../nbs/21_softsrv.ipynb #3acf5e10
-@dataclass(frozen=True)
-class Slot:
-    """A wanted row: the number of its context, and the real text that this came from."""
-
-    context: int | None = None
-    own: str | None = None
-
-
-@contextmanager
-def resuming(path: str | Path | None, key: str, answerer: Answerer) -> Iterator[ResumeLog]:
-    """A log of drafts by (round, slot), from which an interrupted sample goes on.
-
-    Answers are kept beside it, in NAME.answers, each as soon as it is there.
-    """
-    beside = None if path is None else Path(f"{path}.answers")
-    place = ("round", "slot")
-    with ResumeLog(path, key, place=place, what="drafts") as log:
-        with teachers.answer_log(beside) as answerer.log:
-            try:
-                yield log
-            finally:
-                answerer.log = None
-
-# %% ../../nbs/21_softsrv.ipynb #ac4ef6c0
-def give_answers(rows: Sequence[dict], answerer: Answerer) -> None:
-    """Put an answer into each row; a row without one gets None and its status."""
-    for row, answer in zip(rows, answerer([row["text"] for row in rows])):
-        row["answer"] = answer or None
-        row["status"] = row["status"] if answer else UNANSWERED
-
-
-def fill(slots: Sequence[int], turn: int, plan, drafts, sieve: Filter, answerer, log) -> list[dict]:
-    """A row for each of `slots` in one round.
-
-    Args:
-        slots: indices into `plan`. turn: the round's number.
-        plan: a `Slot` per wanted row.
-        drafts: a function from (slots, round) to their drafts.
-    """
-    if any((turn, slot) not in log.entries for slot in slots):
-        # All of them again, since the rounding of a batch depends on all of its rows.
-        for slot, draft in zip(slots, drafts(slots, turn)):
-            log.add({"round": turn, "slot": slot, **asdict(draft)})
-    rows = []
-    for slot in slots:
-        known = log.entries[turn, slot]
-        draft = Draft(known["text"], known["ended"])
-        verdict = sieve.judge(draft.text, ended=draft.ended, own=plan[slot].own)
-        rows.append({"slot": slot, **asdict(draft), **asdict(verdict)})
-    if answerer.name is not None:
-        passed = [row for row in rows if sieve.keeps(row["status"]) and row["status"] != EMPTY]
-        give_answers(passed, answerer)
-    return rows
-
-# %% ../../nbs/21_softsrv.ipynb #718839ba
-def collect(
-    drafts: Callable,
-    plan: Sequence[Slot],
-    sieve: Filter,
-    answerer: Answerer,
-    *,
-    rounds: int = 8,
-    batch: int = 64,
-    log: ResumeLog | None = None,
-    progress: bool = False,
-) -> tuple[dict[int, dict], Counter]:
-    """The kept row of every slot of `plan` that got one, and how all drafts ended, counted."""
-    from tqdm import tqdm
-
-    log = ResumeLog(None, "", place=("round", "slot")) if log is None else log
-    kept, report = {}, Counter()
-    with tqdm(total=len(plan), desc="sample", unit="text", disable=not progress) as bar:
-        for turn in range(rounds):
-            open_slots = [slot for slot in range(len(plan)) if slot not in kept]
-            for start in range(0, len(open_slots), batch):
-                group = open_slots[start : start + batch]
-                rows = fill(group, turn, plan, drafts, sieve, answerer, log)
-                report.update(row["status"] for row in rows)
-                good = {row["slot"]: row for row in rows if sieve.keeps(row["status"])}
-                kept.update(good)
-                bar.update(len(good))
-            if len(kept) == len(plan):
-                break
-    return dict(sorted(kept.items())), report
-
-# %% ../../nbs/21_softsrv.ipynb #6d266a8f
-def draft_number(slot: int, turn: int) -> int:
-    """The number of a draft, which seeds its noise: the same whatever else is asked for."""
-    return (turn << 32) + slot
-
-
-class TextSampler:
-    """Turns drafts into rows; it needs `preset`, `kind`, `texts`, `answerer` and `seed`.
-
-    Attributes:
-        report: how the drafts of the last `sample` ended, counted.
-    """
-
-    def _rows(
-        self, plan, drafts, how: Drawing, *, held_out=None, drop=None, batch=64, log=None,
-        progress=False,
-    ):  # fmt: skip
-        preset = self.preset
-        sieve = Filter(
-            self.texts, held_out=held_out, min_words=preset.min_words,
-            near_copy=preset.near_copy, drop=preset.drop if drop is None else drop,
-        )  # fmt: skip
-        rounds = preset.max_rounds if how.temperature > 0 else 1  # a greedy draft never changes
-        kept, self.report = collect(
-            drafts, plan, sieve, self.answerer,
-            rounds=rounds, batch=batch, log=log, progress=progress,
-        )  # fmt: skip
-        if len(kept) < len(plan):
-            _log.warning("%d of %d texts after %s", len(kept), len(plan), dict(self.report))
-        shared = {
-            "kind": self.kind, "temperature": how.temperature, "teacher": self.answerer.name,
-            "seed": how.seed,
-        }  # fmt: skip
-        rows = []
-        for slot, row in kept.items():
-            question = row["text"].rpartition(QUESTION_LINE)[2]
-            made = {"answer": None, **row, "question": question, "context": plan[slot].context}
-            rows.append({**made, **shared})
-        return as_rows(rows)
+from ..lm.prompt_tuning import fit_soft_prompt
+from ..lm.soft_prompts import held_out_loss, prefix
+from .drafts import Draft, Drawing, draft_number, write
+from .filters import as_rows
+from .fitted import Fitted, pack_fitted, unpack_fitted, untrained
+from .labeller import Labeller
+from .presets import PRESETS, SoftSRVPreset
+from .rounds import PLACE, Slot, answers_beside, draw_rows
+from .texts import split, target_texts, text_room
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+# %% auto #0
+__all__ = ['check_contexts', 'make_plan', 'drafter', 'train_prompt', 'SoftSRV']
 
 # %% ../../nbs/21_softsrv.ipynb #4ee8bb40
-def check_contexts(contexts, width: int) -> Tensor:
+def check_contexts(contexts: Any, width: int) -> Tensor:
     """Given contexts as float32 `(m, width)`.
 
     Raises:
@@ -506,8 +48,10 @@ def check_contexts(contexts, width: int) -> Tensor:
         raise ValueError("contexts hold NaN or infinite values; check what made them")
     return found
 
-
-def make_plan(fitted: Fitted, contexts, n: int, seed: int) -> tuple[list[Slot], list[int], Tensor]:
+# %% ../../nbs/21_softsrv.ipynb #f33ceac6
+def make_plan(
+    fitted: Fitted, contexts: Any, n: int, seed: int
+) -> tuple[list[Slot], list[int], Tensor]:
     """A slot a wanted row, the context that each takes, and the contexts `(m, d_e)`.
 
     Args:
@@ -528,200 +72,158 @@ def make_plan(fitted: Fitted, contexts, n: int, seed: int) -> tuple[list[Slot], 
     takes = [int(order[i % len(order)]) for i in range(n)]
     return [Slot(int(rows[i]), own[i]) for i in takes], takes, z
 
-# %% ../../nbs/21_softsrv.ipynb #f0f3683b
-def sample_key(lm, fitted: Fitted, z: Tensor, how: Drawing, given: bool, answerer: Answerer) -> str:
-    """Hash of everything that the rows of a sample depend on."""
-    return run_key(
-        lm=lm.fingerprint, prompt=dict(fitted.prompt.state_dict()), contexts=z, how=how,
-        given=given, teacher=answerer.identity, template=answerer.template,
+# %% ../../nbs/21_softsrv.ipynb #bbae3d97
+def drafter(
+    lm: Any, fitted: Fitted, z: Tensor, takes: Sequence[int], how: Drawing
+) -> Callable[[Sequence[int], int], list[Draft]]:
+    """A function from (slots, round) to their drafts; slot i takes the context z[takes[i]]."""
+
+    @torch.no_grad()
+    def drafts(slots: Sequence[int], turn: int) -> list[Draft]:
+        starts = prefix(lm, fitted.prompt, z[[takes[slot] for slot in slots]])
+        return write(lm, list(starts), [draft_number(slot, turn) for slot in slots], how)
+
+    return drafts
+
+# %% ../../nbs/21_softsrv.ipynb #e9814420
+def train_prompt(
+    lm: Any, fitted: Fitted, stop: list[str], preset: SoftSRVPreset, seed: int, **options: Any
+) -> Fitted:
+    """Train theta in place; `stop` are texts that are not learned from, or none."""
+    fitted.history = fit_soft_prompt(
+        lm, fitted.prompt, fitted.contexts, fitted.texts, preset=preset.training(), seed=seed,
+        held_out=(fitted.encoder(stop), stop) if stop else None, **options,
     )  # fmt: skip
+    return fitted
 
-# %% ../../nbs/21_softsrv.ipynb #37b85616
-class TargetSampler(TextSampler):
-    """Writes from a fitted soft prompt; `SoftSRV` below adds the fit."""
+# %% ../../nbs/21_softsrv.ipynb #0c413e6d
+class SoftSRV(Synthesizer):
+    """Synthetic texts in the manner of a target, from a frozen model (arXiv 2410.16534).
 
-    @property
-    def fitted(self) -> Fitted:
-        if not hasattr(self, "_fitted"):
-            raise ValueError("not fitted yet: call fit(real) first")
-        return self._fitted
+    Args:
+        lm: the frozen model (a `synthkit.LM`); it is never changed.
+        teacher: answers the questions, see `synthkit.teacher.as_teacher`; None: no answers.
+        answer: a function from a text to its answer, instead of a teacher.
+        encoder: what makes the vectors of `context="encoder"`.
+        preset: "fast", "study", "paper" or a `SoftSRVPreset`.
+        seed: of theta, of the split and the default of `sample`.
+        options: single values that replace those of the preset: `kind="ssnp"`, `dim=8`.
 
-    @property
-    def texts(self) -> list[str]:
-        """The training texts."""
-        return self.fitted.texts
+    Attributes:
+        fitted: prompt, contexts and training texts.
+    """
 
-    def loss(self, texts) -> float:
-        """Nats per token, EOS included, of texts given their own contexts; no gradients.
+    presets = PRESETS
+
+    def __init__(
+        self, lm: Any = None, *, teacher: Any = None, answer: Any = None, encoder: Any = None,
+        preset: Any = "fast", seed: int = 0, **options: Any,
+    ):  # fmt: skip
+        super().__init__(lm, preset=preset, seed=seed, **options)
+        self.labeller, self._given = Labeller(teacher, answer, self.preset.answer_prompt), encoder
+
+    def fit(
+        self, data: Any, *, validation: Any = None, too_long: str = "error",
+        checkpoint: str | Path | None = None, progress: bool = False,
+    ) -> SoftSRV:  # fmt: skip
+        """Train the soft prompt on the texts of `data` (see `target_texts`).
 
         Args:
-            texts: as `fit` takes them; what `sample` returned, too.
+            validation: other texts that stop the training; None sets a share of `data` aside.
+            too_long: "skip" leaves out texts that do not fit the context, with a warning.
+            checkpoint, progress: see `Synthesizer.fit`.
+
+        Raises:
+            FloatingPointError: the loss stopped being a number; the last good state is kept.
         """
-        texts = target_texts(texts)
-        z = self.fitted.encoder(texts)
-        return held_out_loss(self.lm, self.fitted.prompt, z, texts)
+        own = {"checkpoint": checkpoint, "progress": progress, "too_long": too_long}
+        return super().fit(data, validation=validation, **own)
 
     def sample(
-        self, n: int, *, temperature: float | None = None, contexts=None,
-        seed: int | None = None, held_out: HeldOut | None = None,
-        drop: Collection[str] | None = None, batch: int = 64,
-        checkpoint: str | Path | None = None, progress: bool = False,
-    ):  # fmt: skip
-        """`n` synthetic texts as a `datasets.Dataset`, with the columns of `filters.COLUMNS`.
-
-        Fewer, with a warning in the log, when `max_rounds` rounds did not give `n`.
+        self, n: int, *, temperature: float | None = None, contexts: Any = None,
+        drop: Collection[str] | None = None, batch: int = 64, seed: int | None = None,
+        held_out: Any = None, checkpoint: str | Path | None = None, progress: bool = False,
+        strict: bool = False,
+    ) -> Dataset:  # fmt: skip
+        """`n` synthetic texts: see `Synthesizer.sample`.
 
         Args:
             temperature: None is the preset's; 0 is greedy. Never truncated to the best tokens.
             contexts: None: the training contexts in turn; texts, whose contexts are taken; or an
                 `(m, d_e)` array. Column `context` is the row of the real data, or of what is given.
-            seed: None is the constructor's.
-            held_out: test texts that must not be repeated.
             drop: the statuses that are turned away; None is the preset's, `()` keeps every draft.
             batch: drafts that run at a time; the noise of a draft does not depend on it.
-            checkpoint: a file of drafts; an interrupted call goes on from it and from the answers
-                beside it.
-
-        Raises:
-            ValueError: not fitted, n < 1, contexts of another width, or a checkpoint of another
-                sample. TeacherError: the teacher stopped.
+            seed, held_out, checkpoint, progress, strict: see `Synthesizer.sample`; answers are
+                kept beside the checkpoint.
         """
-        n, seed, fitted = as_count(n), as_seed(seed, self.seed), self.fitted
-        temperature = self.preset.temperature if temperature is None else temperature
-        how = Drawing(temperature, self.preset.max_new_tokens, seed)
-        plan, takes, z = make_plan(fitted, contexts, n, seed)
-
-        def drafts(slots: Sequence[int], turn: int) -> list[Draft]:
-            with torch.no_grad():
-                starts = prefix(self.lm, fitted.prompt, z[[takes[slot] for slot in slots]])
-            return write(self.lm, list(starts), [draft_number(s, turn) for s in slots], how)
-
-        key = ""
-        if checkpoint is not None:
-            key = sample_key(self.lm, fitted, z, how, contexts is not None, self.answerer)
-        with resuming(checkpoint, key, self.answerer) as log:
-            return self._rows(
-                plan, drafts, how, held_out=held_out, drop=drop, batch=batch, log=log,
-                progress=progress,
-            )  # fmt: skip
-
-# %% ../../nbs/21_softsrv.ipynb #4f670837
-@dataclass(frozen=True)
-class Target:
-    """The texts of a fit: those it learns from, where they stood, and those that stop it."""
-
-    texts: list[str]
-    rows: list[int]
-    held_out: list[str]
-
-
-def prepare(lm, real, held_out, preset: SoftSRVPreset, seed: int, too_long: str) -> Target:
-    """The target's texts, checked; arguments and errors are those of `SoftSRV.fit`."""
-    if lm.eos_id is None:
-        raise ValueError(f"{lm.name!r} has no end token, so its texts would never end")
-    texts = target_texts(real)
-    rows = fitting(lm, texts, preset.length, too_long)
-    rows, stop = split(rows, preset.held_out_share if held_out is None else 0.0, seed)
-    if held_out is None:
-        checked = [texts[i] for i in stop]
-    else:
-        given = target_texts(held_out)
-        checked = [given[i] for i in fitting(lm, given, preset.length, too_long)]
-    return Target([texts[i] for i in rows], rows, checked)
-
-
-def untrained(lm, target: Target, preset: SoftSRVPreset, seed: int, encoder=None) -> Fitted:
-    """E, the contexts of the target's texts, and a fresh P_theta."""
-    context = Context(lm, preset.context, preset.dim, seed=seed, encoder=encoder)
-    sizes = {"k": preset.k, "hidden": preset.hidden}
-    prompt = new_soft_prompt(lm, preset.kind, context, preset.length, **sizes, seed=seed)
-    return Fitted(prompt, context, target.texts, target.rows, context(target.texts))
-
-# %% ../../nbs/21_softsrv.ipynb #0c413e6d
-class SoftSRV(TargetSampler):
-    """Synthetic texts in the manner of a target, from a frozen model (arXiv 2410.16534).
-
-    Args:
-        lm: the frozen model (a `synthkit.LM`); it is never changed.
-        kind: of the prompt, "ssnp", "ssmp" or "ssmc"; None is the preset's.
-        teacher: answers the questions, see `synthkit.teacher.as_teacher`; None: no answers.
-        answer: a function from a text to its answer, instead of a teacher.
-        preset: "fast", "study", "paper" or a `SoftSRVPreset`.
-        seed: of theta, of the split and the default of `sample`.
-        encoder: what makes the vectors of `context="encoder"`.
-        changes: single values that replace those of the preset: `context="random", dim=8`.
-
-    Attributes:
-        fitted: prompt, contexts and training texts.
-        report: how the drafts of the last `sample` ended, counted.
-
-    Raises:
-        ValueError: an unknown preset or option, or an impossible value.
-    """
-
-    def __init__(
-        self, lm, kind: str | None = None, *, teacher=None, answer=None, preset="fast",
-        seed: int = 0, encoder=None, **changes,
-    ):  # fmt: skip
-        changes = changes if kind is None else {"kind": kind, **changes}
-        self.lm, self.seed, self._encoder = as_model(lm, "SoftSRV"), as_seed(seed), encoder
-        self.preset = own = choose_preset(preset, PRESETS, changes, "SoftSRV")
-        self.answerer = Answerer(teacher, answer, own.answer_prompt)
-        self.kind, self.report = own.kind, Counter()
-        self._checkpoint: str | Path | None = None
-
-    def fit(
-        self, real, held_out=None, *, checkpoint: str | Path | None = None,
-        progress: bool = False, too_long: str = "error",
-    ) -> SoftSRV:  # fmt: skip
-        """Train the soft prompt on the texts of `real`.
-
-        Args:
-            real: a Dataset, a DataFrame, a list of dictionaries or of str (see `target_texts`).
-            held_out: other texts that stop the training in time; None sets a share of `real`
-                aside.
-            checkpoint: a file from which an interrupted fit goes on; `save` removes it.
-            too_long: "skip" leaves out texts that do not fit the context, and logs how many.
-
-        Raises:
-            ValueError: too few texts, a missing column, an empty text, or one that is too long.
-            FloatingPointError: the loss stopped being a number; the last good state is kept.
-        """
-        target = prepare(self.lm, real, held_out, self.preset, self.seed, too_long)
-        fitted = untrained(self.lm, target, self.preset, self.seed, self._encoder)
-        stop = (fitted.encoder(target.held_out), target.held_out) if target.held_out else None
-        self._fitted = fitted  # a loss of NaN leaves the last good state here
-        self._checkpoint = checkpoint
-        fitted.history = fit_soft_prompt(
-            self.lm, fitted.prompt, fitted.contexts, fitted.texts, held_out=stop,
-            preset=self.preset.training(), seed=self.seed, checkpoint=checkpoint,
-            progress=progress,
-        )  # fmt: skip
-        return self
-
-    def save(self, folder: str | Path) -> Path:
-        """Save what was fitted in `folder`, whole or not at all; the frozen model is not saved."""
-        save_method(folder, "SoftSRV", self, pack_fitted(self.fitted))
-        remove_checkpoint(self._checkpoint)
-        self._checkpoint = None  # what another fit may keep there is not ours to remove
-        return Path(folder)
+        own = {"temperature": temperature, "contexts": contexts, "drop": drop, "batch": batch}
+        own |= {"checkpoint": checkpoint, "progress": progress, "strict": strict}
+        return super().sample(n, seed=seed, held_out=held_out, **own)
 
     @classmethod
-    def load(cls, folder: str | Path, lm, *, teacher=None, answer=None, encoder=None) -> SoftSRV:
-        """A fitted method from `folder`.
+    def load(
+        cls, folder: str | Path, lm: Any = None, *, teacher: Any = None, answer: Any = None,
+        encoder: Any = None,
+    ) -> SoftSRV:  # fmt: skip
+        """A fitted method from `folder`, with what no file can hold: see `Synthesizer.load`."""
+        return super().load(folder, lm, teacher=teacher, answer=answer, encoder=encoder)
 
-        Args:
-            encoder: as in the constructor, if it was given there.
+    def loss(self, texts: Any) -> float:
+        """Nats per token, EOS included, of texts (as `fit` takes them) given their contexts."""
+        texts = target_texts(texts)
+        return held_out_loss(self.lm, self.fitted.prompt, self.fitted.encoder(texts), texts)
 
-        Raises:
-            FileNotFoundError: the folder holds no save.
-            ValueError: it holds something else, a newer format or a damaged file, or the method
-                was fitted with another model (both are named) or another encoder.
-        """
-        saved = open_method(folder, "SoftSRV", lm)
-        preset, seed = SoftSRVPreset(**saved.facts["preset"]), saved.facts["seed"]
-        own = {"teacher": teacher, "answer": answer, "encoder": encoder}
-        method = cls(lm, preset=preset, seed=seed, **own)
-        found = Context(lm, preset.context, preset.dim, seed=seed, encoder=encoder)
-        method._fitted = unpack_fitted(saved.read, lm, found)
-        return method
+    def _read(self, data, too_long="error"):
+        if self.lm.eos_id is None:
+            raise ValueError(f"{self.lm.name!r} has no end token, so its texts would never end")
+        texts = target_texts(data)
+        lengths, room = map(len, self.lm.token_ids(texts)), text_room(self.lm, self.preset.length)
+        rows = self._fitting(list(lengths), room, too_long)
+        return [texts[i] for i in rows], rows
+
+    def _fit(self, material, validation, *, phases, progress):
+        texts, rows = material
+        share = self.preset.held_out_share if validation is None else 0.0
+        train, stop = split(len(texts), share, self.seed)
+        stop = [texts[i] for i in stop] if validation is None else validation[0]
+        kept = [texts[i] for i in train], [rows[i] for i in train]
+        fitted = untrained(self.lm, *kept, self.preset, self._encoder(), self.seed)
+        make = partial(
+            train_prompt, self.lm, fitted, stop, self.preset, self.seed,
+            checkpoint=phases.running("prompt"), progress=progress,
+        )  # fmt: skip
+        try:
+            return phases.phase("prompt", make, pack_fitted, self._unpack)
+        except FloatingPointError:
+            self._state = fitted  # the last good state
+            raise
+
+    def _sample(self, n, *, seed, held_out, checkpoint, progress, temperature, contexts, **own):
+        fitted, preset, labeller = self.fitted, self.preset, self.labeller
+        t = preset.temperature if temperature is None else as_number(temperature, "temperature")
+        how = Drawing(t, preset.max_new_tokens, seed)
+        plan, takes, z = make_plan(fitted, contexts, n, seed)
+        parts = {"prompt": dict(fitted.prompt.state_dict()), "contexts": z, "how": how}
+        parts |= {"given": contexts is not None, "answers": labeller.key}
+        log = self._log(checkpoint, PLACE, **parts)
+        with log, answers_beside(checkpoint, labeller):
+            rows, rejected = draw_rows(
+                drafter(self.lm, fitted, z, takes, how), plan, preset, t, labeller, fitted.texts,
+                held_out=held_out, log=log, progress=progress, **own,
+            )  # fmt: skip
+        self.report.rejected += rejected
+        made = as_rows(rows, kind=preset.kind, teacher=labeller.name)
+        return made, {"temperature": t, "status": [row["status"] for row in rows]}
+
+    def _encoder(self) -> Context:
+        kind, dim = self.preset.context, self.preset.dim
+        return Context(self.lm, kind, dim, seed=self.seed, encoder=self._given)
+
+    def _pack(self, state):
+        return pack_fitted(state), {}
+
+    def _unpack(self, saved):
+        return unpack_fitted(saved.read, self.lm, self._encoder())
+
+    def _about(self, state):
+        return f"{len(state.texts)} texts"

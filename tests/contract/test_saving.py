@@ -40,7 +40,7 @@ def fit(name, lm, seed):
         return EmbedSDG(lm, seed=seed, windows=2).fit(rows)
     if name == "SoftSRV":
         quick = {"steps": 2, "eval_every": 1, "length": 2}
-        return SoftSRV(lm, "ssnp", seed=seed, **quick).fit(TEXTS[seed : 20 + seed])
+        return SoftSRV(lm, kind="ssnp", seed=seed, **quick).fit(TEXTS[seed : 20 + seed])
     if name == "SPA":
         return SPA(lm, partition="oracle", seed=seed, **QUICK).fit(rows, factor="side")
     if name == "SynAlign":
@@ -221,7 +221,7 @@ def test_only_the_caller_names_an_encoder(lm, tmp_path, monkeypatch):
         SynAlign.load(method.save(tmp_path / "evil"))
 
     quick = {"steps": 2, "eval_every": 1, "length": 2, "context": "encoder"}
-    soft = SoftSRV(lm, "ssmp", encoder=encoder, **quick).fit(TEXTS).save(tmp_path / "soft")
+    soft = SoftSRV(lm, kind="ssmp", encoder=encoder, **quick).fit(TEXTS).save(tmp_path / "soft")
     assert SoftSRV.load(soft, lm, encoder=encoder).fitted.texts
     with pytest.raises(ValueError, match="another context than the encoder of the fit"):
         SoftSRV.load(soft, lm, encoder=lambda texts: encoder(texts) + 1)

@@ -12,7 +12,7 @@ from synthkit.core.presets import choose_preset
 from synthkit.difflm.presets import PARTS
 from synthkit.difflm.presets import PRESETS as DIFFLM
 from synthkit.embedsdg.presets import PRESETS as EMBEDSDG
-from synthkit.softsrv.synthesizer import PRESETS as SOFTSRV
+from synthkit.softsrv.presets import PRESETS as SOFTSRV
 from synthkit.spa.presets import PRESETS as SPA
 from synthkit.synalign.presets import PRESETS as SYNALIGN
 

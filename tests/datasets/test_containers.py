@@ -13,7 +13,7 @@ from synthkit.evaluation.table_utility import Trees
 from synthkit.evaluation.tables import evaluate_table
 from synthkit.evaluation.text import distinct_n, exact_duplicates, novelty
 from synthkit.lm.rows import check_texts
-from synthkit.softsrv.synthesizer import target_texts
+from synthkit.softsrv.texts import target_texts
 from synthkit.spa.bm25 import bm25_scores
 from synthkit.spa.streaming import as_pairs
 from synthkit.synalign.alignment import align

@@ -7,7 +7,7 @@ import pytest
 
 from synthkit.difflm.presets import with_changes
 from synthkit.lm.finetune import FinetunePreset
-from synthkit.softsrv.synthesizer import SoftSRVPreset
+from synthkit.softsrv.presets import SoftSRVPreset
 from synthkit.spa.presets import SPAPreset
 from synthkit.studies.registry import NAMES, load_study
 from synthkit.studies.results import Result

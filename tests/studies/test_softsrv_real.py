@@ -49,7 +49,7 @@ def test_a_soft_prompt_learns_real_questions(frozen, real, tmp_path):
 def test_real_questions_are_sampled_saved_and_loaded(frozen, real, tmp_path):
     train, stop, _ = R.split_texts(frozen, real, SMALL, 0)
     sizes = {"steps": 4, "batch_size": 8, "max_new_tokens": 12}
-    method = SoftSRV(frozen, "ssmc", drop=(), **sizes).fit(train, held_out=stop)
+    method = SoftSRV(frozen, drop=(), **sizes).fit(train, validation=stop)
     method.save(tmp_path / "fitted")
     again = SoftSRV.load(tmp_path / "fitted", frozen)
     assert again.sample(3, seed=1)["text"] == method.sample(3, seed=1)["text"]

@@ -212,7 +212,7 @@ def fit(trial: TargetTrial, arm: str, train: list[str], options: dict[str, Any])
     """SoftSRV fitted to `train`; its loss on the tested texts is measured."""
     stop, tested = trial.held_out
     method = SoftSRV(trial.lm, preset=trial.preset.method, seed=trial.seed, drop=(), **options)
-    method.fit(train, held_out=stop, progress=trial.progress)
+    method.fit(train, validation=stop, progress=trial.progress)
     count = method.fitted.prompt.parameter_count
     trial.add(arm, {"loss": method.loss(tested), "parameters": count})
     trial.fitted[arm] = method
@@ -222,9 +222,9 @@ def fit(trial: TargetTrial, arm: str, train: list[str], options: dict[str, Any])
 def draw_texts(method: SoftSRV, n: int, seed: int, **how) -> tuple[list[str], list[str] | None]:
     """`n` texts as they come, and the target text whose context each was given."""
     rows = method.sample(n, seed=seed, **how)
-    if method.kind == "ssnp" or "contexts" in how:
+    if method.preset.kind == "ssnp" or "contexts" in how:
         return list(rows["text"]), None
-    at = dict(zip(method.fitted.rows, method.texts))
+    at = dict(zip(method.fitted.rows, method.fitted.texts))
     return list(rows["text"]), [at[i] for i in rows["context"]]
 
 

@@ -12,7 +12,9 @@ import numpy as np
 
 from ...evaluation.contamination import near_copy_rates
 from ...evaluation.mauve import mauve, text_features
-from ...softsrv.synthesizer import PRESETS, SoftSRV, fitting, target_texts
+from ...softsrv.presets import PRESETS
+from ...softsrv.synthesizer import SoftSRV
+from ...softsrv.texts import target_texts, text_room
 from ..study import Case, Study, Table, Trial, Unit, log_name
 
 if TYPE_CHECKING:
@@ -56,7 +58,8 @@ def split_texts(lm, real, preset: RealTextPreset, seed: int) -> tuple[list[str],
         ValueError: the texts are too few for it; the message has both numbers.
     """
     texts = list(dict.fromkeys(target_texts(real)))
-    texts = [texts[i] for i in fitting(lm, texts, SoftSRV(lm).preset.length, too_long="skip")]
+    room = text_room(lm, PRESETS["study"].length)
+    texts = [text for text, ids in zip(texts, lm.token_ids(texts)) if len(ids) <= room]
     sizes = (preset.n_train, preset.n_stop, preset.n_test)
     if len(texts) < sum(sizes):
         raise ValueError(f"{sum(sizes)} texts that fit are needed; found {len(texts)}")
@@ -97,7 +100,7 @@ class RealTrial(Trial):
         preset, (train, stop, test) = self.preset, self.parts
         how = {**VARIANTS[arm], "steps": preset.steps, "batch_size": preset.batch_size}
         method = SoftSRV(self.frozen, preset="study", seed=self.seed, drop=(), **how)
-        method.fit(train, held_out=stop, progress=self.progress)
+        method.fit(train, validation=stop, progress=self.progress)
         self.add(arm, {"loss": method.loss(test) * self.tokens.sum() / self.characters})
         if preset.n_sample:
             rows = method.sample(preset.n_sample, seed=self.seed, progress=self.progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...softsrv.synthesizer import PRESETS as METHOD_PRESETS
+from ...softsrv.presets import PRESETS as METHOD_PRESETS
 from ..claims import Claim, Gap
 from ..measurements import mean, means, values
 from ..report import plot_arms

@@ -1,0 +1,117 @@
+"""Rounds of drafts: each wanted row is drafted, judged and answered until one may be kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.resume import ResumeLog
+from ..teacher import replies as teachers
+from .drafts import Draft
+from .filters import EMPTY, UNANSWERED, Filter
+from .labeller import Labeller
+from .presets import SoftSRVPreset
+from .texts import question_of
+
+PLACE = ("round", "slot")  # of a draft, in its log
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A wanted row: the number of its context, and the real text that this came from."""
+
+    context: int | None = None
+    own: str | None = None
+
+
+@contextmanager
+def answers_beside(path: Path | None, labeller: Labeller) -> Iterator[None]:
+    """Keep answers in NAME.answers beside a file of drafts, each as soon as it is there."""
+    with teachers.answer_log(None if path is None else Path(f"{path}.answers")) as labeller.log:
+        try:
+            yield
+        finally:
+            labeller.log = None
+
+
+def fill(
+    slots: Sequence[int], turn: int, plan: Sequence[Slot], drafts: Callable, accept: Filter,
+    labeller: Labeller, log: ResumeLog,
+) -> list[dict]:  # fmt: skip
+    """A row for each of `slots` in one round; a draft is in the log before it is judged.
+
+    Args:
+        slots: indices into `plan`. turn: the round's number.
+        drafts: a function from (slots, round) to their drafts.
+    """
+    if any((turn, slot) not in log.entries for slot in slots):
+        # All of them again, since the rounding of a batch depends on all of its rows.
+        for slot, draft in zip(slots, drafts(slots, turn)):
+            log.add({"round": turn, "slot": slot, **asdict(draft)})
+    rows = []
+    for slot in slots:
+        draft = Draft(**{name: log.entries[turn, slot][name] for name in ("text", "ended")})
+        verdict = accept.judge(draft.text, ended=draft.ended, own=plan[slot].own)
+        made = {"slot": slot, "text": draft.text, "question": question_of(draft.text)}
+        rows.append({**made, "answer": None, "context": plan[slot].context, **asdict(verdict)})
+    if labeller.name is not None:
+        give_answers([row for row in rows if accept.keeps(row["status"])], labeller)
+    return rows
+
+
+def give_answers(rows: Sequence[dict], labeller: Labeller) -> None:
+    """Put an answer into each row that is not empty; without one it is "unanswered"."""
+    rows = [row for row in rows if row["status"] != EMPTY]
+    for row, answer in zip(rows, labeller([row["text"] for row in rows])):
+        row["answer"] = answer or None
+        row["status"] = row["status"] if answer else UNANSWERED
+
+
+def collect(
+    drafts: Callable, plan: Sequence[Slot], accept: Filter, labeller: Labeller, *,
+    rounds: int, batch: int = 64, log: ResumeLog | None = None, progress: bool = False,
+) -> tuple[list[dict], Counter[str]]:  # fmt: skip
+    """The kept row of every slot of `plan` that got one, and what was turned away, counted.
+
+    A slot whose draft is turned away is drafted again in the next round, from the same context.
+    """
+    from tqdm import tqdm
+
+    log = ResumeLog(None, "", place=PLACE) if log is None else log
+    kept: dict[int, dict] = {}
+    rejected: Counter[str] = Counter()
+    with tqdm(total=len(plan), desc="sample", unit="text", disable=not progress) as bar:
+        for turn in range(rounds):
+            open_slots = [slot for slot in range(len(plan)) if slot not in kept]
+            for start in range(0, len(open_slots), batch):
+                group = open_slots[start : start + batch]
+                for row in fill(group, turn, plan, drafts, accept, labeller, log):
+                    if accept.keeps(row["status"]):
+                        kept[row.pop("slot")] = row
+                        bar.update()
+                    else:
+                        rejected[row["status"]] += 1
+    return [kept[slot] for slot in sorted(kept)], rejected
+
+
+def draw_rows(
+    drafts: Callable, plan: Sequence[Slot], preset: SoftSRVPreset, temperature: float,
+    labeller: Labeller, texts: Sequence[str], *, held_out: Any = None,
+    drop: Collection[str] | None = None, **options: Any,
+) -> tuple[list[dict], Counter[str]]:  # fmt: skip
+    """`collect` with the filter and the rounds of a preset; greedy drafts get one round.
+
+    Args:
+        texts: the training texts. drop: None is the preset's.
+        options: batch, log and progress.
+    """
+    accept = Filter(
+        texts, held_out=held_out, min_words=preset.min_words, near_copy=preset.near_copy,
+        drop=preset.drop if drop is None else drop,
+    )  # fmt: skip
+    rounds = preset.max_rounds if temperature > 0 else 1  # a greedy draft never changes
+    return collect(drafts, plan, accept, labeller, rounds=rounds, **options)
