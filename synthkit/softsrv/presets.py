@@ -75,7 +75,7 @@ def check_preset(preset: SoftSRVPreset) -> None:
     """Raise ValueError, naming the field, when a value is impossible."""
     if preset.kind not in ("ssnp", "ssmp", "ssmc"):
         raise ValueError(f"kind must be ssnp, ssmp or ssmc, got {preset.kind!r}")
-    for name in ("k", "hidden", "max_new_tokens", "max_rounds"):
+    for name in ("length", "k", "hidden", "batch_size", "max_new_tokens", "max_rounds"):
         as_count(getattr(preset, name), name)
     if not 0 <= preset.held_out_share < 1:
         raise ValueError(f"held_out_share must lie in [0, 1), got {preset.held_out_share}")

@@ -15,10 +15,6 @@ each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 LONGEST_CELL, LONGEST_CLASS, LARGEST_SHARE = 25, 80, 2 / 3
-# Lessons that do not hold the rule of sizes yet; one that comes to hold it leaves the list.
-NOT_YET = {
-    "21_softsrv",
-}  # fmt: skip
 
 
 def cells_of(path, kind=None):
@@ -77,9 +73,6 @@ def faults_of_size(cells):
 @each_notebook
 def test_cells_are_short_and_a_third_of_the_code_is_shown(path):
     faults = faults_of_size([cell["source"] for cell in cells_of(path, "code")])
-    if path.stem in NOT_YET:
-        assert faults, f"{path.stem} holds the rule: take it out of NOT_YET"
-        pytest.xfail(f"not yet: {len(faults)} faults")
     assert not faults, "\n".join(faults)
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from tiny import tiny_lm
 
+from synthkit.core.provenance import COMMON
 from synthkit.evaluation.contamination import HeldOut
 from synthkit.lm import load_lm
 from synthkit.softsrv import SoftSRV, baselines
@@ -23,8 +24,8 @@ from synthkit.softsrv.baselines import (
     self_refine,
     template,
 )
+from synthkit.softsrv.drafts import Draft, Drawing
 from synthkit.softsrv.filters import COLUMNS
-from synthkit.softsrv.synthesizer import Draft, Drawing
 from synthkit.teacher import FunctionTeacher
 
 REAL = [
@@ -58,7 +59,8 @@ def test_a_template_writes_what_generate_writes_from_its_prompts_in_turn(lm):
     asked = [PROMPTS[i % 2] for i in range(6)]
     texts = lm.generate(asked, max_new_tokens=8, temperature=1.0, seed=3)
     assert [text.strip() for text in rows["text"]] == [text.strip() for text in texts]
-    assert rows.column_names == list(COLUMNS) and set(rows["kind"]) == {"template"}
+    assert rows.column_names == [*COLUMNS, *COMMON] and set(rows["kind"]) == {"template"}
+    assert set(rows["method"]) == {"template"} and set(rows["model"]) == {lm.name}
     assert rows["context"] == [None] * 6 and rows["near_copy_own"] == [None] * 6
 
 
@@ -71,7 +73,7 @@ def test_a_template_passes_the_same_filter(lm, monkeypatch):
         baselines, "write", lambda lm, starts, ids, how: [Draft(next(texts), True) for _ in ids]
     )
     rows = made.sample(3, held_out=HeldOut(["A text of a test."], n=None))
-    assert made.report == {"duplicate": 1, "contaminated": 1, "kept": 3}
+    assert made.report.rejected == {"duplicate": 1, "contaminated": 1}
     assert set(rows["status"]) == {"kept"} and len(set(rows["text"])) == 3
 
 
@@ -304,7 +306,7 @@ def test_peft_prompt_tuning_learns_and_leaves_the_model_alone(lm):
 
 def test_peft_prompt_tuning_starts_as_ssnp_does_and_writes_behind_bos(lm):
     made = peft_prompt_tuning(lm, REAL, **QUICK, lr=1e-12, **RAW)
-    own = SoftSRV(lm, "ssnp", **QUICK, lr=1e-12).fit(REAL)
+    own = SoftSRV(lm, kind="ssnp", **QUICK, lr=1e-12).fit(REAL)
     assert torch.allclose(made.vectors, own.fitted.prompt(torch.zeros(1, lm.hidden_size))[0],
                           atol=1e-6)  # fmt: skip
     rows = made.sample(3, seed=2)
@@ -349,7 +351,7 @@ def test_options_that_no_preset_has_are_refused(lm):
 def test_a_generator_counts_and_repeats_itself(lm):
     made = template(lm, PROMPTS, REAL, **RAW)
     assert made.sample(5, seed=1).to_list() == made.sample(5, seed=1, batch=2).to_list()
-    assert sum(made.report.values()) == 5
+    assert made.report.delivered == 5
     with pytest.raises(ValueError, match="at least 1"):
         made.sample(0)
     assert isinstance(made, Generator)

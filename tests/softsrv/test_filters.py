@@ -15,7 +15,6 @@ from synthkit.softsrv.filters import (
     KEPT,
     NEAR_COPY,
     STATUSES,
-    UNANSWERED,
     UNTERMINATED,
     Filter,
     as_rows,
@@ -25,8 +24,8 @@ TRAIN = ["Ana waits 3 weeks and 6 days.", "Ben lives in Hove and has 4 boxes."]
 NEW = "Carla buys 9 plums in Lund."
 
 
-def status(text, *, sieve=None, **options):
-    return (sieve or Filter(TRAIN)).judge(text, **options).status
+def status(text, *, accept=None, **options):
+    return (accept or Filter(TRAIN)).judge(text, **options).status
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "\t"])
@@ -35,8 +34,8 @@ def test_a_text_without_a_word_is_empty(text):
 
 
 def test_min_words_moves_the_limit():
-    assert status("two words", sieve=Filter(TRAIN, min_words=2)) == KEPT
-    assert status("two words", sieve=Filter(TRAIN, min_words=3)) == EMPTY
+    assert status("two words", accept=Filter(TRAIN, min_words=2)) == KEPT
+    assert status("two words", accept=Filter(TRAIN, min_words=3)) == EMPTY
 
 
 def test_a_text_that_the_model_did_not_end_is_unterminated():
@@ -45,13 +44,13 @@ def test_a_text_that_the_model_did_not_end_is_unterminated():
 
 
 def test_a_test_text_is_contaminated_each_time_it_comes():
-    sieve = Filter(TRAIN, held_out=HeldOut([NEW], n=None))
-    assert [status(NEW.upper(), sieve=sieve) for _ in range(2)] == [CONTAMINATED] * 2
+    accept = Filter(TRAIN, held_out=HeldOut([NEW], n=None))
+    assert [status(NEW.upper(), accept=accept) for _ in range(2)] == [CONTAMINATED] * 2
 
 
 def test_a_repeated_text_and_a_training_text_are_duplicates():
-    sieve = Filter(TRAIN)
-    assert [status(text, sieve=sieve) for text in (NEW, NEW.lower(), f" {TRAIN[0]}")] == [
+    accept = Filter(TRAIN)
+    assert [status(text, accept=accept) for text in (NEW, NEW.lower(), f" {TRAIN[0]}")] == [
         KEPT,
         DUPLICATE,
         DUPLICATE,
@@ -59,9 +58,9 @@ def test_a_repeated_text_and_a_training_text_are_duplicates():
 
 
 def test_what_is_turned_away_does_not_make_the_next_one_a_duplicate():
-    sieve = Filter(TRAIN)
-    assert status(NEW, sieve=sieve, ended=False) == UNTERMINATED
-    assert status(NEW, sieve=sieve) == KEPT
+    accept = Filter(TRAIN)
+    assert status(NEW, accept=accept, ended=False) == UNTERMINATED
+    assert status(NEW, accept=accept) == KEPT
 
 
 def test_near_copies_mask_numbers_and_are_noted_for_both_sides():
@@ -70,7 +69,7 @@ def test_near_copies_mask_numbers_and_are_noted_for_both_sides():
     assert (own.near_copy_own, own.near_copy_train, own.status) == (True, True, NEAR_COPY)
     assert (elsewhere.near_copy_own, elsewhere.near_copy_train) == (False, True)
     assert elsewhere.status == KEPT
-    assert status(other_numbers, sieve=Filter(TRAIN, near_copy="train"), own=TRAIN[1]) == NEAR_COPY
+    assert status(other_numbers, accept=Filter(TRAIN, near_copy="train"), own=TRAIN[1]) == NEAR_COPY
 
 
 def test_without_a_text_of_its_own_there_is_no_own_copy():
@@ -85,30 +84,28 @@ def test_near_copies_are_named_but_kept_unless_asked_otherwise():
 
 
 def test_the_first_status_that_fits_is_given():
-    """The order: empty, unterminated, contaminated, duplicate, near copy."""
+    """The order: contaminated, empty, unterminated, duplicate, near copy."""
     held_out = HeldOut(["x", *TRAIN], n=None)
-    sieve = Filter(TRAIN, held_out=held_out, min_words=2)
-    assert status("x", sieve=sieve, ended=False) == EMPTY
-    assert status(TRAIN[0], sieve=sieve, ended=False) == UNTERMINATED
-    assert status(TRAIN[0], sieve=sieve, own=TRAIN[0]) == CONTAMINATED
+    accept = Filter(TRAIN, held_out=held_out, min_words=2)
+    assert status("x", accept=accept, ended=False) == CONTAMINATED
+    assert status("y", accept=accept, ended=False) == EMPTY
+    assert status(NEW, accept=accept, ended=False) == UNTERMINATED
     assert status(TRAIN[0], own=TRAIN[0]) == DUPLICATE
-    assert STATUSES == (
-        EMPTY, UNTERMINATED, CONTAMINATED, DUPLICATE, NEAR_COPY, UNANSWERED, KEPT,
-    )  # fmt: skip
+    assert set(STATUSES) == {*DROPPED, NEAR_COPY, KEPT}
 
 
 def test_with_nothing_to_drop_everything_passes_with_its_status():
-    sieve = Filter(TRAIN, drop=())
+    accept = Filter(TRAIN, drop=())
     texts = [("", True), (NEW, False), (NEW, True), (TRAIN[0], True)]
-    found = [sieve.judge(text, ended=ended).status for text, ended in texts]
+    found = [accept.judge(text, ended=ended).status for text, ended in texts]
     assert found == [EMPTY, UNTERMINATED, DUPLICATE, DUPLICATE]
-    assert all(map(sieve.keeps, STATUSES))
+    assert [name for name in STATUSES if not accept.keeps(name)] == [CONTAMINATED]
 
 
 @given(st.lists(st.text(max_size=12), max_size=12))
 def test_kept_texts_are_all_different_and_long_enough(texts):
-    sieve = Filter(TRAIN, min_words=2)
-    kept = [text for text in texts if sieve.keeps(sieve.judge(text).status)]
+    accept = Filter(TRAIN, min_words=2)
+    kept = [text for text in texts if accept.keeps(accept.judge(text).status)]
     keys = [same_key(text) for text in kept]
     assert len(set(keys)) == len(keys) and all(count_words(text) >= 2 for text in kept)
 
@@ -128,14 +125,9 @@ def test_impossible_options_are_refused(options, message):
         Filter(TRAIN, **options)
 
 
-def test_plain_texts_to_hold_out_are_refused_with_the_remedy():
-    with pytest.raises(TypeError, match=r"HeldOut\(texts, n=8\)"):
-        Filter(TRAIN, held_out=[NEW])
-
-
 def test_rows_have_the_same_columns_and_types_whatever_is_missing():
-    row = dict.fromkeys(COLUMNS) | {"text": NEW, "near_copy_train": False, "seed": 1}
-    table = as_rows([row])
-    assert table.column_names == list(COLUMNS) and table[0]["answer"] is None
+    table = as_rows([dict.fromkeys(COLUMNS) | {"text": NEW, "near_copy_train": False}], kind="k")
+    assert table.column_names == list(COLUMNS)
+    assert (table[0]["answer"], table["teacher"][0]) == (None, None)
     assert {name: kind.dtype for name, kind in table.features.items()} == COLUMNS
     assert as_rows([]).features == table.features

@@ -1,8 +1,5 @@
 """SoftSRV as a whole: presets, texts, drafts, filters and rounds, answers, resuming, saving."""
 
-import json
-from dataclasses import asdict
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,25 +12,14 @@ from tiny import tiny_lm
 from synthkit.core.files import read_jsonl
 from synthkit.evaluation.contamination import HeldOut
 from synthkit.lm import load_lm
-from synthkit.lm.decoding import Sampling, decode
 from synthkit.lm.soft_prompts import held_out_loss, prefix
-from synthkit.softsrv import SoftSRV, SoftSRVPreset
-from synthkit.softsrv import synthesizer as module
+from synthkit.softsrv import SoftSRV, SoftSRVPreset, drafts, synthesizer
+from synthkit.softsrv.drafts import Draft, Drawing, write
 from synthkit.softsrv.filters import COLUMNS, DROPPED, NEAR_COPY
-from synthkit.softsrv.synthesizer import (
-    PRESETS,
-    QUESTION_LINE,
-    Answerer,
-    Draft,
-    Drawing,
-    answer_prompt,
-    check_contexts,
-    fitting,
-    make_plan,
-    split,
-    target_texts,
-    write,
-)
+from synthkit.softsrv.labeller import Labeller, answer_prompt
+from synthkit.softsrv.presets import PRESETS
+from synthkit.softsrv.synthesizer import make_plan
+from synthkit.softsrv.texts import QUESTION_LINE, split, target_texts, text_room
 from synthkit.teacher import FunctionTeacher, Reply, TeacherError
 
 REAL = [
@@ -57,7 +43,7 @@ def fitted(lm):
 
 
 def make(lm, kind="ssmc", **changes):
-    return SoftSRV(lm, kind, **{**QUICK, "max_new_tokens": 12, **changes})
+    return SoftSRV(lm, kind=kind, **{**QUICK, "max_new_tokens": 12, **changes})
 
 
 def scripted(monkeypatch, script):
@@ -69,7 +55,7 @@ def scripted(monkeypatch, script):
         found = [script(number & 0xFFFFFFFF, number >> 32) for number in ids]
         return [draft if isinstance(draft, Draft) else Draft(draft, True) for draft in found]
 
-    monkeypatch.setattr(module, "write", stub)
+    monkeypatch.setattr(synthesizer, "write", stub)
     return calls
 
 
@@ -84,21 +70,6 @@ def test_presets_and_what_is_known_of_the_paper():
     assert PRESETS["fast"].steps < PRESETS["study"].steps
 
 
-def test_a_change_replaces_one_value_and_the_kind_is_one_of_them(lm):
-    made = SoftSRV(lm, "ssnp", preset="study", dim=8, context="random")
-    assert asdict(made.preset) == {
-        **asdict(PRESETS["study"]), "kind": "ssnp", "dim": 8, "context": "random",
-    }  # fmt: skip
-    assert SoftSRV(lm, preset="paper").kind == "ssmp" and SoftSRV(lm).kind == "ssmc"
-
-
-def test_training_is_what_the_preset_says():
-    preset = SoftSRVPreset(steps=7, length=5, batch_size=3, lr=0.1, patience=None)
-    training = preset.training()
-    for name in ("steps", "length", "batch_size", "lr", "patience", "eval_every", "clip"):
-        assert getattr(training, name) == getattr(preset, name)
-
-
 def test_each_kind_has_its_learning_rate_unless_one_is_given():
     rates = {"lr_ssnp": 0.1, "lr_ssmp": 0.2, "lr_ssmc": 0.3}
     for kind in ("ssnp", "ssmp", "ssmc"):
@@ -106,23 +77,18 @@ def test_each_kind_has_its_learning_rate_unless_one_is_given():
         assert SoftSRVPreset(kind, **rates, lr=0.9).training().lr == 0.9
 
 
-def test_a_preset_survives_json():
-    preset = SoftSRVPreset(drop=["empty"], kind="ssmp")
-    assert SoftSRVPreset(**json.loads(json.dumps(asdict(preset)))) == preset
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"kind": "ssx"}, "kind must be ssnp, ssmp or ssmc, got 'ssx'"),
         ({"steps": 0}, "steps must be positive"),
-        ({"length": 0}, "length must be positive"),
+        ({"length": 0}, "length must be at least 1"),
         ({"k": 0}, "k must be at least 1"),
         ({"max_new_tokens": 0}, "max_new_tokens must be at least 1"),
         ({"max_rounds": 0}, "max_rounds must be at least 1"),
         ({"held_out_share": 1.0}, r"held_out_share must lie in \[0, 1\), got 1.0"),
-        ({"temperature": -1}, "temperature must be finite"),
-        ({"temperature": float("nan")}, "temperature must be finite"),
+        ({"temperature": -1}, "temperature must be 0 or more"),
+        ({"temperature": float("nan")}, "temperature must be 0 or more"),
         ({"near_copy": "all"}, "near_copy must be one of"),
         ({"drop": ["nothing"]}, "drop must be a collection"),
         ({"min_words": 0}, "min_words must be at least 1"),
@@ -135,11 +101,6 @@ def test_impossible_values_are_refused_before_any_work(lm, change, message):
         SoftSRV(lm, **change)
 
 
-def test_an_unknown_preset_is_named(lm):
-    with pytest.raises(ValueError, match="no preset 'huge'; choose one of fast, study, paper"):
-        SoftSRV(lm, preset="huge")
-
-
 # --- texts ---------------------------------------------------------------------------------------
 
 
@@ -148,15 +109,6 @@ def test_texts_come_from_text_question_or_passage_and_question():
     assert target_texts([{"text": "a b", "question": "c"}]) == ["a b"]
     assert target_texts([{"question": "c?"}]) == ["c?"]
     assert target_texts([{"question": "c?", "passage": "P."}]) == ["P.\nQuestion: c?"]
-
-
-def test_texts_come_from_a_dataset_and_a_frame():
-    import pandas as pd
-    from datasets import Dataset
-
-    assert target_texts([{"prompt": "Write f", "code": "def f(): pass"}]) == ["Write f"]
-    frame = pd.DataFrame({"text": REAL})
-    assert target_texts(frame) == target_texts(Dataset.from_pandas(frame)) == REAL
 
 
 @pytest.mark.parametrize(
@@ -182,39 +134,26 @@ def test_bad_data_is_named(bad, error, message):
 def test_too_few_texts_say_how_many_are_needed(lm, n):
     with pytest.raises(ValueError, match=rf"at least 3 texts, .*found {n}"):
         make(lm).fit(REAL[:n])
-    assert len(make(lm).fit(REAL[:3]).texts) == 2
+    assert len(make(lm).fit(REAL[:3]).fitted.texts) == 2
 
 
 @settings(deadline=None)
 @given(st.integers(4, 60), st.floats(0.0, 0.5), st.integers(0, 5))
 def test_a_split_loses_nothing_and_repeats_nothing(n, share, seed):
-    indices = list(range(100, 100 + n))
-    train, held = split(indices, share, seed)
-    assert sorted(train + held) == indices and train == sorted(train) and held == sorted(held)
+    train, held = split(n, share, seed)
+    assert sorted(train + held) == list(range(n))
+    assert train == sorted(train) and held == sorted(held)
     assert len(held) == (max(1, round(share * n)) if share else 0)
-    assert split(indices, share, seed) == (train, held)
+    assert split(n, share, seed) == (train, held)
 
 
 def test_a_text_fits_up_to_the_last_position(lm):
-    size = lambda text: len(lm.token_ids([text])[0]) + 3 + 2  # noqa: E731
-    short, long = REAL[0], " ".join(REAL)
-    assert size(long) > lm.context > size(short)
-    assert fitting(lm, [short, long], 3, "skip") == [0]
-    edge = lm.context - size(short) + 3
-    assert fitting(lm, [short], edge) == [0]
-    with pytest.raises(ValueError, match="text 0 with its soft prompt"):
-        fitting(lm, [short], edge + 1)
-
-
-def test_too_long_texts_are_an_error_or_left_out_with_a_count(lm, caplog):
-    rows = [*REAL[:5], " ".join(REAL)]
-    with pytest.raises(ValueError, match=r"text 5 .*context"):
-        make(lm).fit(rows)
-    with caplog.at_level("WARNING", "synthkit"):
-        made = make(lm, held_out_share=0.0).fit(rows, too_long="skip")
-    assert made.texts == REAL[:5] and "1 of 6 texts" in caplog.text
-    with pytest.raises(ValueError, match="too_long must be"):
-        make(lm).fit(REAL, too_long="cut")
+    length = lm.context - len(lm.token_ids(REAL[:1])[0]) - 2  # BOS and EOS
+    assert text_room(lm, length) == len(lm.token_ids(REAL[:1])[0])
+    made = make(lm, length=length, steps=1, held_out_share=0.0)
+    assert made.fit([REAL[0]] * 2).fitted.texts == [REAL[0]] * 2
+    with pytest.raises(ValueError, match=r"row 1 .* tokens long"):
+        made.fit([REAL[0], REAL[0] + " now"])
 
 
 # --- fit -----------------------------------------------------------------------------------------
@@ -229,8 +168,8 @@ def test_a_fit_keeps_the_training_texts_with_their_rows_and_contexts(lm, fitted)
 
 
 def test_given_held_out_texts_leave_all_of_the_real_ones_to_train_on(lm):
-    made = make(lm).fit(REAL[:10], held_out=[{"text": text} for text in REAL[10:14]])
-    assert made.texts == REAL[:10]
+    made = make(lm).fit(REAL[:10], validation=[{"text": text} for text in REAL[10:14]])
+    assert made.fitted.texts == REAL[:10]
     z = made.fitted.encoder(REAL[10:14])
     best = held_out_loss(lm, made.fitted.prompt, z, REAL[10:14])
     assert made.fitted.history.best_loss == pytest.approx(best, abs=1e-6)
@@ -238,15 +177,7 @@ def test_given_held_out_texts_leave_all_of_the_real_ones_to_train_on(lm):
 
 def test_without_a_share_nothing_is_held_out(lm):
     made = make(lm, held_out_share=0.0).fit(REAL)
-    assert made.texts == REAL and made.fitted.history.held_out == []
-
-
-def test_the_frozen_model_stays_bit_for_bit_the_same(lm):
-    before = {name: p.detach().clone() for name, p in lm.model.named_parameters()}
-    asked = {name for name, p in lm.model.named_parameters() if p.requires_grad}
-    make(lm).fit(REAL).sample(3)
-    assert all(torch.equal(p, before[name]) for name, p in lm.model.named_parameters())
-    assert {name for name, p in lm.model.named_parameters() if p.requires_grad} == asked
+    assert made.fitted.texts == REAL and made.fitted.history.held_out == []
 
 
 @pytest.mark.parametrize("kind", ["ssnp", "ssmp", "ssmc"])
@@ -272,16 +203,9 @@ def test_an_encoder_of_ones_own(lm):
         return np.array([[len(text), text.count("1")] for text in texts], dtype=float)
 
     made = make(lm, context="encoder", encoder=lengths, **RAW).fit(REAL)
-    assert made.fitted.contexts[0].tolist() == [len(made.texts[0]), made.texts[0].count("1")]
+    first = made.fitted.texts[0]
+    assert made.fitted.contexts[0].tolist() == [len(first), first.count("1")]
     assert len(made.sample(2)) == 2
-
-
-def test_the_same_seed_gives_the_same_theta_and_another_one_another(lm):
-    def theta(seed):
-        state = make(lm, seed=seed).fit(REAL).fitted.prompt.state_dict()
-        return torch.cat([tensor.flatten().float() for tensor in state.values()])
-
-    assert torch.equal(theta(0), theta(0)) and not torch.equal(theta(0), theta(1))
 
 
 def test_loss_is_that_of_each_text_behind_its_own_context(lm, fitted):
@@ -297,30 +221,6 @@ def test_loss_is_that_of_each_text_behind_its_own_context(lm, fitted):
     rows = pd.DataFrame({"text": texts})
     for data in (tuple(texts), rows, rows["text"], Dataset.from_pandas(rows)):
         assert fitted.loss(data) == fitted.loss(texts)
-
-
-def test_an_interrupted_fit_goes_on_where_it_was(lm, tmp_path, monkeypatch):
-    whole = make(lm, steps=6).fit(REAL).fitted
-    file, real_loss, count = tmp_path / "fit", lm.token_losses, []
-
-    def dies(*arguments):
-        count.append(1)
-        if len(count) > 6:
-            raise KeyboardInterrupt
-        return real_loss(*arguments)
-
-    monkeypatch.setattr(lm, "token_losses", dies)
-    with pytest.raises(KeyboardInterrupt):
-        make(lm, steps=6).fit(REAL, checkpoint=file)
-    monkeypatch.setattr(lm, "token_losses", real_loss)
-    assert file.exists()
-    method = make(lm, steps=6).fit(REAL, checkpoint=file)
-    again = method.fitted
-    assert again.history == whole.history and file.exists()
-    method.save(tmp_path / "saved")
-    assert not file.exists()
-    for name, tensor in again.prompt.state_dict().items():
-        assert torch.equal(tensor, whole.prompt.state_dict()[name]), name
 
 
 def test_a_4_bit_model_learns_the_same_after_it_has_generated(tmp_path):
@@ -366,24 +266,13 @@ def test_drafts_are_what_generate_gives(lm, fitted, temperature):
     assert [draft.text for draft in drafts] == texts
 
 
-def test_a_draft_ended_if_the_model_needed_fewer_tokens_than_it_might_have(lm, fitted):
-    starts = list(starts_of(lm, fitted, 20)) * 3
-    drafts = write(lm, starts, range(60), Drawing(1.0, 40, 0))
-    sampling, limits = Sampling(1.0, seed=0), [60] * 60
-    with lm.evaluating():
-        longer = decode(lm.model, starts, range(60), limits, eos={lm.eos_id}, sampling=sampling)
-    ended = [len(tokens) < 40 for tokens in longer]
-    assert 0 < sum(ended) < 60  # the random model ends some texts
-    assert [draft.ended for draft in drafts] == ended
-
-
 def test_a_draft_that_fills_the_limit_is_torn_although_its_text_has_fewer_tokens(lm, monkeypatch):
     pieces = [ids for (ids,) in lm.token_ids(list("Anna"))]
     assert len(lm.token_ids(["Anna"])[0]) < 4  # the pieces merge when the text is read again
-    monkeypatch.setattr(module, "decode", lambda *a, **k: [pieces, pieces[:3]])
+    monkeypatch.setattr(drafts, "decode", lambda *a, **k: [pieces, pieces[:3]])
     starts = [torch.zeros(1, lm.hidden_size)] * 2
-    drafts = write(lm, starts, range(2), Drawing(1.0, 4, 0))
-    assert drafts == [Draft("Anna", False), Draft("Ann", True)]
+    made = write(lm, starts, range(2), Drawing(1.0, 4, 0))
+    assert made == [Draft("Anna", False), Draft("Ann", True)]
 
 
 def test_noise_follows_the_number_of_the_draft_and_not_the_batch(lm, fitted):
@@ -418,7 +307,7 @@ def test_sampling_reaches_the_whole_vocabulary(lm, fitted):
 def test_rows_carry_their_provenance(lm):
     made = make(lm, seed=4, **RAW).fit(REAL)
     rows = made.sample(6, temperature=0.7)
-    assert rows.column_names == list(COLUMNS)
+    assert rows.column_names[: len(COLUMNS)] == list(COLUMNS)
     for row in rows:
         assert (row["kind"], row["temperature"], row["seed"]) == ("ssmc", 0.7, 4)
         assert row["answer"] is None and row["teacher"] is None
@@ -428,17 +317,11 @@ def test_rows_carry_their_provenance(lm):
 
 def test_contexts_take_turns(lm, fitted):
     made = make(lm, **RAW).fit(REAL)
-    n = len(made.texts)
+    n = len(made.fitted.texts)
     rows = made.sample(2 * n + 3, seed=1)
     first, second = rows["context"][:n], rows["context"][n : 2 * n]
     assert sorted(first) == made.fitted.rows and first == second
     assert first != made.sample(n, seed=2)["context"]
-
-
-def test_the_same_seed_gives_the_same_rows_and_another_others(lm):
-    made = make(lm, **RAW).fit(REAL)
-    a, b, c = (made.sample(5, seed=seed).to_list() for seed in (1, 1, 2))
-    assert a == b and [row["text"] for row in a] != [row["text"] for row in c]
 
 
 def test_the_batch_changes_nothing(lm):
@@ -461,12 +344,6 @@ def test_texts_and_vectors_as_contexts(lm):
     assert by_text["near_copy_own"] == [False] * 5 and by_vector["near_copy_own"] == [None] * 5
 
 
-def test_halfway_contexts_are_sampled_from(lm):
-    made = make(lm, **RAW).fit(REAL)
-    z = made.fitted.contexts
-    assert len(made.sample(3, contexts=(z[:3] + z[3:6]) / 2)) == 3
-
-
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
@@ -483,15 +360,11 @@ def test_bad_contexts_are_refused(fitted, bad, message):
         fitted.sample(2, contexts=bad)
 
 
-def test_contexts_are_float32_and_checked():
-    assert check_contexts([[1, 2]], 2).dtype == torch.float32
-
-
 def test_a_plan_without_contexts_visits_each_text_once_a_turn(fitted):
     plan, takes, z = make_plan(fitted.fitted, None, 40, seed=3)
-    n = len(fitted.texts)
+    n = len(fitted.fitted.texts)
     assert sorted(takes[:n]) == list(range(n)) and len(z) == n
-    assert all(slot.own == fitted.texts[i] for slot, i in zip(plan, takes))
+    assert all(slot.own == fitted.fitted.texts[i] for slot, i in zip(plan, takes))
     assert all(slot.context == fitted.fitted.rows[i] for slot, i in zip(plan, takes))
 
 
@@ -510,9 +383,8 @@ def test_every_rejection_is_counted_and_its_slot_drawn_again(lm, monkeypatch):
     scripted(monkeypatch, lambda s, t: script.get((s, t), f"Text number {s} of round {t}."))
     made = make(lm, max_new_tokens=12).fit(REAL)
     rows = made.sample(6, held_out=HeldOut(["Held out text of a test."], n=None))
-    assert made.report == {
-        "empty": 1, "unterminated": 1, "duplicate": 2, "contaminated": 1, "kept": 6,
-    }  # fmt: skip
+    expected = {"empty": 1, "unterminated": 1, "duplicate": 2, "contaminated": 1}
+    assert made.report.rejected == expected and made.report.delivered == 6
     expected = [f"Text number {slot} of round 1." for slot in range(6)]
     expected[2] = "A new text of five words."
     assert rows["text"] == expected and set(rows["status"]) == {"kept"}
@@ -523,24 +395,19 @@ def test_a_slot_is_drawn_again_from_its_own_context(lm, monkeypatch):
     made = make(lm).fit(REAL)
     rows = made.sample(5)
     assert [[number >> 32 for number in call] for call in calls] == [[t] * 5 for t in range(3)]
-    assert len(rows) == 5 and made.report == {"empty": 10, "kept": 5}
+    assert len(rows) == 5 and made.report.rejected == {"empty": 10}
 
 
-def test_rounds_end_and_the_log_says_so(lm, monkeypatch, caplog):
+def test_rounds_end_and_a_warning_says_so(lm, monkeypatch):
     scripted(monkeypatch, lambda s, t: "always the same text" if s else "")
     made = make(lm, max_rounds=3).fit(REAL)
-    with caplog.at_level("WARNING", "synthkit"):
+    with pytest.warns(UserWarning, match="1 of 4 rows"):
         rows = made.sample(4)
-    assert rows["text"] == ["always the same text"] and "1 of 4 texts" in caplog.text
-    assert made.report == {"kept": 1, "duplicate": 2 + 2 + 2, "empty": 3}
+    assert rows["text"] == ["always the same text"]
+    assert made.report.rejected == {"duplicate": 2 + 2 + 2, "empty": 3}
 
 
-def test_no_row_at_all_is_an_empty_table_with_its_columns(lm, monkeypatch):
-    scripted(monkeypatch, lambda s, t: "")
-    rows = make(lm, max_rounds=1).fit(REAL).sample(3)
-    assert len(rows) == 0 and rows.column_names == list(COLUMNS)
-
-
+@pytest.mark.filterwarnings("ignore:SoftSRV")
 def test_greedy_drafts_are_not_drawn_again(lm, monkeypatch):
     calls = scripted(monkeypatch, lambda s, t: "")
     make(lm).fit(REAL).sample(3, temperature=0.0)
@@ -550,15 +417,15 @@ def test_greedy_drafts_are_not_drawn_again(lm, monkeypatch):
 def test_near_copies_of_the_own_text_are_named_and_dropped_on_request(lm, monkeypatch):
     made = make(lm).fit(REAL)
     _, takes, _ = make_plan(made.fitted, None, 4, made.seed)
-    own = [made.texts[i].replace("has ", "has 99") for i in takes]
+    own = [made.fitted.texts[i].replace("has ", "has 99") for i in takes]
     scripted(monkeypatch, lambda s, t: own[s] if t == 0 else f"Something else, {s} and {t}.")
     rows = made.sample(4)
     assert all(rows["near_copy_own"]) and all(rows["near_copy_train"])
-    assert set(rows["status"]) == {NEAR_COPY} and made.report[NEAR_COPY] == 4
+    assert set(rows["status"]) == {NEAR_COPY} and not made.report.rejected
     strict = make(lm, drop=(*DROPPED, NEAR_COPY)).fit(REAL)
     scripted(monkeypatch, lambda s, t: own[s] if t == 0 else f"Something else, {s} and {t}.")
     assert strict.sample(4)["text"] == [f"Something else, {s} and 1." for s in range(4)]
-    assert strict.report == {NEAR_COPY: 4, "kept": 4}
+    assert strict.report.rejected == {NEAR_COPY: 4}
 
 
 # --- answers -------------------------------------------------------------------------------------
@@ -595,7 +462,7 @@ def test_a_function_answers_and_what_it_cannot_answer_is_drawn_again(lm, monkeyp
     scripted(monkeypatch, lambda s, t: f"Question number {s}, {t}?")
     made = make(lm, answer=lambda text: None if text.endswith("1, 0?") else "42").fit(REAL)
     rows = made.sample(3)
-    assert made.report == {"unanswered": 1, "kept": 3} and set(rows["answer"]) == {"42"}
+    assert made.report.rejected == {"unanswered": 1} and set(rows["answer"]) == {"42"}
     assert rows[1]["text"] == "Question number 1, 1?" and set(rows["teacher"]) == {"function"}
 
 
@@ -612,18 +479,13 @@ def test_the_question_of_a_passage_has_a_column_of_its_own(lm, monkeypatch):
     assert rows["text"][1].startswith("A passage")
 
 
-def test_a_model_is_a_teacher(lm):
-    answerer = Answerer(teacher=lm)
-    assert answerer.name == lm.name and len(answerer(["How many?"])) == 1
-
-
-def test_answerers_are_checked(lm):
-    assert Answerer().name is None
-    assert Answerer(FunctionTeacher(str, "t")).name == "t"
+def test_labellers_are_checked(lm):
+    assert Labeller().name is None
+    assert Labeller(FunctionTeacher(str, "t")).name == "t"
     with pytest.raises(ValueError, match="not both"):
-        Answerer(FunctionTeacher(str, "t"), answer=str)
+        Labeller(FunctionTeacher(str, "t"), answer=str)
     with pytest.raises(TypeError, match="a teacher is an object"):
-        Answerer(3)
+        Labeller(3)
 
 
 def test_replies_that_must_not_be_used_are_no_answers():
@@ -631,8 +493,8 @@ def test_replies_that_must_not_be_used_are_no_answers():
         "a": "<think>3 * 4</think>\n12", "b": "```\n12\n```", "c": Reply("12 and then", "length"),
         "d": "<think>cut off", "e": "I'm sorry, but I can't help with that.", "f": None,
     }  # fmt: skip
-    answerer = Answerer(FunctionTeacher(said.get, "t"), template="{question}")
-    assert answerer(list(said)) == ["12", "12", "", "", "", ""]
+    labeller = Labeller(FunctionTeacher(said.get, "t"), template="{question}")
+    assert labeller(list(said)) == ["12", "12", "", "", "", ""]
 
 
 # --- resuming ------------------------------------------------------------------------------------
@@ -670,9 +532,9 @@ def test_an_interrupted_sample_resumes_without_drawing_or_asking_twice(lm, tmp_p
     calls = scripted(monkeypatch, script)
     before = len(asked)
     rows = broken.sample(20, batch=4, checkpoint=file)
-    assert rows.to_list() == expected and broken.report == whole.report
+    assert rows.to_list() == expected and broken.report.rejected == whole.report.rejected
     drawn = [number for call in calls for number in call]
-    assert len(drawn) == sum(whole.report.values()) - on_file
+    assert len(drawn) == 20 + whole.report.rejected.total() - on_file
     assert asked[before] == asked[7] and not set(asked[:7]) & set(asked[before:])
     calls.clear()
     assert broken.sample(20, batch=4, checkpoint=file).to_list() == expected and calls == []
@@ -695,58 +557,6 @@ def test_a_file_of_another_sample_is_refused(lm, tmp_path, monkeypatch):
 # --- save and load -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["ssnp", "ssmp", "ssmc"])
-def test_save_and_load_keep_everything(lm, tmp_path, kind):
-    made = make(lm, kind, context="random", dim=4, seed=3, **RAW).fit(REAL)
-    loaded = SoftSRV.load(made.save(tmp_path / "m"), lm)
-    assert loaded.preset == made.preset and loaded.seed == 3 and loaded.kind == kind
-    assert loaded.texts == made.texts and loaded.fitted.rows == made.fitted.rows
-    assert loaded.fitted.history == made.fitted.history
-    assert torch.equal(loaded.fitted.contexts, made.fitted.contexts)
-    assert loaded.sample(4, seed=2).to_list() == made.sample(4, seed=2).to_list()
-    assert loaded.loss(REAL[:3]) == pytest.approx(made.loss(REAL[:3]), abs=1e-6)
-
-
-def test_a_loaded_method_can_be_given_a_teacher(lm, tmp_path, fitted):
-    folder = fitted.save(tmp_path)
-    assert SoftSRV.load(folder, lm, teacher=FunctionTeacher(str, "t")).answerer.name == "t"
-    assert SoftSRV.load(folder, lm, answer=str.upper).answerer.name == "upper"
-
-
-def test_another_model_is_refused_with_both_names(lm, fitted, tmp_path, tmp_path_factory):
-    folder = fitted.save(tmp_path)
-    other = load_lm(tiny_lm(tmp_path_factory.mktemp("other") / "other", seed=1), device="cpu")
-    names = rf"{lm.name} \({lm.fingerprint}\).*{other.name} \({other.fingerprint}\)"
-    with pytest.raises(ValueError, match=names):
-        SoftSRV.load(folder, other)
-    with pytest.raises(FileNotFoundError, match="made by save"):
-        SoftSRV.load(tmp_path / "nothing", lm)
-
-
-def test_a_function_as_encoder_has_to_be_given_again(lm, tmp_path):
-    def lengths(texts):
-        return np.array([[len(text), 1.0] for text in texts])
-
-    made = make(lm, context="encoder", encoder=lengths, **RAW).fit(REAL)
-    folder = made.save(tmp_path)
-    with pytest.raises(ValueError, match="encoder"):
-        SoftSRV.load(folder, lm)
-    loaded = SoftSRV.load(folder, lm, encoder=lengths)
-    assert loaded.sample(3).to_list() == made.sample(3).to_list()
-
-
-def test_nothing_works_before_fit(lm, tmp_path):
-    for use in (lambda m: m.sample(3), lambda m: m.loss(REAL), lambda m: m.save(tmp_path)):
-        with pytest.raises(ValueError, match="call fit"):
-            use(make(lm))
-
-
-@pytest.mark.parametrize("n", [0, -1])
-def test_no_rows_are_refused(fitted, n):
-    with pytest.raises(ValueError, match="at least 1"):
-        fitted.sample(n)
-
-
 def test_every_knob_of_the_filter_and_of_sampling_is_read(lm, monkeypatch):
     """No field of the preset is decoration."""
     base = make(lm, **RAW).fit(REAL).sample(4).to_list()
@@ -767,7 +577,9 @@ def test_a_short_fit_on_the_embedded_model_steers_it(embedded_lm):
 
     target = load_target("math")
     texts = target.texts(60, seed=0)
-    made = SoftSRV(embedded_lm, "ssnp", steps=12, batch_size=16, eval_every=12, drop=()).fit(texts)
+    made = SoftSRV(embedded_lm, kind="ssnp", steps=12, batch_size=16, eval_every=12, drop=()).fit(
+        texts
+    )
     (_, first), *_, (_, last) = made.fitted.history.held_out
     assert last < 0.9 * first
     rows = made.sample(16)
