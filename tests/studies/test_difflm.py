@@ -2,13 +2,11 @@
 
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from synthkit.core.files import write_json
 from synthkit.evaluation.tables import independent_columns
 from synthkit.studies.difflm import experiment as E
 from synthkit.studies.difflm import experiment_real as R2
@@ -27,8 +25,8 @@ class StandIn:
 
     made: tuple = ()
     learned = fits = 0
+    resumed = False
     first = last = None
-    saved: ClassVar[dict] = {}
 
     def __init__(self, preset="fast", seed=0, **changes):
         self.changes, self.preset = changes, (preset, changes)
@@ -38,7 +36,10 @@ class StandIn:
         own = f"the decoder of fit {len(StandIn.made)}"
         self.fitted = SimpleNamespace(collapse=told, decoder=own)
 
-    def fit(self, data, decoder=None, **options):
+    def fit(self, data, decoder=None, checkpoint=None, **options):
+        if checkpoint is not None:
+            StandIn.resumed = checkpoint.is_dir()
+            checkpoint.mkdir(exist_ok=True)
         self.data, StandIn.learned = data, len(data)
         self.fitted.decoder = decoder or self.fitted.decoder
         StandIn.fits, StandIn.last = StandIn.fits + 1, self
@@ -48,14 +49,6 @@ class StandIn:
         if not constrained:
             n -= int(4 * how["temperature"])
         return independent_columns(self.data, seed).sample(n, replace=True, random_state=seed)
-
-    def save(self, folder):
-        StandIn.saved = {**StandIn.saved, folder: self}
-        write_json(folder / "manifest.json", {})
-
-    @classmethod
-    def load(cls, folder, lm=None):
-        return cls.saved[folder]
 
 
 @pytest.fixture
@@ -147,49 +140,28 @@ def test_the_ablation_forces_a_collapse_and_mixes_add_rows(
     assert rows_of(log, "real and 50% synthetic") == {"auc": 0.75}
 
 
-def test_an_experiment_that_was_cut_off_does_not_fit_again(
-    stand_in, unjudged, tmp_path, monkeypatch
+@pytest.mark.parametrize("others", [(), ("TVAE",)])
+def test_a_study_that_was_cut_off_goes_on_from_its_checkpoint(
+    others, stand_in, unjudged, tmp_path, monkeypatch
 ):
-    log, preset = Log(tmp_path / "m.jsonl"), replace(SMALL, n_free=0)
-    whole = E.score
-
-    def cut_off(trial, arm, table):
-        if arm == E.NORMAL:
-            raise KeyboardInterrupt
-        whole(trial, arm, table)
-
-    monkeypatch.setattr(E, "score", cut_off)
-    with pytest.raises(KeyboardInterrupt):
-        run_census(log, preset)
-    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["fit-census-0"]
-    monkeypatch.setattr(E, "score", whole)
-    run_census(Log(tmp_path / "m.jsonl"), preset)
-    fits = [made for made in stand_in.made if made == {}]
-    assert len(fits) == len(stand_in.made) and not any(path.is_dir() for path in tmp_path.iterdir())
-    assert stand_in.fits == 1
+    log, preset = Log(tmp_path / "m.jsonl"), replace(ONE, others=others)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stand_in, "table", None)  # the fit is whole, and no table is drawn
+        with pytest.raises(TypeError):
+            run_census(log, preset)
+    assert (tmp_path / "fit-census-0").is_dir() and not stand_in.resumed
+    assert log.labelled(table=E.CENSUS).found("seconds", E.DIFFUSION, 0) is not None
+    monkeypatch.setitem(E.OTHERS, "TVAE", lambda train, **how: train)
+    run_census(Log(log.path), preset)
+    assert stand_in.resumed and stand_in.fits == 2
+    assert not any(path.is_dir() for path in tmp_path.iterdir())
 
 
-def test_a_fit_with_other_settings_is_not_taken_over(stand_in, tmp_path):
-    log = Log(tmp_path / "m.jsonl").labelled(table="mine")
-    frame = pd.DataFrame(load_world("census").rows(200, 0))
-    trials = [trial_of(log, frame, options=options) for options in ({}, {"latent": 4})]
-    assert trials[0].method is not None
-    with pytest.raises(ValueError, match="fit-mine-0 holds a fit with other settings"):
-        _ = trials[1].method
-
-
-def test_a_fit_is_taken_over_only_for_the_same_rows_target_and_seed(stand_in, tmp_path):
-    frame = pd.DataFrame(load_world("census").rows(200, 0))
-    facts = {"seed": 0, "target": "income", "rows": E.rows_hash(frame)}
-    method = stand_in()
-    E.keep_fit(tmp_path / "fit", method, {**facts, "seconds": 3.5})
-    assert E.kept_fit(tmp_path / "fit", stand_in(), facts) == (method, 3.5)
-    others = {"seed": 1, "target": "age", "rows": E.rows_hash(frame[::-1])}
-    for name, value in others.items():
-        with pytest.raises(ValueError, match=f"fit holds a fit with other {name}; remove it"):
-            E.kept_fit(tmp_path / "fit", stand_in(), {**facts, name: value})
-    (tmp_path / "fit" / "facts.json").unlink()  # cut off before all was there
-    assert E.kept_fit(tmp_path / "fit", stand_in(), facts) is None
+def test_a_fit_whose_time_others_get_is_not_half_taken_over(stand_in, tmp_path):
+    trial = trial_of(Log(tmp_path / "m.jsonl"), census_rows(), replace(ONE, others=("TVAE",)))
+    trial.folder.mkdir()
+    E.add_fit(trial)
+    assert not stand_in.resumed
 
 
 def test_rows_have_one_hash_whatever_their_index():

@@ -5,14 +5,12 @@ import json
 from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import ClassVar
 
 import numpy as np
 import pytest
 from tiny import tiny_lm
 
 from synthkit import load_lm
-from synthkit.core.files import write_json
 from synthkit.datasets import load_mbpp, load_tool_schemas
 from synthkit.studies.difflm import experiment_texts as E
 from synthkit.studies.difflm import text_sets as S
@@ -242,7 +240,6 @@ class StandIn:
     """Repeats what it was fitted to, one text in four changed; keeps what it was asked."""
 
     made: tuple = ()
-    saved: ClassVar[dict] = {}
     missing = 0
 
     def __init__(self, lm, preset, seed, **changes):
@@ -254,14 +251,6 @@ class StandIn:
     def fit(self, texts, checkpoint, progress):
         self.texts = texts
         return self
-
-    def save(self, folder):
-        StandIn.saved = {**StandIn.saved, folder: self}
-        write_json(folder / "manifest.json", {})
-
-    @classmethod
-    def load(cls, folder, lm):
-        return cls.saved[folder]
 
     def sample(self, n, seed, check, max_tries, progress, prior="diffusion"):
         for i in range(n - self.missing):

@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...core.files import read_json, sha256_text, write_json
+from ...core.files import sha256_text
 from ...core.paths import embedded_lm_dir
 from ...difflm.presets import with_changes
 from ...difflm.synthesizer import DiffLM
@@ -155,47 +155,25 @@ def table_units(preset: ExperimentPreset, exact: bool = False) -> list[Unit]:
 
 @dataclass
 class FittedTrial(Trial):
-    """A trial whose method is fitted once, and kept on disk until all is measured."""
+    """A trial whose method is fitted once: an interrupted study goes on from its checkpoint."""
 
     name: str = ""
 
-    def unfitted(self, **changes) -> DiffLM:
-        """The method before its fit."""
-        raise NotImplementedError
-
-    def fit(self, method: DiffLM, **how) -> DiffLM:
-        """Fit a method to the trial's data."""
-        raise NotImplementedError
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What a fit must have been made from, to be taken over."""
+    def fit(self, **how) -> DiffLM:
+        """The method, fitted to the trial's data; `how` is of `DiffLM.fit`."""
         raise NotImplementedError
 
     @property
     def folder(self) -> Path:
+        """Of the checkpoint."""
         return self.log.path.with_name(f"fit-{self.name}-{self.seed}")
 
     @cached_property
-    def fitted(self) -> tuple[DiffLM, float]:
-        """The method, and the CPU seconds of its fit, which an interruption does not repeat."""
-        method = self.unfitted()
-        kept = kept_fit(self.folder, method, self.facts, self.lm)
-        if kept is None:
-            if getattr(self.preset, "others", ()):  # they get the time of a whole fit, not a half
-                shutil.rmtree(self.folder / "running", ignore_errors=True)
-            begun = time.process_time()
-            self.fit(method, checkpoint=self.folder / "running")
-            kept = method, time.process_time() - begun
-            keep_fit(self.folder, method, {**self.facts, "seconds": kept[1]})
-        return kept
-
-    @property
     def method(self) -> DiffLM:
-        return self.fitted[0]
+        return self.fit(checkpoint=self.folder)
 
     def finish(self) -> None:
-        """Remove the fit from the disk."""
+        """Remove the checkpoint."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -226,14 +204,9 @@ class TableTrial(FittedTrial):
     def test(self) -> pd.DataFrame:
         return self.tables[1]
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        return {"seed": self.seed, "target": self.target, "rows": rows_hash(self.train)}
-
-    def unfitted(self, **changes) -> DiffLM:
-        return DiffLM(preset=self.preset.method, seed=self.seed, **{**self.options, **changes})
-
-    def fit(self, method: DiffLM, **how) -> DiffLM:
+    def fit(self, changes: Mapping[str, Any] | None = None, **how) -> DiffLM:
+        options = {**self.options, **(changes or {})}
+        method = DiffLM(preset=self.preset.method, seed=self.seed, **options)
         return method.fit(self.train, target=self.target, progress=self.progress, **how)
 
     def sampled(self, method: DiffLM, n: int | None = None, **how) -> pd.DataFrame:
@@ -243,35 +216,6 @@ class TableTrial(FittedTrial):
     def judging(self) -> dict[str, Any]:
         """How tables are measured."""
         return {"target": self.target, "seeds": self.preset.utility_seeds}
-
-
-def keep_fit(folder: Path, method: DiffLM, facts: Mapping[str, Any]) -> None:
-    """Write a fit to `folder`, and `facts`: what it was fitted to, and the seconds it took."""
-    method.save(folder / "method")
-    write_json(folder / "facts.json", dict(facts))  # last: it says that all is there
-
-
-def kept_fit(
-    folder: Path, method: DiffLM, facts: Mapping[str, Any], lm=None
-) -> tuple[DiffLM, float] | None:
-    """The fit that an interrupted experiment left in `folder` and its seconds, or None.
-
-    Raises:
-        ValueError: it has other settings than `method`, or was fitted to something else than
-            `facts` say.
-    """
-    told = folder / "facts.json"
-    known = read_json(told) if told.is_file() else {}
-    if "seconds" not in known:  # cut off before all was there, or by an older version
-        return None
-    changed = [name for name in facts if known.get(name) != facts[name]]
-    kept = None if changed else type(method).load(folder / "method", lm)
-    if kept is None or kept.preset != method.preset:
-        raise ValueError(
-            f"{folder.name} holds a fit with other {', '.join(changed) or 'settings'}; remove it, "
-            "or choose another folder"
-        )
-    return kept, known["seconds"]
 
 
 def rows_hash(frame: pd.DataFrame) -> str:
@@ -317,8 +261,12 @@ def add_references(trial: TableTrial) -> None:
 
 
 def add_fit(trial: TableTrial) -> None:
-    """The CPU seconds of the fit."""
-    trial.add(DIFFUSION, {"seconds": trial.fitted[1]})
+    """The CPU seconds of the fit; other libraries get them, so then no half of it is taken over."""
+    if trial.preset.others:
+        trial.finish()
+    begun = time.process_time()
+    _ = trial.method
+    trial.add(DIFFUSION, {"seconds": time.process_time() - begun})
 
 
 def add_way(trial: TableTrial, arm: str) -> None:
@@ -347,7 +295,7 @@ def add_unconstrained(trial: TableTrial, arm: str) -> None:
 
 def add_variant(trial: TableTrial, arm: str, **changes) -> None:
     """Another autoencoder and diffusion around the same decoder."""
-    made = trial.fit(trial.unfitted(**changes), decoder=trial.method.fitted.decoder)
+    made = trial.fit(changes, decoder=trial.method.fitted.decoder)
     add_collapse(trial, arm, made)
     score(trial, arm, trial.sampled(made))
 

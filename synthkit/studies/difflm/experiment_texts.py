@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...core.files import sha256_text
 from ...difflm.forms import text_codec
 from ...difflm.presets import with_changes
 from ...difflm.synthesizer import DiffLM
@@ -135,25 +133,13 @@ class TextTrial(FittedTrial):
     def parts(self) -> tuple[list[str], list[str], list[str], int]:
         return split_texts(self.lm, self.about, self.preset, self.seed)
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        return {"seed": self.seed, "rows": texts_hash(self.parts[0])}
-
-    def unfitted(self) -> DiffLM:
+    def fit(self, **how) -> DiffLM:
         options = {"preset": self.preset.method, "seed": self.seed, **self.preset.changes}
-        return DiffLM(self.lm, **options)
-
-    def fit(self, method: DiffLM, **how) -> DiffLM:
-        return method.fit(self.parts[0], progress=self.progress, **how)
+        return DiffLM(self.lm, **options).fit(self.parts[0], progress=self.progress, **how)
 
     def score(self, arm: str, texts: Sequence[str]) -> None:
         train, _, held, _ = self.parts
         self.add(arm, measure(texts, self.about, train, held))
-
-
-def texts_hash(texts: Sequence[str]) -> str:
-    """The SHA-256 of some texts, in their order."""
-    return sha256_text(json.dumps(list(texts)))
 
 
 def measure_arm(trial: TextTrial, arm: str) -> None:
