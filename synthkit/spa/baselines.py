@@ -1,12 +1,16 @@
-"""Baselines of SPA: one adapter with dice, one adapter with a diverse beam, and several
-adapters that saw the same rows in another order."""
+"""Baselines of SPA: one adapter on all rows, with dice or with a diverse beam.
+
+Another one, adapters that saw the same rows in another order, is `SPA(partition="same data")`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
+from typing import Any
 
 import torch
+from datasets import Dataset
 from torch import Tensor
 
 from ..core.provenance import with_provenance
@@ -16,7 +20,7 @@ from .fitted import check_base
 from .synthesizer import SPA
 
 
-def single_adapter(lm, synthetic, *, updates: int | None = None, seed: int = 0, **options) -> SPA:
+def single_adapter(lm, data: Any, *, updates: int | None = None, **options: Any) -> SPA:
     """One adapter on all rows, as an `SPA` of one part: the paper's "single adaptation".
 
     `updates` is what an SPA's reference adapter gets unless it is given; the paper does not say
@@ -25,21 +29,12 @@ def single_adapter(lm, synthetic, *, updates: int | None = None, seed: int = 0, 
     Args:
         options: of `SPA`.
     """
-    options |= {"n_parts": 1, "partition": "same data", "seed": seed}
+    options |= {"n_parts": 1, "partition": "same data"}
     given = SPA(lm, **options).preset.reference_updates if updates is None else updates
-    return SPA(lm, **{**options, "part_updates": given}).fit(synthetic)
+    return SPA(lm, **{**options, "part_updates": given}).fit(data)
 
 
-def same_data(lm, synthetic, n_parts: int = 8, *, seed: int = 0, **options) -> SPA:
-    """Several adapters on all rows, each with a start and an order of its own.
-
-    What diversity they have comes from chance in training and not from a partition.
-    """
-    options |= {"n_parts": n_parts, "partition": "same data", "seed": seed}
-    return SPA(lm, **options).fit(synthetic)
-
-
-def sampled(spa: SPA, prompts, n: int, *, temperature: float = 1.0, top_p: float = 1.0, **options):
+def sampled(spa: SPA, prompts: Any, n: int, *, temperature: float = 1.0, **options: Any) -> Dataset:
     """`n` sampled answers of one adapter to each prompt: at a temperature, or from a nucleus.
 
     Args:
@@ -53,7 +48,7 @@ def sampled(spa: SPA, prompts, n: int, *, temperature: float = 1.0, top_p: float
         ValueError: `spa` has several adapters and no reference among them.
     """
     options = {"adapters": [one_adapter(spa)], "replace": True, **options}
-    return spa.answer(prompts, n, temperature=temperature, top_p=top_p, **options)
+    return spa.answer(prompts, n, temperature=temperature, **options)
 
 
 def one_adapter(spa: SPA) -> str:
@@ -69,9 +64,9 @@ def one_adapter(spa: SPA) -> str:
 
 
 def diverse_beams(
-    spa: SPA, prompts, n: int, *, strength: float = 0.5, max_new_tokens: int | None = None,
+    spa: SPA, prompts: Any, n: int, *, strength: float = 0.5, max_new_tokens: int | None = None,
     batch_size: int = 64,
-):  # fmt: skip
+) -> Dataset:  # fmt: skip
     """`n` answers of one adapter to each prompt by `diverse_beam`; no dice either.
 
     Args:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..lm.decoding import Sampling, choose, positions, supported
 from ..lm.rows import IGNORED
-from .streaming import Blocks, check_gradients
+from .streaming import Blocks, Factors, check_gradients
 
 LABELS = ("sampled", "own")
+Plan = Sequence[Sequence[int]]  # which rows share a block
+FactorsOf = Callable[[Sequence[int]], tuple[Factors, Tensor]]  # those of rows, and the mask
 
 
 def ekfac(
-    queries: Blocks, stream, c: float = 0.1, *, labels: str = "sampled", seed: int = 0
+    queries: Blocks, stream: Any, c: float = 0.1, *, labels: str = "sampled", seed: int = 0
 ) -> Blocks:
     """H^-1 q of each query, in the form of the queries, by EK-FAC: two walks of the stream.
 
@@ -43,68 +45,74 @@ def ekfac(
         raise ValueError(f"labels must be one of {LABELS}, found {labels!r}")
     if not c > 0:
         raise ValueError(f"damping must be positive, found {c}")
-    drawn: dict[int, Tensor] | None = {} if labels == "sampled" else None
-    bases = _eigenbases(stream, drawn, seed)
-    spectra = _corrected_eigenvalues(stream, bases, drawn, seed)
+    factors_of = stream.factors if labels == "own" else sampled_factors(stream, seed)
+    bases = eigenbases(stream.plan, factors_of)
+    spectra = corrected_eigenvalues(stream.plan, factors_of, bases)
     solved = {}
     for name, q in queries.items():
         mean = spectra[name].mean()
         if not mean > 0:
             raise ValueError(f"every gradient on {name} is zero: train the adapter first")
-        rotated = _rotate(q.view(len(q), *spectra[name].shape), bases[name])
-        inside = rotated / (spectra[name] + c * mean)
         out, into = bases[name]
-        solved[name] = (out @ inside @ into.T).flatten(1)
+        rotated = out.T @ q.view(len(q), *spectra[name].shape) @ into
+        solved[name] = (out @ (rotated / (spectra[name] + c * mean)) @ into.T).flatten(1)
     return solved
 
 
-def _rotate(gradients: Tensor, basis: tuple[Tensor, Tensor]) -> Tensor:
-    """U_D' G U_A for gradients (n, d_out, d_in)."""
-    out, into = basis
-    return out.T @ gradients @ into
-
-
-def _factors(stream, indices: Sequence[int], drawn: dict[int, Tensor] | None, seed: int):
-    if drawn is None:
-        return stream.factors(indices)
-    if any(row not in drawn for row in indices):
-        drawn.update(draw_labels(stream, indices, seed))
-    return stream.factors(indices, partial(_relabelled, rows=indices, drawn=drawn))
-
-
-def _eigenbases(stream, drawn, seed) -> dict[str, tuple[Tensor, Tensor]]:
+def eigenbases(plan: Plan, factors_of: FactorsOf) -> dict[str, tuple[Tensor, Tensor]]:
     """(U_D, U_A) of each matrix: eigenvectors of sums over tokens, padding left out."""
     sums: dict[str, list[Tensor]] = {}
-    for indices in stream.plan:
-        factors, mask = _factors(stream, indices, drawn, seed)
+    for indices in plan:
+        factors, mask = factors_of(indices)
         for name, (a, delta) in factors.items():
             a = a * mask[..., None].to(a)  # delta is zero at padding by itself
             parts = [side.flatten(0, 1).T @ side.flatten(0, 1) for side in (delta, a)]
             before = sums.setdefault(name, [torch.zeros_like(part) for part in parts])
             for whole, part in zip(before, parts):
                 whole += part
-    return {name: tuple(_eigenvectors(each) for each in both) for name, both in sums.items()}
+    return {
+        name: tuple(torch.linalg.eigh(each.double())[1].to(each) for each in both)
+        for name, both in sums.items()
+    }
 
 
-def _eigenvectors(covariance: Tensor) -> Tensor:
-    return torch.linalg.eigh(covariance.double())[1].to(covariance)
-
-
-def _corrected_eigenvalues(stream, bases, drawn, seed) -> dict[str, Tensor]:
+def corrected_eigenvalues(
+    plan: Plan, factors_of: FactorsOf, bases: dict[str, tuple[Tensor, Tensor]]
+) -> dict[str, Tensor]:
     """Lambda (d_out, d_in) of each matrix: mean squares of rotated gradients."""
     found: dict[str, Tensor] = {}
-    for indices in stream.plan:
-        factors, _ = _factors(stream, indices, drawn, seed)
+    for indices in plan:
+        factors, _ = factors_of(indices)
         blocks = {name: torch.bmm(d.transpose(1, 2), a) for name, (a, d) in factors.items()}
         check_gradients({name: g.flatten(1) for name, g in blocks.items()}, indices)
         for name, g in blocks.items():
-            part = _rotate(g, bases[name]).square().sum(0) / len(stream)
+            out, into = bases[name]
+            part = (out.T @ g @ into).square().sum(0) / sum(map(len, plan))
             found[name] = found[name] + part if name in found else part
     return found
 
 
+def sampled_factors(stream: Any, seed: int) -> FactorsOf:
+    """From the indices of rows to their factors, with labels drawn from the model (once a row)."""
+    drawn: dict[int, Tensor] = {}
+
+    def factors_of(indices: Sequence[int]) -> tuple[Factors, Tensor]:
+        if any(row not in drawn for row in indices):
+            drawn.update(draw_labels(stream, indices, seed))
+
+        def relabel(embeds: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+            fresh = labels.clone()
+            for at, row in enumerate(indices):
+                fresh[at, 1:][labels[at, 1:] != IGNORED] = drawn[row].to(fresh)
+            return fresh
+
+        return stream.factors(indices, relabel)
+
+    return factors_of
+
+
 @torch.no_grad()
-def draw_labels(stream, indices: Sequence[int], seed: int) -> dict[int, Tensor]:
+def draw_labels(stream: Any, indices: Sequence[int], seed: int) -> dict[int, Tensor]:
     """For each row, labels drawn from the model at the counted places, given the row's own past.
 
     Row i draws from its own generator, (seed, i), so that a block's other rows do not matter.
@@ -121,12 +129,3 @@ def draw_labels(stream, indices: Sequence[int], seed: int) -> dict[int, Tensor]:
         uniform = torch.from_numpy(sampling.noise(row, len(places)))
         drawn[row] = choose(logits[at, places], uniform, sampling).cpu()
     return drawn
-
-
-def _relabelled(embeds, labels: Tensor, mask, *, rows, drawn: dict[int, Tensor]) -> Tensor:
-    """`labels` (b, m) with what was drawn for each row at its counted places."""
-    fresh = labels.clone()
-    for at, row in enumerate(rows):
-        places = (labels[at, 1:] != IGNORED).nonzero()[:, 0] + 1
-        fresh[at, places] = drawn[row].to(fresh)
-    return fresh

@@ -52,7 +52,7 @@ def test_a_single_adapter_is_the_reference_adapter(lm, fitted):
 
 
 def test_several_adapters_on_the_same_data_differ(lm):
-    spa = baselines.same_data(lm, ROWS, 2, **QUICK)
+    spa = SPA(lm, n_parts=2, partition="same data", **QUICK).fit(ROWS)
     named = dict(spa.adapted.model.named_parameters())
     first = [key for key in named if "part-0" in key]
     assert any(not torch.equal(named[k], named[k.replace("part-0", "part-1")]) for k in first)
