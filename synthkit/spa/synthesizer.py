@@ -113,6 +113,11 @@ class SPA(Synthesizer):
         options: single values that replace those of the preset, such as `n_parts=4` or
             `partition="random"`.
 
+    `sample` takes its prompts from the training rows: each once, in a random order, then each with
+    another adapter. Beside the common options it has `temperature`, `top_p`, `max_new_tokens` and
+    `batch_size`. Greedy, there are as many rows as prompts times adapters, and no more; `status` is
+    "cut off" where an answer ran into `max_new_tokens`.
+
     Attributes:
         fitted: a `synthkit.spa.fitted.Fitted`, with scores and the histories of trainings.
         adapted, adapters, partition: of `fitted`: the model that holds the adapters, the names of
