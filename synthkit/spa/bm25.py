@@ -1,4 +1,4 @@
-"""BM25+: how well the words of a query match each document, the lexical rival of influence."""
+"""BM25+: how well the words of a query match each document, the lexical baseline of influence."""
 
 from __future__ import annotations
 

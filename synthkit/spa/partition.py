@@ -164,7 +164,7 @@ def parts_without_scores(
 # %% ../../nbs/31_partition.ipynb #b4bb9a4e
 @dataclass(frozen=True, eq=False)
 class Partition:
-    """Which part each row of a training set belongs to.
+    """The part that each row of a training set belongs to.
 
     Attributes:
         labels: (n,) of int, 0 to n_parts - 1.

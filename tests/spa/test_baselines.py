@@ -1,4 +1,4 @@
-"""What SPA is held against: one adapter sampled, a diverse beam, adapters on the same data."""
+"""Baselines of SPA: one adapter sampled, a diverse beam, adapters on the same data."""
 
 import pytest
 import torch

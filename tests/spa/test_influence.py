@@ -497,7 +497,7 @@ def test_labels_are_drawn_by_their_probability(lm):
 
 
 def test_ekfac_whitens_a_problem_that_is_a_kronecker_product():
-    """Where the Fisher matrix is exactly D x A, EK-FAC is its inverse."""
+    """EK-FAC is the inverse of a Fisher matrix that is exactly D x A."""
     generator = torch.Generator().manual_seed(0)
     mixing_a, mixing_d = (
         torch.eye(n) + 0.3 * torch.randn(n, n, generator=generator) for n in (4, 3)
