@@ -19,5 +19,5 @@ assert_type(SynAlign(lm).fit(real), SynAlign)
 assert_type(DiffLM(lm).fit(real), DiffLM)
 assert_type(evaluate(real, real), Report)
 teacher: Teacher = LMTeacher(lm)
-for method in (EmbedSDG(lm), SPA(lm), SynAlign(lm), DiffLM()):
+for method in (EmbedSDG(lm), SoftSRV(lm), SPA(lm), SynAlign(lm), DiffLM()):
     assert_type(method.sample(10, seed=1, strict=True), Dataset)
