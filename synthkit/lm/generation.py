@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from .chat import prompt_ids
-from .decoding import Sampling, Written, check_stops, cut, decode, end_tokens, new_text, stopper
+from .decoding import Sampling, decode
 from .mixed_adapters import mixed_adapters
 from .rows import PromptRows, batches, check_embeds
+from .tokens import Written, check_stops, cut, end_tokens, new_text, stopper
 
 if TYPE_CHECKING:
     from .model import LM

@@ -1,11 +1,12 @@
-"""Texts to token ids: a user's text is plain characters, whatever it looks like."""
+"""Texts to token ids, where a user's text is plain characters whatever it looks like; and back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from torch import nn
     from transformers import PreTrainedTokenizerBase
 
 
@@ -50,3 +51,69 @@ def special_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
     if unknown not in (tokenizer.bos_token_id, tokenizer.eos_token_id):  # GPT-2 has one for all
         marks.pop(unknown, None)
     return marks
+
+
+# --- from tokens back to text --------------------------------------------------------------------
+
+
+class Written(str):
+    """A text that a model wrote; `finish_reason` is "stop" (it ended) or "length" (it was cut)."""
+
+    finish_reason: str
+
+    def __new__(cls, text: str = "", finish_reason: str = "stop") -> Written:
+        """The text with its reason."""
+        written = super().__new__(cls, text)
+        written.finish_reason = finish_reason
+        return written
+
+
+def end_tokens(model: nn.Module, eos_id: int | None) -> set[int]:
+    """Every token that ends a text: the tokenizer's and those of the generation config."""
+    configured = getattr(model.generation_config, "eos_token_id", None)
+    ends = configured if isinstance(configured, list) else [configured]
+    return {end for end in (*ends, eos_id) if end is not None}
+
+
+def new_text(tokenizer: PreTrainedTokenizerBase, ids: list[int], before: int | None = None) -> str:
+    """The text of new ids; `before`, the token in front, saves a leading space."""
+
+    def plain(tokens: list[int]) -> str:
+        return tokenizer.decode(
+            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+
+    if before is not None:
+        start, whole = plain([before]), plain([before, *ids])
+        if start and whole.startswith(start):
+            return whole[len(start) :]
+    return plain(ids)
+
+
+def check_stops(stop: str | Sequence[str]) -> tuple[str, ...]:
+    """The stop strings as a tuple; ValueError when one is empty."""
+    stops = (stop,) if isinstance(stop, str) else tuple(stop)
+    if not all(stops):
+        raise ValueError(f"a stop string is empty: {stops}; every text would end at once")
+    return stops
+
+
+def stopper(
+    tokenizer: PreTrainedTokenizerBase, stops: tuple[str, ...]
+) -> Callable[[list[int]], bool] | None:
+    """A function that says whether new tokens hold a stop string, or None without stops."""
+    if not stops:
+        return None
+    tail = 4 * max(map(len, stops)) + 8  # a character takes at most four byte tokens
+
+    def stopped(ids: list[int]) -> bool:
+        text = new_text(tokenizer, ids[-tail:])
+        return any(stop in text for stop in stops)
+
+    return stopped
+
+
+def cut(text: str, stops: tuple[str, ...]) -> str:
+    """The text before its first stop string."""
+    found = [at for at in map(text.find, stops) if at >= 0]
+    return text[: min(found)] if found else text

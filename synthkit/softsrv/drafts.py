@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ..lm.decoding import Sampling, decode, end_tokens, new_text
+from ..lm.decoding import Sampling, decode
+from ..lm.tokens import end_tokens, new_text
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from datasets import Dataset
 from torch import Tensor
 
 from ..core.provenance import with_provenance
-from ..lm.decoding import end_tokens, left_pad, new_text, run_decoder
+from ..lm.decoding import left_pad, run_decoder
 from ..lm.rows import batches
+from ..lm.tokens import end_tokens, new_text
 from .fitted import check_base
 from .synthesizer import SPA
 

@@ -541,7 +541,7 @@ def test_greedy_samples_end_with_the_adapters_and_heat_goes_on(fitted):
 
 
 def test_empty_answers_and_repeated_ones_are_counted(fitted, monkeypatch):
-    from synthkit.lm.decoding import Written
+    from synthkit.lm.tokens import Written
 
     texts = iter([Written(""), Written(" \n"), *[Written("same")] * 199])
     monkeypatch.setattr(
