@@ -23,7 +23,6 @@ Modules:
 - `synthkit.studies.spa.records_base`: The base of SPA's records experiment: the embedded model after it has read records of all orders.
 - `synthkit.studies.synalign.experiment_real`: SynAlign on real texts: what its weights do for a pool whose skew is known, since we made it.
 - `synthkit.studies.synalign.ranking`: How good a ranking is: offline metrics, and two rankings interleaved before simulated users.
-- `synthkit.synalign.session`: The calls of one step to a teacher: each prompt as often as needed, and resumed where it stopped.
 - `synthkit.worlds.census`: The census world: rows of mixed types from a known Bayesian network.
 - `synthkit.worlds.code`: The code world: small Python tasks, each solved in several styles, with tests that are run.
 - `synthkit.worlds.code_shapes`: The shapes of small functions: one body for each style, with a condition or expression left open.

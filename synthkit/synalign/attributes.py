@@ -9,22 +9,19 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..core.intervals import Interval
-from ..evaluation.text import distinct_n, exact_duplicates, rate, self_bleu, texts_of
+from ..evaluation.text import rate, texts_of
 from .parsing import Descriptions, ParsedAnswer, Record, parse_record, plain
-from .session import TeacherSession
-from ..teacher.replies import Reply, answer_log, judge
+from .turns import ask_in_turns
+from ..teacher.replies import Reply, judge
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['Attribute', 'Schema', 'attribute_table', 'describe', 'follows', 'write', 'match', 'variety']
+__all__ = ['Attribute', 'Schema', 'attribute_table', 'describe', 'follows', 'write', 'match']
 
 # %% ../../nbs/41_attributes.ipynb #f2c82dd0
 @dataclass(frozen=True)
@@ -188,9 +185,7 @@ def describe(
     schema: Schema,
     *,
     retries: int = 2,  # further calls for a text whose answer cannot be read
-    seed: int = 0,  # of a local model's sampling
-    checkpoint: str | Path | None = None,  # a file of answers; an interrupted call goes on
-    progress: bool = False,
+    **options: Any,  # of `ask_in_turns`: seed, checkpoint, progress
 ) -> Descriptions:
     """Call 1 of SynAlign's latent attribute reasoning: each text as a flat record.
 
@@ -198,17 +193,18 @@ def describe(
         ValueError: no text, negative retries, or no teacher and a schema that cannot be seen.
         TeacherError: the teacher failed; what it answered is in the checkpoint.
     """
-    texts, parsed, tries, reasons = texts_of(texts), {}, Counter(), Counter()
     _check_describing(teacher, schema, retries)
-    prompts, todo = [schema.describe_prompt(text) for text in texts], list(range(len(texts)))
-    with answer_log(checkpoint) as log:
-        session = None if teacher is None else TeacherSession(teacher, prompts, seed=seed, log=log)
-        for turn in range(0 if session is None else 1 + retries):
-            for place, answer in zip(todo, session.ask(todo, turn, progress)):
-                parsed[place] = schema.parse(answer)
-            tries.update(todo)
-            todo = [place for place in todo if parsed[place].record is None]
-            reasons.update(parsed[place].reason for place in todo)
+    texts, parsed, tries, reasons = texts_of(texts), {}, Counter(), Counter()
+
+    def accept(place: int, answer: Reply) -> bool:
+        parsed[place] = schema.parse(answer)
+        if parsed[place].record is None:
+            reasons[parsed[place].reason] += 1
+        return parsed[place].record is not None
+
+    if teacher is not None:
+        prompts = [schema.describe_prompt(text) for text in texts]
+        tries = ask_in_turns(teacher, prompts, accept, retries=retries, **options)
     answers = [parsed.get(place, ParsedAnswer(None)) for place in range(len(texts))]
     return _described(texts, schema, answers, tries, dict(reasons))
 
@@ -272,9 +268,7 @@ def write(
     per_record: int = 1,  # texts for each record
     retries: int = 1,  # further calls for a text that cannot be used or shows too little
     least: float = 0.0,  # share of its record that a text must show
-    seed: int = 0,  # of a local model's sampling
-    checkpoint: str | Path | None = None,  # a file of answers; an interrupted call goes on
-    progress: bool = False,
+    **options: Any,  # of `ask_in_turns`: seed, checkpoint, progress
 ) -> list[dict[str, Any]]:
     """Call 2 of SynAlign's latent attribute reasoning: new texts from records.
 
@@ -288,18 +282,20 @@ def write(
         ValueError: no record at all, counts that make no sense, or a record that is not valid.
         TeacherError: the teacher failed.
     """
-    sources = _sources(records, labels, per_record, retries, least)
+    sources, rows = _sources(records, labels, per_record, retries, least), {}
     prompts = [schema.write_prompt(records[source]) for source in sources]
-    rows, todo = {}, list(range(len(prompts)))
-    with answer_log(checkpoint) as log:
-        session = TeacherSession(teacher, prompts, temperature=1.0, seed=seed, log=log)
-        for turn in range(1 + retries):
-            for place, answer in zip(todo, session.ask(todo, turn, progress)):
-                row = _written(answer, records[sources[place]], schema)
-                rows[place] = max((rows.get(place, row), row), key=_worth) | {"tries": turn + 1}
-            todo = [place for place in todo if _worth(rows[place]) < max(least, 1e-9)]
-    found = [rows[place] | {"source": source} for place, source in enumerate(sources)]
-    return [row if labels is None else row | {"label": labels[row["source"]]} for row in found]
+
+    def accept(place: int, answer: Reply) -> bool:
+        row = _written(answer, records[sources[place]], schema)
+        rows[place] = max((rows.get(place, row), row), key=_worth)
+        return _worth(rows[place]) >= max(least, 1e-9)
+
+    tries = ask_in_turns(teacher, prompts, accept, retries=retries, temperature=1.0, **options)
+    given = [{} if labels is None else {"label": labels[source]} for source in sources]
+    return [
+        rows[place] | {"tries": tries[place], "source": source} | given[place]
+        for place, source in enumerate(sources)
+    ]
 
 # %% ../../nbs/41_attributes.ipynb #76754897
 def _sources(records, labels, per_record: int, retries: int, least: float) -> list[int]:
@@ -334,22 +330,3 @@ def match(rows: Iterable[Mapping[str, Any]], schema: Schema) -> dict[str, Interv
     if not flags:
         raise ValueError(f"no row has an attribute of a {schema.name} that can be seen in its text")
     return {name: rate(flags[name]) for name in (*schema.names, "all") if name in flags}
-
-# %% ../../nbs/41_attributes.ipynb #591280b7
-def variety(data: Any, schema: Schema) -> dict[str, float]:
-    """How varied texts are; compare sets of equal size only.
-
-    `combinations` counts the different attribute combinations that texts show, `effective` is the
-    exp of their entropy: the number of equally frequent ones that would be as varied. Texts that
-    show nothing count in neither; with none left both are 0.
-    """
-    texts = texts_of(data)
-    cells = Counter(tuple(sorted(found.items())) for text in texts if (found := schema.read(text)))
-    shares = np.array(list(cells.values())) / max(1, cells.total())
-    return {
-        "distinct-2": distinct_n(texts, 2),
-        "self-BLEU-4": float(self_bleu(texts).mean()),
-        "repeated texts": float(exact_duplicates(texts).mean()),
-        "combinations": float(len(cells)),
-        "effective": float(np.exp(-(shares * np.log(shares)).sum())) if cells else 0.0,
-    }

@@ -1,4 +1,4 @@
-"""Baselines of SynAlign: label-only prompts, independent attributes, random demonstrations."""
+"""Baselines of SynAlign: prompts with the label only, and independent attributes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import random
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.arguments import as_count
 from ..teacher import as_teacher
@@ -17,18 +16,15 @@ from .attributes import Schema, write
 from .parsing import Record
 from .schemas import REVIEWS, with_class
 from .state import as_rows
-from .synthesizer import SynAlign
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 
 def simprompt(
-    teacher: Any,
-    n: int,
-    *,
-    labels: Sequence | Mapping[Any, float] | None = None,
-    schema: Schema = REVIEWS,
-    label: str = "sentiment",
-    **options: Any,
-):
+    teacher: Any, n: int, *, labels: Sequence | Mapping[Any, float] | None = None,
+    schema: Schema = REVIEWS, label: str = "sentiment", **options: Any,
+) -> Dataset:  # fmt: skip
     """`n` texts from prompts that hold the class and nothing else (SimPrompt).
 
     No real text is seen.
@@ -55,15 +51,9 @@ def simprompt(
 
 
 def attrprompt(
-    teacher: Any,
-    n: int,
-    *,
-    labels: Sequence | Mapping[Any, float] | None = None,
-    schema: Schema = REVIEWS,
-    label: str = "sentiment",
-    seed: int = 0,
-    **options: Any,
-):
+    teacher: Any, n: int, *, labels: Sequence | Mapping[Any, float] | None = None,
+    schema: Schema = REVIEWS, label: str = "sentiment", seed: int = 0, **options: Any,
+) -> Dataset:  # fmt: skip
     """`n` texts from records whose attributes are drawn independently and uniformly (AttrPrompt).
 
     The class is as in `simprompt`, and so is all else; attributes without listed values are left
@@ -78,34 +68,10 @@ def attrprompt(
     return written_from(teacher, schema, classes, label, records=drawn, seed=seed, **options)
 
 
-def random_demonstrations(real: Any, n: int, lm=None, *, aligned: bool = False, **options: Any):
-    """`n` texts as SynAlign writes them, but from demonstrations that were chosen by chance.
-
-    Args:
-        real: as for `SynAlign.fit`.
-        aligned: whether the texts are drawn by weight.
-        options: of `SynAlign`, and `label` and `validation` of its `fit`.
-
-    Returns:
-        As `SynAlign.sample`.
-    """
-    fitting = {name: options.pop(name) for name in ("label", "validation") if name in options}
-    method = SynAlign(lm, **{**options, "select": "random"}).fit(real, **fitting)
-    return method.sample(n, aligned=aligned)
-
-
 def written_from(
-    teacher: Any,
-    schema: Schema,
-    classes: Sequence,
-    label: str,
-    *,
-    records: Sequence[Record] | None = None,
-    retries: int = 2,
-    seed: int = 0,
-    checkpoint: str | Path | None = None,
-    progress: bool = False,
-):
+    teacher: Any, schema: Schema, classes: Sequence, label: str, *,
+    records: Sequence[Record] | None = None, retries: int = 2, **options: Any,
+) -> Dataset:  # fmt: skip
     """One text for each class in the list, and for the record beside it, as rows.
 
     Args:
@@ -113,16 +79,12 @@ def written_from(
         label: that attribute.
         records: what else is asked for; None: nothing.
         retries: further calls for a text that stayed empty.
-        seed: of a local model's sampling.
-        checkpoint: a JSONL file; an interrupted call goes on from it.
+        options: of `write`: seed, checkpoint, progress.
     """
     writer = as_teacher(teacher)
     records = [{}] * len(classes) if records is None else records
     whole = [{**record, label: str(value)} for record, value in zip(records, classes, strict=True)]
-    rows = write(
-        writer, whole, schema, labels=list(classes), retries=retries, seed=seed,
-        checkpoint=checkpoint, progress=progress,
-    )  # fmt: skip
+    rows = write(writer, whole, schema, labels=list(classes), retries=retries, **options)
     return as_rows(_usable(rows, writer))
 
 

@@ -17,8 +17,8 @@ from .checks import check_count, check_indices, checked_vectors
 _log = logging.getLogger(__name__)
 
 # %% auto #0
-__all__ = ['BASELINES', 'median_distance', 'rbf', 'posterior_variance', 'GPTracker', 'Exploration', 'gp_select', 'nearest_pick',
-           'random_select', 'k_centre_select', 'medoid_select', 'coverage', 'quotas', 'Plan', 'explore']
+__all__ = ['BASELINES', 'median_distance', 'GPTracker', 'Exploration', 'gp_select', 'nearest_pick', 'random_select',
+           'k_centre_select', 'medoid_select', 'coverage', 'quotas', 'Plan', 'explore']
 
 # %% ../../nbs/40_exploration.ipynb #13f91174
 def median_distance(
@@ -47,25 +47,6 @@ def median_distance(
             "from and nothing to explore; check that the texts differ, or choose at random"
         )
     return float(np.median(apart))
-
-# %% ../../nbs/40_exploration.ipynb #cc112b07
-def rbf(left: np.ndarray, right: np.ndarray, length: float) -> np.ndarray:
-    """k(x, x') = exp(-|x - x'|² / 2ℓ²) of every row of `left` with every row of `right`, (n, m)."""
-    from scipy.spatial.distance import cdist
-
-    return np.exp(-cdist(left, right, "sqeuclidean") / (2 * length**2))
-
-
-def posterior_variance(vectors: Any, picked: Any, length: float, noise: float = 1e-6) -> np.ndarray:
-    """σ²_A(x) for every row x of `vectors` (n, d), given the rows of `picked` (m, d); (n,).
-
-    The textbook formula, for small sets and as a reference; `GPTracker` gives the same faster.
-    """
-    vectors = checked_vectors(vectors)
-    picked = checked_vectors(picked, "picked vectors", vectors.shape[1])
-    cross = rbf(picked, vectors, length)  # (m, n)
-    gram = rbf(picked, picked, length) + noise * np.eye(len(picked))
-    return np.maximum(1 - (cross * np.linalg.solve(gram, cross)).sum(axis=0), 0)
 
 # %% ../../nbs/40_exploration.ipynb #54a2b526
 class GPTracker:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +25,9 @@ from ..embed.encoders import Embedder, load_embedder, unpack_embedder
 from .exploration import Plan
 from .parsing import Record
 from .schemas import REVIEWS, Schema, same_schema, with_class
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,31 +209,21 @@ def identity(embedder: Embedder, schema: Schema) -> tuple[Any, ...]:
 
 # --- rows -----------------------------------------------------------------------------------------
 
+COLUMNS = ("text", "label", "record", "demonstration", "call", "tries", "follows", "weight")
 
-def as_rows(rows: Sequence[Mapping], demonstrations: Sequence[int] | None = None) -> Any:
+
+def as_rows(rows: Sequence[Mapping], demonstrations: Sequence[int] | None = None) -> Dataset:
     """Rows of `write`, one record a call, as a `datasets.Dataset` with the columns of `COLUMNS`.
 
     Args:
         rows: with text, record, source and so on.
         demonstrations: of each call the real text behind it; None: there is none, and it is -1.
     """
-    import json
-
     from datasets import Dataset
 
+    columns = {name: [row.get(name) for row in rows] for name in COLUMNS}
     calls = [row["source"] for row in rows]
     shown = [-1 if demonstrations is None else int(demonstrations[call]) for call in calls]
-    columns = {
-        "text": [row["text"] for row in rows],
-        "label": [row.get("label") for row in rows],
-        "record": [json.dumps(row["record"], ensure_ascii=False) for row in rows],
-        "demonstration": shown,
-        "call": calls,
-        "tries": [row["tries"] for row in rows],
-        "follows": [row["follows"] for row in rows],
-        "weight": [1 / len(rows) for _ in rows],
-    }
+    columns |= {"call": calls, "demonstration": shown, "weight": [1 / len(rows) for _ in rows]}
+    columns["record"] = [json.dumps(row["record"], ensure_ascii=False) for row in rows]
     return Dataset.from_dict(columns)
-
-
-COLUMNS = ("text", "label", "record", "demonstration", "call", "tries", "follows", "weight")

@@ -64,22 +64,19 @@ def demonstrations_of(real: RealTexts, preset: SynAlignPreset, seed: int) -> Pla
 
 # %% ../../nbs/43_synalign.ipynb #d803eb89
 def records_of(
-    rows: Sequence[int], real: RealTexts, schema: Schema, teacher: Any, *, retries: int = 2,
-    seed: int = 0, checkpoint: str | Path | None = None, progress: bool = False,
-) -> tuple[list[int], list[Record], dict[str, int]]:  # fmt: skip
+    rows: Sequence[int], real: RealTexts, schema: Schema, teacher: Any, **options: Any
+) -> tuple[list[int], list[Record], dict[str, int]]:
     """Call 1 for some real texts: those that have a record, the records, and what happened.
 
     Args:
         teacher: None reads the attributes from the texts.
+        options: of `describe`: retries, seed, checkpoint, progress.
 
     Raises:
         ValueError: no text could be described, or nothing is asked and not all can be read.
         TeacherError: the teacher failed; what it answered is in the checkpoint.
     """
-    found = describe(
-        teacher, [real.texts[int(i)] for i in rows], schema, retries=retries, seed=seed,
-        checkpoint=checkpoint, progress=progress,
-    )  # fmt: skip
+    found = describe(teacher, [real.texts[int(i)] for i in rows], schema, **options)
     if not found.complete:
         raise ValueError(
             f"none of {len(rows)} real texts could be described ({found.reasons}); the last: "

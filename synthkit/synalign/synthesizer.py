@@ -13,9 +13,7 @@ import numpy as np
 
 from ..core.arguments import as_count, as_seed
 from ..core.fitted import check_model, made_with
-from ..core.phases import Phases
 from ..core.reports import Report
-from ..core.saved import Saved
 from ..core.synthesizer import Synthesizer
 from ..datasets import as_dataset
 from ..embed.encoders import load_embedder
@@ -23,37 +21,16 @@ from ..evaluation.contamination import as_held_out
 from ..evaluation.text import exact_duplicates
 from ..teacher import LMTeacher, as_teacher
 from ..teacher.replies import teacher_identity, teacher_name
+from . import state, steps
 from .alignment import AlignmentReport, systematic_resample
 from .attributes import Schema, write
 from .exploration import Plan
 from .presets import PRESETS, SynAlignPreset
 from .schemas import default_schema, with_class
-from .state import (
-    RealTexts,
-    SynAlignFit,
-    as_rows,
-    checked_rows,
-    identity,
-    pack_fit,
-    read_real,
-    unpack_fit,
-)
-from .steps import (
-    demonstrations_of,
-    embedded,
-    hold_out,
-    judged,
-    most_missed,
-    records_of,
-    weights_of,
-    width_of,
-)
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from typing_extensions import Self
-
-__all__ = ["PRESETS", "SynAlign", "SynAlignPreset"]
 
 
 class SynAlign(Synthesizer):
@@ -72,10 +49,7 @@ class SynAlign(Synthesizer):
         fitted: a `SynAlignFit`; ValueError before `fit`.
         alignment: an `AlignmentReport` on the texts held out, of what was weighed last; None
             before, and with fewer than two texts held out.
-        report: what happened last; its facts tell of calls (`described`, `written`).
-
-    Raises:
-        ValueError: an unknown preset or option, or an impossible value.
+        report: of the last call; its facts tell of calls (`described`, `written`).
     """
 
     presets = PRESETS
@@ -107,14 +81,11 @@ class SynAlign(Synthesizer):
             checkpoint: a folder from which an interrupted fit goes on; `save` empties it.
 
         Raises:
-            TypeError, ValueError: rows, vectors or settings that do not fit; see `read_real`,
-                `synthkit.embed.encoders.Embedder`, `explore`, `with_class` and `records_of`.
+            TypeError, ValueError: rows, vectors or settings that do not fit.
             TeacherError: the teacher failed; what it answered is in the checkpoint.
         """
-        super().fit(
-            data, validation=validation, checkpoint=checkpoint, progress=progress,
-            label=label, demonstrations=demonstrations,
-        )  # fmt: skip
+        own = {"label": label, "demonstrations": demonstrations}
+        super().fit(data, validation=validation, checkpoint=checkpoint, progress=progress, **own)
         self._forget()
         return self
 
@@ -131,13 +102,12 @@ class SynAlign(Synthesizer):
             ValueError: not fitted, a row that is not there, or one that is held out.
         """
         fit = self.fitted
-        rows = checked_rows(demonstrations, fit.real)
-        report = Report(self.name, "fit_more", len(rows))
+        rows = state.checked_rows(demonstrations, fit.real)
         kept, records, counts = self._describe(rows, fit.real, fit.schema, checkpoint, progress)
-        self._state = replace(
-            fit, demonstrations=fit.demonstrations + kept, records=fit.records + records
-        )
-        report.delivered, report.facts["described"], self.report = len(kept), counts, report
+        shown, records = fit.demonstrations + kept, fit.records + records
+        self._state = replace(fit, demonstrations=shown, records=records)
+        self.report = Report(self.name, "fit_more", len(rows), len(kept))
+        self.report.facts["described"] = counts
         self._forget()
         return self
 
@@ -145,14 +115,13 @@ class SynAlign(Synthesizer):
         self, n: int | None = None, seed: int | None = None, *, held_out: Any = None,
         checkpoint: str | Path | None = None, progress: bool = False,
     ) -> Dataset:  # fmt: skip
-        """`n` written texts without weights, as a `datasets.Dataset` with the columns of `COLUMNS`.
+        """`n` written texts without weights, with the columns of `synthkit.synalign.state.COLUMNS`.
 
         The records take turns. Texts that cannot be used are missing, with a warning.
 
         Args:
             n: None is the preset's `per_record` for each record.
-            seed: of the writing; None is that of the constructor.
-            held_out, checkpoint, progress: as in `sample`.
+            seed, held_out, checkpoint: see `sample`.
 
         Raises:
             ValueError: not fitted, n below 1, or no teacher.
@@ -185,15 +154,15 @@ class SynAlign(Synthesizer):
         x = fit.embedder(list(rows["text"]))
         weights = np.full(len(x), 1 / len(x))
         if aligned:
-            weights = weights_of(rows, x, fit, self.preset, self.seed)
-        self._weighed, self.alignment = (x, weights), judged(x, weights, fit)
+            weights = steps.weights_of(rows, x, fit, self.preset, self.seed)
+        self._weighed, self.alignment = (x, weights), steps.judged(x, weights, fit)
         return weights
 
     def missing(self, k: int, *, again: bool = False) -> list[int]:
         """The `k` real texts that the texts weighed last miss most, by row number, worst first.
 
         Args:
-            again: whether texts that are demonstrations already may be named once more.
+            again: True if texts that are demonstrations already may be named once more.
 
         Raises:
             ValueError: nothing has been weighed, or there are fewer than k such texts.
@@ -201,7 +170,7 @@ class SynAlign(Synthesizer):
         if self._weighed is None:
             raise ValueError("nothing has been weighed yet: call sample(n) or weigh(rows) first")
         shown = set() if again else set(self.fitted.demonstrations)
-        found = [i for i in most_missed(*self._weighed, self.fitted) if i not in shown]
+        found = [i for i in steps.most_missed(*self._weighed, self.fitted) if i not in shown]
         if not 1 <= k <= len(found):
             raise ValueError(f"asked for {k} of {len(found)} real texts; take 1 to {len(found)}")
         return found[:k]
@@ -219,16 +188,14 @@ class SynAlign(Synthesizer):
             held_out: texts that must not be repeated; they leave the pool.
             aligned: False draws from the same pool with equal weights.
             checkpoint: a file for the answers; an interrupted call goes on from there.
-            strict: see `Synthesizer.sample`.
+            strict: raise an error where there are fewer rows than `n`.
 
         Returns:
-            The columns of `COLUMNS`, and those of every method: `demonstration` is a row of the
-            real texts, `call` a place in the pool, `weight` the text's share of the whole pool.
+            The columns of a pool, and those of every method: `demonstration` is a row of the real
+            texts, `call` a place in the pool, `weight` the text's share of the whole pool.
         """
-        return super().sample(
-            n, seed=seed, held_out=held_out, checkpoint=checkpoint, progress=progress,
-            strict=strict, aligned=aligned,
-        )  # fmt: skip
+        own = {"checkpoint": checkpoint, "progress": progress, "strict": strict, "aligned": aligned}
+        return super().sample(n, seed=seed, held_out=held_out, **own)
 
     @classmethod
     def load(
@@ -244,33 +211,40 @@ class SynAlign(Synthesizer):
         """
         return super().load(folder, lm, teacher=teacher, embedder=embedder, schema=schema)
 
+    def writer(self, greedy: bool = False) -> Any:
+        """The teacher, or the model as one; ValueError when there is neither."""
+        if self.teacher is not None:
+            return as_teacher(self.teacher)
+        if self.lm is None:
+            raise ValueError("nobody to ask: give a model (lm=) or a teacher (teacher=)")
+        temperature = 0.0 if greedy else self.preset.temperature
+        tokens = self.preset.max_new_tokens
+        return LMTeacher(self.lm, max_new_tokens=tokens, temperature=temperature)
+
     # --- for the base class -------------------------------------------------------------------
 
-    def _read(self, data: Any, label: str | None = "label", demonstrations: Any = None) -> tuple:
-        chosen = None if demonstrations is None else [int(i) for i in demonstrations]
+    def _read(self, data, label="label", demonstrations=None):
         rows = as_dataset(data, "text")
+        chosen = None if demonstrations is None else [int(i) for i in demonstrations]
         schema = self.schema or default_schema(rows.column_names)
-        return *read_real(rows, label), schema, chosen
+        return *state.read_real(rows, label), schema, chosen
 
-    def _fit_key(self, material: tuple, validation: Any) -> str:
+    def _fit_key(self, material, validation):
         *data, schema, chosen = material
-        who = self.teacher if self.preset.describe == "teacher" else None
-        who = None if who is None else teacher_identity(who)
-        parts = data, chosen, identity(load_embedder(self._encoder, self.lm), schema), who
-        return super()._fit_key(parts, validation and validation[:3])
+        asks = self.preset.describe == "teacher" and self.teacher is not None
+        who = teacher_identity(self.teacher) if asks else None
+        identity = state.identity(load_embedder(self.embedder or "tfidf", self.lm), schema)
+        return super()._fit_key((data, chosen, identity, who), validation and validation[:3])
 
-    def _fit(
-        self, material: tuple, validation: Any, *, phases: Phases, progress: bool
-    ) -> SynAlignFit:
+    def _fit(self, material, validation, *, phases, progress):
         texts, labels, column, schema, chosen = material
-        parts = hold_out(len(texts), self.preset.held_out, labels, self.seed)
+        parts = steps.hold_out(len(texts), self.preset.held_out, labels, self.seed)
         if validation is not None:
-            more, their = validation[:2]
-            parts = np.arange(len(texts)), len(texts) + np.arange(len(more))
-            texts, labels = texts + more, None if labels is None else labels + their
+            parts = np.arange(len(texts)), len(texts) + np.arange(len(validation[0]))
+            texts, labels = texts + validation[0], labels and labels + validation[1]
         with_class(schema, column, labels)  # before anything is asked
-        embedder, vectors = embedded(texts, parts[0], self._encoder, self.lm)
-        real = RealTexts(texts, labels, column, *parts, vectors)
+        embedder, vectors = steps.embedded(texts, parts[0], self.embedder or "tfidf", self.lm)
+        real = state.RealTexts(texts, labels, column, *parts, vectors)
         plan = self._plan(real, chosen)
         kept, records, counts = phases.phase(
             "records",
@@ -279,114 +253,84 @@ class SynAlign(Synthesizer):
             lambda saved: json.loads(saved.read("records.json")),
         )
         self.report.facts["described"] = counts
-        width = width_of(real, self.preset.bandwidth)
-        return SynAlignFit(real, embedder, plan, schema, width, kept, records)
+        width = steps.width_of(real, self.preset.bandwidth)
+        return state.SynAlignFit(real, embedder, plan, schema, width, kept, records)
 
-    def _sample(
-        self, n: int, *, seed: int, held_out: Any, checkpoint: Path | None, progress: bool,
-        aligned: bool = True,
-    ) -> tuple[Dataset, dict[str, Any]]:  # fmt: skip
+    def _sample(self, n, *, seed, held_out, checkpoint, progress, aligned=True):
         size = math.ceil(n * self.preset.pool)
         rows = self._pool(size, seed, held_out, checkpoint, progress)
         if len(rows):
             weights = self.weigh(rows, aligned=aligned)
             self.report.facts["alignment"] = self.alignment
             index = systematic_resample(weights, n, seed)
-            drawn = rows[index.tolist()] | {"weight": weights[index].tolist()}
-            rows = rows.from_dict(drawn)
-        own = self.teacher is None
-        model = self.lm.name if own else teacher_name(self.teacher)
-        return rows, {"model": model, "temperature": self.preset.temperature if own else None}
+            rows = rows.from_dict(rows[index.tolist()] | {"weight": weights[index].tolist()})
+        if self.teacher is not None:
+            return rows, {"model": teacher_name(self.teacher)}
+        return rows, {"temperature": self.preset.temperature}
 
-    def _pack(self, state: SynAlignFit) -> tuple[Mapping[str, bytes], dict[str, Any]]:
-        return pack_fit(state)
+    def _pack(self, fit):
+        return state.pack_fit(fit)
 
-    def _unpack(self, saved: Saved) -> SynAlignFit:
-        found = unpack_fit(saved, self.lm, self.embedder, self.schema)
-        self.schema = found.schema
-        if self.embedder is None:
-            self.embedder = found.embedder.settings
-        return found
+    def _unpack(self, saved):
+        fit = state.unpack_fit(saved, self.lm, self.embedder, self.schema)
+        self.schema, self.embedder = fit.schema, self.embedder or fit.embedder.settings
+        return fit
 
-    def _about(self, state: SynAlignFit) -> str:
-        return f"{len(state.real.texts)} texts"
+    def _about(self, fit):
+        return f"{len(fit.real.texts)} texts"
 
     @classmethod
-    def _check_model(cls, lm: Any, known: Mapping[str, str] | None) -> None:
+    def _check_model(cls, lm, known):
         if lm is not None and known is not None:  # a teacher may have written, or may write now
             check_model(made_with(lm), known, "this SynAlign was fitted")
 
     # --- parts --------------------------------------------------------------------------------
-
-    @property
-    def _encoder(self) -> Any:
-        return "tfidf" if self.embedder is None else self.embedder
 
     def _forget(self) -> None:
         """No weights: what was fitted has changed."""
         self.alignment: AlignmentReport | None = None
         self._weighed: tuple[np.ndarray, np.ndarray] | None = None
 
-    def writer(self, greedy: bool = False) -> Any:
-        """The teacher, or the model as one; ValueError when there is neither."""
-        if self.teacher is None and self.lm is None:
-            raise ValueError("nobody to ask: give a model (lm=) or a teacher (teacher=)")
-        if self.teacher is not None:
-            return as_teacher(self.teacher)
-        temperature = 0.0 if greedy else self.preset.temperature
-        return LMTeacher(
-            self.lm, max_new_tokens=self.preset.max_new_tokens, temperature=temperature
-        )
-
-    def _plan(self, real: RealTexts, chosen: list[int] | None) -> Plan:
+    def _plan(self, real: state.RealTexts, chosen: list[int] | None) -> Plan:
         if chosen is not None:
-            return Plan(np.array(checked_rows(chosen, real)), {}, ())
+            return Plan(np.array(state.checked_rows(chosen, real)), {}, ())
         if (picks := self.preset.picks) > (n := len(real.fit)):
             self.report.warn(
                 f"{picks} picks, but {n} real texts to pick from: each is a demonstration once"
             )
-        return demonstrations_of(real, self.preset, self.seed)
+        return steps.demonstrations_of(real, self.preset, self.seed)
 
-    def _describe(
-        self, rows: Sequence[int], real: RealTexts, schema: Schema, file: Any, progress: bool
-    ) -> tuple[list[int], list, dict[str, int]]:
-        """Call 1, by a greedy model, by the teacher, or by reading."""
-        teacher = self.writer(greedy=True) if self.preset.describe == "teacher" else None
-        return records_of(
-            rows, real, schema, teacher, retries=self.preset.retries, seed=self.seed,
-            checkpoint=file, progress=progress,
+    def _describe(self, rows, real, schema, checkpoint, progress):
+        """Call 1, by the teacher, by a greedy model, or by reading."""
+        return steps.records_of(
+            rows, real, schema,
+            self.writer(greedy=True) if self.preset.describe == "teacher" else None,
+            retries=self.preset.retries, seed=self.seed, checkpoint=checkpoint, progress=progress,
         )  # fmt: skip
 
     def _pool(self, n: int, seed: int, held_out: Any, checkpoint: Any, progress: bool) -> Dataset:
         """Call 2: a pool is written once; the report counts what of it cannot be used."""
-        fit, unwanted = self.fitted, as_held_out(held_out)
-        key = fit, self.teacher, n, seed
+        fit, key = self.fitted, (self.fitted, self.teacher, n, seed)
         turns = [i % len(fit.records) for i in range(n)]
         shown = [fit.demonstrations[i] for i in turns]
         if self._written[0] != key:
-            rows = write(
+            self._written = key, write(
                 self.writer(), [fit.records[i] for i in turns], fit.full_schema,
                 labels=fit.real.labels_of(shown), retries=self.preset.retries,
                 least=self.preset.least, seed=seed, checkpoint=checkpoint, progress=progress,
             )  # fmt: skip
-            self._written = key, rows
-        kept = []
-        for row in self._written[1]:
-            why = row.get("problem") or ("held out" if row["text"] in unwanted else None)
-            if why is None:
-                kept.append(row)
-            else:
-                self.report.rejected[why] += 1
-        self.report.facts["written"] = tally(self._written[1], fit.real.texts)
-        return as_rows(kept, shown)
+        rows, unwanted = self._written[1], as_held_out(held_out)
+        why = [row.get("problem") or ("held out" * (row["text"] in unwanted)) for row in rows]
+        self.report.rejected.update(filter(None, why))
+        self.report.facts["written"] = tally(rows, fit.real.texts)
+        return state.as_rows([row for row, reason in zip(rows, why) if not reason], shown)
 
 
 def tally(rows: Sequence[Mapping[str, Any]], real: Sequence[str]) -> dict[str, int]:
     """Written texts and calls, and texts that repeat another one or a real one."""
     texts = [row["text"] for row in rows if row["text"]]
+    copies = exact_duplicates(texts).sum(), exact_duplicates(texts, against=real).sum()
     return {
-        "texts": len(texts),
-        "calls": sum(row["tries"] for row in rows),
-        "repeated": int(exact_duplicates(texts).sum()) if texts else 0,
-        "copies of real texts": int(exact_duplicates(texts, against=real).sum()) if texts else 0,
-    }
+        "texts": len(texts), "calls": sum(row["tries"] for row in rows),
+        "repeated": int(copies[0]), "copies of real texts": int(copies[1]),
+    }  # fmt: skip

@@ -1,9 +1,9 @@
 """SynAlign's records: the schema, the tolerant parser, describing, writing, and what is counted."""
 
-import dataclasses
 import json
 import math
-import re
+import subprocess
+import sys
 import warnings
 from collections import Counter
 
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from synthkit import load_world
 from synthkit.lm.documents import instruction, write_prompt
+from synthkit.synalign.alignment import total_variation
 from synthkit.synalign.attributes import (
     Attribute,
     Schema,
@@ -22,13 +23,12 @@ from synthkit.synalign.attributes import (
     describe,
     follows,
     match,
-    variety,
     write,
 )
 from synthkit.synalign.oracle import oracle, read_prompt
 from synthkit.synalign.parsing import REASONS, json_objects, parse_record, plain
 from synthkit.synalign.schemas import REVIEWS, SURFACE
-from synthkit.synalign.session import TeacherSession
+from synthkit.synalign.turns import ask_in_turns
 from synthkit.teacher import (
     FunctionTeacher,
     HTTPTeacher,
@@ -42,26 +42,10 @@ from synthkit.worlds.reviews_forms import VALUES
 TWO = (Attribute("topic", ("food", "film")), Attribute("tone", ("annoyed", "very sad")))
 FREE = Schema("note", (Attribute("mood"),), "Describe:\n{text}\nNow:\n", "Write:\n{record}\nNow:\n")
 GOOD = {"topic": "food", "tone": "very sad"}
-
-
-@pytest.fixture(scope="module")
-def world():
-    return load_world("reviews")
-
-
-@pytest.fixture(scope="module")
-def rows(world):
-    return world.rows(40, seed=11)
-
-
-@pytest.fixture(scope="module")
-def texts(rows):
-    return [row["text"] for row in rows]
-
-
-@pytest.fixture(scope="module")
-def records(world, rows):
-    return [world.attributes(row) for row in rows]
+WORLD = load_world("reviews")
+ROWS = WORLD.rows(40, seed=11)
+TEXTS = [row["text"] for row in ROWS]
+RECORDS = [WORLD.attributes(row) for row in ROWS]
 
 
 class Scripted:
@@ -99,28 +83,20 @@ class Dying:
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ('"Sarcastic".', "sarcastic"),
-        ("very_long", "very long"),
-        ("First-Person", "first person"),
-        (" * two   words *", "two words"),
-        (True, "true"),
-        (3, "3"),
-        ("ÄRGER", "ärger"),
+        ('"Sarcastic".', "sarcastic"), ("very_long", "very long"),
+        ("First-Person", "first person"), (" * two   words *", "two words"), (True, "true"),
+        (3, "3"), ("ÄRGER", "ärger"),
     ],
-)
+)  # fmt: skip
 def test_plain_takes_away_form_only(value, expected):
     assert plain(value) == expected
 
 
-def test_canonical_gives_the_spelling_of_the_schema():
-    tone = Attribute("tone", ("Very sad", "annoyed"))
+def test_canonical_gives_the_spelling_of_the_schema_and_keeps_free_text():
+    tone, mood = Attribute("tone", ["Very sad", "annoyed"]), Attribute("mood")
+    assert tone.values == ("Very sad", "annoyed")
     assert tone.canonical(" VERY_sad. ") == "Very sad"
-    assert tone.canonical("not annoyed") is None
-    assert tone.canonical("") is None
-
-
-def test_free_text_is_kept_as_it_is():
-    mood = Attribute("mood")
+    assert tone.canonical("not annoyed") is None and tone.canonical("") is None
     assert mood.canonical("  Quite good, I think. ") == "Quite good, I think."
     assert mood.canonical("  ") is None
 
@@ -137,17 +113,6 @@ def test_values_must_differ_once_they_are_plain(values):
         Attribute("tone", values)
 
 
-def test_attributes_and_schemas_are_frozen_and_keep_tuples():
-    attribute = Attribute("tone", ["a", "b"])
-    assert attribute.values == ("a", "b")
-    schema = Schema("note", [attribute], "{text}", "{record}")
-    assert schema.attributes == (attribute,)
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        schema.name = "other"
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        attribute.values = ()
-
-
 # --- the parser -----------------------------------------------------------------------------------
 
 
@@ -156,11 +121,6 @@ def test_json_objects_are_the_outermost_ones():
     text = "one " + nested + ' } two {"d": "{"} three {"e": 1'
     assert json_objects(text) == [nested, '{"d": "{"}', '{"e": 1']
     assert json_objects("no braces") == []
-
-
-def test_json_objects_mind_escaped_quotes():
-    piece = json.dumps({"a": 'he said "}" to me', "b": "\\"})
-    assert json_objects(f"x {piece} y") == [piece]
 
 
 @given(
@@ -204,14 +164,15 @@ READABLE = {
     "the same twice": "topic: food\ntone: very sad\ntone: Very Sad",
     "another order": "tone: very sad\ntopic: food",
     "goes on": "topic: food\ntone: very sad\n\nWrite a review.\nThe end",
+    "brackets": "[" * 20_000 + json.dumps(GOOD),
 }
 
 
 @pytest.mark.parametrize("name", READABLE)
 def test_forms_that_are_read(name):
-    reading = parse_record(READABLE[name], TWO)
-    assert (reading.record, reading.reason) == (GOOD, None)
-    assert list(reading.record) == ["topic", "tone"]
+    parsed = parse_record(READABLE[name], TWO)
+    assert (parsed.record, parsed.reason) == (GOOD, None)
+    assert list(parsed.record) == ["topic", "tone"]
 
 
 REFUSED = {
@@ -223,6 +184,7 @@ REFUSED = {
     "no answer": (Reply("", "error"), "failed"),
     "other keys": ('{"mood": "sad"}', "no record"),
     "names in a sentence": ("The topic and the tone are hard to tell.", "no record"),
+    "very deep": ('{"a":' * 5000, "no record"),
     "nested": ('{"topic": "food", "manner": {"tone": "annoyed"}}', "nested"),
     "all nested": ('{"review": {"topic": "food", "tone": "annoyed"}}', "nested"),
     "a nested value": ('{"topic": {"main": "food"}, "tone": "annoyed"}', "nested"),
@@ -245,27 +207,18 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_forms_that_are_refused_with_a_reason(name):
     answer, reason = REFUSED[name]
-    reading = parse_record(answer, TWO)
-    assert (reading.record, reading.reason) == (None, reason)
-    assert reason in REASONS and reading.detail
+    parsed = parse_record(answer, TWO)
+    assert (parsed.record, parsed.reason) == (None, reason) and parsed.detail
 
 
-def test_every_reason_is_reached():
+def test_every_reason_is_reached_and_details_name_what_was_found():
     assert {reason for _, reason in REFUSED.values()} == set(REASONS)
-
-
-def test_details_name_what_was_found():
-    assert "'ironic'" in parse_record("topic: food\ntone: ironic", TWO).detail
-    assert "annoyed, very sad" in parse_record("topic: food\ntone: ironic", TWO).detail
+    detail = parse_record("topic: food\ntone: ironic", TWO).detail
+    assert "'ironic'" in detail and "annoyed, very sad" in detail
     assert parse_record("topic: food", TWO).detail == "no tone"
     assert "manner" in parse_record('{"topic": "food", "manner": {"tone": "x"}}', TWO).detail
-
-
-def test_the_published_match_breaks_where_ours_tells_the_reason():
-    nested = '{"topic": "food", "manner": {"tone": "annoyed"}, "x": 1}'
-    with pytest.raises(json.JSONDecodeError):
-        json.loads(re.search(r"\{.*?\}", nested, re.S)[0])
-    assert parse_record(nested, TWO).reason == "nested"
+    with pytest.raises(TypeError, match="must be a str, got dict"):
+        parse_record({"topic": "food"}, TWO)
 
 
 def test_a_valid_value_may_look_blank():
@@ -278,34 +231,19 @@ def test_free_text_may_hold_commas_and_colons():
     attributes = (Attribute("product info"), Attribute("usage"))
     answer = "Product info: a phone, black: 6 inch\nUsage: daily, at work"
     expected = {"product info": "a phone, black: 6 inch", "usage": "daily, at work"}
-    assert parse_record(answer, attributes).record == expected
     as_json = '{"product_info": "a phone, black: 6 inch", "usage": "daily, at work"}'
-    assert parse_record(as_json, attributes).record == expected
-    assert parse_record(as_json.replace('{"', "{'"), attributes).record == expected
-
-
-def test_a_longer_name_is_not_taken_for_a_shorter_one():
-    attributes = (Attribute("length"), Attribute("sentence length"))
-    found = parse_record("sentence length: 4\nlength: 9", attributes).record
+    for said in (answer, as_json, as_json.replace('{"', "{'")):
+        assert parse_record(said, attributes).record == expected
+    longer = (Attribute("length"), Attribute("sentence length"))
+    found = parse_record("sentence length: 4\nlength: 9", longer).record
     assert found == {"length": "9", "sentence length": "4"}
-
-
-def test_an_answer_must_be_text():
-    with pytest.raises(TypeError, match="must be a str, got dict"):
-        parse_record({"topic": "food"}, TWO)
 
 
 @given(st.text(max_size=200))
 @settings(max_examples=150, deadline=None)
 def test_any_text_is_read_or_refused(answer):
-    reading = parse_record(answer, TWO)
-    assert (reading.record is None) == (reading.reason in REASONS)
-
-
-def test_deep_nesting_and_long_answers_do_no_harm():
-    assert parse_record('{"a":' * 5000, TWO).record is None
-    assert parse_record("[" * 20_000 + json.dumps(GOOD), TWO).record == GOOD
-    assert parse_record("topic: " * 3000, TWO).record is None
+    parsed = parse_record(answer, TWO)
+    assert (parsed.record is None) == (parsed.reason in REASONS)
 
 
 @given(st.fixed_dictionaries({name: st.sampled_from(VALUES[name]) for name in REVIEWS.names}))
@@ -319,49 +257,37 @@ def test_a_record_survives_its_own_prompt_and_json(record):
 # --- schemas --------------------------------------------------------------------------------------
 
 
-def test_a_schema_needs_names_and_slots():
-    with pytest.raises(ValueError, match="different names"):
-        Schema("note", (Attribute("a"), Attribute("A")), "{text}", "{record}")
-    with pytest.raises(ValueError, match="different names"):
-        Schema("note", (), "{text}", "{record}")
-    templates = (("no slot", "{record}"), ("{text}", "none"), ("{text}{text}", "{record}"))
-    for describe_, write_ in templates:
-        with pytest.raises(ValueError, match="once"):
-            Schema("note", (Attribute("a"),), describe_, write_)
+@pytest.mark.parametrize(
+    ("attributes", "templates", "words"),
+    [
+        ((Attribute("a"), Attribute("A")), ("{text}", "{record}"), "different names"),
+        ((), ("{text}", "{record}"), "different names"),
+        ((Attribute("a"),), ("no slot", "{record}"), "once"),
+        ((Attribute("a"),), ("{text}", "none"), "once"),
+        ((Attribute("a"),), ("{text}{text}", "{record}"), "once"),
+    ],
+)
+def test_a_schema_needs_names_and_slots(attributes, templates, words):
+    with pytest.raises(ValueError, match=words):
+        Schema("note", attributes, *templates)
 
 
-def test_reviews_asks_in_the_words_that_the_model_was_trained_on(rows, texts, records):
-    for text, record in zip(texts[:5], records):
+def test_reviews_asks_in_the_words_that_the_model_was_trained_on():
+    for text, record in zip(TEXTS[:5], RECORDS):
         expected = instruction("Describe the review.", given=text)
         assert REVIEWS.describe_prompt(text) == expected
         assert REVIEWS.write_prompt(record) == write_prompt("reviews", **record)
-    assert REVIEWS.write_prompt({"tone": "annoyed"}) == write_prompt("reviews", tone="annoyed")
+        assert REVIEWS.write_prompt(dict(reversed(record.items()))) == REVIEWS.write_prompt(record)
+    assert REVIEWS.write_prompt({"tone": "ANNOYED."}) == write_prompt("reviews", tone="annoyed")
     assert REVIEWS.write_prompt({}) == write_prompt("reviews")
 
 
-def test_reviews_covers_the_world(world):
-    assert set(REVIEWS.names) == set(world.factors)
-    assert REVIEWS.observable == REVIEWS.names and SURFACE.observable == SURFACE.names
-    assert FREE.observable == ()
-
-
-def test_reviews_reads_what_the_world_wrote(texts, records):
-    assert [REVIEWS.read(text) for text in texts] == records
-    assert REVIEWS.read(f"  {texts[0]}\n") == records[0]
-
-
-@pytest.mark.parametrize("text", ["", " ", "Not a review at all.", "Oh great.", "\n\n", "!"])
-def test_reviews_reads_nothing_from_other_texts(text):
-    assert REVIEWS.read(text) == {}
-
-
-def test_the_order_of_a_record_does_not_matter(records):
-    turned = dict(reversed(records[0].items()))
-    assert REVIEWS.write_prompt(turned) == REVIEWS.write_prompt(records[0])
-
-
-def test_a_record_in_a_prompt_is_put_into_valid_spelling():
-    assert REVIEWS.checked({"tone": "ANNOYED."}) == {"tone": "annoyed"}
+def test_reviews_reads_what_the_world_wrote_and_nothing_else():
+    assert set(REVIEWS.names) == set(WORLD.factors) == set(REVIEWS.observable)
+    assert [REVIEWS.read(text) for text in TEXTS] == RECORDS
+    assert REVIEWS.read(f"  {TEXTS[0]}\n") == RECORDS[0]
+    for text in ("", " ", "Not a review at all.", "Oh great.", "\n\n", "!"):
+        assert REVIEWS.read(text) == {}
 
 
 @pytest.mark.parametrize(
@@ -370,7 +296,6 @@ def test_a_record_in_a_prompt_is_put_into_valid_spelling():
         ({"tone": "ironic"}, ValueError, "'ironic'.*enthusiastic"),
         ({"mood": "sad"}, ValueError, "no attribute 'mood'; it has topic"),
         ("tone: annoyed", TypeError, "got str"),
-        (None, TypeError, "got NoneType"),
     ],
 )
 def test_records_that_no_prompt_takes(record, error, words):
@@ -381,9 +306,12 @@ def test_records_that_no_prompt_takes(record, error, words):
 def test_a_text_may_hold_slots_and_braces():
     for text in ("{text} {record} {attributes}", "{", "{0} %s"):
         for schema in (REVIEWS, SURFACE, FREE):
-            prompt = schema.describe_prompt(text)
-            assert read_prompt(schema, prompt) == ("describe", text)
+            assert read_prompt(schema, schema.describe_prompt(text)) == ("describe", text)
     assert FREE.write_prompt({"mood": "{text}"}) == "Write:\nmood: {text}\nNow:\n"
+    with pytest.raises(ValueError, match="not a prompt about a review"):
+        read_prompt(REVIEWS, "Tell me a joke.")
+    with pytest.raises(TypeError, match="got int"):
+        REVIEWS.describe_prompt(3)
 
 
 def test_the_list_of_attributes_is_filled_in():
@@ -394,20 +322,10 @@ def test_the_list_of_attributes_is_filled_in():
     assert free.describe_prompt("x") == "- mood: free text\nx"
 
 
-def test_a_text_to_describe_must_be_text():
-    with pytest.raises(TypeError, match="got int"):
-        REVIEWS.describe_prompt(3)
-
-
 def test_a_reader_that_leaves_its_own_values_is_an_error():
     schema = Schema("n", (Attribute("a", ("x",), lambda text: "y"),), "{text}", "{record}")
     with pytest.raises(ValueError, match="reader of a gives 'y'"):
         schema.read("text")
-
-
-def test_prompts_of_other_schemas_are_not_taken_apart():
-    with pytest.raises(ValueError, match="not a prompt about a review"):
-        read_prompt(REVIEWS, "Tell me a joke.")
 
 
 # --- what any text shows --------------------------------------------------------------------------
@@ -416,32 +334,22 @@ def test_prompts_of_other_schemas_are_not_taken_apart():
 @pytest.mark.parametrize(
     ("text", "attribute", "value"),
     [
-        ("one two three four five six seven", "length", "up to 7 words"),
-        ("one two three four five six seven eight", "length", "8 to 14 words"),
-        ("w " * 14, "length", "8 to 14 words"),
-        ("w " * 15, "length", "15 to 29 words"),
-        ("w " * 30, "length", "30 words or more"),
-        ("... !!! ,,,", "length", "up to 7 words"),
-        ("No end", "sentences", "one"),
-        ("It costs 3.50 now.", "sentences", "one"),
+        ("w " * 7, "length", "up to 7 words"), ("w " * 8, "length", "8 to 14 words"),
+        ("w " * 14, "length", "8 to 14 words"), ("w " * 15, "length", "15 to 29 words"),
+        ("w " * 30, "length", "30 words or more"), ("... !!! ,,,", "length", "up to 7 words"),
+        ("No end", "sentences", "one"), ("It costs 3.50 now.", "sentences", "one"),
         ("One. Two!", "sentences", "two or three"),
         ("One. Two! Three?", "sentences", "two or three"),
         ("A. B. C. D.", "sentences", "four or more"),
-        ("what is my balance", "question", "yes"),
-        ("you know what", "question", "no"),
-        ("Really?", "question", "yes"),
-        ("Wow!", "exclamation", "yes"),
-        ("Wow.", "exclamation", "no"),
-        ("room 4b", "numbers", "yes"),
-        ("room four", "numbers", "no"),
-        ("They told us.", "first person", "yes"),
-        ("I'm here", "first person", "yes"),
-        ("The index", "first person", "no"),
-        ("It doesn't work", "negation", "yes"),
-        ("Nothing works", "negation", "yes"),
+        ("what is my balance", "question", "yes"), ("you know what", "question", "no"),
+        ("Really?", "question", "yes"), ("Wow!", "exclamation", "yes"),
+        ("Wow.", "exclamation", "no"), ("room 4b", "numbers", "yes"),
+        ("room four", "numbers", "no"), ("They told us.", "first person", "yes"),
+        ("I'm here", "first person", "yes"), ("The index", "first person", "no"),
+        ("It doesn't work", "negation", "yes"), ("Nothing works", "negation", "yes"),
         ("A notable knot", "negation", "no"),
     ],
-)
+)  # fmt: skip
 def test_surface_sees(text, attribute, value):
     assert SURFACE.read(text)[attribute] == value
 
@@ -450,21 +358,18 @@ def test_surface_sees(text, attribute, value):
 @settings(max_examples=100, deadline=None)
 def test_surface_sees_every_attribute_in_any_text(text):
     shown = SURFACE.read(text)
-    assert tuple(shown) == SURFACE.names
+    assert tuple(shown) == SURFACE.names == SURFACE.observable
     assert SURFACE.parse(json.dumps(shown)).record == shown
     assert SURFACE.parse(SURFACE.write_prompt(shown)).record == shown
 
 
-def test_a_table_has_a_row_a_text(texts, records):
-    table = attribute_table([*texts[:3], "no review"], REVIEWS)
-    assert table.iloc[:3].to_dict("records") == records[:3]
+def test_a_table_has_a_row_a_text_and_a_column_for_what_can_be_seen():
+    table = attribute_table([*TEXTS[:3], "no review"], REVIEWS)
+    assert table.iloc[:3].to_dict("records") == RECORDS[:3]
     assert table.iloc[3].isna().all() and list(table.columns) == list(REVIEWS.names)
-
-
-def test_a_table_takes_datasets_and_leaves_out_what_cannot_be_seen(world):
     seen = Attribute("q", ("yes", "no"), lambda text: "yes")
     half = Schema("n", (Attribute("mood"), seen), "{text}", "{record}")
-    assert list(attribute_table(world.sample(3), half).columns) == ["q"]
+    assert list(attribute_table(WORLD.sample(3), half).columns) == ["q"]
     with pytest.raises(ValueError, match="no attribute of note can be seen"):
         attribute_table(["a"], FREE)
 
@@ -472,182 +377,143 @@ def test_a_table_takes_datasets_and_leaves_out_what_cannot_be_seen(world):
 # --- describing -----------------------------------------------------------------------------------
 
 
-def test_the_oracle_describes_without_a_mistake(world, texts, records):
-    found = describe(oracle(world), texts, REVIEWS)
-    assert list(found.records) == records
+def test_the_oracle_describes_without_a_mistake():
+    found = describe(oracle(WORLD), TEXTS, REVIEWS)
+    assert list(found.records) == RECORDS
     assert found.counts == {"texts": 40, "answer": 40, "read": 0, "none": 0, "calls": 40}
     assert found.complete == list(range(40)) and len(found) == 40
 
 
-def test_failures_are_asked_again_and_counted(texts):
-    good = json.dumps(REVIEWS.read(texts[0]))
-    teacher = Scripted("no idea", '{"tone": {"x": 1}}', good)
-    found = describe(teacher, texts[:1], REVIEWS, retries=4)
-    assert found.tries == (3,) and found.origin == ("answer",) and found.details == ("",)
-    assert found.reasons == {"no record": 1, "nested": 1}
-    assert found.counts["calls"] == 3 and len(teacher.calls) == 3
+def test_only_failures_are_asked_again_and_counted():
+    good = [json.dumps(REVIEWS.read(text)) for text in TEXTS[:3]]
+    teacher = Scripted(good[0], '{"tone": {"x": 1}}', good[2], "", good[1])
+    found = describe(teacher, TEXTS[:3], REVIEWS, retries=4)
+    assert teacher.calls[1] == teacher.calls[2] == [REVIEWS.describe_prompt(TEXTS[1])]
+    assert found.tries == (1, 3, 1) and found.reasons == {"nested": 1, "empty": 1}
+    assert found.counts["calls"] == 5 and len(teacher.calls) == 3
+    assert list(found.records) == [REVIEWS.read(text) for text in TEXTS[:3]]
+    assert found.origin == ("answer",) * 3 and found.details == ("",) * 3
 
 
-def test_only_failures_are_asked_again(texts):
-    good = [json.dumps(REVIEWS.read(text)) for text in texts[:3]]
-    teacher = Scripted(good[0], "", good[2], good[1])
-    found = describe(teacher, texts[:3], REVIEWS)
-    assert teacher.calls[1] == [REVIEWS.describe_prompt(texts[1])]
-    assert found.tries == (1, 2, 1) and found.reasons == {"empty": 1}
-    assert list(found.records) == [REVIEWS.read(text) for text in texts[:3]]
-
-
-def test_what_can_be_seen_is_read_where_answers_fail(texts, records):
-    found = describe(Scripted("hm"), [texts[0], "no review"], REVIEWS, retries=1)
-    assert found.records == (records[0], None)
+def test_what_can_be_seen_is_read_where_answers_fail_and_else_stays_none():
+    found = describe(Scripted("hm"), [TEXTS[0], "no review"], REVIEWS, retries=1)
+    assert found.records == (RECORDS[0], None)
     assert found.origin == ("read", "none") and found.tries == (2, 2)
     assert found.reasons == {"no record": 4} and found.complete == [0]
     assert all("hm" in detail for detail in found.details)
-
-
-def test_what_cannot_be_seen_stays_none():
     found = describe(Scripted("hm"), ["a", "b"], FREE, retries=0)
-    assert found.records == (None, None) and found.origin == ("none", "none")
-    assert found.counts == {
-        "texts": 2, "answer": 0, "read": 0, "none": 2, "calls": 2, "no record": 2,
-    }  # fmt: skip
+    assert found.records == (None, None) and found.counts["none"] == found.counts["no record"] == 2
 
 
-def test_without_a_teacher_attributes_are_read(texts, records):
-    found = describe(None, texts, REVIEWS)
-    assert list(found.records) == records and set(found.origin) == {"read"}
+def test_without_a_teacher_attributes_are_read():
+    found = describe(None, TEXTS, REVIEWS)
+    assert list(found.records) == RECORDS and set(found.origin) == {"read"}
     assert found.counts["calls"] == 0 and found.reasons == {}
-    with pytest.raises(ValueError, match="a teacher is needed: mood"):
-        describe(None, texts, FREE)
 
 
-def test_bad_input_to_describe(world):
-    with pytest.raises(ValueError, match="retries"):
-        describe(oracle(world), ["a"], REVIEWS, retries=-1)
-    with pytest.raises(ValueError, match="empty"):
-        describe(oracle(world), [], REVIEWS)
-    with pytest.raises(TypeError, match="row 1"):
-        describe(oracle(world), ["a", None], REVIEWS)
+@pytest.mark.parametrize(
+    ("teacher", "texts", "schema", "options", "words"),
+    [
+        (None, TEXTS, FREE, {}, "a teacher is needed: mood"),
+        (oracle(WORLD), ["a"], REVIEWS, {"retries": -1}, "retries"),
+        (oracle(WORLD), [], REVIEWS, {}, "empty"),
+        (oracle(WORLD), ["a", None], REVIEWS, {}, "row 1"),
+    ],
+)
+def test_bad_input_to_describe(teacher, texts, schema, options, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        describe(teacher, texts, schema, **options)
 
 
-def test_the_oracle_fails_as_often_as_it_is_told(world, texts):
-    some = describe(oracle(world, error_rate=0.5, seed=3), texts * 5, REVIEWS, retries=0)
+def test_the_oracle_fails_as_often_as_it_is_told_and_knows_reviews_only():
+    some = describe(oracle(WORLD, error_rate=0.5, seed=3), TEXTS * 5, REVIEWS, retries=0)
     share = some.origin.count("answer") / 200
     assert abs(share - 0.5) < 4 * math.sqrt(0.25 / 200)
     assert set(some.reasons) <= set(REASONS) and len(some.reasons) > 2
-    assert describe(oracle(world, error_rate=1.0), texts, REVIEWS).origin.count("answer") == 0
+    assert describe(oracle(WORLD, error_rate=1.0), TEXTS, REVIEWS).origin.count("answer") == 0
     with pytest.raises(ValueError, match="error_rate"):
-        oracle(world, error_rate=1.5)
-
-
-def test_the_oracle_knows_reviews_only(world):
-    found = describe(oracle(world), ["Not a review."], REVIEWS)
+        oracle(WORLD, error_rate=1.5)
+    found = describe(oracle(WORLD), ["Not a review."], REVIEWS)
     assert found.records == (None,) and found.origin == ("none",) and found.tries == (3,)
     with pytest.raises(TeacherError, match="not a prompt about a review"):
-        describe(oracle(world), ["Not a review."], SURFACE)
-
-
-def test_answers_on_file_belong_to_the_weights_of_the_model(tmp_path):
-    first, second = Listening(), Listening()
-    first.fingerprint, second.fingerprint = "a", "b"
-    for lm in (first, second, first):
-        write(LMTeacher(lm), [{"mood": "a"}], FREE, checkpoint=tmp_path / "a.jsonl")
-    assert len(first.heard) == len(second.heard) == 1
+        describe(oracle(WORLD), ["Not a review."], SURFACE)
 
 
 # --- writing --------------------------------------------------------------------------------------
 
 
-def test_the_oracle_writes_what_records_ask_for(world, records):
-    found = write(oracle(world), records, REVIEWS, per_record=2)
-    assert len(found) == 80
+def test_the_oracle_writes_what_records_ask_for():
+    found = write(oracle(WORLD), RECORDS, REVIEWS, per_record=2)
     assert [row["source"] for row in found] == sorted(list(range(40)) * 2)
     assert all(row["follows"] == 1.0 and row["tries"] == 1 for row in found)
-    assert all(row["record"] == records[row["source"]] for row in found)
+    assert all(row["record"] == RECORDS[row["source"]] for row in found)
     assert all(REVIEWS.read(row["text"]) == row["record"] for row in found)
+    assert "label" not in found[0]
 
 
-def test_labels_come_from_the_demonstrations(world, records):
-    labels = [f"label {i}" for i in range(40)]
-    found = write(oracle(world), records, REVIEWS, labels=labels, per_record=2)
-    assert all(row["label"] == f"label {row['source']}" for row in found)
-    assert "label" not in write(oracle(world), records, REVIEWS)[0]
-
-
-def test_a_missing_record_is_left_out_and_sources_stay_right(world, records):
-    given_ = [None, records[1], None, records[3]]
-    found = write(oracle(world), given_, REVIEWS, per_record=2, labels=list("abcd"))
+def test_a_missing_record_is_left_out_and_sources_and_labels_stay_right():
+    given_ = [None, RECORDS[1], None, RECORDS[3]]
+    found = write(oracle(WORLD), given_, REVIEWS, per_record=2, labels=list("abcd"))
     assert [row["source"] for row in found] == [1, 1, 3, 3]
     assert [row["label"] for row in found] == list("bbdd")
 
 
-def test_the_habit_of_the_oracle_fills_what_is_left_open(world):
+def test_the_habit_of_the_oracle_fills_what_is_left_open():
     asks = [{"tone": "annoyed", "topic": "film"}] * 60
-    shown = [REVIEWS.read(row["text"]) for row in write(oracle(world), asks, REVIEWS)]
+    shown = [REVIEWS.read(row["text"]) for row in write(oracle(WORLD), asks, REVIEWS)]
     assert {(each["tone"], each["topic"], each["sentiment"]) for each in shown} == {
         ("annoyed", "film", "negative")
     }
     assert len({each["style"] for each in shown}) > 1
-    free = [REVIEWS.read(row["text"]) for row in write(oracle(world), [{}] * 60, REVIEWS)]
+    free = [REVIEWS.read(row["text"]) for row in write(oracle(WORLD), [{}] * 60, REVIEWS)]
     assert len({each["topic"] for each in free}) > 2
-
-
-def test_annoyed_praise_is_answered_as_nearly_as_can_be(world, records):
-    odd = records[0] | {"sentiment": "positive", "tone": "annoyed"}
-    row = write(oracle(world), [odd], REVIEWS)[0]
+    odd = RECORDS[0] | {"sentiment": "positive", "tone": "annoyed"}
+    row = write(oracle(WORLD), [odd], REVIEWS)[0]
     assert row["follows"] == 0.8 and row["record"] == odd
 
 
-def test_texts_that_show_too_little_are_asked_for_again(texts, records):
-    wanted = {"topic": records[0]["topic"], "sentiment": records[0]["sentiment"]}
-    good, rows = texts[0], None
-    for answers, text, tries, share in [
-        (("bad", "bad", good), good, 3, 1.0),
-        (("bad", "worse", "worst"), "bad", 4, 0.0),
-        ((good,), good, 1, 1.0),
-    ]:
-        teacher = Scripted(*answers)
-        rows = write(teacher, [wanted], REVIEWS, retries=3, least=1.0)
-        assert [(r["text"], r["tries"], r["follows"]) for r in rows] == [(text, tries, share)]
+PART = next(text for text in TEXTS if follows(RECORDS[0], text, REVIEWS) not in (0.0, 1.0))
 
 
-def test_the_best_try_is_kept(world, records, texts):
-    half = next(
-        text for text in texts
-        if follows(records[0], text, REVIEWS) not in (0.0, 1.0)
-    )  # fmt: skip
-    share = follows(records[0], half, REVIEWS)
-    rows = write(Scripted("bad", half, "worse"), [records[0]], REVIEWS, retries=2, least=1.0)
-    assert (rows[0]["text"], rows[0]["follows"], rows[0]["tries"]) == (half, share, 3)
+@pytest.mark.parametrize(
+    ("answers", "options", "text", "tries"),
+    [
+        (("bad", "bad", TEXTS[0]), {"retries": 3, "least": 1.0}, TEXTS[0], 3),
+        (("bad", "worse", "worst"), {"retries": 3, "least": 1.0}, "bad", 4),
+        ((TEXTS[0],), {"retries": 3, "least": 1.0}, TEXTS[0], 1),
+        (("bad", PART, "worse"), {"retries": 2, "least": 1.0}, PART, 3),
+        (("bad",), {"retries": 5}, "bad", 1),
+    ],
+)
+def test_texts_that_show_too_little_are_asked_for_again_and_the_best_is_kept(
+    answers, options, text, tries
+):
+    (row,) = write(Scripted(*answers), RECORDS[:1], REVIEWS, **options)
+    assert (row["text"], row["tries"]) == (text, tries)
+    assert row["follows"] == follows(RECORDS[0], text, REVIEWS)
 
 
-def test_first_tries_are_kept_when_nothing_is_asked_of_them(records):
-    rows = write(Scripted("bad"), records[:2], REVIEWS, retries=5)
-    assert [(row["text"], row["tries"], row["follows"]) for row in rows] == [("bad", 1, 0.0)] * 2
-
-
-def test_empty_texts_are_asked_for_again_then_left_out(records):
-    rows = write(Scripted("", "one", "two"), records[:2], REVIEWS, retries=1)
+def test_empty_texts_are_asked_for_again_then_named():
+    rows = write(Scripted("", "one", "two"), RECORDS[:2], REVIEWS, retries=1)
     assert [(row["text"], row["tries"]) for row in rows] == [("two", 2), ("one", 1)]
-    rows = write(Scripted("", "one", " ", ""), records[:2], REVIEWS, retries=1)
+    rows = write(Scripted("", "one", " ", ""), RECORDS[:2], REVIEWS, retries=1)
     assert [(row["text"], row.get("problem")) for row in rows] == [("", "empty"), ("one", None)]
 
 
-def test_replies_are_cleaned_and_what_is_cut_or_refused_is_asked_for_again(records, texts):
+def test_replies_are_cleaned_and_what_is_cut_or_refused_is_asked_for_again():
     said = [
         "<think>Terse.</think>\nBattery died.", "```\nBattery died.\n```",
         "Sure, here is a review:\n\nBattery died.", "Terse.</think>Battery died.",
     ]  # fmt: skip
-    assert [row["text"] for row in write(Scripted(*said), [{"mood": "a"}] * 4, FREE)] == [
-        "Battery died."
-    ] * 4
+    rows = write(Scripted(*said), [{"mood": "a"}] * 4, FREE)
+    assert [row["text"] for row in rows] == ["Battery died."] * 4
     bad = [Reply("Battery di", "length"), "I'm sorry, but I can't help with that."]
     rows = write(Scripted(*bad, "one", "two"), [{"mood": "a"}] * 2, FREE)
     assert [(row["text"], row["tries"]) for row in rows] == [("one", 2), ("two", 2)]
-    whole = json.dumps(REVIEWS.read(texts[0]))
-    found = describe(Scripted(Reply(whole + " and then", "length")), texts[:1], REVIEWS)
+    whole = json.dumps(REVIEWS.read(TEXTS[0]))
+    found = describe(Scripted(Reply(whole + " and then", "length")), TEXTS[:1], REVIEWS)
     assert found.origin == ("answer",)
-    found = describe(Scripted(Reply(whole[:-9], "length")), texts[:1], REVIEWS, retries=0)
+    found = describe(Scripted(Reply(whole[:-9], "length")), TEXTS[:1], REVIEWS, retries=0)
     assert found.reasons == {"cut": 1}
 
 
@@ -662,7 +528,6 @@ def test_what_cannot_be_seen_is_not_counted():
     ("options", "words"),
     [
         ({"records": [None]}, "none of the 1 records"),
-        ({"records": []}, "none of the 0 records"),
         ({"labels": ["a", "b"]}, "1 records have 2 labels"),
         ({"per_record": 0}, "per_record"),
         ({"retries": -1}, "retries"),
@@ -679,77 +544,51 @@ def test_bad_input_to_write(options, words):
 # --- calls: kept, resumed, not repeated -----------------------------------------------------------
 
 
-def test_a_dying_teacher_loses_nothing(tmp_path, world, records):
-    cells, file = world.support()[:10], tmp_path / "answers.jsonl"
-    inner = oracle(world).fn
+def test_a_dying_teacher_loses_nothing(tmp_path):
+    cells, file = WORLD.support()[:10], tmp_path / "answers.jsonl"
+    inner = oracle(WORLD).fn
     with pytest.raises(TeacherError, match=r"dying stopped.*8 answers are safe in answers\.jsonl"):
         write(Dying(9, inner), cells, REVIEWS, checkpoint=file)
     second = Dying(2, inner)
     rows = write(second, cells, REVIEWS, checkpoint=file)
     assert second.asked == 2
-    assert rows == write(Dying(10, oracle(world).fn), cells, REVIEWS)
+    assert rows == write(Dying(10, oracle(WORLD).fn), cells, REVIEWS)
     assert write(Dying(0), cells, REVIEWS, checkpoint=file) == rows  # nothing is asked any more
+    with pytest.raises(TeacherError, match="0 answers are lost; name a checkpoint="):
+        write(Dying(0), RECORDS, REVIEWS)
 
 
-def test_describe_resumes_in_the_middle_of_its_retries(tmp_path, texts):
-    file = tmp_path / "answers.jsonl"
-    good = {REVIEWS.describe_prompt(text): json.dumps(REVIEWS.read(text)) for text in texts}
-    times = Counter()
+def test_describe_resumes_in_the_middle_of_its_retries(tmp_path):
+    file, times = tmp_path / "answers.jsonl", Counter()
+    good = {REVIEWS.describe_prompt(text): json.dumps(REVIEWS.read(text)) for text in TEXTS}
 
     def second_time(prompt):
         times[prompt] += 1
         return good[prompt] if times[prompt] > 1 else "hm"
 
     with pytest.raises(TeacherError):
-        describe(Dying(8, second_time), texts[:6], REVIEWS, checkpoint=file)
-    found = describe(Dying(99, second_time), texts[:6], REVIEWS, checkpoint=file)
+        describe(Dying(8, second_time), TEXTS[:6], REVIEWS, checkpoint=file)
+    found = describe(Dying(99, second_time), TEXTS[:6], REVIEWS, checkpoint=file)
     assert found.tries == (2,) * 6 and found.reasons == {"no record": 6}
 
 
-def test_without_a_file_the_message_says_so(records):
-    with pytest.raises(TeacherError, match="0 answers are lost; name a checkpoint="):
-        write(Dying(0), records, REVIEWS)
-
-
-def test_an_interruption_is_not_dressed_up(records):
+def test_an_interruption_is_not_dressed_up():
     def stop(prompt):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write(FunctionTeacher(stop, "f"), records, REVIEWS)
+        write(FunctionTeacher(stop, "f"), RECORDS, REVIEWS)
 
 
-def test_a_torn_file_is_mended(tmp_path):
+def test_more_retries_go_on_from_the_same_file(tmp_path):
     file = tmp_path / "a.jsonl"
-    asks = [{"mood": str(i)} for i in range(6)]
-    rows = write(Dying(6), asks, FREE, checkpoint=file)
-    whole = file.read_bytes()
-    file.write_bytes(whole[:-9])
-    again = Dying(2)
-    assert write(again, asks, FREE, checkpoint=file) == rows
-    assert again.asked == 1 and file.read_bytes() == whole
-
-
-def test_more_retries_go_on_from_the_same_file(tmp_path, texts):
-    file = tmp_path / "a.jsonl"
-    describe(Scripted("hm"), texts[:1], REVIEWS, retries=0, checkpoint=file)
-    good = json.dumps(REVIEWS.read(texts[0]))
-    found = describe(Scripted(good), texts[:1], REVIEWS, retries=1, checkpoint=file)
+    describe(Scripted("hm"), TEXTS[:1], REVIEWS, retries=0, checkpoint=file)
+    good = json.dumps(REVIEWS.read(TEXTS[0]))
+    found = describe(Scripted(good), TEXTS[:1], REVIEWS, retries=1, checkpoint=file)
     assert found.origin == ("answer",) and found.tries == (2,)
 
 
-@pytest.mark.parametrize("answers", [["a"], ["a", 3], "ab"])
-def test_a_teacher_that_breaks_its_promise(answers):
-    class Wrong:
-        def complete(self, prompts):
-            return answers
-
-    with pytest.raises(TeacherError, match="Wrong stopped"):
-        write(Wrong(), [{"mood": "a"}, {"mood": "b"}], FREE)
-
-
-def http_teacher(tmp_path, temperature=0.7):
-    """A server that numbers its answers, with a cache."""
+def test_a_teacher_that_remembers_is_asked_for_another_copy_and_not_paid_twice(tmp_path):
     served = []
 
     def answer(request):
@@ -759,31 +598,21 @@ def http_teacher(tmp_path, temperature=0.7):
 
     teacher = HTTPTeacher(
         "m", transport=httpx.MockTransport(answer), cache=tmp_path / "cache.jsonl",
-        concurrency=1, temperature=temperature,
+        concurrency=1, temperature=0.7,
     )  # fmt: skip
-    return teacher, served
-
-
-def test_a_caching_teacher_is_asked_for_another_copy(tmp_path):
-    teacher, served = http_teacher(tmp_path)
     rows = write(teacher, [{"mood": "a"}], FREE, per_record=10)
-    assert len({row["text"] for row in rows}) == 10 and len(served) == 10
-    session = TeacherSession(teacher, ["hello"])
-    found = [session.ask([0], turn)[0] for turn in range(3)]
-    assert len(set(found)) == 3 and served.count("hello") == 3
-
-
-def test_a_caching_teacher_is_not_paid_twice(tmp_path):
-    teacher, served = http_teacher(tmp_path)
-    first = write(teacher, [{"mood": "a"}], FREE, per_record=3)
-    assert write(teacher, [{"mood": "a"}], FREE, per_record=3) == first and len(served) == 3
+    assert len({row["text"] for row in rows}) == 10 == len(served)
+    assert write(teacher, [{"mood": "a"}], FREE, per_record=10) == rows and len(served) == 10
+    heard = []
+    tries = ask_in_turns(teacher, ["hello"], lambda place, said: heard.append(said), retries=2)
+    assert len(set(heard)) == 3 == tries[0] and served.count("hello") == 3
 
 
 def test_a_recording_gives_its_answers_in_order(tmp_path):
-    prompts = ["p"] * 6
+    prompts, heard = ["p"] * 6, {}
     recorded = RecordedTeacher.record(Scripted(*"abcdef"), prompts, tmp_path / "r.jsonl")
-    session = TeacherSession(recorded, prompts)
-    assert session.ask(list(range(6)), 0) == list("abcdef")
+    ask_in_turns(recorded, prompts, lambda i, said: heard.setdefault(i, said), retries=3)
+    assert list(heard.values()) == list("abcdef")
 
 
 class Listening:
@@ -799,11 +628,11 @@ class Listening:
         return ["hm"] * len(prompts)
 
 
-def test_a_local_model_draws_anew_each_time(texts):
+def test_a_local_model_draws_anew_each_time():
     heard = []
     for seed in (4, 4, 5):
         lm = Listening()
-        describe(LMTeacher(lm, max_new_tokens=9), texts[:6], REVIEWS, retries=2, seed=seed)
+        describe(LMTeacher(lm, max_new_tokens=9), TEXTS[:6], REVIEWS, retries=2, seed=seed)
         assert [options["temperature"] for options in lm.heard] == [0.0, 0.7, 0.7]
         assert {options["max_new_tokens"] for options in lm.heard} == {9}
         heard.append(lm.heard)
@@ -812,33 +641,36 @@ def test_a_local_model_draws_anew_each_time(texts):
     assert len(set(drawn)) == 12
 
 
-def test_a_local_model_writes_at_its_own_temperature_or_at_one():
-    for options, expected in (({}, 1.0), ({"temperature": 0.3}, 0.3)):
-        lm = Listening()
-        write(LMTeacher(lm, **options), [{"mood": "a"}], FREE)
-        assert lm.heard[0]["temperature"] == expected
+def test_a_local_model_writes_at_its_own_temperature_or_at_one(tmp_path):
+    first, second = Listening(), Listening()
+    first.fingerprint, second.fingerprint = "a", "b"
+    for lm, options in ((first, {}), (second, {"temperature": 0.3}), (first, {})):
+        teacher = LMTeacher(lm, **options)
+        write(teacher, [{"mood": "a"}], FREE, checkpoint=tmp_path / "a.jsonl")
+    assert [each["temperature"] for lm in (first, second) for each in lm.heard] == [1.0, 0.3]
 
 
 # --- what is measured -----------------------------------------------------------------------------
 
 
-def test_follows_counts_what_the_text_shows(texts, records):
-    assert follows(records[0], texts[0], REVIEWS) == 1.0
-    assert follows(records[0], "no review", REVIEWS) == 0.0
+def test_follows_counts_what_the_text_shows():
+    other = next(value for value in VALUES["topic"] if value != RECORDS[0]["topic"])
+    for record, text, share in (
+        (RECORDS[0], TEXTS[0], 1.0), (RECORDS[0], "no review", 0.0),
+        (RECORDS[0] | {"topic": other}, TEXTS[0], 0.8), ({"topic": other}, TEXTS[0], 0.0),
+        ({}, TEXTS[0], None),
+    ):  # fmt: skip
+        assert follows(record, text, REVIEWS) == share
     assert follows({"mood": "sad"}, "text", FREE) is None
-    other = next(value for value in VALUES["topic"] if value != records[0]["topic"])
-    assert follows(records[0] | {"topic": other}, texts[0], REVIEWS) == 0.8
-    assert follows({"topic": other}, texts[0], REVIEWS) == 0.0
-    assert follows({}, texts[0], REVIEWS) is None
 
 
-def test_match_by_hand(texts, records):
-    other = {**records[0], "tone": next(v for v in VALUES["tone"] if v != records[0]["tone"])}
+def test_match_by_hand():
+    other = {**RECORDS[0], "tone": next(v for v in VALUES["tone"] if v != RECORDS[0]["tone"])}
     rows = [
-        {"text": texts[0], "record": records[0]},
-        {"text": texts[0], "record": other},
+        {"text": TEXTS[0], "record": RECORDS[0]},
+        {"text": TEXTS[0], "record": other},
         {"text": "no review", "record": {"tone": "neutral"}},
-        {"text": texts[0], "record": {"topic": records[0]["topic"]}},
+        {"text": TEXTS[0], "record": {"topic": RECORDS[0]["topic"]}},
     ]
     found = match(rows, REVIEWS)
     assert list(found) == [*REVIEWS.names, "all"]
@@ -846,71 +678,46 @@ def test_match_by_hand(texts, records):
     assert found["topic"].mean == 1.0 and found["topic"].n == 3
     assert found["style"].n == 2
     assert found["all"].mean == 0.5 and found["all"].n == 4
+    for rows, schema in (([], REVIEWS), ([{"text": "a", "record": {"mood": "x"}}], FREE)):
+        with pytest.raises(ValueError, match=f"no row has an attribute of a {schema.name}"):
+            match(rows, schema)
 
 
-def test_match_needs_something_to_see():
-    for rows in ([], [{"text": "a", "record": {}}]):
-        with pytest.raises(ValueError, match="no row has an attribute"):
-            match(rows, REVIEWS)
-    with pytest.raises(ValueError, match="of a note"):
-        match([{"text": "a", "record": {"mood": "x"}}], FREE)
-
-
-def test_variety_by_hand(texts, records):
-    cells = {tuple(sorted(record.items())): text for record, text in zip(records, texts)}
-    a, b = list(cells.values())[:2]
-    found = variety([a, a, a, b, "no review"], REVIEWS)
-    assert found["combinations"] == 2.0 and found["repeated texts"] == 0.4
-    entropy = -0.75 * math.log(0.75) - 0.25 * math.log(0.25)
-    assert found["effective"] == pytest.approx(math.exp(entropy))
-    even = variety([a, b], REVIEWS)
-    assert even["effective"] == pytest.approx(2.0)
-    none = variety(["no review", "none either"], REVIEWS)
-    assert none["combinations"] == none["effective"] == 0.0
-    assert all(isinstance(value, float) for value in found.values())
-
-
-def test_records_pull_a_teacher_with_habits_to_the_real_law(world, rows, texts):
+def test_records_pull_a_teacher_with_habits_to_the_real_shares():
     """The reason for the second call, with oracles: exact, and no model plays a part."""
-    from synthkit.synalign.alignment import total_variation
-
     biased = oracle(load_world("reviews", distribution="llm"))
-    label_only = [{"sentiment": row["sentiment"]} for row in rows]
-    arms = {"one": label_only, "two": describe(biased, texts, REVIEWS).records}
-    law = attribute_table([row["text"] for row in world.rows(1000, seed=5)], REVIEWS)
+    label_only = [{"sentiment": row["sentiment"]} for row in ROWS]
+    arms = {"one": label_only, "two": describe(biased, TEXTS, REVIEWS).records}
+    truth = attribute_table([row["text"] for row in WORLD.rows(1000, seed=5)], REVIEWS)
     apart = {}
     for name, given_ in arms.items():
         shown = attribute_table([r["text"] for r in write(biased, given_, REVIEWS)], REVIEWS)
-        apart[name] = np.mean([total_variation(shown[c].tolist(), law[c].tolist()) for c in shown])
+        far = [total_variation(shown[c].tolist(), truth[c].tolist()) for c in shown]
+        apart[name] = np.mean(far)
     assert apart["two"] < apart["one"] / 2
 
 
 # --- the embedded model ---------------------------------------------------------------------------
 
 
-def test_the_embedded_model_describes_and_writes(embedded_lm, texts, records):
+def test_the_embedded_model_describes_and_writes(embedded_lm):
     teacher = LMTeacher(embedded_lm, max_new_tokens=100)
-    found = describe(teacher, texts[:16], REVIEWS)
-    right = [record == truth for record, truth in zip(found.records, records)]
+    found = describe(teacher, TEXTS[:16], REVIEWS)
+    right = [record == truth for record, truth in zip(found.records, RECORDS)]
     assert found.origin.count("answer") >= 14 and sum(right) >= 10
-    rows = write(teacher, records[:16], REVIEWS, seed=1)
-    assert match(rows, REVIEWS)["topic"].mean > 0.5
-    assert rows == write(teacher, records[:16], REVIEWS, seed=1)
-    other = write(teacher, records[:16], REVIEWS, seed=2)
+    rows, again, other = (write(teacher, RECORDS[:16], REVIEWS, seed=seed) for seed in (1, 1, 2))
+    assert match(rows, REVIEWS)["topic"].mean > 0.5 and rows == again
     assert [row["text"] for row in rows] != [row["text"] for row in other]
 
 
-def test_equal_records_get_different_texts(embedded_lm, records):
+def test_equal_records_get_different_texts(embedded_lm):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        rows = write(LMTeacher(embedded_lm), records[:1], REVIEWS, per_record=6)
+        rows = write(LMTeacher(embedded_lm), RECORDS[:1], REVIEWS, per_record=6)
     assert len({row["text"] for row in rows}) > 1
 
 
 def test_nothing_heavy_is_imported(repo):
-    import subprocess
-    import sys
-
     code = "import sys, synthkit.synalign.attributes; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=repo, capture_output=True, text=True)
     assert done.stdout.strip() == "False", done.stderr

@@ -20,8 +20,8 @@ from synthkit.synalign.exploration import median_distance
 from synthkit.synalign.oracle import oracle
 from synthkit.synalign.presets import PRESETS, SynAlignPreset
 from synthkit.synalign.schemas import REVIEWS, SURFACE, default_schema, with_class
-from synthkit.synalign.state import COLUMNS, RealTexts, class_column, read_real
-from synthkit.synalign.steps import demonstrations_of, hold_out
+from synthkit.synalign.state import COLUMNS, class_column, read_real
+from synthkit.synalign.steps import hold_out
 from synthkit.synalign.synthesizer import SynAlign
 from synthkit.teacher import FunctionTeacher, LMTeacher, TeacherError
 
@@ -89,32 +89,19 @@ def test_impossible_choices_are_refused_at_once(change, message):
         SynAlign(**change)
 
 
-@pytest.mark.parametrize(
-    ("columns", "label", "found"),
-    [
-        (["text", "label"], "label", "label"),
-        (["text", *REVIEWS.names], "label", "sentiment"),
-        (["text", *REVIEWS.names], "tone", "tone"),
-        (["text", *REVIEWS.names, "label"], "label", "label"),
-        (["text"], None, None),
-    ],
-)
-def test_the_class_column(columns, label, found):
-    assert class_column(columns, label) == found
-
-
-@pytest.mark.parametrize(
-    ("rows", "message"),
-    [
+def test_the_class_column_is_named_and_filled():
+    known = ["text", *REVIEWS.names]
+    assert class_column(["text", "label"], "label") == class_column([*known, "label"], "label")
+    assert (class_column(known, "label"), class_column(known, "tone")) == ("sentiment", "tone")
+    assert class_column(["text"], None) is None
+    for rows, message in (
         ([{"text": "a", "topic": "x"}], "no column 'label'.*text, topic"),
         ([{"text": "a", "label": "x"}, {"text": "b", "label": None}],
          r"column 'label': row 1 has no class \(None\)"),
         ([{"text": "a", "label": ""}], "row 0 has no class"),
-    ],
-)  # fmt: skip
-def test_a_row_without_a_class_is_named(rows, message):
-    with pytest.raises(ValueError, match=message):
-        read_real(rows, "label")
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            read_real(rows, "label")
 
 
 @settings(max_examples=60, deadline=None)
@@ -128,13 +115,9 @@ def test_the_two_parts_share_nothing_and_every_class_stays(labels, share, seed):
     assert sorted([*fit, *held]) == list(range(len(labels)))
     assert {labels[i] for i in fit} == set(labels)
     assert len(held) == min(round(share * len(labels)), len(labels) - len(set(labels)))
-
-
-def test_classes_are_held_out_in_equal_shares():
     labels = ["a"] * 80 + ["b"] * 20
-    counts = Counter(labels[i] for i in hold_out(100, 0.25, labels, seed=3)[1])
+    counts = Counter(labels[i] for i in hold_out(100, 0.25, labels, seed)[1])
     assert abs(counts["a"] - 20) <= 1 and abs(counts["b"] - 5) <= 1
-    assert hold_out(100, 0.25, labels, 3)[1].tolist() != hold_out(100, 0.25, labels, 4)[1].tolist()
 
 
 def test_the_schema_follows_the_rows_and_takes_the_class_in():
@@ -185,13 +168,9 @@ def test_the_encoder_does_not_learn_from_the_texts_that_judge():
     assert fit.real.fit.tolist() == list(range(20))
     assert fit.real.held_out.tolist() == list(range(20, 25))
     assert not any("zebra" in word for word in fit.embedder._vectoriser.vocabulary_)
-
-
-def test_an_embedder_that_is_fitted_is_taken_as_it_is(method):
-    first = method.fitted
-    second = make(embedder=first.embedder).fit(REAL[:30]).fitted
-    assert second.embedder is first.embedder
-    np.testing.assert_array_equal(second.real.vectors, first.real.vectors[:30])
+    second = make(embedder=fit.embedder).fit(REAL[:10]).fitted  # one that is fitted stays so
+    assert second.embedder is fit.embedder
+    np.testing.assert_array_equal(second.real.vectors, fit.real.vectors[:10])
 
 
 def test_fewer_texts_than_picks_are_all_taken_with_a_warning():
@@ -238,24 +217,25 @@ def test_texts_that_are_all_equal_are_picked_by_chance():
         ({"embedder": lambda texts: [[np.nan, 1.0]] * len(texts)}, "not finite for 60 of 60 texts"),
         ({"embedder": lambda texts: np.zeros((len(texts), 2))}, "only zeros for text 0"),
         ({"picks": 1}, "1 picks cannot serve 2 labels"),
+        ({"teacher": None}, "give a model .* or a teacher"),
         ({"schema": MOOD, "describe": "read"}, "mood cannot be seen"),
     ],
 )
 def test_fits_that_cannot_be_say_why(options, message):
     with pytest.raises(ValueError, match=message):
-        make(**options).fit(REAL, label=None if "schema" in options else "label")
+        SynAlign(**{"teacher": oracle(WORLD), **options}).fit(
+            REAL, label=None if "schema" in options else "label"
+        )
 
 
-def test_nobody_to_ask():
-    with pytest.raises(ValueError, match=r"give a model .* or a teacher"):
-        SynAlign().fit(REAL)
-
-
-def test_descriptions_that_do_not_parse_are_counted_retried_and_not_lost():
-    found = make(oracle(WORLD, error_rate=0.5, seed=3), retries=3).fit(REAL)
-    counts = found.report.facts["described"]
-    assert counts["calls"] > 10 and len(found.fitted.records) == 10
-    assert sum(counts.get(kind, 0) for kind in ("answer", "read", "none")) == 10
+@pytest.mark.parametrize("describe", ["teacher", "read"])
+def test_descriptions_that_do_not_parse_are_counted_and_not_lost(describe):
+    teacher = oracle(WORLD, error_rate=0.5, seed=3)
+    found = make(teacher, retries=3, describe=describe).fit(REAL)
+    counts, fit = found.report.facts["described"], found.fitted
+    assert (counts["calls"] > 10) if describe == "teacher" else (counts["calls"] == 0)
+    assert sum(counts[kind] for kind in ("answer", "read", "none")) == 10
+    assert [WORLD.attributes(REAL[i]) for i in fit.demonstrations] == fit.records
 
 
 def test_a_text_without_a_record_is_left_out_and_counted():
@@ -268,13 +248,6 @@ def test_a_text_without_a_record_is_left_out_and_counted():
     assert fit.demonstrations == [fit.plan.picks[0], fit.plan.picks[2]]
     with pytest.raises(ValueError, match=r"none of 10 real texts could be described.*no known key"):
         make(writer(lambda prompt: "no idea"), schema=MOOD).fit(PLAIN, label=None)
-
-
-def test_reading_costs_no_call():
-    found = make(writer(lambda prompt: 1 / 0), describe="read").fit(REAL)
-    assert found.report.facts["described"]["calls"] == 0
-    fit = found.fitted
-    assert [WORLD.attributes(REAL[i]) for i in fit.demonstrations] == fit.records
 
 
 # --- the pool -------------------------------------------------------------------------------------
@@ -295,10 +268,17 @@ def test_every_row_says_where_it_comes_from(method):
         method.pool(0)
 
 
-def test_without_a_number_every_record_is_written_from_equally_often():
-    found = make(per_record=3).fit(REAL)
-    shown = found.fitted.demonstrations
-    assert Counter(found.pool()["demonstration"]) == dict.fromkeys(shown, 3)
+def test_settings_of_the_weights_and_texts_without_classes():
+    for options, n_held_out in (
+        ({"held_out": 0.0}, 0), ({"method": "herding"}, 15), ({"bandwidth": 0.7}, 15),
+    ):  # fmt: skip
+        found = make(per_record=3, describe="read", **options).fit(REAL, label=None)
+        sample = found.sample(6)
+        assert sample["label"][:] == [None] * 6 and len(found.fitted.real.held_out) == n_held_out
+        assert (found.alignment is None) == (n_held_out == 0)
+        shown = found.fitted.demonstrations
+        assert Counter(found.pool()["demonstration"]) == dict.fromkeys(shown, 3)
+    assert found.fitted.bandwidth == 0.7
 
 
 def test_a_pool_is_written_once_and_anew_for_another_seed_or_fit():
@@ -323,20 +303,6 @@ def test_other_labelled_texts_take_the_class_into_the_prompt():
     assert all(json.loads(row["record"])["intent"] == row["label"] for row in pool)
 
 
-def test_texts_without_classes():
-    found = make(describe="read").fit(REAL, label=None)
-    sample = found.sample(6)
-    assert sample["label"][:] == [None] * 6 and found.alignment.n == 18
-
-
-def test_repeats_and_copies_are_counted():
-    copy = REAL[0]["text"]
-    found = make(writer(lambda prompt: copy), describe="read").fit(REAL)
-    found.pool(12)
-    told = found.report.facts["written"]
-    assert (told["repeated"], told["copies of real texts"], told["texts"]) == (11, 12, 12)
-
-
 def test_texts_that_cannot_be_used_are_left_out_and_the_rest_keeps_its_origin():
     answers = iter(["one", "", "three", "four", *[""] * 9])
     found = make(writer(lambda prompt: next(answers)), describe="read", retries=0).fit(REAL)
@@ -347,6 +313,10 @@ def test_texts_that_cannot_be_used_are_left_out_and_the_rest_keeps_its_origin():
     with pytest.warns(UserWarning, match="0 of 2 rows"):
         assert len(found.sample(2)) == 0
     assert found.report.rejected == {"empty": 6}
+    copies = make(writer(lambda prompt: REAL[0]["text"]), describe="read").fit(REAL)
+    copies.pool(12)
+    told = copies.report.facts["written"]
+    assert (told["repeated"], told["copies of real texts"], told["texts"]) == (11, 12, 12)
 
 
 # --- weights and samples --------------------------------------------------------------------------
@@ -362,12 +332,8 @@ def test_a_sample_is_drawn_from_the_pool_by_its_weights(method):
     for row in sample:
         assert row["text"] == pool[row["call"]]["text"]
         assert row["weight"] == pytest.approx(weights[row["call"]])
-
-
-def test_unaligned_samples_are_a_random_part_of_the_same_pool(method):
-    sample = method.sample(20, seed=5, aligned=False)
-    assert max(Counter(sample["call"]).values()) == 1
-    assert set(sample["weight"]) == {1 / 60}
+    plain = method.sample(20, seed=5, aligned=False)
+    assert max(Counter(plain["call"]).values()) == 1 and set(plain["weight"]) == {1 / 60}
     assert method.alignment.mmd2 == pytest.approx(method.alignment.unweighted)
 
 
@@ -404,17 +370,6 @@ def test_rows_to_weigh_come_in_any_shape_and_need_their_class(method):
         np.testing.assert_array_equal(method.weigh(rows), wanted)
     with pytest.raises(ValueError, match=r"column 'sentiment'.*found text"):
         method.weigh([{"text": "a"}, {"text": "b"}])
-
-
-@pytest.mark.parametrize(
-    ("options", "judged"),
-    [({"held_out": 0.0}, False), ({"method": "exact"}, True), ({"method": "herding"}, True),
-     ({"bandwidth": 0.7}, True)],
-)  # fmt: skip
-def test_other_settings(options, judged):
-    found = make(**options).fit(REAL)
-    assert len(found.sample(6)) == 6 and (found.alignment is not None) == judged
-    assert found.fitted.bandwidth == options.get("bandwidth", found.fitted.bandwidth)
 
 
 # --- what is missing ------------------------------------------------------------------------------
@@ -598,9 +553,6 @@ def test_label_only_prompts_hold_the_class_and_nothing_else():
     assert Counter(rows["label"]) == {"positive": 4, "negative": 3}
     assert rows["demonstration"][:] == [-1] * 7 and rows["call"][:] == list(range(7))
     assert set(map(len, map(json.loads, rows["record"]))) == {1}
-
-
-def test_shares_of_the_classes():
     rows = baselines.simprompt(oracle(WORLD), 20, labels={"positive": 0.7, "negative": 0.3})
     assert Counter(rows["label"]) == {"positive": 14, "negative": 6}
     rows = baselines.simprompt(oracle(WORLD), 5, labels={"positive": 1, "negative": 0})
@@ -656,35 +608,3 @@ def test_a_model_is_a_teacher_too_and_bad_texts_are_left_out(lm):
         baselines.simprompt(writer(lambda prompt: ""), 2)
     one, two, other = (baselines.simprompt(lm, 3, seed=seed)["text"][:] for seed in (4, 4, 5))
     assert one == two != other and len(one) == 3
-
-
-def test_baselines_go_on_where_a_teacher_died(tmp_path):
-    teacher, asked = mortal(at=70)
-    file = tmp_path / "answers.jsonl"
-    with pytest.raises(TeacherError, match="69 answers are safe"):
-        baselines.simprompt(teacher, 80, checkpoint=file)
-    assert len(baselines.simprompt(teacher, 80, checkpoint=file)) == 80
-    assert len(asked) == 70 + 11
-
-
-def test_random_demonstrations_are_synalign_with_another_choice():
-    rows = baselines.random_demonstrations(
-        REAL, 9, teacher=oracle(WORLD), picks=6, pool=2.0, seed=3, label="tone"
-    )
-    found = make(picks=6, pool=2.0, seed=3, select="random").fit(REAL, label="tone")
-    assert rows["text"][:] == found.sample(9, aligned=False)["text"][:]
-    assert set(rows["label"]) <= set(REVIEWS.attributes[2].values)
-
-
-def test_written_rows_can_be_weighed_on_the_same_ground(method):
-    rows = baselines.simprompt(oracle(load_world("reviews", distribution="llm")), 60)
-    weights = method.weigh(rows)
-    assert len(weights) == 60 and method.alignment.mmd2 < method.alignment.unweighted
-
-
-def test_a_plan_is_in_row_numbers_of_all_texts():
-    vectors = np.eye(6, 3, dtype=np.float32) + 0.1
-    fit = np.array([1, 3, 5])
-    real = RealTexts(list("abcdef"), None, None, fit, np.array([0, 2, 4]), vectors)
-    plan = demonstrations_of(real, SynAlignPreset(picks=2), seed=0)
-    assert set(plan.picks) <= set(fit) and len(plan.picks) == 2
