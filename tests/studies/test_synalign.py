@@ -8,6 +8,7 @@ import pytest
 from synthkit.studies.measurements import Log
 from synthkit.studies.synalign import experiment as E
 from synthkit.studies.synalign import report as R
+from synthkit.studies.synalign import writing as W
 
 SMALL = replace(
     E.PRESETS["fast"], n_real=60, n_pool=80, n_held_out=40, n_drawn=40, draws=1, picks=8
@@ -70,7 +71,7 @@ def test_written_texts_are_read_back_and_counted(tmp_path):
     rows = [{"text": row["text"], "label": "positive"} for row in good]
     rows.append({"text": "Nothing that the world could write.", "label": "negative"})
     found = E.read_back(rows)
-    assert [row["tone"] for row in found] == [*(row["tone"] for row in good), E.UNREADABLE]
+    assert [row["tone"] for row in found] == [*(row["tone"] for row in good), W.UNREADABLE]
     assert [row[E.LABEL] for row in found] == ["positive", "positive", "negative"]
     measured = E.measure_texts(E.Texts(found, np.zeros((3, 1))), rows)
     shown = sum(row["sentiment"] == "positive" for row in good)
@@ -81,8 +82,8 @@ def test_written_texts_are_read_back_and_counted(tmp_path):
 
 def test_the_writer_is_trained_on_the_wrong_law_and_asked_in_two_ways(monkeypatch):
     seen = []
-    monkeypatch.setattr(E, "finetune", lambda lm, rows, preset, seed: seen.extend(rows) or lm)
-    assert E.habitual_writer("lm", 6) == "lm"
+    monkeypatch.setattr(W, "finetune", lambda lm, rows, preset, seed: seen.extend(rows) or lm)
+    assert W.habitual_writer("lm", 6) == "lm"
     prompts = [row["prompt"] for row in seen]
     assert len(prompts) == 6
     assert ["style:" in prompt for prompt in prompts] == [False, True] * 3

@@ -6,24 +6,12 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
 
 import numpy as np
 
 from ...embed.encoders import TfidfEmbedder
-from ...evaluation.text import distinct_n
-from ...lm.finetune import FinetunePreset, finetune
-from ...synalign.alignment import (
-    align,
-    alignment_report,
-    class_wise,
-    density_ratio_weights,
-    median_distance,
-    ratio_weights,
-    systematic_resample,
-    total_variation,
-)
-from ...synalign.baselines import attrprompt, simprompt
+from ...lm.finetune import FinetunePreset
+from ...synalign.alignment import systematic_resample
 from ...synalign.exploration import (
     coverage,
     gp_select,
@@ -31,14 +19,29 @@ from ...synalign.exploration import (
     medoid_select,
     random_select,
 )
-from ...synalign.schemas import REVIEWS
-from ...synalign.synthesizer import SynAlign
 from ...worlds import load_world
-from ...worlds.reviews import VALUES, read_attributes
+from ...worlds.reviews import VALUES
 from ..study import Case, Trial, Unit
 from .prediction import tuned_accuracy
 from .ranking import interleave, mrr, ndcg
 from .retriever import Retriever, relevant_by
+from .weights import (
+    ADAM,
+    DENSITY,
+    EXACT,
+    LABEL,
+    NARROW,
+    ORACLE,
+    POOLED,
+    REAL,
+    TILTING,
+    UNWEIGHTED,
+    Texts,
+    measure_weights,
+    student_accuracy,
+    weigh,
+)
+from .writing import SYNALIGN, WRITERS, habitual_writer, measure_texts, read_back, write
 
 # Ways to choose demonstrations, and the part of the experiment in which they are compared.
 EXPLORATION = "exploration"
@@ -53,10 +56,6 @@ SELECTIONS: dict[str, Callable[..., np.ndarray]] = {
 POOLS = {"skewed pool": "llm", "balanced pool": "uniform"}
 SKEWED, BALANCED = POOLS
 FEW = "skewed pool, few real texts"
-# Weights of a pool.
-UNWEIGHTED, TILTING, EXACT = "unweighted", "tilting", "exact"
-ADAM, DENSITY, ORACLE = "softmax and Adam", "density ratio", "oracle ratio"
-NARROW, POOLED, REAL = "exact, kernel too narrow", "tilting, without classes", "real texts"
 WEIGHTS = (UNWEIGHTED, TILTING, EXACT, DENSITY, ORACLE)
 SKEWED_ONLY = (ADAM, NARROW, POOLED)
 RETRIEVER, UNTUNED = "retriever", "not tuned"
@@ -65,11 +64,6 @@ TAUGHT = (UNWEIGHTED, TILTING, REAL, MIXED)
 SEARCHED = (UNTUNED, UNWEIGHTED, TILTING, REAL)
 FITTED_TO_FEW = (UNWEIGHTED, TILTING, EXACT)
 WRITTEN, ALIGNED = "written by the model", "SynAlign, aligned"
-SYNALIGN, ANY_DEMONSTRATION = "SynAlign, unweighted", "random demonstrations"
-SIMPLE, ATTRIBUTED = "label only (SimPrompt)", "uniform attributes (AttrPrompt)"
-WRITERS = (SIMPLE, ATTRIBUTED, ANY_DEMONSTRATION, SYNALIGN)
-LABEL, TASKS = "sentiment", ("sentiment", "tone")
-UNREADABLE = "cannot be read"  # the attributes of a text that the world could not have written
 
 
 @dataclass(frozen=True)
@@ -153,25 +147,6 @@ def cases(preset: ExperimentPreset) -> list[Case]:
     return [Case(units, ReviewsTrial)]
 
 
-@dataclass(frozen=True)
-class Texts:
-    """Texts with their attributes, and where an encoder puts them.
-
-    Attributes:
-        rows: each with `text` and the five attributes.
-        points: (n, d).
-    """
-
-    rows: Sequence[Mapping[str, Any]]
-    points: np.ndarray
-
-    def of(self, *names: str) -> list:
-        """An attribute of every text, or several as tuples."""
-        if len(names) == 1:
-            return [row[names[0]] for row in self.rows]
-        return [tuple(row[name] for name in names) for row in self.rows]
-
-
 @dataclass
 class ReviewsTrial(Trial):
     """One seed: its real texts and the pools beside them, each drawn once."""
@@ -206,6 +181,11 @@ class ReviewsTrial(Trial):
             rows = world.rows(self.preset.n_pool, f"pool {self.seed}")
             self._placed = (skew, n_real), self.placed(rows, self.real[:n_real])
         return self._placed[1]
+
+    def judge(self, weights: np.ndarray, *texts: Texts) -> dict[str, float]:
+        """Measures of weights of a pool, with its real and held-out texts."""
+        seeds = [10 * self.seed + draw for draw in range(self.preset.draws)]
+        return measure_weights(weights, *texts, self.preset.n_drawn, seeds)
 
     @cached_property
     def explored(self) -> tuple[Texts, ...]:
@@ -248,63 +228,7 @@ def run_pool(trial: ReviewsTrial, part: str, arm: str, n_real: int | None) -> No
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of weights that collapse, which are measured here
-        trial.add(arm, measure_weights(trial, pool, real, held_out, weigh(arm, pool, real)))
-
-
-def weigh(arm: str, pool: Texts, real: Texts) -> np.ndarray:
-    """One arm's weights of the pool, (n,); within each label unless the arm says otherwise."""
-    S, R = pool.points, real.points
-    labels = pool.of(LABEL), real.of(LABEL)
-    if arm == UNWEIGHTED:
-        return np.full(len(S), 1 / len(S))
-    if arm == DENSITY:
-        return class_wise(lambda i, j: density_ratio_weights(S[i], R[j]), *labels)
-    if arm == ORACLE:
-        cells = (LABEL, "tone", "style", "length")
-        return ratio_weights(pool.of(*cells), real.of(*cells))
-    if arm == POOLED:
-        return align(S, R)
-    if arm == NARROW:
-        narrow = median_distance(np.vstack([S, R])) / 32
-        return align(S, R, labels=labels, method="exact", bandwidth=narrow)
-    method = {TILTING: "tilting", EXACT: "exact", ADAM: "adam"}[arm]
-    return align(S, R, labels=labels, method=method)
-
-
-def measure_weights(
-    trial: ReviewsTrial, pool: Texts, real: Texts, held_out: Texts, weights: np.ndarray
-) -> dict[str, float]:
-    """Distance to the held-out texts, attributes, effective size, and what students learn."""
-    n, sigma = len(real.rows), median_distance(np.vstack([pool.points, real.points]))
-    found = alignment_report(pool.points, held_out.points, weights, fitted=n, bandwidth=sigma)
-    measured = {
-        "MMD2 ratio": found.ratio,
-        "MMD2 floors": found.mmd2 / found.floor,
-        "effective size": found.effective,
-        "largest weight": found.largest,
-    }
-    for name in VALUES:
-        measured[f"TV {name}"] = total_variation(pool.of(name), held_out.of(name), weights)
-    draws = [
-        systematic_resample(weights, trial.preset.n_drawn, seed=10 * trial.seed + draw)
-        for draw in range(trial.preset.draws)
-    ]
-    return {**measured, **student_accuracy(pool, held_out, draws)}
-
-
-def student_accuracy(pool: Texts, held_out: Texts, draws: Sequence[np.ndarray]) -> dict[str, float]:
-    """Accuracy of a logistic regression on the embedding, a mean over the draws, by task."""
-    from sklearn.linear_model import LogisticRegression
-
-    found = {}
-    for task in TASKS:
-        labels, wanted = np.array(pool.of(task)), held_out.of(task)
-        scores = []
-        for at in draws:
-            student = LogisticRegression(max_iter=300).fit(pool.points[at], labels[at])
-            scores.append(student.score(held_out.points, wanted))
-        found[f"accuracy, {task}"] = float(np.mean(scores))
-    return found
+        trial.add(arm, trial.judge(weigh(arm, pool, real), pool, real, held_out))
 
 
 # --- students and retrievers of weighted texts ----------------------------------------------------
@@ -364,69 +288,14 @@ def query_of(row: Mapping[str, str]) -> str:
 # --- texts that a model writes --------------------------------------------------------------------
 
 
-def habitual_writer(lm, n: int, seed: int = 0):
-    """The embedded model with the habits of a chat model: long, formal and enthusiastic reviews.
-
-    Asked by the label alone, the embedded model would write by the distribution of the world that
-    it was trained on, and leave nothing to align. The writer sees no real review. Half of its
-    rows ask with all attributes, so that it still follows them.
-    """
-    rows = load_world("reviews", distribution=POOLS[SKEWED]).rows(n, f"habits {seed}")
-    examples = []
-    for i, row in enumerate(rows):
-        names = REVIEWS.names if i % 2 else (LABEL,)
-        prompt = REVIEWS.write_prompt({name: row[name] for name in names})
-        examples.append({"prompt": prompt, "completion": row["text"]})
-    return finetune(lm, examples, FinetunePreset(epochs=3), seed=seed)
-
-
 def run_written(trial: ReviewsTrial, part: str, arm: str) -> None:
     """What the model writes if it is asked in one way; SynAlign's texts are aligned as well."""
-    rows = write(trial, arm)
+    preset, how = trial.preset, {"per_record": trial.preset.per_record, "seed": trial.seed}
+    rows = write(trial.writer, arm, trial.real, preset.n_written, **how)
     pool, real, held_out = trial.placed(read_back(rows), trial.real)
     equal = np.full(len(rows), 1 / len(rows))
     trial.add(arm, measure_texts(pool, rows))
-    trial.add(arm, measure_weights(trial, pool, real, held_out, equal))
+    trial.add(arm, trial.judge(equal, pool, real, held_out))
     if arm == SYNALIGN:
         weights = weigh(TILTING, pool, real)
-        trial.add(ALIGNED, measure_weights(trial, pool, real, held_out, weights))
-
-
-def write(trial: ReviewsTrial, arm: str):
-    """Texts of an arm of `WRITERS`.
-
-    The baselines see no real text, only the labels or the attributes' values. SynAlign makes its
-    two calls, with demonstrations chosen in one of two ways; nothing is weighted yet.
-    """
-    preset, seed = trial.preset, trial.seed
-    if arm in (SIMPLE, ATTRIBUTED):
-        baseline = simprompt if arm == SIMPLE else attrprompt
-        return baseline(trial.writer, preset.n_written, seed=seed)
-    sizes = {"picks": preset.n_written // preset.per_record, "per_record": preset.per_record}
-    select = "gp" if arm == SYNALIGN else "random"
-    method = SynAlign(trial.writer, select=select, seed=seed, **sizes)
-    return method.fit(trial.real, label=LABEL).pool(preset.n_written, seed=seed)
-
-
-def read_back(rows) -> list[dict[str, Any]]:
-    """Written texts with the attributes that they show; the label is the one asked for."""
-    found = []
-    for row in rows:
-        try:
-            seen = read_attributes(row["text"])
-        except ValueError:  # not a review that the world could write
-            seen = dict.fromkeys(VALUES, UNREADABLE)
-        found.append({**seen, "shown": seen[LABEL], LABEL: row["label"], "text": row["text"]})
-    return found
-
-
-def measure_texts(pool: Texts, rows) -> dict[str, float]:
-    """How varied written texts are, and how many are what was asked for."""
-    texts, readable = pool.of("text"), [row["shown"] != UNREADABLE for row in pool.rows]
-    return {
-        "different texts": len(set(texts)) / len(texts),
-        "distinct pairs of words": distinct_n(texts, 2),
-        "combinations": len(set(pool.of(*VALUES))),
-        "readable": float(np.mean(readable)),
-        "label shown": float(np.mean([row["shown"] == row[LABEL] for row in pool.rows])),
-    }
+        trial.add(ALIGNED, trial.judge(weights, pool, real, held_out))

@@ -12,28 +12,20 @@ from ..measurements import means, values
 from ..study import Figure, Study, Table
 from .experiment import (
     ALIGNED,
-    ANY_DEMONSTRATION,
     BALANCED,
-    EXACT,
     EXPLORATION,
     FEW,
     GP,
-    NARROW,
-    POOLED,
     PRESETS,
     RANDOM,
-    REAL,
     RETRIEVER,
-    SIMPLE,
     SKEWED,
     STUDENT,
-    SYNALIGN,
-    TASKS,
-    TILTING,
-    UNWEIGHTED,
     WRITTEN,
     cases,
 )
+from .weights import EXACT, NARROW, POOLED, REAL, TASKS, TILTING, UNWEIGHTED
+from .writing import ANY_DEMONSTRATION, SIMPLE, SYNALIGN
 
 if TYPE_CHECKING:
     import pandas as pd
