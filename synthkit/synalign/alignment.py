@@ -437,7 +437,7 @@ def systematic_resample(
 # %% ../../nbs/42_alignment.ipynb #a0238658
 @dataclass(frozen=True)
 class AlignmentReport:
-    """What weights do for the distance to real texts that they were not fitted to."""
+    """The effect of weights on the distance to real texts that they were not fitted to."""
 
     mmd2: float  # of the weighted set to the held-out texts
     unweighted: float
