@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -19,29 +19,58 @@ MISSING = int(np.iinfo(np.int64).min)  # the code of a missing value, in every c
 
 
 @dataclass(frozen=True)
-class Category:
-    """A column of few different values, each one token.
+class Column:
+    """What the kinds of column share.
 
     Attributes:
         name: the column's name.
-        values: the values, in order; code i stands for values[i].
         missing: whether entries were missing.
         dtype: the pandas type that comes back.
+        kind: of the column, as the schema's JSON names it.
+    """
+
+    name: str
+    _: KW_ONLY
+    missing: bool = False
+    dtype: str = "object"
+
+    origin = 0  # the code from which distances are written
+    low_code = 0  # the first code
+
+    def mark(self, codes: np.ndarray, gone: np.ndarray) -> np.ndarray:
+        """Codes (n,) with MISSING where an entry is missing (n,), if the column may miss some."""
+        if gone.any() and not self.missing:
+            raise ValueError(
+                f"column {self.name!r} misses a value in row {np.flatnonzero(gone)[0]}, and none "
+                "was missing when the schema was inferred; fill it, or infer the schema again"
+            )
+        return np.where(gone, MISSING, codes)
+
+    def within(self, wrong: np.ndarray, series: pd.Series, unseen: str) -> None:
+        """ValueError where an entry is `wrong` (n,), that is outside, unless `unseen` allows it."""
+        rows = np.flatnonzero(wrong)
+        if len(rows) and unseen != "nearest":
+            ends = self.restore(np.array([self.low_code, self.high_code]))
+            raise ValueError(
+                f"column {self.name!r}: {series.iloc[rows[0]]} (row {rows[0]}) lies outside "
+                f"{ends[0]} to {ends[1]}; unseen='nearest' takes the nearest value"
+            )
+
+
+@dataclass(frozen=True)
+class Category(Column):
+    """A column of few different values, each one token.
+
+    Attributes:
+        values: the values, in order; code i stands for values[i].
         levels: all categories of a pandas `category` column, else None.
         ordered: whether that column's categories are ordered.
     """
 
-    name: str
     values: tuple
-    missing: bool = False
-    dtype: str = "object"
     levels: tuple | None = None
     ordered: bool = False
     kind: str = field(default="category", init=False)
-
-    @property
-    def low_code(self) -> int:
-        return 0
 
     @property
     def high_code(self) -> int:
@@ -70,7 +99,7 @@ class Category:
                 f"column {self.name!r}: {series.iloc[wrong[0]]!r} (row {wrong[0]}) is not among "
                 f"its {len(self.values)} values; infer the schema from a table that holds it"
             )
-        return _mark(self, codes, gone)
+        return self.mark(codes, gone)
 
     def restore(self, codes: np.ndarray) -> pd.Series:
         """The values of codes (n,), in the column's type."""
@@ -96,29 +125,24 @@ class Category:
 
 
 @dataclass(frozen=True)
-class Number:
+class Number(Column):
     """A column of numbers on a grid: code c stands for c x step, kept within low and high.
 
     Attributes:
-        name: the column's name.
         low, high: the least and the largest value of the table.
         exponent: the step is 10 ** exponent.
         origin: codes are written as their distance from this code (0 where signs are needed).
         digits: significant digits that were asked for; None: all.
         integer: whether all values are whole.
-        missing: whether entries were missing.
-        dtype: the pandas type that comes back.
     """
 
-    name: str
     low: float
     high: float
     exponent: int
     origin: int = 0
     digits: int | None = None
     integer: bool = False
-    missing: bool = False
-    dtype: str = "float64"
+    dtype: str = field(default="float64", kw_only=True)
     kind: str = field(default="number", init=False)
 
     @property
@@ -137,7 +161,8 @@ class Number:
         """The codes (n,) of numbers, rounded to the nearest step; see `TableSchema.codes`."""
         numbers, gone = numbers_of(series)
         codes = self._to_codes(numbers)
-        return _mark(self, _within(self, codes, gone, series, unseen), gone)
+        self.within(((codes < self.low_code) | (codes > self.high_code)) & ~gone, series, unseen)
+        return self.mark(np.clip(codes, self.low_code, self.high_code), gone)
 
     def restore(self, codes: np.ndarray) -> pd.Series:
         """The numbers of codes (n,), in the column's type."""
@@ -178,7 +203,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Ranked:
+class Ranked(Column):
     """A column of numbers by rank: code c stands for ranks[c].
 
     Where the table has more values than ranks, the ranks lie equally many rows apart. So the first
@@ -187,18 +212,13 @@ class Ranked:
     outliers. What is drawn are values of the table itself.
 
     Attributes:
-        name: the column's name.
         ranks: values of the table, in order; a value between two of them is rounded to the nearer.
         integer: whether all values are whole.
-        missing: whether entries were missing.
-        dtype: the pandas type that comes back.
     """
 
-    name: str
     ranks: tuple
     integer: bool = False
-    missing: bool = False
-    dtype: str = "float64"
+    dtype: str = field(default="float64", kw_only=True)
     kind: str = field(default="ranked", init=False)
 
     @property
@@ -210,24 +230,13 @@ class Ranked:
         return ends_of(self.ranks[0], self.ranks[-1], self.dtype)[1]
 
     @property
-    def origin(self) -> int:
-        """Codes are ranks, from 0."""
-        return 0
-
-    @property
-    def low_code(self) -> int:
-        return 0
-
-    @property
     def high_code(self) -> int:
         return len(self.ranks) - 1
 
     def codes(self, series: pd.Series, unseen: str = "error") -> np.ndarray:
         """The codes (n,) of numbers, of the nearest level each; see `TableSchema.codes`."""
         numbers, gone = numbers_of(series)
-        wrong = np.flatnonzero(((numbers < self.low) | (numbers > self.high)) & ~gone)
-        if len(wrong) and unseen != "nearest":
-            raise _outside(self, series, wrong[0])
+        self.within(((numbers < self.low) | (numbers > self.high)) & ~gone, series, unseen)
         levels = np.array(self.ranks)
         numbers = np.clip(numbers, levels[0], levels[-1])
         after = np.searchsorted(levels, numbers).clip(1, len(levels) - 1)
@@ -235,7 +244,7 @@ class Ranked:
             left, right = numbers - levels[after - 1], levels[after] - numbers
         if left.dtype.kind == "i":  # no distance is negative, and unsigned ones take 64 bits
             left, right = left.view(np.uint64), right.view(np.uint64)
-        return _mark(self, after - (left <= right), gone)
+        return self.mark(after - (left <= right), gone)
 
     def restore(self, codes: np.ndarray) -> pd.Series:
         """The levels of codes (n,), in the column's type."""
@@ -257,37 +266,27 @@ class Ranked:
 
 
 @dataclass(frozen=True)
-class Date:
+class Date(Column):
     """A column of dates or times: code c stands for c units after a first day.
 
     Attributes:
-        name: the column's name.
         start: midnight of the first day, ISO 8601, UTC.
         unit: microseconds per step: a day, hour, minute, second, millisecond or microsecond.
         low, high: the first and the last code.
         form: how a text column writes its dates (see `synthkit.datasets.dates`); "date" or
             "datetime" for objects of Python's own types; None for a column of a datetime type.
-        missing: whether entries were missing.
-        dtype: the pandas type that comes back.
         ends: the first and the last time in microseconds after the start, which no date that comes
             back exceeds; None where they are the codes low and high.
     """
 
-    name: str
     start: str
     unit: int
     low: int
     high: int
     form: str | None = None
-    missing: bool = False
-    dtype: str = MICROSECOND
+    dtype: str = field(default=MICROSECOND, kw_only=True)
     ends: tuple[int, int] | None = None
     kind: str = field(default="date", init=False)
-
-    @property
-    def origin(self) -> int:
-        """Codes begin at the first day, so that distances are the codes."""
-        return 0
 
     @property
     def low_code(self) -> int:
@@ -307,7 +306,8 @@ class Date:
                 f"the form {self.form!r}"
             )
         codes = (times - self._start + self.unit // 2) // self.unit
-        return _mark(self, _within(self, codes, gone, series, unseen), gone)
+        self.within(((codes < self.low_code) | (codes > self.high_code)) & ~gone, series, unseen)
+        return self.mark(np.clip(codes, self.low_code, self.high_code), gone)
 
     def restore(self, codes: np.ndarray) -> pd.Series:
         """The dates of codes (n,), in the column's type."""
@@ -370,22 +370,16 @@ class Date:
 
 
 @dataclass(frozen=True)
-class Constant:
+class Constant(Column):
     """A column of one value, or of none: it takes no token.
 
     Attributes:
-        name: the column's name.
         value: the value; None where every entry is missing.
-        missing: whether every entry is missing.
-        dtype: the pandas type that comes back.
         levels, ordered: see `Category`.
         form: "date" or "datetime" for an object of Python's own types, see `Date`.
     """
 
-    name: str
     value: Any = None
-    missing: bool = False
-    dtype: str = "object"
     levels: tuple | None = None
     ordered: bool = False
     form: str | None = None
@@ -418,9 +412,6 @@ class Constant:
         return self.restore(np.zeros(1, dtype=np.int64)).iloc[0]
 
 
-Column = Category | Number | Ranked | Date | Constant
-
-
 def _in_type(column: Category | Constant, found: np.ndarray) -> pd.Series:
     """Values (n,) as a series of the column's type, with its levels if it has some."""
     if column.levels is not None:
@@ -441,29 +432,3 @@ def _check_number(name: str, value: Any) -> None:
     """Raise ValueError when `value` is no finite number."""
     if not is_number(value) or not math.isfinite(value):
         raise ValueError(f"column {name!r} holds numbers, found {value!r}")
-
-
-def _within(column, codes: np.ndarray, gone: np.ndarray, series: pd.Series, unseen: str):
-    """Codes inside the column's range: clipped if `unseen` says so, else an error."""
-    wrong = np.flatnonzero(((codes < column.low_code) | (codes > column.high_code)) & ~gone)
-    if len(wrong) and unseen != "nearest":
-        raise _outside(column, series, wrong[0])
-    return np.clip(codes, column.low_code, column.high_code)
-
-
-def _outside(column, series: pd.Series, row: int) -> ValueError:
-    ends = column.restore(np.array([column.low_code, column.high_code]))
-    return ValueError(
-        f"column {column.name!r}: {series.iloc[row]} (row {row}) lies outside {ends[0]} to "
-        f"{ends[1]}; unseen='nearest' takes the nearest value"
-    )
-
-
-def _mark(column, codes: np.ndarray, gone: np.ndarray) -> np.ndarray:
-    """MISSING where an entry is missing, if the column may miss some."""
-    if gone.any() and not column.missing:
-        raise ValueError(
-            f"column {column.name!r} misses a value in row {np.flatnonzero(gone)[0]}, and none was "
-            "missing when the schema was inferred; fill it, or infer the schema again"
-        )
-    return np.where(gone, MISSING, codes)

@@ -43,7 +43,6 @@ class Field:
         base: how many digits a place has.
         places: digits it takes.
         signed: whether a sign stands before the digits.
-        origin: the code from which distances are written.
     """
 
     column: Column
@@ -52,7 +51,6 @@ class Field:
     base: int
     places: int
     signed: bool
-    origin: int = 0
 
     @property
     def width(self) -> int:
@@ -104,8 +102,7 @@ def lay_out(schema: TableSchema, piece: int = 1, first: int = 3) -> tuple[Field,
             ends = column.low_code - column.origin, column.high_code - column.origin
             signed, base = ends[0] < 0, 10**piece
             places = -(-len(str(max(map(abs, ends)))) // piece)
-        origin = getattr(column, "origin", 0)
-        fields.append(Field(column, start, first, base, places, signed, origin))
+        fields.append(Field(column, start, first, base, places, signed))
         start, first = start + fields[-1].width, fields[-1].last
     return tuple(fields)
 
@@ -113,7 +110,7 @@ def lay_out(schema: TableSchema, piece: int = 1, first: int = 3) -> tuple[Field,
 def write(field: Field, codes: np.ndarray) -> np.ndarray:
     """The tokens (n, width) of a column's codes (n,)."""
     gone = codes == MISSING
-    away = np.where(gone, 0, codes - np.where(gone, codes, field.origin))
+    away = np.where(gone, 0, codes - np.where(gone, codes, field.column.origin))
     powers = field.base ** np.arange(field.places - 1, -1, -1, dtype=np.int64)
     tokens = field.zeros + np.abs(away)[:, None] // powers % field.base
     if field.signed:
@@ -139,7 +136,7 @@ def read(field: Field, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         known &= negative | (tokens[:, 0] == plus)
         zero = negative & (codes == 0)
         codes = np.where(negative, -codes, codes)
-    codes = codes + field.origin
+    codes = codes + field.column.origin
     outside = (codes < column.low_code) | (codes > column.high_code)
     faults = np.select([~known, zero, outside], [1, 3, 4], 0)
     if field.missing is not None:
@@ -157,7 +154,8 @@ def column_constraint(field: Field, wanted: Codes) -> OneOf | Digits:
         wanted: the codes that are allowed.
     """
     missing = field.missing if wanted.missing else None
-    ends = [(low - field.origin, high - field.origin) for low, high in wanted.intervals]
+    origin = field.column.origin
+    ends = [(low - origin, high - origin) for low, high in wanted.intervals]
     if isinstance(field.column, Category):
         codes = [code for low, high in ends for code in range(low, high + 1)]
         own = [field.first + code for code in codes]

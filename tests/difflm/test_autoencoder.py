@@ -324,17 +324,6 @@ def equal(first, second):
     return all(torch.equal(value, second[name]) for name, value in first.items())
 
 
-def test_the_seeds_decide_everything(decoder, codec, ids):
-    def fit(start, order):
-        model = Autoencoder(decoder, codec, TINY, seed=start)
-        model.fit(ids, seed=order)
-        return states(model)
-
-    first = fit(0, 0)
-    assert equal(first, fit(0, 0))
-    assert not equal(first, fit(1, 0)) and not equal(first, fit(0, 1))
-
-
 def test_a_killed_fit_goes_on_as_if_nothing_had_been(decoder, codec, ids, tmp_path, monkeypatch):
     """With a price that falls on the way, so that the looks must survive as well."""
     hard = {"steps": 10, "beta": 0.5, "factor": 0.5, "lr": 0.3}
@@ -380,21 +369,6 @@ def test_the_layout_of_rows_is_part_of_a_fit(decoder, codec, ids, tmp_path, monk
 
 def interrupted(*_):
     raise KeyboardInterrupt
-
-
-def test_a_checkpoint_of_another_fit_is_refused(decoder, codec, ids, tmp_path, monkeypatch):
-    path = tmp_path / "fit.ckpt"
-    with monkeypatch.context() as patch:
-        patch.setattr(Autoencoder, "loss", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            Autoencoder(decoder, codec, TINY).fit(ids, checkpoint=path)
-    for model, rows, seed in [
-        (Autoencoder(decoder, codec, TINY, seed=1), ids, 0),
-        (Autoencoder(decoder, codec, TINY), ids[:200], 0),
-        (Autoencoder(decoder, codec, TINY), ids, 1),
-    ]:
-        with pytest.raises(ValueError, match="other data, options, model or seed"):
-            model.fit(rows, seed=seed, checkpoint=path)
 
 
 @given(st.integers(2, 60), st.integers(0, 5))
@@ -469,17 +443,6 @@ def test_latents_of_another_shape_are_refused(fitted, ids):
         model.reconstruction(ids[:3], normal(2, 4))
 
 
-def test_encoding_and_reconstruction_come_the_same_in_parts(fitted, ids):
-    model, _ = fitted
-    mu, logvar = model.encode(ids[:20])
-    small = model.encode(ids[:20], batch_size=7)
-    torch.testing.assert_close(mu, small[0])
-    torch.testing.assert_close(logvar, small[1])
-    whole = model.reconstruction(ids[:20], mu)
-    torch.testing.assert_close(model.reconstruction(ids[:20], mu, batch_size=3), whole)
-    assert whole.shape == (20,) and not whole.requires_grad
-
-
 # --- collapse ------------------------------------------------------------------------------------
 
 
@@ -549,17 +512,6 @@ def test_it_is_the_same_after_saving(fitted, decoder, codec, ids):
     assert torch.equal(again.encode(ids)[0], model.encode(ids)[0])
     z = normal(5, 4)
     assert torch.equal(again.generate(z, seed=1), model.generate(z, seed=1))
-
-
-def test_what_does_not_fit_is_refused(fitted, decoder, codec, ids):
-    model, _ = fitted
-    read = pack_autoencoder(model).__getitem__
-    other = format_model(codec, ids, "fast", steps=1, width=32, layers=1, heads=2, seed=8)
-    with pytest.raises(ValueError, match="fit again"):
-        unpack_autoencoder(read, other, codec)
-    fewer = RowCodec(TableSchema.infer(tiny_table(300)[["x", "number"]], few=2))
-    with pytest.raises(ValueError, match="fit again"):
-        unpack_autoencoder(read, decoder, fewer)
 
 
 # --- texts, and real models ----------------------------------------------------------------------
@@ -651,14 +603,6 @@ def test_texts_end_by_themselves(lm):
     assert set(codec.decode(ids)) <= {"A short one.", "How many", "Answer: yes"}
     assert ids.shape[1] <= words.shape[1] < codec.length, "it stopped when all had ended"
     assert (ids[~codec.mask(ids)] == codec.pad).all()
-
-
-def test_a_fit_on_texts_leaves_the_model_alone(lm):
-    codec = text_codec(lm)
-    before = digest(lm.model)
-    model = Autoencoder(lm.model, codec, TINY, batch_size=3)
-    history = model.fit(codec.encode(TEXTS * 3))
-    assert digest(lm.model) == before and history.steps == TINY.steps
 
 
 def test_gradients_pass_through_four_bits_also_after_writing(tmp_path):

@@ -1,7 +1,6 @@
 """Latent diffusion: exact references on Gaussians and mixtures, sampler, class, bad input."""
 
 import math
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -245,12 +244,6 @@ def test_calls_and_seeds(churn, steps):
     assert not torch.equal(found, df.heun(ROOMS.denoise, 8, 2, steps, seed=4, **options))
 
 
-@pytest.mark.parametrize(("n", "d"), [(0, 2), (2, 0), (-1, 2)])
-def test_no_samples_is_an_error(n, d):
-    with pytest.raises(ValueError, match=f"found n={n}, d={d}"):
-        df.heun(ROOMS.denoise, n, d)
-
-
 @pytest.mark.parametrize(
     "wrong", [{"steps": 0}, {"sigma_min": 0.0}, {"sigma_max": 0.001}, {"rho": 0.0}]
 )
@@ -325,14 +318,6 @@ def test_its_denoiser_comes_near_the_exact_one(rooms):
     assert exact < 0.35 * naive
 
 
-def test_the_same_seed_gives_the_same_bytes(latents, fitted):
-    again = df.LatentDiffusion(3, SMALL).fit(latents)
-    assert torch.equal(again.sample(30, seed=5), fitted.sample(30, seed=5))
-    assert not torch.equal(fitted.sample(30, seed=6), fitted.sample(30, seed=5))
-    other = df.LatentDiffusion(3, SMALL, seed=1).fit(latents)
-    assert not torch.equal(other.sample(30, seed=5), fitted.sample(30, seed=5))
-
-
 def test_samples_are_latents(fitted):
     sample = fitted.sample(11)
     assert sample.shape == (11, 3) and sample.dtype == torch.float32
@@ -341,26 +326,12 @@ def test_samples_are_latents(fitted):
     assert not torch.equal(sample, fitted.sample(11, steps=9))
 
 
-def test_many_rows_in_parts_are_the_same_as_at_once(fitted):
-    x = normal(5000, 3)
-    parts = fitted.denoise(x, 0.7)
-    with torch.no_grad():
-        assert torch.allclose(parts, df.denoise(fitted.network, x, 0.7), atol=1e-5)
-
-
 def test_arrays_and_tensors_with_gradients_are_the_same(latents, fitted):
     asking = latents.clone().requires_grad_()
     for given_latents in (latents.numpy().astype(np.float64), asking):
         model = df.LatentDiffusion(3, SMALL).fit(given_latents)
         assert torch.equal(model.sample(5), fitted.sample(5))
     assert asking.grad is None
-
-
-def test_without_an_average_the_last_weights_are_used(latents):
-    """The average lags by the last step, which at the end of a falling rate is a small one."""
-    fits = [df.LatentDiffusion(3, SMALL, ema=ema, lr=0.01).fit(latents) for ema in (0.0, 0.999)]
-    first, second = (f.network.last.weight for f in fits)
-    assert not torch.equal(first, second)
 
 
 def interrupted(monkeypatch, after):
@@ -394,20 +365,6 @@ def test_a_resumed_fit_equals_an_uninterrupted_one(
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, model.network.state_dict()[name]), name
     assert torch.equal(model.sample(9), whole.sample(9))
-
-
-@pytest.mark.parametrize("change", ["latents", "validation", "preset", "seed"])
-def test_a_checkpoint_of_another_fit_is_refused(latents, tmp_path, monkeypatch, change):
-    path = tmp_path / "fit"
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        interrupted(patch, 3)
-        df.LatentDiffusion(3, SMALL).fit(latents, validation=latents[:9], checkpoint=path)
-    preset = replace(SMALL, lr=0.5) if change == "preset" else SMALL
-    model = df.LatentDiffusion(3, preset, seed=int(change == "seed"))
-    z = latents.flip(0) if change == "latents" else latents
-    other = latents[:8] if change == "validation" else latents[:9]
-    with pytest.raises(ValueError, match="belongs to a training with other data"):
-        model.fit(z, validation=other, checkpoint=path)
 
 
 def test_it_comes_back_from_its_files(latents):
@@ -451,15 +408,6 @@ def test_bad_validation_latents_are_refused(latents):
         df.LatentDiffusion(3, SMALL).fit(latents, validation=latents[:, :2])
 
 
-def test_one_validation_latent_is_enough(latents):
-    model = df.LatentDiffusion(3, SMALL).fit(latents, validation=latents[:1])
-    assert len(model.history.held_out) == 4
-
-
-def test_two_latents_are_enough(latents):
-    assert torch.isfinite(df.LatentDiffusion(3, SMALL).fit(latents[:2]).sample(4)).all()
-
-
 def test_what_is_not_fitted_says_so(latents):
     model = df.LatentDiffusion(3, SMALL)
     for call in (
@@ -476,13 +424,6 @@ def test_what_is_not_fitted_says_so(latents):
 def test_samples_and_steps_are_at_least_one(fitted, wrong):
     with pytest.raises(ValueError, match="found"):
         fitted.sample(**wrong)
-
-
-def test_a_rate_that_explodes_is_told_and_leaves_nothing(latents):
-    model = df.LatentDiffusion(3, SMALL, lr=1e30)
-    with pytest.raises(FloatingPointError, match="Lower the learning rate"):
-        model.fit(latents)
-    assert model.network is None
 
 
 @pytest.mark.parametrize(

@@ -176,15 +176,6 @@ def test_the_same_token_at_two_places_has_two_vectors(codec, ids):
 SHORT = FormatPreset(steps=8, eval_every=2, width=16, layers=1, heads=2, hints=2, batch_size=8)
 
 
-def test_the_seed_decides_everything(codec, ids):
-    first = weights(format_model(codec, ids, SHORT, seed=1))
-    assert same(first, weights(format_model(codec, ids, SHORT, seed=1)))
-    assert not same(first, weights(format_model(codec, ids, SHORT, seed=2)))
-    assert same(first, weights(format_model(codec, tiny_table(400), SHORT, seed=1))), (
-        "a table does as well"
-    )
-
-
 def test_a_killed_training_goes_on_as_if_nothing_had_been(codec, ids, tmp_path, monkeypatch):
     whole = weights(format_model(codec, ids, SHORT, seed=1))
     real, path = module._Shuffles.at, tmp_path / "format.ckpt"
@@ -202,21 +193,6 @@ def test_a_killed_training_goes_on_as_if_nothing_had_been(codec, ids, tmp_path, 
     monkeypatch.setattr(module._Shuffles, "at", lambda *a: seen.append(a[1]) or real(*a))
     assert same(whole, weights(format_model(codec, ids, SHORT, seed=1, checkpoint=path)))
     assert seen[0] == 4
-
-
-def test_a_checkpoint_of_another_training_is_refused(codec, ids, tmp_path, monkeypatch):
-    path = tmp_path / "format.ckpt"
-
-    def killed(self, step, size):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(module._Shuffles, "at", killed)
-        with pytest.raises(KeyboardInterrupt):
-            format_model(codec, ids, SHORT, seed=1, checkpoint=path)
-    for changed in ({"seed": 2}, {"shuffle": False, "seed": 1}, {"seed": 1, "hints": 1}):
-        with pytest.raises(ValueError, match="other data, options, model or seed"):
-            format_model(codec, ids, SHORT, checkpoint=path, **changed)
 
 
 def test_changes_replace_values_of_the_preset(codec, ids):
