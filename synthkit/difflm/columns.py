@@ -20,7 +20,7 @@ MISSING = int(np.iinfo(np.int64).min)  # the code of a missing value, in every c
 
 @dataclass(frozen=True)
 class Column:
-    """What the kinds of column share.
+    """Common part of the kinds of column.
 
     Attributes:
         name: the column's name.

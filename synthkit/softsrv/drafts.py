@@ -22,7 +22,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class Drawing:
-    """How drafts are drawn: from the whole vocabulary, at a temperature, with a seed."""
+    """Settings of a draw of drafts: from the whole vocabulary, at a temperature, with a seed."""
 
     temperature: float
     max_new_tokens: int

@@ -1,4 +1,4 @@
-"""What a fit of SoftSRV leaves behind, before its training and as files."""
+"""Result of a fit of SoftSRV, before its training and as files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .presets import SoftSRVPreset
 
 @dataclass
 class Fitted:
-    """What `SoftSRV.fit` makes.
+    """Result of `SoftSRV.fit`.
 
     Attributes:
         prompt: P_theta. encoder: E.

@@ -48,7 +48,7 @@ class Labeller:
 
     @property
     def key(self) -> list[str] | None:
-        """What its answers depend on beside the texts, for the key of a sample."""
+        """Everything but the texts that its answers depend on, for the key of a sample."""
         if self.teacher is None:
             return None
         return [teachers.teacher_identity(self.teacher), self.template]
