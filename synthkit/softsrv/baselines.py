@@ -1,11 +1,8 @@
-"""Baselines of SoftSRV, through the same filter: templates, re-ranking, refinement, copies,
-LoRA on the generator, and peft's own prompt tuning."""
+"""Baselines of SoftSRV without training, through the same filter: templates, re-ranking, copies."""
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +15,6 @@ from ..core.presets import choose_preset
 from ..core.provenance import with_provenance
 from ..core.reports import Report
 from ..datasets import values_of
-from ..lm.finetune import FinetunePreset, finetune
-from ..lm.mixed_adapters import share_weights
-from ..lm.modes import frozen
-from ..lm.rows import IGNORED, right_pad
-from ..lm.soft_prompts import starting_rows, vocabulary
-from ..lm.training import batch_at, train
-from ..teacher import ask, judge, teacher_name
 from .drafts import Draft, Drawing, draft_number, write
 from .filters import as_rows
 from .labeller import Labeller
@@ -34,13 +24,6 @@ from .texts import target_texts
 
 if TYPE_CHECKING:
     from datasets import Dataset
-
-RUBRIC = (
-    "It has the same subject and form as the examples asked for.",
-    "It can be understood, and answered, from its words alone.",
-    "It is not one that everybody would write first.",
-)
-GOOD = "NOTHING TO MEND"
 
 
 class Generator:
@@ -202,87 +185,6 @@ def draft_nats(lm, prompts: Sequence[str], drafts: Sequence[Draft]) -> np.ndarra
     return nats
 
 
-# --- refinement by a model that can ---------------------------------------------------------------
-
-
-def critique_prompt(request: str, draft: str, rubric: Sequence[str] = RUBRIC) -> str:
-    """The prompt that asks for faults of a draft."""
-    points = "\n".join(f"- {point}" for point in rubric)
-    return (
-        f"A writer was asked:\n{request}\n\nThe writer's text:\n{draft}\n\n"
-        f"Judge the text by these points:\n{points}\n"
-        f"Name in a few lines what should be mended. If nothing should, reply: {GOOD}"
-    )
-
-
-def rewrite_prompt(request: str, draft: str, critique: str) -> str:
-    """The prompt that asks for the mended text."""
-    return (
-        f"A writer was asked:\n{request}\n\nA first text:\n{draft}\n\n"
-        f"What a reader found in it:\n{critique}\n\n"
-        "Write the text anew so that this is mended. Reply with the text and nothing else."
-    )
-
-
-def refine(
-    teacher, requests: Sequence[str], drafts: Sequence[str], rounds: int, rubric: Sequence[str]
-) -> list[str]:
-    """The drafts after at most `rounds` of critique and rewriting.
-
-    A draft without faults, or whose critique cannot be used, is left alone from then on, and a
-    rewrite that cannot be used is not taken (see `synthkit.teacher.judge`).
-    """
-    drafts, faulty = list(drafts), range(len(drafts))
-    for _ in range(rounds):
-        asked = [critique_prompt(requests[i], drafts[i], rubric) for i in faulty]
-        found = dict(zip(faulty, ask(teacher, asked)))
-        faulty = [
-            i for i in faulty if not judge(found[i]) and GOOD.casefold() not in found[i].casefold()
-        ]
-        asked = [rewrite_prompt(requests[i], drafts[i], found[i]) for i in faulty]
-        for i, text in zip(faulty, ask(teacher, asked)):
-            drafts[i] = drafts[i] if judge(text) else str(text)
-    return drafts
-
-
-def self_refine(
-    teacher, prompts: Sequence[str], n: int, *, real=None, rounds: int = 1,
-    rubric: Sequence[str] = RUBRIC, seed: int = 0, held_out: Any = None, **options,
-):  # fmt: skip
-    """PT_MSR: drafts, critiques and rewrites by a model that can judge its own text.
-
-    Args:
-        teacher: see `synthkit.teacher.as_teacher`.
-        prompts: what the drafts are asked for with, in turn.
-        rounds: of critique and rewriting, at most; 0 leaves the drafts.
-        options: of `Generator`, for example `answer_by=` to answer with another teacher.
-
-    Returns:
-        A `datasets.Dataset` of `n` rows (fewer if drafts were rejected again and again).
-
-    Raises:
-        ValueError: no prompts, or negative rounds.
-    """
-    if rounds < 0:
-        raise ValueError(f"rounds must not be negative, got {rounds}")
-    prompts = check_prompts(prompts)
-
-    def choose(slots: Sequence[int], turn: int, how: Drawing) -> list[Draft]:
-        asked = [
-            f"{prompts[slot % len(prompts)]}\n(Request {draft_number(slot, turn)}, seed {seed}.)"
-            for slot in slots
-        ]
-        first = ["" if judge(text) else str(text) for text in ask(teacher, asked)]
-        return [Draft(text, True) for text in refine(teacher, asked, first, rounds, rubric)]
-
-    answering = options.pop("answer_by", None)
-    made = Generator(
-        None, f"self-refined by {teacher_name(teacher)}", [], real, teacher=answering, seed=seed,
-        choose=choose, **options,
-    )  # fmt: skip
-    return made.sample(n, held_out=held_out)
-
-
 # --- copies --------------------------------------------------------------------------------------
 
 
@@ -302,105 +204,3 @@ def repeat_texts(real, n: int, *, seed: int = 0, **options):
         lambda slots, turn: [Draft(texts[takes[slot]], True) for slot in slots],
         how,
     )
-
-
-# --- other ways to train the generator -----------------------------------------------------------
-
-
-def split_options(options: Mapping, **changes) -> tuple[dict, SoftSRVPreset]:
-    """Split off the options of a `Generator`; the others make the preset."""
-    own = {name: options[name] for name in ("teacher", "answer") if name in options}
-    rest = {k: v for k, v in options.items() if k not in own and k != "preset"}
-    preset = options.get("preset", "fast")
-    return own, choose_preset(preset, PRESETS, {**rest, **changes}, "SoftSRV")
-
-
-def lora_generator(
-    lm, real, *, rank: int = 8, lr: float = 2e-3, seed: int = 0, progress: bool = False, **options
-) -> Generator:
-    """LoRA on the generator at equal data: as many updates and texts per update as SoftSRV's fit.
-
-    It writes from BOS alone. `lm` itself stays as it is (see `finetune`).
-
-    Args:
-        rank, lr: of LoRA.
-        options: `preset=`, its changes (`steps=`), `teacher=`, `answer=`.
-
-    Raises:
-        ValueError: a model without BOS has nothing to start from, or an unknown option.
-    """
-    if lm.bos_id is None:
-        raise ValueError(f"{lm.name!r} has no BOS token, and LoRA's texts start from nothing else")
-    own, preset = split_options(options)
-    texts = target_texts(real)
-    training = FinetunePreset(
-        rank=rank, alpha=2 * rank, lr=lr, batch_size=preset.batch_size,
-        epochs=math.ceil(preset.steps * preset.batch_size / len(texts)), max_updates=preset.steps,
-    )  # fmt: skip
-    rows = [{"text": text} for text in texts]
-    student = finetune(lm, rows, training, seed=seed, progress=progress)
-    with torch.no_grad():
-        start = student.embed_ids([student.bos_id])
-    made = Generator(
-        student, f"LoRA rank {rank}", [start], texts, preset=preset, seed=seed, nats=student.nll,
-        **own,
-    )  # fmt: skip
-    made.losses = student.losses
-    return made
-
-
-def peft_prompt_tuning(lm, real, *, seed: int = 0, **options) -> Generator:
-    """peft's own prompt tuning, trained as SSNP is: t vectors, no context.
-
-    peft puts its vectors before BOS, [P][BOS][text][EOS], where SoftSRV puts its own after it.
-    The generator's `vectors` are P, `(t, N)`, and `losses` holds the loss of every update.
-
-    Args:
-        options: `preset=`, its changes (`steps=`), `teacher=`, `answer=`.
-    """
-    own, preset = split_options(options, kind="ssnp")
-    texts = target_texts(real)
-    vectors, losses = tune_by_peft(lm, texts, preset, seed)
-    with torch.no_grad():
-        front = lm.embed_ids([] if lm.bos_id is None else [lm.bos_id])
-        start = torch.cat([vectors.to(front), front])  # (t + 1, N)
-    made = Generator(
-        lm, "peft prompt tuning", [start], texts, preset=preset, seed=seed,
-        nats=lambda found: lm.nll(found, prefix_embeds=vectors.to(lm.device)), **own,
-    )  # fmt: skip
-    made.vectors, made.losses = vectors, losses
-    return made
-
-
-def tune_by_peft(
-    lm, texts: Sequence[str], preset: SoftSRVPreset, seed: int
-) -> tuple[Tensor, list[float]]:
-    """P `(t, N)` as peft trains it on a second view of the model, and the loss of every update."""
-    from peft import PromptTuningConfig, TaskType, get_peft_model
-
-    config = PromptTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=preset.length)
-    rows = [[*lm.with_bos(ids), lm.eos_id] for ids in lm.token_ids(texts)]
-    start = starting_rows(vocabulary(lm), preset.length, lm.hidden_size, seed)
-    with frozen(lm), warnings.catch_warnings():
-        # peft wraps the model and reads a property that transformers has renamed
-        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.*", FutureWarning)
-        model = get_peft_model(share_weights(lm).model, config).eval()
-        (theta,) = [p for p in model.parameters() if p.requires_grad]  # (t, N)
-        with torch.no_grad():
-            theta.copy_(start)
-
-        def loss_at(step: int) -> Tensor:
-            chosen = batch_at(step, len(rows), preset.batch_size, seed)
-            return peft_loss(model, [rows[i] for i in chosen], lm.bos_id is not None)
-
-        history = train(model.prompt_encoder, loss_at, preset.training())
-    return theta.detach().float().cpu(), history.train_losses
-
-
-def peft_loss(model, rows: Sequence[Sequence[int]], skip_first: bool) -> Tensor:
-    """peft's own loss on rows of ids; without the first token (BOS) if `skip_first`."""
-    ids, mask = right_pad(rows, device=model.device)
-    labels = ids.masked_fill(mask == 0, IGNORED)
-    if skip_first:
-        labels[:, 0] = IGNORED
-    return model(input_ids=ids, attention_mask=mask, labels=labels).loss

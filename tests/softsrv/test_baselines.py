@@ -10,22 +10,17 @@ from synthkit.core.provenance import COMMON
 from synthkit.evaluation.contamination import HeldOut
 from synthkit.lm import load_lm
 from synthkit.softsrv import SoftSRV, baselines
-from synthkit.softsrv.baselines import (
-    GOOD,
-    Generator,
-    critique_prompt,
-    lora_generator,
-    peft_loss,
-    peft_prompt_tuning,
-    refine,
-    repeat_texts,
-    rerank,
-    rewrite_prompt,
-    self_refine,
-    template,
-)
+from synthkit.softsrv.baselines import Generator, repeat_texts, rerank, template
 from synthkit.softsrv.drafts import Draft, Drawing
 from synthkit.softsrv.filters import COLUMNS
+from synthkit.softsrv.refinement import (
+    GOOD,
+    critique_prompt,
+    refine,
+    rewrite_prompt,
+    self_refine,
+)
+from synthkit.softsrv.trained_baselines import lora_generator, peft_loss, peft_prompt_tuning
 from synthkit.teacher import FunctionTeacher
 
 REAL = [
