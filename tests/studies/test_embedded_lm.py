@@ -33,7 +33,7 @@ def test_it_was_made_by_the_study_preset_with_this_corpus(embedded_lm):
 
 
 def test_questions_come_back_from_their_embeddings(embedded_lm):
-    questions = [row["question"] for row in load_world("math", zipf=0.0).rows(60, seed="decode")]
+    questions = [row["question"] for row in load_world("math", zipf=0.0).rows(24, seed="decode")]
     repaired = {"weights": "received_corrected", "rescale": "clip"}  # what EmbedSDG uses
     assert copy_rate(embedded_lm, questions, **repaired) >= 0.95
     assert copy_rate(embedded_lm, questions, rescale="colnorm") >= 0.95
@@ -65,7 +65,7 @@ def test_the_recorded_capabilities_are_those_of_the_committed_model(embedded_lm,
     recorded = load_result("embedded_lm")
     assert recorded.model["fingerprint"] == embedded_lm.fingerprint
     before = {(r["measure"], r["arm"]): r["value"] for r in recorded.measurements if r["seed"] == 0}
-    found = run(STUDY, CapabilityPreset(n=20), lm=embedded_lm, seeds=[0], out=tmp_path)
+    found = run(STUDY, CapabilityPreset(n=10), lm=embedded_lm, seeds=[0], out=tmp_path)
     now = {(r["measure"], r["arm"]): r["value"] for r in found.measurements}
     assert set(now) == set(before)
-    assert all(abs(now[key] - before[key]) < 0.3 for key in before)
+    assert all(abs(now[key] - before[key]) < 0.4 for key in before)

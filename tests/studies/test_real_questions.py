@@ -33,7 +33,7 @@ def student(request, shared_data, tmp_path_factory):
 def test_map_seeds_sketches_prompts_and_answers(student, questions, tmp_path):
     method = EmbedSDG(student, windows=6).fit(questions, too_long="skip")
     assert len(method.map.points) > 100 and np.isfinite(method.map.points).all()
-    method.export_prompts(12, tmp_path / "prompts.jsonl", seed=1)
+    method.export_prompts(6, tmp_path / "prompts.jsonl", seed=1)
     asked = read_jsonl(tmp_path / "prompts.jsonl")
     known = set(questions["question"])
     for row in asked:
@@ -45,12 +45,12 @@ def test_map_seeds_sketches_prompts_and_answers(student, questions, tmp_path):
         assert all(row["sketch"] for row in asked)
     answers = [
         {"id": r["id"], "answer": REPLY.format(q=" ".join(r["seed_questions"][0].split()[:6]))}
-        for r in asked[:10]
+        for r in asked[:4]
     ]
     write_jsonl(tmp_path / "answers.jsonl", answers)
     with pytest.warns(UserWarning, match="2"):
         rows, report = import_answers(tmp_path / "prompts.jsonl", tmp_path / "answers.jsonl")
-    assert report.rejected["not answered"] == 2 and report.delivered == len(rows) >= 8
+    assert report.rejected["not answered"] == 2 and report.delivered == len(rows) >= 3
     assert all(row["answer"].endswith("#### 7") for row in rows)
 
 
