@@ -51,6 +51,19 @@ def lock_file(path: str | Path) -> Path:
     return _beside(Path(path), "lock")
 
 
+def make_folder(path: str | Path) -> None:
+    """Make a folder and those above it, unless it is there.
+
+    Raises:
+        NotADirectoryError: a file stands in its place or above it.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        told = f"cannot make the folder {path}: a file is in its place or above it; name another"
+        raise NotADirectoryError(errno.ENOTDIR, told) from error
+
+
 def write_bytes(path: str | Path, data: bytes) -> Path:
     """Write `data` to `path` in one step: a reader sees the old file or the new one, never a part.
 
@@ -128,7 +141,7 @@ def append_jsonl(path: str | Path, row: Mapping[str, Any]) -> Path:
 
     Raises:
         OSError: the row could not be written; the rows before it are as they were.
-        TypeError, ValueError: the row is not JSON.
+        TypeError, ValueError: the row is not JSON, or the file ends in something else than rows.
     """
     path = Path(path)
     data = _line(row, "the row").encode("utf-8")
@@ -208,7 +221,8 @@ def read_jsonl(path: str | Path, *, tolerate_torn: bool = False) -> list[dict[st
         if isinstance(value, dict):
             rows.append(value)
             continue
-        torn = number == len(lines) and reason is not None  # the last piece has no line end
+        last = number == len(lines)  # it has no line end
+        torn = last and reason is not None and _is_torn(line)
         if torn and tolerate_torn:
             continue
         what = reason or f"a JSON {type(value).__name__}, where an object is needed"
@@ -272,8 +286,18 @@ def _mend(handle) -> bytes:
     start = whole.rfind(b"\n") + 1
     if _parsed(whole[start:])[1] is None:
         return b"\n"
+    if not _is_torn(whole[start:]):
+        raise ValueError(
+            f"{handle.name} ends in {_shown(whole[start:])}, which no interrupted run leaves: it "
+            "is another file; name a new one"
+        )
     handle.truncate(start)
     return b""
+
+
+def _is_torn(line: bytes) -> bool:
+    """True if a row whose writing was interrupted can look like this."""
+    return line.startswith(b"{") or not line.strip(b"\0")
 
 
 def _failed(error: OSError, path: Path, wanted: int) -> OSError:

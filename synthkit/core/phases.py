@@ -28,6 +28,8 @@ class Phases:
 
     def __init__(self, folder: str | Path | None = None, key: str = "", what: str = "a fit"):
         self.folder = None if folder is None else Path(folder)
+        if self.folder is not None and self.folder.is_file():
+            raise ValueError(f"{folder} is a file, where {what} is kept in a folder; name another")
         log = None if self.folder is None else self.folder / "fit.jsonl"
         self._log = ResumeLog(log, key, what=what)
         self._names: set[str] = set()

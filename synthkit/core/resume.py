@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .files import append_line, drop_lock, dump_json, lock_file
+from .files import append_line, drop_lock, dump_json, lock_file, make_folder
 from .identity import run_key
 
 __all__ = ["ResumeLog", "run_key"]
 
 FORMAT = 1
+_START = b'{"sum": "'
 _HEAD = len('{"sum": "0123456789abcdef", ')  # what stands before the content of a line
 
 
@@ -104,6 +105,7 @@ class ResumeLog:
 
     def _read(self, path: Path, key: str) -> None:
         if path.exists():
+            self._check_ours(path.read_bytes().lstrip(), key)  # before the file is touched
             append_line(path, b"")  # mends a last line that an interruption tore
         text = path.read_bytes() if path.exists() else b""
         lines = [line for line in text.split(b"\n") if line.strip()]
@@ -126,6 +128,12 @@ class ResumeLog:
             unit, n_entries = line["finished"]
             if n_entries <= len(self.entries):  # else a line was deleted: the unit has a hole
                 self._finished.add(tuple(unit))
+
+    def _check_ours(self, text: bytes, key: str) -> None:
+        first, end, _ = text.partition(b"\n")
+        begun = not end and _START.startswith(first[: len(_START)])  # an interruption tore it
+        if first and not begun:
+            self._check_run(first, key)
 
     def _check_run(self, line: bytes, key: str) -> None:
         run = json.loads(line).get("run", {}) if _sound(line) else {}
@@ -165,7 +173,9 @@ def _hold(path: Path, what: str):
     """The lock of `path`, taken; a process takes it as often as it likes."""
     from filelock import FileLock, Timeout
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder, where {what} go in a file; name a file in it")
+    make_folder(path.parent)
     # One lock for the process, so that a log which a past error keeps alive is no obstacle.
     lock = FileLock(lock_file(path), is_singleton=True, thread_local=False)
     try:

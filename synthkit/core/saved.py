@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .. import __version__
-from .files import dump_json, locked, read_json, sha256_file, write_bytes, write_json
+from .files import dump_json, locked, make_folder, read_json, sha256_file, write_bytes, write_json
 
 FORMAT = 2  # of a save; a folder with another one is refused
 MANIFEST = "manifest.json"
@@ -82,7 +82,7 @@ def save_folder(
         "files": listed,
     }  # fmt: skip
     content["generation"] = _DATA + _sum(content)[:12]
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with locked(folder / "save"):
         for name, data in files.items():
             write_bytes(folder / content["generation"] / name, data)

@@ -166,6 +166,8 @@ class Synthesizer(ABC):
             ValueError: it holds something else, a newer format or a damaged file, or the method
                 was fitted with another model (both are named).
         """
+        if lm is not None:
+            as_model(lm, cls.__name__)
         saved = open_method(folder, cls.__name__)
         cls._check_model(lm, saved.facts["lm"])
         preset = type(next(iter(cls.presets.values())))(**saved.facts["preset"])

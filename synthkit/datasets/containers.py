@@ -49,7 +49,7 @@ def as_frame(data: Any, what: str = "a table") -> pd.DataFrame:
         return pd.DataFrame(dict(enumerate(series))).set_axis(table.column_names, axis=1)
     columns = columns_of_rows(data, what)
     for name, values in columns.items():
-        check_whole(values, name)
+        check_whole(values, f"column {name!r}")
     return pd.DataFrame({name: with_gaps(values) for name, values in columns.items()})
 
 
@@ -208,6 +208,7 @@ def _checked(values: list[Any], where: str, least: int) -> list[str]:
             )
         if least and not value.strip():
             raise ValueError(f"{where}: row {row} is empty ({value!r}); mend or leave out this row")
+    check_whole(values, where)
     return values
 
 
@@ -246,12 +247,12 @@ def check_names(names: Iterable) -> None:
         raise ValueError(f"a column name occurs twice: {', '.join(twice)}; rename them")
 
 
-def check_whole(values: Iterable, column: str) -> None:
+def check_whole(values: Iterable, where: str) -> None:
     """ValueError, naming the row, when a text holds half a character (a lone surrogate)."""
     for row, value in enumerate(values):
         if isinstance(value, str) and not value.isascii() and _HALF.search(value):
             raise ValueError(
-                f"column {column!r}: row {row} (from 0) holds half a character, a lone surrogate, "
+                f"{where}: row {row} (from 0) holds half a character, a lone surrogate, "
                 f"which no file can keep: {value!a:.60}; mend or leave out this row"
             )
 

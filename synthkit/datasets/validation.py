@@ -48,7 +48,7 @@ def to_dataset(table: Mapping[str, list]) -> Dataset:
         dataset = Dataset.from_dict(table)
     except (TypeError, ValueError, OverflowError) as error:  # Arrow's errors are among these
         for name, values in table.items():
-            check_whole(values, name)
+            check_whole(values, f"column {name!r}")
             kinds = Counter(type(value).__name__ for value in values if value is not None)
             usual = max(kinds, key=kinds.__getitem__, default="")
             bad = [i for i, v in enumerate(values) if v is not None and type(v).__name__ != usual]

@@ -43,7 +43,10 @@ def judge(
 
 def row_tests(form: Form, held_out: Any = None, check: Callable | None = None) -> list[Test]:
     """Tests of rows or texts: none repeats what is held out, and `check` holds for each."""
-    tests = [] if held_out is None else [(REPEATED, repeats(form, held_out))]
+    if not (check is None or callable(check)):
+        raise TypeError(f"check is a function of a row or text, got {check!r:.60}")
+    nothing = held_out is None or (isinstance(held_out, list) and not held_out)
+    tests = [] if nothing else [(REPEATED, repeats(form, held_out))]
     return tests if check is None else [*tests, (UNCHECKED, lambda row: not check(row))]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import as_count
 from ..core.resume import ResumeLog
 from ..evaluation.contamination import HeldOut
 from .fitted import Fitted
@@ -69,6 +70,7 @@ def collect(
         rejected: is counted up: "held out", "empty" or "duplicate" drafts.
     """
     kept: dict[tuple[str, str], Answer] = {}
+    batch_size = as_count(batch_size, "batch_size")
     while len(kept) < n and (batch := list(islice(drafts, min(batch_size, n - len(kept))))):
         allowed = [each for each in batch if not each[1] or each[1] not in held_out]
         missing = [each for each in allowed if (each[0],) not in log.entries]

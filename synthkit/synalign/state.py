@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.arguments import as_count
 from ..core.packing import (
     Files,
     Read,
@@ -123,9 +124,16 @@ def classes_of(rows: Any, column: str) -> list:
     )
 
 
+def row_numbers(rows: Any) -> list[int]:
+    """`rows` as a list of int; TypeError where they are none, such as 0.7 or True."""
+    if isinstance(rows, str) or not isinstance(rows, Iterable):
+        raise TypeError(f"demonstrations must be a list of row numbers, got {rows!r:.60}")
+    return [as_count(i, f"demonstrations[{k}]", least=0) for k, i in enumerate(rows)]
+
+
 def checked_rows(rows: Sequence[int], real: RealTexts) -> list[int]:
     """`rows` as a list of int, each a text to fit; ValueError otherwise."""
-    found, known = [int(i) for i in rows], set(real.fit.tolist())
+    found, known = row_numbers(rows), set(real.fit.tolist())
     for i in found:
         if i not in known:
             held = i in set(real.held_out.tolist())

@@ -225,7 +225,7 @@ class SynAlign(Synthesizer):
 
     def _read(self, data, label="label", demonstrations=None):
         rows = as_dataset(data, "text")
-        chosen = None if demonstrations is None else [int(i) for i in demonstrations]
+        chosen = None if demonstrations is None else state.row_numbers(demonstrations)
         schema = self.schema or default_schema(rows.column_names)
         return *state.read_real(rows, label), schema, chosen
 

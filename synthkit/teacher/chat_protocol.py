@@ -7,12 +7,14 @@ import json
 import re
 import threading
 import zlib
-from collections.abc import Iterator, Mapping
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from .base import PromptsFailed, TeacherError
 from .cleaning import whole_characters
@@ -29,6 +31,10 @@ HINTS = {  # what no request to this address will ever pass, and what to do abou
     403: " Check api_key, or the environment variable SYNTHKIT_API_KEY.",
     404: " Check base_url (it usually ends in /v1) and the model's name on that server.",
     405: " Check base_url (it usually ends in /v1).",
+    **dict.fromkeys(
+        (301, 302, 303, 307, 308),
+        " A key is not sent on to another address: give the one that answers as base_url.",
+    ),
 }
 
 
@@ -57,12 +63,13 @@ class Secret:
 
     Args:
         key: the key, or None; white space around it (a line end in a file of keys) is taken away.
+        scheme: of the HTTP header that carries it.
 
     Raises:
         ValueError: it holds white space or characters that no HTTP header can carry.
     """
 
-    def __init__(self, key: str | None):
+    def __init__(self, key: str | None, scheme: str = "Bearer"):
         if not isinstance(key, str | None):
             raise TypeError(f"api_key must be a text, got {type(key).__name__}")
         key = (key or "").strip()
@@ -72,7 +79,7 @@ class Secret:
                 f"api_key has a space, line end or non-ASCII character at place {wrong} of "
                 f"{len(key)}; give the key alone"
             )
-        self._show = lambda: key
+        self._show, self._scheme = lambda: key, scheme
 
     def __repr__(self) -> str:
         return "Secret('***')" if self._show() else "Secret(None)"
@@ -82,12 +89,33 @@ class Secret:
 
     def header(self) -> dict[str, str]:
         """The HTTP header that carries it, if there is one."""
-        return {"Authorization": f"Bearer {self._show()}"} if self._show() else {}
+        return {"Authorization": f"{self._scheme} {self._show()}"} if self._show() else {}
 
     def hide(self, text: str) -> str:
         """`text` without the key, and without a password inside an address."""
         text = text.replace(self._show(), "***") if self._show() else text
-        return re.sub(r"(https?://)[^/@\s]+@", r"\1***@", text)
+        return re.sub(r"(https?://)[^/\s]+@", r"\1***@", text)
+
+
+def split_address(base_url: Any) -> tuple[str, str | None]:
+    """The address without name and password, and these two as HTTP's basic scheme sends them.
+
+    Raises:
+        ValueError: it is no address of a server.
+    """
+    try:
+        parts = urlsplit(base_url if isinstance(base_url, str) else "")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+            raise ValueError("no such address")
+    except ValueError as error:
+        shown = Secret(None).hide(repr(base_url))
+        raise ValueError(
+            "base_url must start with http:// or https://, and name a host (and a port from 1 to "
+            f"65535), got {shown} ({error})"
+        ) from None
+    user, _, host = parts.netloc.rpartition("@")
+    url = urlunsplit(parts._replace(netloc=host)).rstrip("/")
+    return url, b64encode(unquote(user).encode()).decode() if user else None
 
 
 class ChatServer:
@@ -124,16 +152,16 @@ class ChatServer:
         """
         limit = self._limit
         status, headers, body = await self._post(client, prompt, limit)
-        told = f"HTTP {status}: {excerpt(body)}"
+        told = f"HTTP {status}: {excerpt(body, self.key.hide)}"
         if status in RETRIED or status >= 500:
             raise Failed(told, wait_of(headers))
         if 200 <= status < 300:
-            return read_reply(body)
+            return read_reply(body, self.key.hide)
         if status in (400, 422) and limit == "max_tokens" and b"max_completion_tokens" in body:
             self._limit = "max_completion_tokens"  # OpenAI's newer models refuse the older name
             return await self.answer(client, prompt)
         refused = f"{self.url} refused the request for model {self.model!r} with {told}."
-        refused = self.key.hide(refused + HINTS.get(status, ""))
+        refused += HINTS.get(status, "")
         raise (TeacherError if status in HINTS else PromptsFailed)(refused)
 
     async def _post(
@@ -186,8 +214,11 @@ async def read_body(response: httpx.Response) -> bytes:
     return bytes(body)
 
 
-def read_reply(body: bytes) -> dict[str, Any]:
+def read_reply(body: bytes, hide: Callable[[str], str] = str) -> dict[str, Any]:
     """Answer, finish reason and token counts of a chat completion; None where it gives none.
+
+    Args:
+        hide: takes secrets out of what an error shows.
 
     Raises:
         Odd: it is none.
@@ -198,7 +229,7 @@ def read_reply(body: bytes) -> dict[str, Any]:
         message = choice["message"]
         answer = _text(message["content"])
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        raise Odd(f"the server's reply is not a chat completion: {excerpt(body)}") from None
+        raise Odd(f"the server's reply is not a chat completion: {excerpt(body, hide)}") from None
     reason = choice.get("finish_reason")
     if not answer and isinstance(message.get("refusal"), str):
         reason = "content_filter"
@@ -222,9 +253,9 @@ def _text(content: Any) -> str:
     return content
 
 
-def excerpt(body: bytes, length: int = 200) -> str:
-    """The start of a body, on one line, for a message."""
-    text = " ".join(body[: 8 * length].decode("utf-8", "replace").split())
+def excerpt(body: bytes, hide: Callable[[str], str] = str, length: int = 200) -> str:
+    """The start of a body, on one line, for a message; secrets go before it is cut."""
+    text = " ".join(hide(body[: 64 * length].decode("utf-8", "replace"))[: 8 * length].split())
     return repr(text if len(text) <= length else text[:length] + "...")
 
 

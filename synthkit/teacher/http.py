@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..core.arguments import as_count, as_number
 from ..core.files import append_jsonl, read_jsonl, sha256_text
 from .base import PromptsFailed, TeacherError, checked, repeat_numbers, watched
-from .chat_protocol import LONGEST_WAIT, ChatServer, Failed, Secret, event_loop
+from .chat_protocol import LONGEST_WAIT, ChatServer, Failed, Secret, event_loop, split_address
 from .cleaning import FAILED, Reply, clean
 
 if TYPE_CHECKING:
@@ -90,7 +90,8 @@ class HTTPTeacher:
 
     Args:
         model: the model's name on the server.
-        base_url: the part of the address before `/chat/completions`.
+        base_url: the part of the address before `/chat/completions`. A name and password in it
+            (`https://name:password@host`) are sent instead of a key, and never shown.
         api_key: sent as a bearer token, without white space around it, and never shown; default:
             the environment variable SYNTHKIT_API_KEY.
         temperature: of sampling.
@@ -120,8 +121,7 @@ class HTTPTeacher:
         transport: httpx.AsyncBaseTransport | None = None,
         **options: Any,
     ):
-        if not isinstance(base_url, str) or not base_url.startswith(("http://", "https://")):
-            raise ValueError(f"base_url must start with http:// or https://, got {base_url!r}")
+        url, user = split_address(base_url)
         if not isinstance(model, str) or not model:
             raise ValueError(f"model must be the model's name on the server, got {model!r}")
         self.name = self.model = model
@@ -130,8 +130,11 @@ class HTTPTeacher:
             "max_tokens": as_count(max_tokens, "max_tokens"),
             **options,
         }
+        for name in ("messages", "stream", "n"):
+            if name in options:
+                raise ValueError(f"{name} is the teacher's own: one message, one whole answer")
         try:
-            json.dumps(self.options)
+            json.dumps(self.options, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise TypeError(f"options must be what JSON can hold: {error}") from None
         self.concurrency = as_count(concurrency, "concurrency")
@@ -140,9 +143,9 @@ class HTTPTeacher:
         self.cache = Path(cache) if cache is not None else None
         self.usage = Usage()
         key = Secret(os.environ.get("SYNTHKIT_API_KEY") if api_key is None else api_key)
-        url = base_url.rstrip("/") + "/chat/completions"
+        key = Secret(user, "Basic") if user else key
         timeout = as_number(timeout, "timeout", zero=False)
-        self._server = ChatServer(url, model, self.options, key, timeout)
+        self._server = ChatServer(f"{url}/chat/completions", model, self.options, key, timeout)
         self._transport = transport
         self._jitter = random.Random()  # its own: a retry must not move anybody's seeded draws
         self._answers = self._load()

@@ -38,6 +38,8 @@ def read_templates(
         return {}
     if isinstance(given, (str, Path)):
         given = _from_folder(Path(given), fields)
+    if not isinstance(given, Mapping):
+        raise TypeError(f"prompts are a mapping or a folder, got {type(given).__name__}")
     for name, template in given.items():
         if name not in fields:
             raise ValueError(f"no prompt is called {name!r}; the prompts are {', '.join(fields)}")

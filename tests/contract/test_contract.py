@@ -503,6 +503,21 @@ def test_a_checkpoint_of_another_fit_is_refused(method, tmp_path):
         method.fit(seed=1, checkpoint=tmp_path / "fit")
 
 
+def test_a_file_that_is_no_checkpoint_is_refused_and_left_as_it_is(method, tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("my thesis, in one line")
+    for wrong in (path, tmp_path):
+        with pytest.raises(ValueError, match=f"{wrong.name}.* (no log|is a folder)"):
+            method.sample(method.load(), checkpoint=wrong)
+    with pytest.raises(ValueError, match=r"notes.txt is a file"):
+        method.fit(checkpoint=path)
+    for place in (path, path / "below"):
+        with pytest.raises(NotADirectoryError, match="a file is in its place or above"):
+            method.load().save(place)
+    assert path.read_text() == "my thesis, in one line"
+    assert [each.name for each in tmp_path.iterdir()] == ["notes.txt"]
+
+
 def test_an_interrupted_sample_resumes_to_the_same_rows(method, tmp_path, monkeypatch):
     place, whole, before, after = tmp_path / "sample.jsonl", [], [], []
     with monkeypatch.context() as patch:

@@ -62,7 +62,7 @@ def test_what_is_no_table_is_named(data, message):
 @pytest.mark.parametrize(
     ("method", "option"),
     [(EmbedSDG, "max_uses"), (SoftSRV, "steps"), (SPA, "rank"), (SynAlign, "picks"),
-     (DiffLM, "batch"), (DiffLM, "steps"), (DiffLM, "diffusion_steps")],
+     (DiffLM, "batch"), (DiffLM, "diffusion_steps")],
 )  # fmt: skip
 @pytest.mark.parametrize("value", ["x", None, float("nan"), [], True])
 def test_an_option_of_another_kind_is_refused_at_once(method, option, value):

@@ -98,6 +98,16 @@ def test_a_torn_last_line_is_named_dropped_and_mended(tmp_path, cut):
     assert storage.read_jsonl(path) == [{"a": 1}, {"a": 3}]
 
 
+def test_a_last_line_that_no_append_has_torn_is_never_cut(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"a": 1}\nmy notes')
+    with pytest.raises(ValueError, match="ends in 'my notes'"):
+        storage.append_jsonl(path, {"b": 2})
+    with pytest.raises(ValueError, match="line 2"):
+        storage.read_jsonl(path, tolerate_torn=True)
+    assert path.read_text() == '{"a": 1}\nmy notes'
+
+
 def test_a_whole_last_line_without_line_end_is_kept(tmp_path):
     path = storage.write_text(tmp_path / "a.jsonl", '\ufeff{"a": 1}\r\n\n{"a": "x\u2028y"}')
     assert storage.read_jsonl(path) == [{"a": 1}, {"a": "x\u2028y"}]

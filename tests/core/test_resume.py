@@ -117,6 +117,18 @@ def test_another_run_another_format_and_another_file_are_refused(tmp_path):
         assert path.read_bytes() == content
 
 
+@pytest.mark.parametrize("text", ["my thesis, no line end", "a\nb", '{"a": 1}', '{"a": 1}\n{"b'])
+def test_a_file_of_somebody_else_is_left_as_it_is(tmp_path, text):
+    path = tmp_path / "notes.txt"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="no log of"):
+        ResumeLog(path, "key")
+    assert path.read_text() == text
+    path.unlink()
+    with pytest.raises(ValueError, match="is a folder"):
+        ResumeLog(tmp_path, "key")
+
+
 def test_another_process_is_refused_and_this_one_is_not(tmp_path):
     path = tmp_path / "log.jsonl"
     lingering = log_at(path)  # as in the traceback of an error

@@ -322,6 +322,39 @@ def test_a_key_is_stripped_and_never_shown(key):
     assert "SECRET" not in str(failure.value)
 
 
+def test_a_key_that_a_server_repeats_is_hidden_before_its_reply_is_cut():
+    for answer in (
+        httpx.Response(400, text="x" * 190 + " sk-SECRET"),
+        httpx.Response(200, text="y" * 190 + " sk-SECRET"),
+    ):
+        with pytest.raises(TeacherError) as failure:
+            Server(answer).teacher(api_key="sk-SECRET", retries=0).complete(["a"])
+        assert "sk-" not in str(failure.value)
+
+
+def test_a_password_in_the_address_is_sent_and_never_shown(caplog):
+    caplog.set_level("INFO")
+    server = Server(httpx.Response(400, text="not Basic dTpQQFNT"))
+    teacher = server.teacher(base_url="http://u:P%40SS@host/v1/", retries=0)
+    with pytest.raises(TeacherError) as failure:
+        teacher.complete(["a"])
+    assert server.headers[-1]["authorization"] == "Basic dTpQQFNT"  # u:P@SS
+    assert "http://host/v1/chat/completions" in caplog.text + repr(teacher)
+    shown = caplog.text + str(failure.value) + repr(teacher) + repr(vars(teacher))
+    assert "P%40SS" not in shown and "P@SS" not in shown and "dTpQQFNT" not in shown
+    with pytest.raises(ValueError) as refused:
+        HTTPTeacher("m", "http://u:P@SS@host:99999")
+    assert "SS" not in str(refused.value)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_ends_the_run_and_takes_no_key_along(status):
+    server = Server(httpx.Response(status, headers={"Location": "http://elsewhere"}))
+    with pytest.raises(TeacherError, match="give the one that answers as base_url"):
+        server.teacher(api_key="k").complete(["a", "b"])
+    assert server.asked == ["a"]
+
+
 class Slow(httpx.AsyncByteStream):
     """A body that comes in pieces, with a pause before each."""
 
@@ -421,9 +454,11 @@ def test_usage_counts_tokens_empty_answers_and_what_went_unreported():
 
 
 IMPOSSIBLE = {
-    "model": ("",), "base_url": ("localhost:8000", None), "api_key": (b"secret",),
+    "model": ("",), "api_key": (b"secret",),
+    "base_url": ("localhost:8000", None, "http://", "http://[::1/v1", "http://host:99999"),
     "temperature": (-1,), "max_tokens": (0,), "concurrency": (0,), "retries": (-1, 1.5),
-    "timeout": (0, None, "60", float("inf")), "backoff": (-1, float("nan")), "options": ({"a"},),
+    "timeout": (0, None, "60", float("inf")), "backoff": (-1, float("nan")),
+    "options": ({"a"}, float("nan")),
 }  # fmt: skip
 
 
@@ -433,6 +468,9 @@ IMPOSSIBLE = {
 def test_impossible_settings_are_refused_by_name(name, bad):
     with pytest.raises((TypeError, ValueError), match=f"^{name} must"):
         HTTPTeacher(**{"model": "m"} | {"stop" if name == "options" else name: bad})
+    for own in ("messages", "stream", "n"):
+        with pytest.raises(ValueError, match=f"^{own} is the teacher's own"):
+            HTTPTeacher("m", **{own: 2})
 
 
 @pytest.mark.parametrize(
