@@ -52,6 +52,10 @@ def _name(name: Name, result: Result, place: Mapping[str, str]) -> str:
     return name if isinstance(name, str) else name(result, place)
 
 
+def _told(name: Name) -> str:
+    return name if isinstance(name, str) else name.__name__.replace("_", " ")
+
+
 @dataclass(frozen=True)
 class Level:
     """One number per seed: a measure of an arm, its size alone if `absolute`, times `sign`."""
@@ -66,6 +70,10 @@ class Level:
         found = values(result, measure, arm, **place)
         return self.sign * (np.abs(found) if self.absolute else found)
 
+    def __str__(self) -> str:
+        size = "|{}|" if self.absolute else "{}"
+        return "-" * (self.sign < 0) + size.format(f"{_told(self.measure)} of {_told(self.arm)}")
+
 
 @dataclass(frozen=True)
 class Gap:
@@ -79,6 +87,10 @@ class Gap:
     def numbers(self, result: Result, place: Mapping[str, str]) -> np.ndarray:
         first = Level(self.measure, self.arm).numbers(result, place)
         return first - Level(self.less or self.measure, self.against).numbers(result, place)
+
+    def __str__(self) -> str:
+        less = Level(self.less or self.measure, self.against)
+        return f"{Level(self.measure, self.arm)} - {less}"
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,9 @@ def test_claims_are_data_with_an_id_and_what_the_paper_says():
     claims = all_claims()
     assert list(claims["study"].unique()) == list(NAMES) and len(claims) > 80
     assert not claims.duplicated(["study", "id"]).any()
+    rules = dict(zip(claims["study"] + " " + claims["id"], claims["rule"]))
+    assert rules["softsrv match-real"] == "MAUVE of best contextual - MAUVE of real, another sample"
+    assert rules["spa modes-random"] == "-|adjusted Rand index, mode of random parts|"
     theirs = claims[claims["paper"] != ""]
     assert set(theirs["study"]) == set(NAMES)
     assert (claims["reported"][claims["paper"] == ""] == "").all()
