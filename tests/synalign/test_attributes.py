@@ -30,10 +30,8 @@ from synthkit.synalign.parsing import REASONS, json_objects, parse_record, plain
 from synthkit.synalign.schemas import REVIEWS, SURFACE
 from synthkit.synalign.turns import ask_in_turns
 from synthkit.teacher import (
-    FunctionTeacher,
     HTTPTeacher,
     LMTeacher,
-    RecordedTeacher,
     Reply,
     TeacherError,
 )
@@ -572,22 +570,6 @@ def test_describe_resumes_in_the_middle_of_its_retries(tmp_path):
     assert found.tries == (2,) * 6 and found.reasons == {"no record": 6}
 
 
-def test_an_interruption_is_not_dressed_up():
-    def stop(prompt):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write(FunctionTeacher(stop, "f"), RECORDS, REVIEWS)
-
-
-def test_more_retries_go_on_from_the_same_file(tmp_path):
-    file = tmp_path / "a.jsonl"
-    describe(Scripted("hm"), TEXTS[:1], REVIEWS, retries=0, checkpoint=file)
-    good = json.dumps(REVIEWS.read(TEXTS[0]))
-    found = describe(Scripted(good), TEXTS[:1], REVIEWS, retries=1, checkpoint=file)
-    assert found.origin == ("answer",) and found.tries == (2,)
-
-
 def test_a_teacher_that_remembers_is_asked_for_another_copy_and_not_paid_twice(tmp_path):
     served = []
 
@@ -606,13 +588,6 @@ def test_a_teacher_that_remembers_is_asked_for_another_copy_and_not_paid_twice(t
     heard = []
     tries = ask_in_turns(teacher, ["hello"], lambda place, said: heard.append(said), retries=2)
     assert len(set(heard)) == 3 == tries[0] and served.count("hello") == 3
-
-
-def test_a_recording_gives_its_answers_in_order(tmp_path):
-    prompts, heard = ["p"] * 6, {}
-    recorded = RecordedTeacher.record(Scripted(*"abcdef"), prompts, tmp_path / "r.jsonl")
-    ask_in_turns(recorded, prompts, lambda i, said: heard.setdefault(i, said), retries=3)
-    assert list(heard.values()) == list("abcdef")
 
 
 class Listening:

@@ -3,7 +3,6 @@
 import json
 import warnings
 from collections import Counter
-from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,6 @@ from synthkit.synalign.alignment import effective_size
 from synthkit.synalign.attributes import Attribute, Schema
 from synthkit.synalign.exploration import median_distance
 from synthkit.synalign.oracle import oracle
-from synthkit.synalign.presets import PRESETS, SynAlignPreset
 from synthkit.synalign.schemas import REVIEWS, SURFACE, default_schema, with_class
 from synthkit.synalign.state import COLUMNS, class_column, read_real
 from synthkit.synalign.steps import hold_out
@@ -60,15 +58,6 @@ def writer(text=lambda prompt: "pay the tea now?", name="stand-in"):
 
 
 # --- presets and rows -----------------------------------------------------------------------------
-
-
-def test_presets_and_what_the_released_code_says():
-    paper = PRESETS["paper"]
-    assert (paper.picks, paper.neighbours, paper.per_record) == (4 * 600, 2, 10)
-    assert (paper.split, paper.select, paper.describe) == ("average", "gp", "teacher")
-    assert PRESETS["fast"].picks < PRESETS["study"].picks < paper.picks
-    preset = SynAlignPreset(ridge=0.1, bandwidth=2.0)
-    assert SynAlignPreset(**json.loads(json.dumps(asdict(preset)))) == preset
 
 
 @pytest.mark.parametrize(
@@ -441,16 +430,6 @@ def test_a_fit_on_file_belongs_to_its_teacher_encoder_and_schema(tmp_path):
             other["teacher"].name = "another"
         with pytest.raises(ValueError, match="with other data, settings, model, teacher"):
             make(**other).fit(REAL, checkpoint=tmp_path)
-
-
-def test_a_teacher_that_dies_while_writing(tmp_path):
-    teacher, asked = mortal(at=100)
-    file = tmp_path / "answers.jsonl"
-    found = make(teacher, describe="read").fit(REAL)
-    with pytest.raises(TeacherError, match="99 answers are safe"):
-        found.sample(40, checkpoint=file)
-    assert len(found.sample(40, checkpoint=file)) == 40
-    assert len(asked) == 100 + (120 - 99)
 
 
 # --- on file --------------------------------------------------------------------------------------
