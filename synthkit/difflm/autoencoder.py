@@ -298,7 +298,7 @@ class Collapse:
 
 # %% ../../nbs/51_autoencoder.ipynb #97b56459
 def collapse_report(model, ids: Tensor, labels=None, *, seed: int = 0) -> Collapse:
-    """What `Collapse` holds, measured on rows ids (n, m).
+    """A `Collapse`, measured on rows ids (n, m).
 
     Args:
         labels: (n,), one of two values for each row; without them there is no probe.
@@ -345,7 +345,7 @@ def probe_auc(mu: Tensor, labels, seed: int = 0) -> float:
 # %% ../../nbs/51_autoencoder.ipynb #fd596c29
 @torch.no_grad()
 def column_nats(model, ids: Tensor, *, seed: int = 0) -> dict[str, tuple[float, float]]:
-    """What each column costs, in nats a row, given the row's own mu and that of another row.
+    """Cost of each column, in nats a row, given the row's own mu and that of another row.
 
     A column for which the two are alike is not told by the latent.
 
@@ -514,23 +514,23 @@ class Autoencoder(nn.Module):
 
     @property
     def ends(self) -> bool:
-        """Whether rows end by themselves, before `codec.length` tokens."""
+        """True if rows end by themselves, before `codec.length` tokens."""
         return hasattr(self.codec, "mask")
 
     @property
     def made_for(self) -> dict:
-        """What must be the same when it is loaded."""
+        """Facts that must be the same when it is loaded."""
         codec = {"vocab_size": self.codec.vocab_size, "length": self.codec.length}
         codec["widths"] = widths(self.codec)
         facts = {"decoder": fingerprint(self.decoder), "codec": codec, "seed": self.seed}
         return facts if self.began is None else {**facts, "encoder": self.began}
 
     def mask(self, ids: Tensor) -> Tensor | None:
-        """Which places (n, m) belong to the rows; None where all do."""
+        """Mask (n, m) of the places that belong to the rows; None where all do."""
         return self.codec.mask(ids) if self.ends else None
 
     def counts(self, ids: Tensor) -> Tensor | None:
-        """What each place (n, m) counts in the loss; None where all count alike."""
+        """Weight of each place (n, m) in the loss; None where all count alike."""
         return self.mask(ids) if self.weights is None else self.weights
 
     def cut(self, ids: Tensor) -> Tensor:

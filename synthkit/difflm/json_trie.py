@@ -5,6 +5,10 @@ ends it: `{"age": 39,` then ` "sex": "Male",` and last ` "ok": true}`. Each piec
 itself, in training as in generation, so that it is cut alike whatever the tokenizer merges. (A
 byte-level tokenizer cuts there anyway: it begins a new word at the space.) No piece of a column
 begins another one, because each says where it ends, so after any tokens there is one node at most.
+
+A grammar library in its place (llguidance 1.9) would have to write each number in one way, as
+`json.dumps` does: in a range with a step it takes 12.70 and refuses 12.7. It also takes all ways to
+cut a text into tokens, of which the decoder is trained on one, and knows no dates in a given form.
 """
 
 from __future__ import annotations

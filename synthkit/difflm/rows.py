@@ -30,7 +30,7 @@ __all__ = ['FAULTS', 'Field', 'lay_out', 'write', 'read', 'column_constraint', '
 # %% ../../nbs/50_rows.ipynb #8be2343f
 @dataclass(frozen=True)
 class Field:
-    """Where a column stands in a row, and which tokens are its own.
+    """Place of a column in a row, and the tokens that are its own.
 
     Own tokens are numbered from `first`: the digits of the first place (or the values of a
     category, which is a number of one digit), those of the second, and so on; then plus and minus,
@@ -233,7 +233,7 @@ class RowCodec:
 
 # %% ../../nbs/50_rows.ipynb #ac8a0029
 def token_names(codec: RowCodec) -> list[str]:
-    """What each token of a codec's vocabulary stands for: `sex=Female`, `age:4_`, `age:?`.
+    """Names of the tokens of a codec's vocabulary: `sex=Female`, `age:4_`, `age:?`.
 
     In the name of a digit the other places of the number are lines: `4_` is four tens, of steps,
     of days or of ranks.
