@@ -37,6 +37,26 @@ def run_key(**parts: Any) -> str:
     return digest.hexdigest()
 
 
+def made_with(lm: Any) -> dict[str, str]:
+    """The name and fingerprint of a model, as a saved method keeps them under "lm"."""
+    return {"name": lm.name, "fingerprint": lm.fingerprint}
+
+
+def check_model(given: Mapping[str, str], known: Mapping[str, str], what: str = "fitted") -> None:
+    """Raise ValueError, with both names, when something was made with another model.
+
+    Args:
+        given: `made_with` of the model that is given now.
+        known: `made_with` of the model from then.
+        what: how the sentence about that model begins.
+    """
+    if known["fingerprint"] != given["fingerprint"]:
+        raise ValueError(
+            f"{what} with {known['name']} ({known['fingerprint']}), "
+            f"but the model given is {given['name']} ({given['fingerprint']}); fit again"
+        )
+
+
 def _feed(put: Put, value: Any, where: str) -> None:
     """Put `value` into the digest, each piece after its kind and size, so no two look alike."""
     if isinstance(value, Path):

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .arguments import as_count, as_model, as_seed
-from .fitted import check_model, made_with, open_method, save_method
+from .identity import check_model, made_with, run_key
 from .packing import Files
 from .phases import Phases
 from .presets import choose_preset
 from .provenance import with_provenance
 from .reports import Report, TooFewRows
-from .resume import ResumeLog, run_key
-from .saved import Saved
+from .resume import ResumeLog
+from .saved import Saved, open_saved, save_folder
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -149,7 +150,9 @@ class Synthesizer(ABC):
     def save(self, folder: str | Path) -> Path:
         """Save the fit in `folder`, whole or not at all; the language model is not saved."""
         files, facts = self._pack(self.fitted)
-        save_method(folder, self.name, self, files, **facts)
+        lm = None if self.lm is None else made_with(self.lm)
+        settings = {"preset": asdict(self.preset), "seed": self.seed, "lm": lm}
+        save_folder(folder, self.name, files, {**settings, **facts})
         self._phases.clear()
         return Path(folder)
 
@@ -168,7 +171,7 @@ class Synthesizer(ABC):
         """
         if lm is not None:
             as_model(lm, cls.__name__)
-        saved = open_method(folder, cls.__name__)
+        saved = open_saved(folder, cls.__name__)
         cls._check_model(lm, saved.facts["lm"])
         preset = type(next(iter(cls.presets.values())))(**saved.facts["preset"])
         method = cls(lm, preset=preset, seed=saved.facts["seed"], **options)

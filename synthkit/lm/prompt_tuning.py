@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from ..core.fitted import check_model, made_with
-from ..core.identity import run_key
+from ..core.identity import check_model, made_with, run_key
 from ..core.packing import Files, Read, json_bytes, read_into, read_tensors, tensor_bytes
 from ..core.saved import open_saved, save_folder
 from .modes import frozen, recomputed

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.fitted import check_model, made_with
+from ..core.identity import check_model, made_with
 from ..core.packing import Files, array_bytes, json_bytes, read_arrays, under
 from ..core.phases import Phases
 from ..core.resume import run_key

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.arguments import as_count, as_seed
-from ..core.fitted import check_model, made_with
+from ..core.identity import check_model, made_with
 from ..core.reports import Report
 from ..core.synthesizer import Synthesizer
 from ..datasets import as_dataset

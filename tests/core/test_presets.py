@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from synthkit.core.files import read_json
-from synthkit.core.fitted import check_model, made_with, open_method, save_method
+from synthkit.core.identity import check_model, made_with
 from synthkit.core.paths import data_dir
 from synthkit.core.presets import choose_preset
 from synthkit.difflm.presets import PARTS
@@ -41,19 +41,6 @@ def test_unknown_presets_options_and_classes_are_named():
         choose_preset("fast", KNOBS, {"stps": 1, "sped": 2}, "Method")
     with pytest.raises(TypeError, match="or a Knobs, not a dict"):
         choose_preset({"steps": 1}, KNOBS, {}, "Method")
-
-
-def test_a_saved_method_is_read_back_and_another_model_is_refused_by_both_names(tmp_path):
-    method = SimpleNamespace(preset=Knobs(steps=7), seed=3, lm=LM)
-    save_method(tmp_path, "method", method, {"a/b": b"data"}, more=[1])
-    saved = open_method(tmp_path, "method", LM)
-    assert saved.facts == {"preset": {"steps": 7, "rate": 0.1}, "seed": 3, "lm": made_with(LM),
-                           "more": [1]}  # fmt: skip
-    assert saved.read("a/b") == b"data"
-    other = SimpleNamespace(name="big", fingerprint="bb")
-    with pytest.raises(ValueError, match=r"fitted with small \(aa\).*given is big \(bb\)"):
-        open_method(tmp_path, "method", other)
-    assert open_method(tmp_path, "method").facts["seed"] == 3  # without a model: not checked
 
 
 def test_a_model_is_known_by_its_fingerprint_and_not_by_its_name():
