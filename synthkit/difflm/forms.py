@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -252,7 +253,7 @@ def text_codec(lm, texts: Sequence[str], preset: DiffLMPreset, room: int = 0) ->
     Raises:
         ValueError: a text does not fit the model's context behind the soft tokens.
     """
-    lengths, most = text_lengths(lm, texts), text_room(lm, preset)
+    lengths, most = row_lengths(lm, texts), text_room(lm, preset)
     longest = max(lengths)
     if longest > most:
         raise ValueError(
@@ -262,9 +263,19 @@ def text_codec(lm, texts: Sequence[str], preset: DiffLMPreset, room: int = 0) ->
     return TextCodec(lm.tokenizer, min(most, max(room, longest + longest // 4)))
 
 
-def text_lengths(lm, texts: Sequence[str]) -> list[int]:
-    """Tokens of each text, its end included."""
-    return [len(ids) + 1 for ids in lm.token_ids(texts)]
+def row_lengths(lm, material: pd.DataFrame | Sequence[str]) -> list[int]:
+    """Tokens of each text, or of each row as JSON, its end included."""
+    if isinstance(material, pd.DataFrame):
+        rows = material.to_dict("records")
+        material = [json.dumps(row, ensure_ascii=False, default=str) for row in rows]
+    return [len(ids) + 1 for ids in lm.token_ids(material)]
+
+
+def rows_at(material: pd.DataFrame | list[str], places: Sequence[int]) -> pd.DataFrame | list[str]:
+    """The rows or texts at some places."""
+    if isinstance(material, pd.DataFrame):
+        return material if len(places) == len(material) else material.iloc[list(places)]
+    return [material[i] for i in places]
 
 
 def text_room(lm, preset: DiffLMPreset) -> int:

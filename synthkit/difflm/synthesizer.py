@@ -34,7 +34,7 @@ __all__ = ['PRIORS', 'OFF_LATENT', 'draw_latents', 'SampleRequest', 'log_agreeme
 
 # %% ../../nbs/53_difflm.ipynb #10f7cb40
 from .drafts import Draft, judge, logged_batch, row_tests
-from .forms import Form, read_material, text_lengths, text_room
+from .forms import Form, read_material, row_lengths, rows_at, text_room
 from .presets import PRESETS, with_changes
 from .text_encoder import encoder_identity
 
@@ -271,7 +271,7 @@ class DiffLM(Synthesizer):
             validation: other data that stops the trainings in time; None sets a share aside.
             decoder: the `fitted.decoder` of another fit to the same table, which is then not
                 trained again; without `lm` only.
-            too_long: "error" or "skip", for texts that the model's context does not hold.
+            too_long: "error" or "skip", for rows that the model's context does not hold.
             checkpoint: a folder from which an interrupted fit goes on; `save` empties it.
 
         Raises:
@@ -346,10 +346,9 @@ class DiffLM(Synthesizer):
         if decoder is not None and self.lm is not None:
             raise ValueError("the language model is the decoder here; leave decoder= out")
         material = read_material(data, texts=self.lm is not None)
-        if isinstance(material, list):
-            room = text_room(self.lm, self.preset)
-            fits = self._fitting(text_lengths(self.lm, material), room, too_long)
-            material = [material[i] for i in fits]
+        if self.lm is not None:
+            room, lengths = text_room(self.lm, self.preset), row_lengths(self.lm, material)
+            material = rows_at(material, self._fitting(lengths, room, too_long))
         return FitInputs(material, target, decoder)
 
     def _fit_key(self, inputs: FitInputs, validation: FitInputs | None) -> str:

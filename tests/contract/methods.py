@@ -151,5 +151,16 @@ METHODS = {
         writer="format model",
         gaps=True,
     ),
+    "DiffLM as JSON": Case(
+        DiffLM,
+        tiny_table(60).assign(number=lambda table: table["number"] // 100).to_dict("records"),
+        model="llama",
+        options={"autoencoder": SMALL | {"latent": 2, "tokens": 1}, "max_tries": 3}
+        | {"format": SMALL | {"hints": 1}, "diffusion": SHORT | {"hidden": 4, "blocks": 1}},
+        data=("x", "y", "number"),
+        own=("prior", "tries"),
+        gaps=True,
+        long={"x": LONG, "y": "p", "number": 1},
+    ),
 }
 CASES = {name: case for name, case in METHODS.items() if issubclass(case.kind, Synthesizer)}
