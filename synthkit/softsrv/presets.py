@@ -20,7 +20,8 @@ class SoftSRVPreset:
         kind: of P: "ssnp", "ssmp" or "ssmc".
         length: t, soft vectors in a prompt. k: basis prompts of "ssmp". hidden: of "ssmc".
         context, dim: E and d_e, see `synthkit.lm.contexts.Context`.
-        steps, batch_size, decay_from, eval_every, patience, clip: see `SoftPromptPreset`.
+        steps, batch_size, decay_from, eval_every, patience, clip, accumulation, recomputing: see
+            `SoftPromptPreset`; the last two save memory.
         lr_ssnp, lr_ssmp, lr_ssmc: the learning rate of each kind; lr: one for whatever kind.
         held_out_share: of the real texts, kept out of training to stop it in time.
         temperature, max_new_tokens: of sampling, over the whole vocabulary.
@@ -50,6 +51,8 @@ class SoftSRVPreset:
     eval_every: int = 50
     patience: int | None = 4
     clip: float = 1.0
+    accumulation: int = 1
+    recomputing: bool = False
     held_out_share: float = 0.15
     temperature: float = 1.0
     max_new_tokens: int = 128

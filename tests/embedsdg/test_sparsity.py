@@ -124,13 +124,6 @@ def test_windows_that_do_not_overlap_hold_each_point_once(n_axes, windows):
     assert count_windows(points, Grid.fit(points, 9).cells()).sum() == 500
 
 
-def test_points_on_the_far_edge_are_in_the_last_window():
-    points = np.array([[0.0, 0.0], [1.0, 1.0], [1.0, 0.0]])
-    np.testing.assert_array_equal(
-        count_windows(points, Grid.fit(points, 2, stride=1)), [[1, 0], [1, 1]]
-    )
-
-
 def test_points_outside_are_in_no_window(points):
     grid = Grid.fit(points, 10, stride=1, quantiles=(0.1, 0.9))
     inside = np.all(
