@@ -79,12 +79,10 @@ def write_bytes(path: str | Path, data: bytes) -> Path:
             old file, if there was one, is untouched and the temporary file is gone.
     """
     path = Path(path)
-    try:
+    with _told(path, len(data)):
         path.parent.mkdir(parents=True, exist_ok=True)
         with locked(path):
             _replace(path, data)
-    except OSError as error:
-        raise _failed(error, path, len(data)) from error
     return path
 
 
@@ -145,18 +143,16 @@ def append_jsonl(path: str | Path, row: Mapping[str, Any]) -> Path:
     """
     path = Path(path)
     data = _line(row, "the row").encode("utf-8")
-    try:
+    with _told(path, len(data)):
         path.parent.mkdir(parents=True, exist_ok=True)
         with locked(path):
             append_line(path, data)
-    except OSError as error:
-        raise _failed(error, path, len(data)) from error
     return path
 
 
 def append_line(path: Path, data: bytes) -> None:
     """Append a whole line to a file that the caller has locked; see `append_jsonl`."""
-    with open(path, "ab+", buffering=0) as handle:
+    with _told(path, len(data)), open(path, "ab+", buffering=0) as handle:
         data = _mend(handle) + data
         size = handle.seek(0, os.SEEK_END)
         try:
@@ -300,15 +296,22 @@ def _is_torn(line: bytes) -> bool:
     return line.startswith(b"{") or not line.strip(b"\0")
 
 
-def _failed(error: OSError, path: Path, wanted: int) -> OSError:
-    """The error again, saying how many bytes were wanted and what became of the old file."""
-    full = (errno.ENOSPC, errno.EDQUOT)
-    reason = "the disk is full" if error.errno in full else error.strerror or str(error)
-    after = "the old file is untouched" if path.exists() else "no file was made"
-    advice = "; free some space and run again" if error.errno in full else ""
-    return OSError(
-        error.errno, f"cannot write {path}: {reason}; {wanted:,} bytes were wanted, {after}{advice}"
-    )
+@contextmanager
+def _told(path: Path, wanted: int) -> Iterator[None]:
+    """Have an OSError say how many bytes were wanted, and what became of the old file."""
+    try:
+        yield
+    except OSError as error:
+        if error.__cause__ is not None:  # told already
+            raise
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason = "the disk is full" if full else error.strerror or str(error)
+        after = "the old file is untouched" if path.exists() else "no file was made"
+        advice = "; free some space and run again" if full else ""
+        raise OSError(
+            error.errno,
+            f"cannot write {path}: {reason}; {wanted:,} bytes were wanted, {after}{advice}",
+        ) from error
 
 
 def _shown(line: str | bytes) -> str:

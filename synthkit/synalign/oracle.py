@@ -75,4 +75,5 @@ def oracle(world: ReviewsWorld, *, error_rate: float = 0.0, seed: int = 0) -> Fu
         open_ = [weight * (n == best) for weight, n in zip(weights, agree)]
         return world.render(rng.choices(cells, open_)[0], rng)["text"]
 
-    return FunctionTeacher(answer, name="reviews-oracle")
+    facts = {"world": world.distribution, "error_rate": error_rate, "seed": seed}
+    return FunctionTeacher(answer, "reviews-oracle", **facts)

@@ -77,10 +77,12 @@ class FunctionTeacher:
         fn: from a prompt to its answer. One that draws takes `repeat=` as well, how often the
             prompt was asked before, and draws by it: then a resumed run ends like a whole one.
         name: how reports call this teacher.
+        options: what the answers depend on beside the function's own code, such as the seed of an
+            oracle: files of answers tell teachers apart by it.
     """
 
-    def __init__(self, fn: Callable[..., str], name: str):
-        self.fn, self.name = fn, name
+    def __init__(self, fn: Callable[..., str], name: str, **options: Any):
+        self.fn, self.name, self.options = fn, name, options
 
     def complete(
         self,

@@ -6,6 +6,7 @@ import inspect
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from ..core.files import sha256_text
@@ -61,9 +62,10 @@ def teacher_name(teacher: Any) -> str:
 
 
 def teacher_identity(teacher: Any) -> str:
-    """Identity of a teacher: its name, class and options, and its model's fingerprint.
+    """Identity of a teacher: its name, class and options, its model's fingerprint, its code.
 
-    Two teachers of one identity are taken for the same one by files of answers.
+    Two teachers of one identity are taken for the same one by files of answers. Of a function, the
+    code counts and not the values that it finds outside; a name or options tell those apart.
     """
     teacher = as_teacher(teacher)
     facts = {
@@ -75,10 +77,24 @@ def teacher_identity(teacher: Any) -> str:
     }
     if isinstance(teacher, FunctionTeacher):
         facts["function"] = getattr(teacher.fn, "__qualname__", None)
+        facts["code"] = _code(getattr(teacher.fn, "__code__", None))
     if hasattr(teacher, "recording"):
         facts["file"] = teacher.recording
     digest = sha256_text(json.dumps(facts, sort_keys=True, default=lambda x: type(x).__qualname__))
     return f"{teacher_name(teacher)} {digest[:16]}"
+
+
+def _code(code: CodeType | None) -> Any:
+    """What a function does, as JSON values: its instructions, names and constants."""
+    if code is None:
+        return None
+    constants = [
+        _code(each) if isinstance(each, CodeType)
+        else sorted(map(repr, each)) if isinstance(each, frozenset)
+        else repr(each)
+        for each in code.co_consts
+    ]  # fmt: skip
+    return [code.co_code.hex(), code.co_names, constants]
 
 
 def answer_log(path: str | Path | None) -> ResumeLog:

@@ -152,7 +152,8 @@ class MathWorld(World):
             rng = random.Random(f"oracle-{seed}-{prompt}")
             return write_problem(self, prompt, rng, error_rate)
 
-        return FunctionTeacher(answer, name="math-oracle")
+        facts = {"world": self._stretch, "error_rate": error_rate, "seed": seed}
+        return FunctionTeacher(answer, "math-oracle", **facts)
 
 
 def solve(family: Family, numbers: Mapping[str, int]) -> list[str]:

@@ -367,6 +367,7 @@ def test_what_is_held_out_is_not_repeated(method, form):
         rows = method.sample(made, held_out=forms[form]())
     assert not [row for row in data_of(method.case, rows) if row in known]
     assert made.report.rejected.total() > 0
+    assert method.sample(made, held_out=[]).to_list() == method.rows
 
 
 def test_too_few_rows_are_a_warning_and_a_report(method):

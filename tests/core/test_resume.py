@@ -1,5 +1,6 @@
 """A resume log goes on where a run was cut off, and gives what it holds to no other run."""
 
+import errno
 import json
 import os
 import subprocess
@@ -40,6 +41,10 @@ def write(path):
 
 
 # --- the log --------------------------------------------------------------------------------------
+
+
+def full_disk(*args):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -127,6 +132,16 @@ def test_a_file_of_somebody_else_is_left_as_it_is(tmp_path, text):
     path.unlink()
     with pytest.raises(ValueError, match="is a folder"):
         ResumeLog(tmp_path, "key")
+
+
+def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_room(tmp_path, monkeypatch):
+    with ResumeLog(tmp_path / "a.jsonl", "key") as log:
+        with monkeypatch.context() as patch, pytest.raises(OSError, match="the disk is full"):
+            patch.setattr(os, "fsync", full_disk)
+            log.add({"x": 1})
+        assert not log.entries
+        log.add({"x": 2})
+    assert list(ResumeLog(tmp_path / "a.jsonl", "key").entries.values()) == [{"x": 2}]
 
 
 def test_another_process_is_refused_and_this_one_is_not(tmp_path):

@@ -401,6 +401,8 @@ def test_tries_that_are_used_up_say_why():
 def test_check_keeps_what_it_likes():
     found = dressed().table(60, check=lambda row: row["coat"] == row["gloves"])
     assert (found.coat == found.gloves).all() and len(found) == 60
+    with pytest.raises(TypeError, match="check is a function"):
+        dressed().sample(2, check="coat")
 
 
 def test_collect_redraws_only_what_was_turned_away():

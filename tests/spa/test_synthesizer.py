@@ -523,6 +523,8 @@ def test_drafts_go_through_the_prompts_and_then_through_the_adapters(n_prompts, 
 
 
 def test_a_sample_is_answers_to_the_fitted_prompts_in_the_columns_of_the_rows(fitted):
+    with pytest.raises(ValueError, match="batch_size must be at least 1"):
+        fitted.sample(30, batch_size=0)
     rows = fitted.sample(30, seed=2, batch_size=7)
     assert rows.column_names[:4] == ["question", "answer", "adapter", "partition"]
     assert set(rows["question"]) == {row["question"] for row in ROWS}

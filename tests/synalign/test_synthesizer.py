@@ -176,8 +176,9 @@ def test_demonstrations_can_be_named_but_not_among_the_judges(method):
     held = int(method.fitted.real.held_out[0])
     for wrong, message in (
         ([held], f"row {held} is held out"), ([60], "row 60 is not there"), ([], "name one row"),
+        ([0.7], r"demonstrations\[0\] must be a whole"), ([True], "whole number"), (3, "a list of"),
     ):  # fmt: skip
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises((TypeError, ValueError), match=message):
             make().fit(REAL, demonstrations=wrong)
     with pytest.raises(ValueError, match="is held out"):
         method.fit_more([held])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny import tiny_lm
 
-from synthkit import load_lm
+from synthkit import load_lm, load_world
 from synthkit.core.files import sha256_text
 from synthkit.lm.chat import prompt_ids
 from synthkit.lm.finetune import FinetunePreset, answer, finetune
@@ -102,19 +102,19 @@ def test_a_teacher_that_breaks_its_promise_is_an_error(answers):
 
 
 def test_answers_are_on_disk_as_they_come_and_empty_ones_never(tmp_path):
-    said = {"a": "A", "b": "", "c": "<think>only"}
+    said, asked = {"a": "A", "b": "", "c": "<think>only"}, []
 
-    def dies(prompt):
-        if prompt == "d":
+    def answer(prompt):
+        if prompt not in said:
             raise KeyboardInterrupt
+        asked.append(prompt)
         return said[prompt]
 
-    file = tmp_path / "answers.jsonl"
+    file, teacher = tmp_path / "answers.jsonl", FunctionTeacher(answer, "t")
     with pytest.raises(KeyboardInterrupt), answer_log(file) as log:
-        ask(FunctionTeacher(dies, "t"), list("abcd"), log=log)
-    asked = []
-    teacher = FunctionTeacher(lambda prompt: asked.append(prompt) or prompt, "t")
-    teacher.fn.__qualname__ = dies.__qualname__
+        ask(teacher, list("abcd"), log=log)
+    asked.clear()
+    said.update({each: each for each in "abcd"})
     with answer_log(file) as log:
         assert ask(teacher, list("abcd"), log=log) == ["A", "b", "c", "d"]
     assert asked == ["b", "c", "d"]
@@ -131,7 +131,12 @@ def test_an_identity_tells_teachers_apart(tmp_path):
     identities |= {teacher_identity(LMTeacher(lm, seed=seed)) for seed in (1, 2)}
     lm.fingerprint = "g"
     identities.add(teacher_identity(LMTeacher(lm, seed=1)))
-    assert len(identities) == 5
+    for fn in (lambda p: p + "x", lambda p: p + "y", lambda p: p.upper(), lambda p: p.lower()):
+        identities.add(teacher_identity(fn))  # as a cell of a notebook that is edited and run again
+    world = load_world("math")
+    for options in ({}, {"seed": 1}, {"error_rate": 0.5}):
+        identities |= {teacher_identity(world.teacher(**options)) for _ in range(2)}
+    assert len(identities) == 12
 
 
 # --- local models ---------------------------------------------------------------------------------
