@@ -64,6 +64,11 @@ def make_folder(path: str | Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, told) from error
 
 
+def beside(path: Path) -> list[Path]:
+    """The hidden files beside `path` that a killed write may leave."""
+    return [_beside(path, what) for what in ("tmp", "lock")]
+
+
 def write_bytes(path: str | Path, data: bytes) -> Path:
     """Write `data` to `path` in one step: a reader sees the old file or the new one, never a part.
 

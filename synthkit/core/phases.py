@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from .packing import Files
 from .resume import ResumeLog
-from .saved import Saved, open_saved, save_folder
+from .saved import Saved, open_saved, remove_saved, save_folder
 
 Made = TypeVar("Made")
 
@@ -85,7 +84,7 @@ class Phases:
             return
         self._log.remove()  # first: it must not tell of what is gone
         for name in sorted(self._names):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
+            remove_saved(self.folder / name)
             self._drop(name)
         if self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()

@@ -6,16 +6,28 @@ import hashlib
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .. import __version__
-from .files import dump_json, locked, make_folder, read_json, sha256_file, write_bytes, write_json
+from .files import (
+    beside,
+    dump_json,
+    lock_file,
+    locked,
+    make_folder,
+    read_json,
+    sha256_file,
+    write_bytes,
+    write_json,
+)
 
 FORMAT = 2  # of a save; a folder with another one is refused
 MANIFEST = "manifest.json"
 _DATA = "data-"  # how the folder of a generation begins
+_GENERATION = re.compile(rf"{_DATA}[0-9a-f]{{12}}")
 
 
 @dataclass(frozen=True)
@@ -87,10 +99,25 @@ def save_folder(
         for name, data in files.items():
             write_bytes(folder / content["generation"] / name, data)
         write_json(folder / MANIFEST, {**content, "sum": _sum(content)})
-        for old in folder.glob(f"{_DATA}*"):
+        for old in _generations(folder):
             if old.name != content["generation"]:
                 shutil.rmtree(old, ignore_errors=True)
     return folder
+
+
+def remove_saved(folder: Path) -> None:
+    """Remove what `save_folder` put into `folder`, and the folder when nothing else is in it."""
+    manifest = folder / MANIFEST
+    for path in (manifest, lock_file(folder / "save"), *beside(manifest)):
+        path.unlink(missing_ok=True)
+    for old in _generations(folder):
+        shutil.rmtree(old, ignore_errors=True)
+    with suppress(OSError):  # absent, or of use to somebody else
+        folder.rmdir()
+
+
+def _generations(folder: Path) -> list[Path]:
+    return [path for path in folder.glob(f"{_DATA}*") if _GENERATION.fullmatch(path.name)]
 
 
 def open_saved(folder: str | Path, kind: str) -> Saved:
@@ -137,7 +164,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
         )
     if content.pop("sum", None) != _sum(content):
         raise _damaged(folder, f"the checksum of {MANIFEST} does not fit its content")
-    if not re.fullmatch(rf"{_DATA}[0-9a-f]{{12}}", content["generation"]):
+    if not _GENERATION.fullmatch(content["generation"]):
         raise _damaged(folder, f"{MANIFEST} names {content['generation']!r} as its data")
     return content
 

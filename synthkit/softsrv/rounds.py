@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core.arguments import as_count
 from ..core.resume import ResumeLog
 from ..teacher import replies as teachers
 from .drafts import Draft
@@ -81,6 +82,7 @@ def collect(
     """
     from tqdm import tqdm
 
+    batch = as_count(batch, "batch")
     log = ResumeLog(None, "", place=PLACE) if log is None else log
     kept: dict[int, dict] = {}
     rejected: Counter[str] = Counter()

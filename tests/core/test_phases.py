@@ -1,5 +1,7 @@
 """The phases of a fit: each is read or made whole, and the folder is left as it was found."""
 
+import shutil
+
 import pytest
 
 from synthkit.core import phases as module
@@ -28,7 +30,9 @@ def test_without_a_folder_nothing_is_kept():
 
 
 def test_a_phase_is_read_if_it_was_finished_and_clearing_leaves_what_is_not_its_own(tmp_path):
-    (tmp_path / "mine.txt").write_text("mine")
+    for folder in (tmp_path, tmp_path / "a"):  # a folder may have a phase's name
+        folder.mkdir(exist_ok=True)
+        (folder / "mine.txt").write_text("mine")
     with Phases(tmp_path, "key") as phases:
         kept(phases, "a", "1")
         phases.running("b").write_text("under way")
@@ -39,7 +43,8 @@ def test_a_phase_is_read_if_it_was_finished_and_clearing_leaves_what_is_not_its_
     with pytest.raises(ValueError, match="holds a fit with other data"):
         Phases(tmp_path, "another")
     phases.clear()
-    assert [each.name for each in tmp_path.iterdir()] == ["mine.txt"]
+    left = sorted(str(each.relative_to(tmp_path)) for each in tmp_path.rglob("*"))
+    assert left == ["a", "a/mine.txt", "mine.txt"]
 
 
 @pytest.mark.parametrize("at", ["save_folder", "finish"])
@@ -65,7 +70,7 @@ def test_a_damaged_phase_says_what_to_remove_and_is_then_made_anew(tmp_path):
         next(tmp_path.glob("a/manifest.json")).unlink()
         with pytest.raises(ValueError, match="remove"):
             kept(phases, "a", None)
-        module.shutil.rmtree(tmp_path / "a")
+        shutil.rmtree(tmp_path / "a")
         assert kept(phases, "a", "3") == "3"
 
 
@@ -77,7 +82,7 @@ def test_clearing_that_was_killed_leaves_a_folder_that_can_be_used(tmp_path, mon
         for name in "ab":
             kept(phases, name, name)
     with monkeypatch.context() as patch:
-        patch.setattr(module.shutil, "rmtree", killed)
+        patch.setattr(shutil, "rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
             phases.clear()
     with Phases(tmp_path, "key") as phases:

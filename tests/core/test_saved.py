@@ -37,12 +37,15 @@ def test_files_and_facts_come_back(tmp_path):
 
 def test_a_later_save_replaces_the_older_one_and_leaves_other_files(tmp_path):
     storage.write_text(tmp_path / "notes.txt", "mine")
+    storage.write_text(tmp_path / "data-raw" / "mine.txt", "mine")
     save(tmp_path, ONE)
     save(tmp_path, TWO)
-    again, kept = tree(tmp_path), {"notes.txt", "manifest.json"}
+    again, kept = tree(tmp_path), {"notes.txt", "data-raw/mine.txt", "manifest.json"}
     assert content(tmp_path) == TWO and len(again) == len(TWO) + len(kept)
     save(tmp_path, TWO)
     assert tree(tmp_path) == again
+    saved.remove_saved(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data-raw", "notes.txt"]
 
 
 @pytest.mark.parametrize("call", ["replace", "fsync", "rmdir", "unlink"])

@@ -321,6 +321,8 @@ def test_contexts_take_turns(lm, fitted):
 def test_the_batch_changes_nothing(lm):
     made = make(lm, **RAW).fit(REAL)
     assert made.sample(7, batch=2).to_list() == made.sample(7, batch=64).to_list()
+    with pytest.raises(ValueError, match="batch must be at least 1"):
+        made.sample(7, batch=0)
 
 
 def test_more_rows_begin_with_the_fewer(lm):
