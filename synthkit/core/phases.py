@@ -36,7 +36,9 @@ class Phases:
     def __enter__(self) -> Phases:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is not None and self._log.is_empty and not self._under_way():
+            self.clear()  # nothing is kept, so that another fit can have the folder
         self._log.close()
 
     def running(self, name: str) -> Path | None:
@@ -89,6 +91,9 @@ class Phases:
         if self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()
         self.folder = None  # what another fit may keep there is not ours to clear
+
+    def _under_way(self) -> bool:
+        return self.folder is not None and any(self.folder.glob("*.training"))
 
     def _drop(self, name: str) -> None:
         if (path := self.running(name)) is not None:

@@ -80,6 +80,11 @@ class ResumeLog:
         """True if `finish` was called for this unit, now or before an interruption."""
         return unit in self._finished
 
+    @property
+    def is_empty(self) -> bool:
+        """True if there is no entry and no finished unit."""
+        return not self.entries and not self._finished
+
     def close(self) -> None:
         """Let other processes have the file."""
         self._let_go()

@@ -504,6 +504,17 @@ def test_a_checkpoint_of_another_fit_is_refused(method, tmp_path):
         method.fit(seed=1, checkpoint=tmp_path / "fit")
 
 
+def test_a_fit_that_learns_nothing_leaves_its_checkpoint_to_others(method, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise ValueError("these rows will not do")
+
+    with monkeypatch.context() as patch, pytest.raises(ValueError, match="will not do"):
+        patch.setattr(method.kind, "_fit", refuse)
+        method.fit(checkpoint=tmp_path / "fit")
+    assert not (tmp_path / "fit").exists()
+    method.fit(method.case.rows[:-1], checkpoint=tmp_path / "fit")
+
+
 def test_a_file_that_is_no_checkpoint_is_refused_and_left_as_it_is(method, tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("my thesis, in one line")

@@ -90,3 +90,20 @@ def test_clearing_that_was_killed_leaves_a_folder_that_can_be_used(tmp_path, mon
         assert kept(phases, "b", "new") == "new"
     phases.clear()
     assert not tmp_path.exists()
+
+
+@pytest.mark.parametrize("left", ["nothing", "a phase", "a training"])
+def test_a_fit_that_fails_keeps_its_folder_only_if_something_is_in_it(tmp_path, left):
+    with pytest.raises(ValueError, match="bad data"), Phases(tmp_path / "fit", "bad") as phases:
+        if left == "a phase":
+            kept(phases, "a", "1")
+        if left == "a training":
+            phases.running("a").write_text("under way")
+        raise ValueError("bad data")
+    assert (tmp_path / "fit").exists() == (left != "nothing")
+    if left == "nothing":
+        with Phases(tmp_path / "fit", "good") as phases:
+            assert kept(phases, "a", "1") == "1"
+    else:
+        with pytest.raises(ValueError, match="other data"):
+            Phases(tmp_path / "fit", "good")
