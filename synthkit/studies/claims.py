@@ -168,7 +168,7 @@ class Finding:
 
     @property
     def in_paper(self) -> bool:
-        """Whether the method's paper makes this claim, or the kit does."""
+        """True if the method's paper makes this claim, not the kit."""
         return self.claim is not None and bool(self.claim.paper)
 
     @property

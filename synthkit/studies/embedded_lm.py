@@ -1,4 +1,4 @@
-"""What a model in the embedded model's format can do, counted exactly by the worlds themselves.
+"""Capabilities of a model in the embedded model's format, counted by the worlds themselves.
 
 Capabilities: copy (the text comes back to the letter), write well formed, follow (the text shows
 the attributes that the prompt asked for), rephrase (other words, same facts), describe, solve (the

@@ -1,4 +1,4 @@
-"""What a study declares: what is measured where, what is claimed of it, and how it is shown."""
+"""Declaration of a study: its cases and measures, its claims, and how it is shown."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Case:
-    """Where the arms of a study are compared: a world, a table, a set of texts.
+    """A place where the arms of a study are compared: a world, a table, a set of texts.
 
     Attributes:
         units: in the order in which they are measured.
@@ -137,7 +137,7 @@ class Figure:
 
 
 def settings(preset: Any) -> dict[str, Any]:
-    """What of a preset no later call may change: all but its seeds."""
+    """Settings of a preset that no later call may change: all but its seeds."""
     return {name: value for name, value in asdict(preset).items() if name != "seeds"}
 
 

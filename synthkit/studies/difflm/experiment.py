@@ -214,7 +214,7 @@ class TableTrial(FittedTrial):
 
     @property
     def judging(self) -> dict[str, Any]:
-        """How tables are measured."""
+        """The settings by which tables are measured."""
         return {"target": self.target, "seeds": self.preset.utility_seeds}
 
 
@@ -225,7 +225,7 @@ def rows_hash(frame: pd.DataFrame) -> str:
 
 
 def fixed(preset, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What of a preset no later call may change: all but seeds and other libraries.
+    """Settings of a preset that no later call may change: all but seeds and other libraries.
 
     DiffLM's own preset stands there with all its values, `options` included, since a later version
     may give its name other ones.
@@ -238,7 +238,7 @@ def fixed(preset, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
 
 
 def add_exact(trial: TableTrial) -> None:
-    """How well the exact distribution predicts the target of the test rows: the most there is.
+    """AUC of the exact distribution on the target of the test rows: the most there is.
 
     F1 is that of the class that is likelier, as for the trees; a threshold chosen for F1 may do
     better.
@@ -280,7 +280,7 @@ def add_way(trial: TableTrial, arm: str) -> None:
 
 
 def add_own_collapse(trial: TableTrial) -> None:
-    """Whether the method's own latents are used."""
+    """Measures of the use that the method's decoder makes of its own latents."""
     add_collapse(trial, DIFFUSION, trial.method)
 
 
@@ -362,7 +362,7 @@ def add_joint(trial: TableTrial, arm: str, table: pd.DataFrame) -> None:
 
 
 def add_collapse(trial: Trial, arm: str, method: DiffLM) -> None:
-    """What another row's latent costs, and how many dimensions are used."""
+    """The cost of another row's latent, and the number of dimensions used."""
     found = method.fitted.collapse
     trial.add(arm, {
         "active dimensions": found.active / found.latent,

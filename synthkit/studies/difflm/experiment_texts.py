@@ -159,7 +159,7 @@ def measure_arm(trial: TextTrial, arm: str) -> None:
 
 
 def unguided(trial: TextTrial) -> list[str]:
-    """What the frozen model writes from its begin, in the room that DiffLM gives a text.
+    """Texts that the frozen model writes from its begin, in the room that DiffLM gives one.
 
     A model without a begin token starts behind an end, as between two documents.
     """

@@ -107,7 +107,7 @@ def bins_differ(result: Result, name: str, arm: str) -> bool:
 
 
 def below_exact(result: Result, name: str) -> pd.DataFrame:
-    """How far each arm's AUC is below the Bayes-optimal one; empty where that is not known.
+    """Gap of each arm's AUC to the Bayes-optimal one; empty where that is not known.
 
     One row an arm: the paired difference on the same test rows, over the seeds, with its interval
     where there are three. Sampling error can make it negative.
@@ -124,7 +124,7 @@ def below_exact(result: Result, name: str) -> pd.DataFrame:
 
 
 def latents(result: Result, name: str) -> pd.DataFrame:
-    """Whether the latents are used, and how many rows are valid without the trie."""
+    """Use of the latents, and the share of rows that are valid without the trie."""
     columns = {
         "shuffled-latent gap": "shuffled-latent gap",
         "share of active dimensions": "active dimensions",

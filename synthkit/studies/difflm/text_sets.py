@@ -106,7 +106,7 @@ def task_of(code: str) -> str | None:
 
 
 def pass_own_tests(programs: Sequence[str]) -> list[bool]:
-    """Whether each program passes the tests of the task that it is named after, in the sandbox.
+    """For each program, if it passes the tests of the task in its name, in the sandbox.
 
     A task with a constant is tried with each of its constants that the program spells; one must
     do. A program without a task is wrong.
@@ -143,7 +143,7 @@ def tool_category(text: str) -> str | None:
 
 
 def hold_true(tools: Sequence[str]) -> list[bool]:
-    """Whether each tool is one of the tools world: see `ToolsWorld.check`."""
+    """For each tool, if it is one of the tools world: see `ToolsWorld.check`."""
     world = load_world("tools")
     found = []
     for text in tools:
@@ -170,7 +170,7 @@ def read_tool(text: str) -> dict[str, Any] | None:
 
 
 def style_of(code: str) -> str:
-    """What `recognise_style` finds; a warning about generated code is nobody's concern."""
+    """Result of `recognise_style`; warnings about generated code are nobody's concern."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return recognise_style(code)
@@ -186,7 +186,7 @@ def parameter_types(text: str) -> str | None:
 
 
 def is_sound(tool: Mapping[str, Any]) -> bool:
-    """Whether a tool can be called: its name and description, where given, say something.
+    """True if a tool can be called: its name and description, where given, say something.
 
     `parameters`, where there are any, must be a JSON Schema (draft 2020-12) with every required
     name among its properties.

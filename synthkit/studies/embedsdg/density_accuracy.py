@@ -1,4 +1,4 @@
-"""How density on the map and the student's accuracy go together, with and without aggregation.
+"""Relation of density on the map to the student's accuracy, with and without aggregation.
 
 The paper's evidence is one figure (arXiv 2603.22294, Figure 7), a correlation of averages. Averages
 hide the scatter between examples, so that the unaggregated numbers stand beside it here.
@@ -17,7 +17,7 @@ from ...embedsdg.grid import Grid, as_points
 
 @dataclass(frozen=True)
 class DensityAccuracy:
-    """How density and correctness go together, from single examples to aggregates."""
+    """Correlation of density and correctness, from single examples to aggregates."""
 
     n: int
     example_rho: float  # Spearman over single examples: the honest number

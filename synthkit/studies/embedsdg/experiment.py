@@ -99,7 +99,7 @@ def cases(preset: ExperimentPreset) -> list[Case]:
 
 @dataclass(frozen=True)
 class Data:
-    """What one data seed draws: the world's order of families, D, and two test sets."""
+    """The draws of one data seed: the world's order of families, D, and two test sets."""
 
     world: MathWorld
     real: list[dict]

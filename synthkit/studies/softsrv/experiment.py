@@ -109,7 +109,7 @@ def arms_of(preset: ExperimentPreset, world: str) -> list[str]:
 
 
 def sweeps(preset: ExperimentPreset) -> list[Unit]:
-    """How much the context passes, how many texts there are, temperature, mixed contexts."""
+    """Sweeps over context width, number of texts, temperature and mixed contexts."""
     fits: dict[str, dict[str, Any]] = {}
     for width in DIAL:
         options = {"kind": "ssmc", "context": "random", "dim": width}
@@ -146,7 +146,7 @@ class TargetTrial(Trial):
 
     @cached_property
     def texts(self) -> list[str]:
-        """What the method may see, and further texts for the sweep over sizes."""
+        """Texts that the method may see, and further ones for the sweep over sizes."""
         n = max(self.preset.n_target, *self.preset.sizes, 0)
         return self.target.texts(n, f"train-{self.seed}")
 
@@ -162,7 +162,7 @@ class TargetTrial(Trial):
 
     @cached_property
     def reference(self) -> list[str]:
-        """What MAUVE compares with."""
+        """The texts that MAUVE compares with."""
         return self.target.texts(self.preset.n_synthetic, f"reference-{self.seed}")
 
     def score(self, arm: str, texts: list[str], own: list[str] | None, train: list[str]) -> None:

@@ -98,7 +98,7 @@ def temperature_arms(name: str = SMALL) -> list[str]:
 
 
 def dial(result: Result, world: str) -> pd.DataFrame:
-    """What wider contexts pass and what it costs: nats a text, near copies, MAUVE."""
+    """Gain and cost of wider contexts: nats a text, near copies, MAUVE."""
     widths = {8: SMALL, **{width: f"context of {width}" for width in DIAL}}
     arms = {"SSNP": "none (SSNP)", **{widths[width]: str(width) for width in sorted(widths)}}
     arms["SSMC"] = "all (SSMC)"

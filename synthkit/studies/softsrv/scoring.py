@@ -1,4 +1,4 @@
-"""What a set of texts is worth: are they right, distributed like the target, new, and of use?"""
+"""Scores of a set of texts: right answers, distance to the target, novelty, and utility."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def as_question(row: Mapping) -> dict:
 
 
 def grade(world: str, rows: Sequence[Mapping], answers: Sequence[str]) -> np.ndarray:
-    """Whether each answer is right, `(n,)` of bool: by number, by word, or by running the tests."""
+    """Marks of answers, `(n,)` of bool: by number, by word, or by running the tests."""
     if world == "code":
         outcomes = run_tests([(code, row["tests"]) for code, row in zip(answers, rows)])
         return np.array([outcome.ok for outcome in outcomes])

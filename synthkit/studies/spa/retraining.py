@@ -1,4 +1,4 @@
-"""Whether influence scores are true: adapters trained without some rows, and two agreements."""
+"""A check of influence scores: adapters trained without some rows, and two agreements."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCHEDULE = Schedule(steps=60, lr=3e-3, eval_every=60, patience=None)
 
 @dataclass(frozen=True)
 class Fidelity:
-    """What retraining says about scores, of n rows and q queries; see `fidelity`.
+    """Agreement of scores with retraining, for n rows and q queries; see `fidelity`.
 
     Attributes:
         scores: (q, n) by method, positive = helpful.

@@ -1,4 +1,4 @@
-"""Where SPA is tested: training sets with two crossed factors, of which one is to be split."""
+"""Testbeds of SPA: training sets with two crossed factors, of which one is to be split."""
 
 from __future__ import annotations
 

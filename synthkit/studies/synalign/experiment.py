@@ -203,7 +203,7 @@ class ReviewsTrial(Trial):
 
 
 def explore(trial: ReviewsTrial, part: str, arm: str) -> None:
-    """How near demonstrations lie to real texts that were not among the candidates."""
+    """Distance of demonstrations to real texts that were not among the candidates."""
     real, held_out = trial.explored
     picks = SELECTIONS[arm](real.points, trial.preset.picks, seed=trial.seed)
     found = coverage(real.points, picks, held_out.points)
@@ -289,7 +289,7 @@ def query_of(row: Mapping[str, str]) -> str:
 
 
 def run_written(trial: ReviewsTrial, part: str, arm: str) -> None:
-    """What the model writes if it is asked in one way; SynAlign's texts are aligned as well."""
+    """Texts of the model if it is asked in one way; SynAlign's are aligned as well."""
     preset, how = trial.preset, {"per_record": trial.preset.per_record, "seed": trial.seed}
     rows = write(trial.writer, arm, trial.real, preset.n_written, **how)
     pool, real, held_out = trial.placed(read_back(rows), trial.real)

@@ -47,7 +47,7 @@ ABSENT = "none"  # the value of an attribute that a text does not show
 
 @dataclass(frozen=True)
 class RealTextPreset:
-    """How a real set is skewed and measured.
+    """Settings by which a real set is skewed and measured.
 
     Attributes:
         skews: what is thinned: `CLUSTER` (k-means on the vectors of the whole set, an attribute
@@ -129,7 +129,7 @@ class RealTrial(Trial):
         return Skewed(split, encode, [encode(list(part.texts)) for part in parts], columns)
 
     def modes(self, skew: str) -> list[Hashable]:
-        """What is thinned, for each row."""
+        """The group of each row, by which the pool is thinned."""
         if skew == CLUSTER:
             return [self.clusters[text] for text in self.full.texts]
         if skew == NONE:

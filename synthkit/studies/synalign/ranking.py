@@ -1,4 +1,4 @@
-"""How good a ranking is: offline metrics, and two rankings interleaved before simulated users.
+"""Quality of a ranking: offline metrics, and two rankings interleaved before simulated users.
 
 The paper tries its retriever on users. `interleave` stands in for that A/B test and is none: its
 users are a click model, which sees the same relevance labels as the offline metrics.
@@ -17,7 +17,7 @@ from ...core.intervals import Interval, bootstrap_interval
 
 
 def _hits(rankings: Any, relevant: Sequence[Collection[int]], k: int | None) -> list[np.ndarray]:
-    """Whether each of the first k documents of each query is relevant."""
+    """Relevance of each of the first k documents of each query."""
     if len(rankings) != len(relevant) or not len(relevant):
         raise ValueError(f"{len(rankings)} rankings for {len(relevant)} queries: give one a query")
     if k is not None and k < 1:

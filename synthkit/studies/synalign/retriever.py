@@ -59,7 +59,7 @@ def relevant_by(
 
 @dataclass(frozen=True)
 class RetrieverPreset:
-    """How a retriever is tuned.
+    """Settings by which a retriever is tuned.
 
     Attributes:
         temperature: tau of InfoNCE.

@@ -66,7 +66,7 @@ def read_back(rows) -> list[dict[str, Any]]:
 
 
 def measure_texts(pool: Texts, rows) -> dict[str, float]:
-    """How varied written texts are, and how many are what was asked for."""
+    """Variety of written texts, and the share that are what was asked for."""
     texts, readable = pool.of("text"), [row["shown"] != UNREADABLE for row in pool.rows]
     return {
         "different texts": len(set(texts)) / len(texts),
