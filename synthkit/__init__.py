@@ -18,11 +18,11 @@ Modules:
 - `synthkit.sandbox.runner`: Run generated Python in a separate process, with limits on time, memory and reach.
 - `synthkit.sandbox.values`: Plain values as JSON that keeps their types: the form in which results reach the judge.
 - `synthkit.studies.difflm.report`: The DiffLM study: its claims, its tables and its figure.
-- `synthkit.studies.embedded_lm`: What a model in the embedded model's format can do, counted exactly by the worlds themselves.
-- `synthkit.studies.embedsdg.density_accuracy`: How density on the map and the student's accuracy go together, with and without aggregation.
+- `synthkit.studies.embedded_lm`: Capabilities of a model in the embedded model's format, counted by the worlds themselves.
+- `synthkit.studies.embedsdg.density_accuracy`: Relation of density on the map to the student's accuracy, with and without aggregation.
 - `synthkit.studies.spa.records_base`: The base of SPA's records experiment: the embedded model after it has read records of all orders.
 - `synthkit.studies.synalign.experiment_real`: SynAlign on real texts: what its weights do for a pool whose skew is known, since we made it.
-- `synthkit.studies.synalign.ranking`: How good a ranking is: offline metrics, and two rankings interleaved before simulated users.
+- `synthkit.studies.synalign.ranking`: Quality of a ranking: offline metrics, and two rankings interleaved before simulated users.
 - `synthkit.worlds.census`: The census world: rows of mixed types from a known Bayesian network.
 - `synthkit.worlds.code`: The code world: small Python tasks, each solved in several styles, with tests that are run.
 - `synthkit.worlds.code_shapes`: The shapes of small functions: one body for each style, with a condition or expression left open.
