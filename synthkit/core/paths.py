@@ -1,5 +1,6 @@
-"""Paths of the files that come with the kit: a checkout's `data/`, or inside the wheel."""
+"""Paths of the files that come with the kit, and of the cache of what it fetches or converts."""
 
+import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -26,3 +27,14 @@ def data_dir() -> Path:
 def embedded_lm_dir() -> Path:
     """The folder of the embedded language model (config, tokenizer, safetensors)."""
     return data_dir() / "embedded_lm"
+
+
+def cache_dir() -> Path:
+    """The folder of fetched and converted models: `SYNTHKIT_CACHE`, or the system's place for one.
+
+    It may not exist yet.
+    """
+    from platformdirs import user_cache_dir
+
+    named = os.environ.get("SYNTHKIT_CACHE")
+    return Path(named or user_cache_dir("synthkit", appauthor=False)).expanduser().resolve()

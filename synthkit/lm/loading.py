@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,9 @@ import torch
 from torch import nn
 
 from ..core.paths import embedded_lm_dir
+from .catalogue import MODELS, obtain
+from .gguf import convert, is_gguf
+from .modes import quiet_bars
 from .quantisation import disable_packed_cpu_layout, quantisation_config
 from .tokens import special_tokens
 
@@ -29,8 +31,11 @@ def load_lm(
     """Load a causal LM and its tokenizer.
 
     Args:
-        name_or_path: a local folder, a hub id such as `"Qwen/Qwen2.5-0.5B"`, or None for the
-            embedded model. A local folder is read without any network access.
+        name_or_path: a folder; a GGUF file, which is converted once and kept in the cache by its
+            content (`synthkit.lm.gguf`); a hub id such as `"Qwen/Qwen2.5-0.5B"`; `"embedded"`, the
+            kit's own model; or a name of `synthkit get-model --list` such as `"smollm2"`: from the
+            cache, else from the hub. None is the environment's `SYNTHKIT_MODEL`, and without that
+            the embedded model. Folders and files are read without any network access.
         bits: None, 4 (NF4, double quantisation) or 8.
         device: `"cpu"`, `"cuda"`, ... or `"auto"` to spread the model over all GPUs. None takes a
             GPU if there is one.
@@ -41,14 +46,18 @@ def load_lm(
     Weights are read from safetensors only, and no code from the checkpoint is run.
 
     Raises:
-        FileNotFoundError: the folder, or its config.json, is missing.
+        FileNotFoundError: the folder, the file, or the folder's config.json is missing.
         ValueError: not a causal LM, weights that cannot be read or are incomplete, a tokenizer with
-            more tokens than the weights have embeddings, or bad `bits`.
+            more tokens than the weights have embeddings, bad `bits`, or a GGUF file that is
+            damaged or of an architecture that transformers cannot read.
         ConnectionError: the hub did not give the model.
-        RuntimeError: no such device, or bitsandbytes is needed and cannot work.
+        OSError: no room in the cache for a converted model.
+        RuntimeError: no such device, or bitsandbytes or gguf is needed and cannot work.
     """
     from .model import LM
 
+    if name_or_path is None:
+        name_or_path = os.environ.get("SYNTHKIT_MODEL") or "embedded"
     source, local = _source(name_or_path)
     device = _device(device)
     on_cpu = str(device).startswith("cpu")
@@ -73,23 +82,28 @@ def load_lm(
     return LM(model, tokenizer, name=_name(name_or_path))
 
 
-def _source(name_or_path: str | Path | None) -> tuple[str, bool]:
+def _source(name_or_path: str | Path) -> tuple[str, bool]:
     """Source to load from, and whether it is a local folder."""
-    if name_or_path is None:
+    if name_or_path == "embedded":
         folder = embedded_lm_dir()
         if not (folder / "config.json").is_file():
             raise FileNotFoundError(
                 f"the embedded model is not at {folder}; name a hub id or a local folder instead"
             )
         return str(folder), True
+    if name_or_path in MODELS:
+        return str(obtain(str(name_or_path), ["hub"])), True
     path = Path(name_or_path).expanduser()
     if path.is_dir():
         _check_folder(path)
         return str(path), True
+    if is_gguf(path) or (path.is_file() and path.suffix.lower() == ".gguf"):
+        return str(convert(path)), True
     text = str(name_or_path)
     looks_local = (
         isinstance(name_or_path, Path)
         or path.exists()
+        or path.suffix.lower() == ".gguf"
         or text.startswith(("/", ".", "~"))
         or "\\" in text
         or text.count("/") > 1
@@ -97,8 +111,8 @@ def _source(name_or_path: str | Path | None) -> tuple[str, bool]:
     if looks_local:
         found = "a file" if path.exists() else "nothing"
         raise FileNotFoundError(
-            f"no model folder at {text!r} (found {found}); give the folder that "
-            "`save_pretrained` wrote, or a hub id such as 'organisation/model'"
+            f"no model at {text!r} (found {found}); give the folder that `save_pretrained` wrote, "
+            "a GGUF file, or a hub id such as 'organisation/model'"
         )
     return text, False
 
@@ -109,6 +123,8 @@ def _check_folder(path: Path) -> None:
         hint = "give the folder that `save_pretrained` wrote"
         if {"adapter_config.json", "manifest.json"} & set(names):
             hint = "for an adapter load its base model, then call lm.load_adapter"
+        if any(name.endswith(".gguf") for name in names):
+            hint = "name the GGUF file itself"
         raise FileNotFoundError(f"no config.json in {path}; found {names[:8]}; {hint}")
     if not any(name.endswith(".safetensors") for name in names):
         raise ValueError(
@@ -229,22 +245,10 @@ def _check_vocabulary(source: str, model: nn.Module, tokenizer) -> None:
         )
 
 
-@contextmanager
-def quiet_bars() -> Iterator[None]:
-    """Without the "Loading weights" bars, which clutter a notebook."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
-
-
-def _name(name_or_path: str | Path | None) -> str:
-    if name_or_path is None:
-        return "embedded"
+def _name(name_or_path: str | Path) -> str:
+    if name_or_path == "embedded" or name_or_path in MODELS:
+        return str(name_or_path)
     path = Path(name_or_path).expanduser()
+    if path.is_file():
+        return path.stem if path.suffix.lower() == ".gguf" else path.name
     return path.resolve().name if path.is_dir() else str(name_or_path)

@@ -1,4 +1,4 @@
-"""Modes in which a model runs for a while: frozen, recomputed, with seeded noise."""
+"""Modes in which a model runs for a while: frozen, recomputed, with seeded noise, without bars."""
 
 from __future__ import annotations
 
@@ -55,3 +55,17 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
+
+
+@contextmanager
+def quiet_bars() -> Iterator[None]:
+    """Without the "Loading weights" bars, which clutter a notebook."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

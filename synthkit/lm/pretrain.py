@@ -19,7 +19,7 @@ from ..core.checkpoints import remove_checkpoint
 from ..core.files import write_json
 from ..core.identity import run_key
 from .documents import WRITING, Corpus, step_document
-from .loading import quiet_bars
+from .modes import quiet_bars
 from .precision import Precision
 from .schedule import Schedule
 from .tokens import plain_ids

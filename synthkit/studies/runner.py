@@ -46,7 +46,7 @@ def run(
     if lm is None and study.model is None:
         from ..lm import load_lm
 
-        lm = load_lm()
+        lm = load_lm("embedded")
     cases = study.cases(preset)
     with ExitStack() as stack:  # all logs are opened, or refused, before anything is measured
         logs = {

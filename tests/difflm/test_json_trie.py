@@ -77,7 +77,7 @@ TOKENIZERS = ("embedded", "bytes", "metaspace", "prepend")
 @cache
 def tokenizer_of(kind):
     if kind == "embedded":
-        return load_lm().tokenizer
+        return load_lm("embedded").tokenizer
     return tiny_tokenizer() if kind == "bytes" else like_sentencepiece(kind)
 
 

@@ -22,7 +22,7 @@ def questions(shared_data):
 @pytest.fixture(scope="module", params=["embedded", "stories260K"])
 def student(request, shared_data, tmp_path_factory):
     if request.param == "embedded":
-        return load_lm()
+        return load_lm("embedded")
     from stories260k import convert
 
     folder = tmp_path_factory.mktemp("stories")
@@ -55,7 +55,7 @@ def test_map_seeds_sketches_prompts_and_answers(student, questions, tmp_path):
 
 
 def test_a_question_beyond_the_context_is_named_or_left_out(questions):
-    lm = load_lm()
+    lm = load_lm("embedded")
     rows = [*questions.select(range(40)), {"question": "long " * 3000, "answer": "1"}]
     rows = [{"question": row["question"], "answer": row["answer"]} for row in rows]
     with pytest.raises(ValueError, match=r"40.*tokens|tokens.*40|text 40"):

@@ -17,7 +17,7 @@ INVENTED = [f"Lily has {i} red balls and finds {i + 2} more. How many has she?" 
 @pytest.fixture(scope="module", params=["embedded", "stories260K"])
 def frozen(request, tmp_path_factory):
     if request.param == "embedded":
-        return load_lm()
+        return load_lm("embedded")
     from stories260k import convert
 
     shared_data = request.getfixturevalue("shared_data")
