@@ -62,7 +62,7 @@ def test_local_folder_needs_no_network(folders, monkeypatch):
 @pytest.mark.parametrize(
     ("file", "error", "message"),
     [
-        (None, FileNotFoundError, "no model folder"),
+        (None, FileNotFoundError, "no model at"),
         ("notes.txt", FileNotFoundError, r"no config.json.*notes.txt"),
         ("adapter_config.json", FileNotFoundError, "load_adapter"),
     ],
