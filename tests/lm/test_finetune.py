@@ -14,7 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthkit import load_lm
-from synthkit.lm.examples import answer_loss, batches, collate, encode, final_answer
+from synthkit.lm.examples import (
+    answer_loss,
+    as_prompt_and_completion,
+    batches,
+    collate,
+    encode,
+    final_answer,
+)
 from synthkit.lm.finetune import FinetunePreset, accuracy, finetune
 from synthkit.lm.modes import recomputed
 
@@ -75,6 +82,16 @@ def test_padding_is_masked(lm):
     assert ids.tolist() == [[5, 6, 7], [5, 0, 0]]
     assert mask.tolist() == [[1, 1, 1], [1, 0, 0]]
     assert labels.tolist() == [[-100, 6, 7], [5, -100, -100]]
+
+
+def test_the_loss_is_the_mean_nats_of_the_answers_tokens(lm):
+    encoded = encode(lm.tokenizer, ROWS, lm.context)
+    prompts, answers = zip(*map(as_prompt_and_completion, ROWS))
+    sizes = torch.tensor([sum(label >= 0 for label in labels) for _, labels in encoded])
+    nats = (lm.nll(answers, prompts=prompts) * sizes).sum() / sizes.sum()
+    batch = collate(encoded, range(len(ROWS)), lm.eos_id, "cpu")
+    with torch.no_grad():
+        torch.testing.assert_close(answer_loss(lm.model, *batch), nats)
 
 
 @pytest.mark.parametrize("bits", [None, 4])

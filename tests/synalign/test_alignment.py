@@ -398,7 +398,11 @@ def test_report(sets):
     assert report.ratio == report.mmd2 / report.unweighted < 0.7
     assert report.floor == pytest.approx(al.noise_floor(held_out, 150, 300, 1.0))
     assert report.effective == al.effective_size(w) and report.largest == w.max()
-    assert 1 <= report.effective <= 200 and al.effective_size([2.0] * 7) == pytest.approx(7)
+
+
+def test_the_effective_size_is_kishs():
+    assert al.effective_size([2.0] * 7 + [0.0]) == pytest.approx(7)
+    assert al.effective_size([3, 1, 1, 1]) == pytest.approx(36 / 12)  # (sum w)^2 / sum w^2
 
 
 def test_ratio_weights_give_the_real_shares():
