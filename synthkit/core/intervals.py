@@ -18,10 +18,6 @@ class Interval:
     high: float
     n: int
 
-    def excludes(self, value: float) -> bool:
-        """Tell whether `value` lies outside the interval (an end point counts as inside)."""
-        return not self.low <= value <= self.high
-
     def __neg__(self) -> Interval:
         """The interval of minus the estimate: that of b - a, from that of a - b."""
         return Interval(-self.mean, -self.high, -self.low, self.n)

@@ -34,23 +34,6 @@ from .trie import PrefixTrie
 FRONT = '{"a": 1,'  # stands before a piece when it is read back on its own
 
 
-def json_pieces(row: Mapping[str, Any], schema: TableSchema) -> list[str]:
-    """A row's pieces, one a column; together they are `to_json` of the schema's columns.
-
-    Args:
-        row: column to value. schema: the columns and their order; others are left out.
-
-    Raises:
-        ValueError: the row lacks a column.
-    """
-    absent = [name for name in schema.names if name not in row]
-    if absent:
-        raise ValueError(f"the row lacks {', '.join(map(repr, absent))}; it has {list(row)}")
-    return [
-        _piece(schema, i, to_json({name: row[name]})[1:-1]) for i, name in enumerate(schema.names)
-    ]
-
-
 def _piece(schema: TableSchema, i: int, member: str) -> str:
     """The piece of column i, of its `"key": value`."""
     return (" " if i else "{") + member + ("," if i + 1 < len(schema.columns) else "}")

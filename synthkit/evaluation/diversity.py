@@ -3,7 +3,7 @@ differ from each other.
 
 A group holds the answers that one prompt got. Two answers are the same when their texts are, white
 space at both ends apart. The measures of diversity say nothing about truth: read them beside
-`distinct_working` and `pass_at_k`.
+`distinct_working`.
 """
 
 from __future__ import annotations
@@ -73,28 +73,6 @@ def distinct_working(groups: Sequence[Sequence[str]], ok: Sequence[Sequence[bool
         [len({text for text, right in zip(group, row) if right})
          for group, row in zip(trimmed, flags)]
     )  # fmt: skip
-
-
-def pass_at_k(right: Sequence[Sequence[bool]], k: int = 1) -> np.ndarray:
-    """For each prompt, the chance (n,) that k of its answers, drawn at random, hold a right one.
-
-    1 - C(m - c, k) / C(m, k) with c right answers among m: unbiased for a model whose answers are
-    drawn independently, and the share of right answers at k = 1.
-
-    Args:
-        right: (n, m) whether each answer is right.
-        k: answers drawn, at most m.
-
-    Raises:
-        ValueError: `k` outside 1 to m, or `right` is no (n, m) table of truth values.
-
-    Source: Chen et al., arXiv 2107.03374, equation 1.
-    """
-    flags = _truths(right, "right")
-    m = flags.shape[1]
-    if not 1 <= k <= m:
-        raise ValueError(f"k answers are drawn of the {m} there are; found k={k}")
-    return np.array([1 - math.comb(m - int(c), k) / math.comb(m, k) for c in flags.sum(1)])
 
 
 def average_kl(

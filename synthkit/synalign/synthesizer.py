@@ -112,7 +112,7 @@ class SynAlign(Synthesizer):
         return self
 
     def pool(
-        self, n: int | None = None, seed: int | None = None, *, held_out: Any = None,
+        self, n: int | None = None, *, seed: int | None = None, held_out: Any = None,
         checkpoint: str | Path | None = None, progress: bool = False,
     ) -> Dataset:  # fmt: skip
         """`n` written texts without weights, with the columns of `synthkit.synalign.state.COLUMNS`.

@@ -18,7 +18,7 @@ from synthkit import load_lm
 from synthkit.difflm.autoencoder import Autoencoder
 from synthkit.difflm.columns import Category, Date, Number, Ranked
 from synthkit.difflm.conditions import codes_for
-from synthkit.difflm.json_trie import JsonConstraint, JsonPieces, json_pieces
+from synthkit.difflm.json_trie import JsonConstraint, JsonPieces
 from synthkit.difflm.rows import from_json, to_json
 from synthkit.difflm.schema import TableSchema
 from synthkit.difflm.synthesizer import log_agreement
@@ -116,28 +116,19 @@ def check_walks(schema, trie, kind, conditions=None, n=24, seed=0):
 # --- pieces --------------------------------------------------------------------------------------
 
 
-def test_pieces_by_hand():
-    schema = TableSchema.infer(TABLE)
-    row = TABLE.to_dict("records")[1]
-    pieces = json_pieces(row, schema)
-    assert pieces[:2] == ['{"age": 39,', ' "gain": -120.25,']
-    assert pieces[-2:] == [' "day": "2024-02-29T00:00:00",', ' "ok": false}']
-    assert "".join(pieces) == to_json(row)
-    one = TableSchema(schema.columns[:1])
-    assert json_pieces(row, one) == ['{"age": 39}'], "one column opens and closes"
-    with pytest.raises(ValueError, match="the row lacks 'ok'"):
-        json_pieces({name: row[name] for name in schema.names[:-1]}, schema)
-
-
 @pytest.mark.parametrize("kind", ["embedded", "bytes"])
 def test_a_byte_level_tokenizer_cuts_whole_rows_as_their_pieces(kind):
     """So what a model has read of JSON before is cut as it knows it."""
     schema = TableSchema.infer(TABLE)
     tokenizer = tokenizer_of(kind)
-    for row in TABLE.to_dict("records"):
-        pieces = tokenizer(json_pieces(row, schema), add_special_tokens=False).input_ids
-        whole = tokenizer(to_json(row), add_special_tokens=False).input_ids
-        assert [token for ids in pieces for token in ids] == whole
+    pieces, codes = JsonPieces(schema, tokenizer), schema.codes(TABLE)
+    columns = [pieces.texts(i, codes[:, i]) for i in range(len(schema.columns))]
+    for texts in zip(*columns):
+        row = "".join(texts)
+        assert row == to_json(json.loads(row))
+        cut = tokenizer(list(texts), add_special_tokens=False).input_ids
+        whole = tokenizer(row, add_special_tokens=False).input_ids
+        assert [token for ids in cut for token in ids] == whole
 
 
 @pytest.mark.parametrize("kind", TOKENIZERS)

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tiny import tiny_lm
 
@@ -79,27 +79,7 @@ def test_truths_of_another_shape_are_refused():
         D.distinct_working([["a", "b"], ["a", "b"]], [[1, 1], [1]])
     for bad in ([], [1, 0], [[2, 0]], [[0.5, 1.0]], [["yes", "no"]], [[]]):
         with pytest.raises(ValueError, match="table of truth values"):
-            D.pass_at_k(bad)
-
-
-@settings(deadline=None)
-@given(st.lists(st.booleans(), min_size=1, max_size=7), st.data())
-def test_pass_at_k_is_the_mean_over_all_draws(right, data):
-    k = data.draw(st.integers(1, len(right)))
-    wanted = np.mean([any(draw) for draw in itertools.combinations(right, k)])
-    assert D.pass_at_k([right, [False] * len(right)], k) == pytest.approx([wanted, 0])
-
-
-def test_pass_at_one_is_the_share_of_right_answers():
-    right = np.random.default_rng(0).random((20, 9)) < 0.4
-    assert D.pass_at_k(right) == pytest.approx(right.mean(1))
-    assert D.pass_at_k(np.ones((2, 500)), 250) == pytest.approx([1, 1])
-
-
-@pytest.mark.parametrize("k", [0, -1, 4])
-def test_more_draws_than_answers_are_refused(k):
-    with pytest.raises(ValueError, match=f"the 3 there are; found k={k}"):
-        D.pass_at_k([[True, False, True]], k)
+            D.distinct_working([["a", "b"]], bad)
 
 
 # --- adapters -------------------------------------------------------------------------------------
