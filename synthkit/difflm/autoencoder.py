@@ -293,7 +293,7 @@ class Collapse:
 
     @property
     def collapsed(self) -> bool:
-        """The alarm: a wrong latent costs less than a tenth, or under an eighth is active."""
+        """The alarm: a shuffled latent costs less than a tenth, or under an eighth is active."""
         return self.shuffled_gap < 0.1 or self.active < self.latent / 8
 
 # %% ../../nbs/51_autoencoder.ipynb #97b56459

@@ -35,7 +35,7 @@ __all__ = ['PRIORS', 'OFF_LATENT', 'draw_latents', 'SampleRequest', 'log_agreeme
 # %% ../../nbs/53_difflm.ipynb #10f7cb40
 from .drafts import Draft, judge, logged_batch, row_tests
 from .forms import Form, read_material, row_lengths, rows_at, text_room
-from .presets import PRESETS, with_changes
+from .presets import PRESETS, DiffLMPreset, with_changes
 from .text_encoder import encoder_identity
 
 if TYPE_CHECKING:
@@ -238,10 +238,10 @@ class DiffLM(Synthesizer):
     Args:
         lm: the frozen decoder (a `synthkit.LM`), never changed: it writes texts, or rows as JSON.
             None: a small format model is trained on the table's columns, shuffled independently.
-        preset: "fast", "study", "paper" or a `DiffLMPreset`.
-        seed: of every training and of the split, and the default of `sample`.
         encoder: a pretrained encoder that is trained further (`reads="text"`): a folder, or the
             pair of a transformers model and its tokenizer.
+        preset: "fast", "study", "paper" or a `DiffLMPreset`.
+        seed: of every training and of the split, and the default of `sample`.
         options: single values that replace those of the preset, see `presets.with_changes`:
             `latent=32, diffusion_steps=500`.
 
@@ -253,13 +253,15 @@ class DiffLM(Synthesizer):
 
     presets, needs_model = PRESETS, False
 
-    def __init__(self, lm: Any = None, *, preset: Any = "fast", seed: int = 0, encoder: Any = None,
-                 **options: Any):  # fmt: skip
+    def __init__(
+        self, lm: Any = None, *, encoder: Any = None, preset: str | DiffLMPreset = "fast",
+        seed: int = 0, **options: Any,
+    ):  # fmt: skip
         super().__init__(lm, preset=preset, seed=seed, **options)
         self._encoder = encoder
 
     def fit(
-        self, data: Any, *, target: str | None = None, validation: Any = None, decoder: Any = None,
+        self, data: Any, *, validation: Any = None, target: str | None = None, decoder: Any = None,
         too_long: str = "error", checkpoint: str | Path | None = None, progress: bool = False,
     ) -> DiffLM:  # fmt: skip
         """Learn a table or texts: format model (without `lm`), autoencoder, diffusion.
@@ -285,10 +287,10 @@ class DiffLM(Synthesizer):
         return super().fit(data, **common, **own)
 
     def sample(
-        self, n: int, *, seed: int | None = None, temperature: float | None = None,
-        conditions: Mapping[str, Any] | None = None, prior: str = "diffusion",
-        constrained: bool = True, check: Callable[[Any], bool] | None = None,
-        max_tries: int | None = None, held_out: Any = None,
+        self, n: int, *, seed: int | None = None, held_out: Any = None,
+        temperature: float | None = None, conditions: Mapping[str, Any] | None = None,
+        prior: str = "diffusion", constrained: bool = True,
+        check: Callable[[Any], bool] | None = None, max_tries: int | None = None,
         checkpoint: str | Path | None = None, progress: bool = False, strict: bool = False,
     ) -> Dataset:  # fmt: skip
         """`n` synthetic rows or texts, with `prior` and `tries` beside the common provenance.

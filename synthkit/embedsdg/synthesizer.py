@@ -16,7 +16,7 @@ from ..core.provenance import with_provenance
 from ..core.reports import Report
 from ..core.synthesizer import Synthesizer
 from ..datasets import as_dataset
-from .presets import PRESETS
+from .presets import PRESETS, EmbedSDGPreset
 from .prompts import TEMPLATES, baseline_prompt, generation_prompt, user_prompts
 from .replies import parse_generation, reject_reason
 from .seed_map import SeedMap
@@ -119,7 +119,7 @@ class EmbedSDG(Synthesizer):
     def __init__(
         self, lm: Any = None, *, teacher: Any = None,
         prompts: Mapping[str, str] | str | Path | None = None,
-        preset: Any = "fast", seed: int = 0, **options: Any,
+        preset: str | EmbedSDGPreset = "fast", seed: int = 0, **options: Any,
     ):  # fmt: skip
         super().__init__(lm, preset=preset, seed=seed, **options)
         self.prompts = user_prompts(prompts)

@@ -117,7 +117,7 @@ class SoftSRV(Synthesizer):
 
     def __init__(
         self, lm: Any = None, *, teacher: Any = None, answer: Any = None, encoder: Any = None,
-        preset: Any = "fast", seed: int = 0, **options: Any,
+        preset: str | SoftSRVPreset = "fast", seed: int = 0, **options: Any,
     ):  # fmt: skip
         super().__init__(lm, preset=preset, seed=seed, **options)
         self.labeller, self._given = Labeller(teacher, answer, self.preset.answer_prompt), encoder
@@ -140,10 +140,10 @@ class SoftSRV(Synthesizer):
         return super().fit(data, validation=validation, **own)
 
     def sample(
-        self, n: int, *, temperature: float | None = None, contexts: Any = None,
-        drop: Collection[str] | None = None, batch: int = 64, seed: int | None = None,
-        held_out: Any = None, checkpoint: str | Path | None = None, progress: bool = False,
-        strict: bool = False,
+        self, n: int, *, seed: int | None = None, held_out: Any = None,
+        temperature: float | None = None, contexts: Any = None,
+        drop: Collection[str] | None = None, batch: int = 64,
+        checkpoint: str | Path | None = None, progress: bool = False, strict: bool = False,
     ) -> Dataset:  # fmt: skip
         """`n` synthetic texts: see `Synthesizer.sample`.
 

@@ -132,10 +132,10 @@ class SPA(Synthesizer):
     partition = property(lambda self: self.fitted.partition)
 
     def fit(
-        self, data: Any, *, queries: Any = None, factor: str | Sequence | None = None,
-        vectors: np.ndarray | None = None, parts: Partition | None = None,
-        too_long: str = "error", validation: Any = None, checkpoint: str | Path | None = None,
-        progress: bool = False,
+        self, data: Any, *, validation: Any = None, queries: Any = None,
+        factor: str | Sequence | None = None, vectors: np.ndarray | None = None,
+        parts: Partition | None = None, too_long: str = "error",
+        checkpoint: str | Path | None = None, progress: bool = False,
     ) -> SPA:  # fmt: skip
         """Score, cut, and train an adapter on each part.
 

@@ -88,16 +88,16 @@ def test_it_has_the_common_base_and_the_presets_of_all_scales(method):
 @pytest.mark.parametrize(
     ("name", "first", "keywords"),
     [
-        ("__init__", "lm", {"preset", "seed"}),
-        ("fit", "data", {"validation", "checkpoint", "progress"}),
-        ("sample", "n", {"seed", "held_out", "checkpoint", "progress", "strict"}),
+        ("__init__", "lm", ["preset", "seed"]),
+        ("fit", "data", ["validation", "checkpoint", "progress"]),
+        ("sample", "n", ["seed", "held_out", "checkpoint", "progress", "strict"]),
     ],
 )
 def test_all_but_the_first_argument_goes_by_keyword(method, name, first, keywords):
     found = list(inspect.signature(getattr(method.kind, name)).parameters.values())[1:]
     assert found[0].name == first
-    named = {each.name for each in found[1:] if each.kind is each.KEYWORD_ONLY}
-    assert keywords <= named
+    named = [each.name for each in found[1:] if each.kind is each.KEYWORD_ONLY]
+    assert [each for each in named if each in keywords] == keywords, "in one order everywhere"
     assert all(each.kind in (each.KEYWORD_ONLY, each.VAR_KEYWORD) for each in found[1:])
 
 
