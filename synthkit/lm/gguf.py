@@ -98,7 +98,7 @@ def read_header(path: Path) -> Header:
             raise ValueError(f"{path} is no GGUF file: it begins with {handle.read(8)!r}")
     if find_spec("gguf") is None:
         raise RuntimeError(
-            "reading a GGUF file needs the package gguf: python -m pip install 'gguf>=0.10'"
+            "reading a GGUF file needs the package gguf: python -m pip install 'gguf>=0.16'"
         )
     from gguf import GGUFReader
 
