@@ -177,6 +177,15 @@ def test_soft_tokens_stand_before_bos(decoder, codec, ids):
         torch.testing.assert_close(found, whole[2:-1], rtol=1e-4, atol=1e-4)
 
 
+def test_a_decoder_that_gives_logits_of_every_place_is_read_at_the_row(
+    decoder, codec, ids, monkeypatch
+):
+    given = decoder, Injector("soft", 4, decoder, 2), normal(3, 4), ids[:3], codec.bos
+    kept = row_logits(*given)
+    monkeypatch.setattr(module, "supported", lambda decoder, **options: {})  # no `logits_to_keep`
+    torch.testing.assert_close(row_logits(*given), kept)
+
+
 def test_an_embedding_is_added_everywhere(decoder, codec, ids):
     injector, z = Injector("embedding", 4, decoder, 2), normal(1, 4)
     begun = torch.cat([torch.tensor([codec.bos]), ids[0, :-1]])

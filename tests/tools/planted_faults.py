@@ -176,6 +176,7 @@ FAULTS = [
         kl_sign=("logvar.exp() - logvar - 1", "logvar.exp() + logvar - 1"),
         variance_for_sd=("(0.5 * logvar).exp()", "logvar.exp()"),
         row_not_shifted=("logits[:, -ids.shape[1] :]", "logits[:, : ids.shape[1]]"),
+        token_seen_by_itself=("[*front, ids[:, :-1]]", "[*front, ids[:, 1:]]"),
         price_of_reconstruction=("(nats + beta * kl)", "(beta * nats + kl)"),
         cycle_of_a_half=("4 * place - 2", "2 * place - 1"),
         padding_in_the_mean=("x.sum(1) / weight.sum(1)", "x.mean(1)")),
