@@ -200,7 +200,7 @@ FAULTS = [
         ties_count_whole=("np.where(tied, 0.5,", "np.where(tied, 1.0,"),
         farther_not_nearer=("to_train < to_holdout", "to_train > to_holdout")),
     *faults("evaluation/diversity.py", "evaluation/test_diversity.py",
-        pass_with_repeats=("math.comb(m - int(c), k)", "(m - int(c)) ** k"),
+        pairs_with_itself=("math.comb(len(trimmed[0]), 2)", "math.comb(len(trimmed[0]) + 1, 2)"),
         kl_reversed=("(p.exp() * (p - q))", "(q.exp() * (q - p))"),
         kl_of_the_diagonal=("(k * (k - 1))", "(k * k)")),
     # core
