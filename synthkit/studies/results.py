@@ -27,6 +27,7 @@ _RENAMED = {
     "DiffLM, free sampling": "DiffLM, unconstrained",
     "DiffLM, free sampling at 0.5": "DiffLM, unconstrained at 0.5",
     "rise of a wrong latent": "shuffled-latent gap",
+    "MMD2 floors": "MMD2 / noise floor",
 }
 SCALES = ("fast", "study", "paper")
 # An absolute path names a machine: /home/..., C:\..., ~/...

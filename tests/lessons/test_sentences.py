@@ -102,7 +102,7 @@ def synalign():
     pair = ("SynAlign, aligned", "SynAlign, unweighted")
     for measure in ("TV tone", "TV style", "accuracy, tone", "accuracy, sentiment"):
         yield abs(gap("synalign-study", measure, *pair, **own)) < 0.01
-    floors = [level("synalign-study", "MMD2 floors", arm, **own) for arm in (
+    floors = [level("synalign-study", "MMD2 / noise floor", arm, **own) for arm in (
         "label only (SimPrompt)", "SynAlign, unweighted")]  # fmt: skip
     yield round(floors[0]) == 30 and round(floors[1]) == 2
     yield of(found, "refuted") == {

@@ -79,7 +79,7 @@ def measure_weights(
     found = alignment_report(pool.points, held_out.points, weights, **how)
     measured = {
         "MMD2 ratio": found.ratio,
-        "MMD2 floors": found.mmd2 / found.floor,
+        "MMD2 / noise floor": found.mmd2 / found.floor,
         "effective size": found.effective,
         "largest weight": found.largest,
     }
