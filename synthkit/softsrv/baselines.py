@@ -74,7 +74,7 @@ class Generator:
 
     def sample(
         self, n: int, *, temperature: float | None = None, seed: int | None = None,
-        held_out: Any = None, drop: Collection[str] | None = None, batch: int = 64,
+        held_out: Any = None, drop: Collection[str] | None = None, batch_size: int = 64,
         progress: bool = False,
     ) -> Dataset:  # fmt: skip
         """`n` texts as a `datasets.Dataset` (see `SoftSRV.sample`); they have no context."""
@@ -89,7 +89,8 @@ class Generator:
                 return chosen
             return [replace(draft, text=self._extract(draft.text)) for draft in chosen]
 
-        options = {"held_out": held_out, "drop": drop, "batch": batch, "progress": progress}
+        options = {"held_out": held_out, "drop": drop, "batch_size": batch_size}
+        options |= {"progress": progress}
         return self.draw([Slot()] * n, drafts, how, **options)
 
     def draw(self, plan: Sequence[Slot], drafts: Callable, how: Drawing, **options: Any) -> Dataset:

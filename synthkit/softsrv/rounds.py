@@ -74,7 +74,7 @@ def give_answers(rows: Sequence[dict], labeller: Labeller) -> None:
 
 def collect(
     drafts: Callable, plan: Sequence[Slot], accept: Filter, labeller: Labeller, *,
-    rounds: int, batch: int = 64, log: ResumeLog | None = None, progress: bool = False,
+    rounds: int, batch_size: int = 64, log: ResumeLog | None = None, progress: bool = False,
 ) -> tuple[list[dict], Counter[str]]:  # fmt: skip
     """The kept row of every slot of `plan` that got one, and what was turned away, counted.
 
@@ -82,15 +82,15 @@ def collect(
     """
     from tqdm import tqdm
 
-    batch = as_count(batch, "batch")
+    size = as_count(batch_size, "batch_size")
     log = ResumeLog(None, "", place=PLACE) if log is None else log
     kept: dict[int, dict] = {}
     rejected: Counter[str] = Counter()
     with tqdm(total=len(plan), desc="sample", unit="text", disable=not progress) as bar:
         for turn in range(rounds):
             open_slots = [slot for slot in range(len(plan)) if slot not in kept]
-            for start in range(0, len(open_slots), batch):
-                group = open_slots[start : start + batch]
+            for start in range(0, len(open_slots), size):
+                group = open_slots[start : start + size]
                 for row in fill(group, turn, plan, drafts, accept, labeller, log):
                     if accept.keeps(row["status"]):
                         kept[row.pop("slot")] = row
@@ -109,7 +109,7 @@ def draw_rows(
 
     Args:
         texts: the training texts. drop: None is the preset's.
-        options: batch, log and progress.
+        options: batch_size, log and progress.
     """
     accept = Filter(
         texts, held_out=held_out, min_words=preset.min_words, near_copy=preset.near_copy,

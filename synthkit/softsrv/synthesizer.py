@@ -142,7 +142,7 @@ class SoftSRV(Synthesizer):
     def sample(
         self, n: int, *, seed: int | None = None, held_out: Any = None,
         temperature: float | None = None, contexts: Any = None,
-        drop: Collection[str] | None = None, batch: int = 64,
+        drop: Collection[str] | None = None, batch_size: int = 64,
         checkpoint: str | Path | None = None, progress: bool = False, strict: bool = False,
     ) -> Dataset:  # fmt: skip
         """`n` synthetic texts: see `Synthesizer.sample`.
@@ -152,12 +152,13 @@ class SoftSRV(Synthesizer):
             contexts: None: the training contexts in turn; texts, whose contexts are taken; or an
                 `(m, d_e)` array. Column `context` is the row of the real data, or of what is given.
             drop: the statuses that are turned away; None is the preset's, `()` keeps every draft.
-            batch: drafts that run at a time; the noise of a draft does not depend on it.
+            batch_size: drafts that run at a time; the noise of a draft does not depend on it.
             seed, held_out, checkpoint, progress, strict: see `Synthesizer.sample`; answers are
                 kept beside the checkpoint.
         """
-        own = {"temperature": temperature, "contexts": contexts, "drop": drop, "batch": batch}
-        own |= {"checkpoint": checkpoint, "progress": progress, "strict": strict}
+        own = {"temperature": temperature, "contexts": contexts, "drop": drop}
+        own |= {"batch_size": batch_size, "checkpoint": checkpoint}
+        own |= {"progress": progress, "strict": strict}
         return super().sample(n, seed=seed, held_out=held_out, **own)
 
     @classmethod

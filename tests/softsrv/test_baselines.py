@@ -345,7 +345,7 @@ def test_options_that_no_preset_has_are_refused(lm):
 
 def test_a_generator_counts_and_repeats_itself(lm):
     made = template(lm, PROMPTS, REAL, **RAW)
-    assert made.sample(5, seed=1).to_list() == made.sample(5, seed=1, batch=2).to_list()
+    assert made.sample(5, seed=1).to_list() == made.sample(5, seed=1, batch_size=2).to_list()
     assert made.report.delivered == 5
     with pytest.raises(ValueError, match="at least 1"):
         made.sample(0)

@@ -320,9 +320,9 @@ def test_contexts_take_turns(lm, fitted):
 
 def test_the_batch_changes_nothing(lm):
     made = make(lm, **RAW).fit(REAL)
-    assert made.sample(7, batch=2).to_list() == made.sample(7, batch=64).to_list()
-    with pytest.raises(ValueError, match="batch must be at least 1"):
-        made.sample(7, batch=0)
+    assert made.sample(7, batch_size=2).to_list() == made.sample(7, batch_size=64).to_list()
+    with pytest.raises(ValueError, match="batch_size must be at least 1"):
+        made.sample(7, batch_size=0)
 
 
 def test_more_rows_begin_with_the_fewer(lm):
@@ -516,24 +516,24 @@ def test_an_interrupted_sample_resumes_without_drawing_or_asking_twice(lm, tmp_p
     file = tmp_path / "drafts.jsonl"
     scripted(monkeypatch, script)
     whole = make(lm, teacher=dying_teacher(0)[0]).fit(REAL)
-    expected = whole.sample(20, batch=4).to_list()
+    expected = whole.sample(20, batch_size=4).to_list()
     teacher, asked = dying_teacher(8)
     broken = make(lm, teacher=teacher).fit(REAL)
     with pytest.raises(TeacherError, match=r"the server is gone\); 7 answers are safe"):
-        broken.sample(20, batch=4, checkpoint=file)
+        broken.sample(20, batch_size=4, checkpoint=file)
     on_file = len(read_jsonl(file)) - 1
     assert on_file == 12  # three groups: drafts are kept before they are answered
     with file.open("a") as torn:
         torn.write('{"round": 0, "sl')  # the power went off in the middle of a line
     calls = scripted(monkeypatch, script)
     before = len(asked)
-    rows = broken.sample(20, batch=4, checkpoint=file)
+    rows = broken.sample(20, batch_size=4, checkpoint=file)
     assert rows.to_list() == expected and broken.report.rejected == whole.report.rejected
     drawn = [number for call in calls for number in call]
     assert len(drawn) == 20 + whole.report.rejected.total() - on_file
     assert asked[before] == asked[7] and not set(asked[:7]) & set(asked[before:])
     calls.clear()
-    assert broken.sample(20, batch=4, checkpoint=file).to_list() == expected and calls == []
+    assert broken.sample(20, batch_size=4, checkpoint=file).to_list() == expected and calls == []
 
 
 def test_a_file_of_another_sample_is_refused(lm, tmp_path, monkeypatch):
