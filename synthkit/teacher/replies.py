@@ -85,7 +85,7 @@ def teacher_identity(teacher: Any) -> str:
 
 
 def _code(code: CodeType | None) -> Any:
-    """What a function does, as JSON values: its instructions, names and constants."""
+    """The behaviour of a function as JSON values: its instructions, names and constants."""
     if code is None:
         return None
     constants = [
