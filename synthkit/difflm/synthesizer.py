@@ -253,10 +253,8 @@ class DiffLM(Synthesizer):
 
     presets, needs_model = PRESETS, False
 
-    def __init__(
-        self, lm: Any = None, *, encoder: Any = None, preset: str | DiffLMPreset = "fast",
-        seed: int = 0, **options: Any,
-    ):  # fmt: skip
+    def __init__(self, lm: Any = None, *, encoder: Any = None, preset: str | DiffLMPreset = "fast",
+                 seed: int = 0, **options: Any):  # fmt: skip
         super().__init__(lm, preset=preset, seed=seed, **options)
         self._encoder = encoder
 

@@ -157,9 +157,8 @@ class SoftSRV(Synthesizer):
                 kept beside the checkpoint.
         """
         own = {"temperature": temperature, "contexts": contexts, "drop": drop}
-        own |= {"batch_size": batch_size, "checkpoint": checkpoint}
-        own |= {"progress": progress, "strict": strict}
-        return super().sample(n, seed=seed, held_out=held_out, **own)
+        own |= {"batch_size": batch_size, "checkpoint": checkpoint, "progress": progress}
+        return super().sample(n, seed=seed, held_out=held_out, strict=strict, **own)
 
     @classmethod
     def load(
