@@ -270,6 +270,13 @@ def test_links_and_paths_lead_somewhere(name):
     assert targets and not missing
 
 
+def test_links_of_the_index_lead_somewhere_from_its_own_folder():
+    text = (ROOT / "nbs" / "index.ipynb").read_text(encoding="utf-8")
+    targets = re.findall(r"\]\((?!https?:)([^)#{]+)\)", text)
+    missing = [target for target in targets if not (ROOT / "nbs" / target).exists()]
+    assert targets and not missing
+
+
 def test_ci_runs_the_commands_of_the_readme():
     commands = re.findall(r"^python3 -m venv .*$", README, re.M)
     assert len(commands) == 2, "the first screen has one line to run and one to test"

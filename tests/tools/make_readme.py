@@ -4,8 +4,9 @@
 
 Markdown cells are taken as they are. Of a code cell, the code and its text outputs become fenced
 blocks; outputs in Markdown are taken as they are. `#| hide` drops a cell, `#| echo: false` its
-code, `#| output: false` its outputs. With `--check` nothing is written, and the exit status is 1 if
-README.md is not what would be written.
+code, `#| output: false` its outputs. Relative links start from `nbs/` in the notebook, and from the
+root in the README. With `--check` nothing is written, and the exit status is 1 if README.md is not
+what would be written.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from posixpath import normpath
 
 ROOT = Path(__file__).resolve().parents[2]
 INDEX = ROOT / "nbs" / "index.ipynb"
 README = ROOT / "README.md"
 NOTE = "<!-- Made from nbs/index.ipynb by tests/tools/make_readme.py: edit the notebook. -->"
+_LINK = re.compile(r"\]\((?![\w+.-]+:|[#/])([^)\s]+)\)")
 _DIRECTIVE = re.compile(r"^#\|\s*([\w-]+)\s*:?\s*(.*?)\s*$")
 
 
@@ -41,6 +44,11 @@ def fenced(text: str, language: str) -> str:
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
+def moved(markdown: str) -> str:
+    """The text with its relative links leading from the root instead of from `nbs/`."""
+    return _LINK.sub(lambda link: f"]({normpath(f'{INDEX.parent.name}/{link[1]}')})", markdown)
+
+
 def outputs(cell: dict) -> Iterator[str]:
     """The text outputs of a code cell as Markdown.
 
@@ -55,7 +63,7 @@ def outputs(cell: dict) -> Iterator[str]:
             yield fenced("".join(output["text"]), "text")
         data = output.get("data", {})
         if "text/markdown" in data:
-            yield "".join(data["text/markdown"]).strip("\n")
+            yield moved("".join(data["text/markdown"]).strip("\n"))
         elif "text/plain" in data:
             yield fenced("".join(data["text/plain"]), "text")
 
@@ -66,7 +74,7 @@ def readme(notebook: dict) -> str:
     for cell in notebook["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            parts.append(source.strip("\n"))
+            parts.append(moved(source.strip("\n")))
             continue
         flags, code = directives(source)
         if "hide" in flags or not code:
