@@ -576,6 +576,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                            'synthkit/synalign/exploration.py'),
                                                'synthkit.synalign.exploration._choose': ( 'exploration.html#_choose',
                                                                                           'synthkit/synalign/exploration.py'),
+                                               'synthkit.synalign.exploration._default_length': ( 'exploration.html#_default_length',
+                                                                                                  'synthkit/synalign/exploration.py'),
                                                'synthkit.synalign.exploration._step': ( 'exploration.html#_step',
                                                                                         'synthkit/synalign/exploration.py'),
                                                'synthkit.synalign.exploration._tell_of_ties': ( 'exploration.html#_tell_of_ties',

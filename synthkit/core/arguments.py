@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable, Iterable
+from inspect import signature
 from numbers import Real
 from typing import Any
 
@@ -71,6 +73,21 @@ def as_model(lm: Any, owner: str) -> Any:
         f"{owner} needs a language model as load_lm makes one, found {type(lm).__name__} "
         f"{lm!r:.60}; give load_lm({name})"
     )
+
+
+def check_keywords(hook: Callable, given: Iterable[str], owner: str) -> None:
+    """Raise TypeError when a keyword is none of those that `hook` takes.
+
+    Args:
+        hook: a method; its first argument is no option.
+        given: names of the keywords.
+        owner: the public method that hands them on, for the error.
+    """
+    known = list(signature(hook).parameters.values())[1:]
+    if any(each.kind is each.VAR_KEYWORD for each in known):
+        return
+    if unknown := sorted(set(given) - {each.name for each in known}):
+        raise TypeError(f"{owner}() got an unexpected keyword argument {unknown[0]!r}")
 
 
 def _whole(value: Any, name: str) -> int:

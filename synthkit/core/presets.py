@@ -38,8 +38,11 @@ def choose_preset(
             f"preset is a name ({', '.join(presets)}) or a {kind.__name__}, "
             f"not a {type(preset).__name__}"
         )
-    if unknown := set(changes) - {field.name for field in fields(kind)}:
-        raise ValueError(f"{owner} has no option {', '.join(sorted(unknown))}")
+    known = [field.name for field in fields(kind)]
+    if unknown := sorted(set(changes) - set(known)):
+        raise ValueError(
+            f"{owner} has no option {', '.join(unknown)}; its options are {', '.join(known)}"
+        )
     check_kinds(kind, changes)
     return replace(preset, **changes)
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+PACKAGE = str(Path(__file__).parents[1]) + os.sep
 
 
 @dataclass(repr=False)
@@ -33,9 +38,9 @@ class Report:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def warn(self, sentence: str) -> None:
-        """Note a warning, and give it."""
+        """Note a warning, and give it at the line outside the package that called it."""
         self.warnings.append(sentence)
-        warnings.warn(f"{self.method}: {sentence}", stacklevel=4)
+        warnings.warn(f"{self.method}: {sentence}", stacklevel=_level_outside())
 
     def reasons(self) -> str:
         """The reasons for rejections, the most frequent first: "12 x duplicate, 3 x empty"."""
@@ -46,6 +51,14 @@ class Report:
         lines += [f"rejected: {self.reasons()}"] if self.rejected else []
         lines += [f"{name}: {value!r:.200}" for name, value in self.facts.items()]
         return "\n  ".join(lines + [f"warning: {each}" for each in self.warnings])
+
+
+def _level_outside() -> int:
+    """The `stacklevel`, as the caller counts, of the first frame outside the package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 class TooFewRows(RuntimeError):

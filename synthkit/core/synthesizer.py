@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .arguments import as_count, as_model, as_seed
+from .arguments import as_count, as_model, as_seed, check_keywords
 from .identity import check_model, made_with, run_key
 from .packing import Files
 from .phases import Phases
@@ -90,6 +90,9 @@ class Synthesizer(ABC):
             ValueError: no rows, a missing column, an empty or too long text (the message says
                 where), or a checkpoint of another fit.
         """
+        check_keywords(self._read, options, f"{self.name}.fit")
+        if (found := options.get("too_long", "error")) not in ("error", "skip"):
+            raise ValueError(f"too_long must be 'error' or 'skip', got {found!r}")
         report = self.report = Report(self.name, "fit")
         material = self._read(data, **options)
         report.asked, report.delivered = len(data), len(data) - report.rejected.total()
@@ -130,6 +133,7 @@ class Synthesizer(ABC):
                 another sample.
             TooFewRows: with `strict`.
         """
+        check_keywords(self._sample, options, f"{self.name}.sample")
         n, seed, _ = as_count(n), as_seed(seed, self.seed), self.fitted
         report = self.report = Report(self.name, "sample", n)
         path = None if checkpoint is None else Path(checkpoint)
@@ -245,24 +249,27 @@ class Synthesizer(ABC):
         what = f"the drafts of a sample of {self.name}"
         return ResumeLog(checkpoint, key, place=tuple(place), what=what)
 
-    def _fitting(self, lengths: Sequence[int], room: int, too_long: str = "error") -> list[int]:
+    def _fitting(
+        self, lengths: Sequence[int], room: int, too_long: str = "error", unit: str = "tokens",
+        remedy: str = "",
+    ) -> list[int]:  # fmt: skip
         """Numbers of the rows that are at most `room` tokens long.
 
         Args:
             too_long: "error", or "skip" to leave out the others, with a warning.
+            unit: of the lengths. remedy: what else helps, for the error: "raise max_words".
 
         Raises:
             ValueError: a row is too long, or all are.
         """
-        if too_long not in ("error", "skip"):
-            raise ValueError(f"too_long must be 'error' or 'skip', got {too_long!r}")
         assert self.report is not None, "fit and sample begin with a report"
         fits = [i for i, length in enumerate(lengths) if length <= room]
         if n_long := len(lengths) - len(fits):
             first = next(i for i, length in enumerate(lengths) if length > room)
-            told = f"row {first} (from 0) is {lengths[first]} tokens long, and {room} fit"
+            told = f"row {first} (from 0) is {lengths[first]} {unit} long, and {room} fit"
             if too_long == "error" or not fits:
-                raise ValueError(f"{told}; shorten it, or leave out such rows: too_long='skip'")
+                ways = f"shorten it, {remedy}{', ' * bool(remedy)}or leave out such rows"
+                raise ValueError(f"{told}; {ways}: too_long='skip'")
             self.report.rejected["too long"] += n_long
             self.report.warn(f"{told}; {n_long} of {len(lengths)} rows are left out as too long")
         return fits

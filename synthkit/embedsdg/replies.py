@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..evaluation.contamination import HeldOut, question_key
@@ -13,6 +13,20 @@ from .prompts import PLACEHOLDER
 
 UNUSABLE = ("failed", "cut", "empty", "refused")  # what `synthkit.teacher.judge` says
 MISSING = (*UNUSABLE, "missing question", "missing answer", "no final")
+EXPORTED = ("id", "prompt_sha", "prompt", "seeds", "seed_questions")  # in a row of prompts
+
+
+def as_exported(rows: Sequence[Mapping], name: str) -> Sequence[Mapping]:
+    """`rows` of a file of exported prompts; ValueError, naming the file, where they are none."""
+    for i, row in enumerate(rows):
+        lost = [each for each in EXPORTED if each not in row]
+        if lost:
+            swapped = "are the two files swapped?" if "answer" in row else ""
+            raise ValueError(
+                f"{name} holds no exported prompts: row {i} (from 0) lacks {', '.join(lost)}; "
+                f"{swapped or 'give the file that export_prompts wrote'}"
+            )
+    return rows
 
 
 @dataclass(frozen=True)

@@ -67,10 +67,28 @@ class SeedMap:
     def draw(
         cls, lm: Any, preset: EmbedSDGPreset, questions: list[str], answers: list[str], *, seed: int
     ) -> SeedMap:
-        """Embed the questions (equation 2) and fit the reduction (equation 3) to them."""
+        """Embed the questions (equation 2) and fit the reduction (equation 3) to them.
+
+        Raises:
+            ValueError: no window holds two questions, and pairs are to come from windows.
+        """
         reducer = Reducer(preset.reducer, preset.k, seed=seed)
         points = reducer.fit_transform(embed_texts(lm, questions, weights=preset.weights))
-        return cls(lm, preset, questions, answers, reducer, points)
+        drawn = cls(lm, preset, questions, answers, reducer, points)
+        if preset.where != "random":
+            drawn.check_windows()
+        return drawn
+
+    def check_windows(self) -> None:
+        """Raise ValueError when no window holds two questions, so that there are no pairs."""
+        if self.counts.max() >= 2:
+            return
+        grids = (Grid.fit(self.points, n) for n in range(self.grid.n_windows[0] - 1, 0, -1))
+        wider = next((g for g in grids if count_windows(self.points, g).max() >= 2), None)
+        remedy = f"take windows={wider.n_windows[0]} or fewer, or give" if wider else "give"
+        raise ValueError(
+            f"no window of the map holds two of the {len(self.questions)} questions: {remedy} more"
+        )
 
     def place(self, texts: Sequence[str]) -> np.ndarray:
         """Places of other texts on the map, (len(texts), K)."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.arguments import as_seed
+from ..core.arguments import as_count, as_seed
 from ..core.files import read_jsonl, sha256_text, write_jsonl
 from ..core.provenance import with_provenance
 from ..core.reports import Report
@@ -18,7 +18,7 @@ from ..core.synthesizer import Synthesizer
 from ..datasets import as_dataset
 from .presets import PRESETS, EmbedSDGPreset
 from .prompts import TEMPLATES, baseline_prompt, generation_prompt, user_prompts
-from .replies import parse_generation, reject_reason
+from .replies import as_exported, parse_generation, reject_reason
 from .seed_map import SeedMap
 from .sparsity import SeedPair
 from ..evaluation.contamination import HeldOut, as_held_out, question_key
@@ -157,6 +157,7 @@ class EmbedSDG(Synthesizer):
             threshold: T; None chooses it for `n` pairs.
             skip: leave out so many pairs at the start (they were asked for before).
         """
+        n, skip = as_count(n), as_count(skip, "skip", least=0)
         seed = as_seed(seed, self.seed)
         pairs = self.map.pairs(n + skip, seed, threshold)[skip:]
         sketches = self.map.sketches(pairs, self.prompts.get("decode"))
@@ -233,9 +234,10 @@ def import_answers(
         Rows with the columns of `EmbedSDG.sample`, and a report of why the others are missing.
 
     Raises:
-        ValueError: an answer to a prompt that is not in the file, or two answers to one.
+        ValueError: no file of exported prompts, an answer to a prompt that is not in the file, or
+            two answers to one.
     """
-    plan = read_jsonl(prompts)
+    plan = as_exported(read_jsonl(prompts), Path(prompts).name)
     texts, ids = ([entry[name] for entry in plan] for name in ("prompt", "id"))
     replies = answer_files.import_answers(answers, texts, ids=ids)
     rows, rejected = filter_replies(plan, replies, set(), as_held_out(held_out))

@@ -124,7 +124,8 @@ def check_choices(min_words: int, near_copy: str, drop: Collection[str]) -> None
     if near_copy not in NEAR:
         raise ValueError(f"near_copy must be one of {NEAR}, got {near_copy!r}")
     droppable = [status for status in STATUSES if status != KEPT]
-    unknown = [drop] if isinstance(drop, str) else [s for s in drop if s not in droppable]
+    one = isinstance(drop, str) or not isinstance(drop, Collection)
+    unknown = [drop] if one else [each for each in drop if each not in droppable]
     if unknown:
         raise ValueError(
             f"drop must be a collection of statuses among {droppable}, found {unknown}"

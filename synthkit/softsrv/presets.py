@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 
@@ -63,7 +64,8 @@ class SoftSRVPreset:
     answer_prompt: str = PROMPT
 
     def __post_init__(self):
-        object.__setattr__(self, "drop", tuple(self.drop))
+        if isinstance(self.drop, Collection) and not isinstance(self.drop, str):
+            object.__setattr__(self, "drop", tuple(self.drop))
         check_preset(self)
 
     def training(self) -> SoftPromptPreset:

@@ -64,7 +64,8 @@ def make_plan(
         z, own, rows = fitted.contexts, fitted.texts, fitted.rows
         order = np.random.default_rng(seed).permutation(len(z))
     else:
-        is_text = isinstance(contexts, str) or any(isinstance(one, str) for one in contexts)
+        each = contexts if np.iterable(contexts) else []
+        is_text = isinstance(contexts, str) or any(isinstance(one, str) for one in each)
         z = fitted.encoder(contexts) if is_text else contexts
         z = check_contexts(z, fitted.contexts.shape[1])
         own = list(contexts) if is_text else [None] * len(z)

@@ -170,9 +170,8 @@ def gp_select(
             not finite, or an impossible setting.
     """
     vectors, covered = _checked(vectors, k, covered, neighbours, ties)
-    if length is None:
-        length = median_distance(vectors, seed=seed) if len(vectors) > 1 else 1.0
-    tracker, rng = GPTracker(vectors, length, noise), np.random.default_rng(seed)
+    width = _default_length(vectors, seed) if length is None else length
+    tracker, rng = GPTracker(vectors, width, noise), np.random.default_rng(seed)
     free = np.ones(len(vectors), dtype=bool)
     for i in covered:
         tracker.observe(i)
@@ -180,7 +179,8 @@ def gp_select(
     starts = [first, *[None] * (k - 1)]
     steps = [_step(tracker, free, neighbours, ties, rng, start) for start in starts]
     found = Exploration(*map(np.array, zip(*steps)), tracker.length)
-    _tell_of_ties(found)
+    if length is not None:
+        _tell_of_ties(found)
     return found
 
 # %% ../../nbs/40_exploration.ipynb #4cef2a3e
@@ -195,6 +195,10 @@ def _checked(vectors, k, covered, neighbours, ties) -> tuple[np.ndarray, list[in
             f"'random', got {ties!r}"
         )
     return vectors, covered
+
+
+def _default_length(vectors: np.ndarray, seed: int) -> float:
+    return median_distance(vectors, seed=seed) if len(vectors) > 1 else 1.0
 
 
 def _tell_of_ties(found: Exploration) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,7 +93,7 @@ def class_column(columns: Sequence[str], label: str | None) -> str | None:
         return "sentiment"
     raise ValueError(
         f"no column {label!r} for the class of a text; found {', '.join(map(str, columns))}. Name "
-        "it with label=, or pass label=None for texts without classes"
+        "it with fit(data, label=...), or use fit(data, label=None) for texts without classes"
     )
 
 
@@ -122,6 +122,16 @@ def classes_of(rows: Any, column: str) -> list:
         f"the real texts have classes (column {column!r}), and the rows have none: they need a "
         f"column 'label' or {column!r}; found {', '.join(rows.column_names)}"
     )
+
+
+def with_written_classes(fit: SynAlignFit, rows: Any) -> SynAlignFit:
+    """`fit` without the real texts whose class none of the synthetic `rows` has."""
+    real = fit.real
+    if real.labels is None:
+        return fit
+    written = set(classes_of(rows, real.column))
+    kept = [label in written for label in real.labels_of(real.fit)]
+    return replace(fit, real=replace(real, fit=real.fit[kept]))
 
 
 def row_numbers(rows: Any) -> list[int]:

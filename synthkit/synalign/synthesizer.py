@@ -150,7 +150,9 @@ class SynAlign(Synthesizer):
             ValueError: not fitted, no column of classes, or a class of the real texts that no row
                 has.
         """
-        fit, rows = self.fitted, as_dataset(rows, "text")
+        return self._weigh(as_dataset(rows, "text"), self.fitted, aligned)
+
+    def _weigh(self, rows: Dataset, fit: state.SynAlignFit, aligned: bool) -> np.ndarray:
         x = fit.embedder(list(rows["text"]))
         weights = np.full(len(x), 1 / len(x))
         if aligned:
@@ -260,8 +262,12 @@ class SynAlign(Synthesizer):
         size = math.ceil(n * self.preset.pool)
         rows = self._pool(size, seed, held_out, checkpoint, progress)
         if len(rows):
-            weights = self.weigh(rows, aligned=aligned)
+            fit, written = self.fitted, state.with_written_classes(self.fitted, rows)
+            weights = self._weigh(rows, written, aligned)
             self.report.facts["alignment"] = self.alignment
+            if lost := n - -(-n * len(written.real.fit) // len(fit.real.fit)):
+                self.report.rejected["no text of its class"] += lost
+                n -= lost
             index = systematic_resample(weights, n, seed)
             rows = rows.from_dict(rows[index.tolist()] | {"weight": weights[index].tolist()})
         if self.teacher is not None:
@@ -277,7 +283,7 @@ class SynAlign(Synthesizer):
         return fit
 
     def _about(self, fit):
-        return f"{len(fit.real.texts)} texts"
+        return f"{len(fit.real.fit)} texts"
 
     @classmethod
     def _check_model(cls, lm, known):

@@ -190,7 +190,7 @@ class HTTPTeacher:
                 keep(job, self._answers[job.key])
         self.usage.cached += len(jobs) - len(todo)
         if todo:
-            self._ask_all(todo, len(jobs), progress, keep)
+            self._ask_all(todo, len(jobs), progress, keep, told=on_answer is not None)
         return [given[job] for job in jobs]
 
     def _jobs(self, prompts: list[str], repeats: Sequence[int]) -> list[_Job]:
@@ -216,9 +216,14 @@ class HTTPTeacher:
         return {key: answer for key, answer in answers.items() if clean(answer)}
 
     def _ask_all(
-        self, jobs: list[_Job], total: int, progress: bool, keep: Callable[[_Job, Reply], None]
-    ) -> None:
-        """Ask for all jobs; whatever ends the run, the answers that are in flight are kept."""
+        self, jobs: list[_Job], total: int, progress: bool, keep: Callable[[_Job, Reply], None],
+        *, told: bool,
+    ) -> None:  # fmt: skip
+        """Ask for all jobs; whatever ends the run, the answers that are in flight are kept.
+
+        Args:
+            told: True where the caller gets each answer as it comes, and says what is kept.
+        """
         run = _Run(self.concurrency)
         client = self._server.client(self.concurrency, self._transport)
         with event_loop() as loop:
@@ -232,7 +237,7 @@ class HTTPTeacher:
                 answered = [job for job in jobs if job.key in self._answers]
                 for job in answered:
                     keep(job, self._answers[job.key])
-                if not isinstance(failure, TeacherError):
+                if not isinstance(failure, TeacherError) or (told and self.cache is None):
                     raise
                 done = total - len(jobs) + len(answered)
                 raise type(failure)(f"{failure} {self._kept(done, total)}") from None

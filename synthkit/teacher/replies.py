@@ -228,9 +228,11 @@ def _as_reply(answer: Any, teacher: Teacher, i: int) -> Reply:
 
 def _stopped(teacher: Teacher, failure: Exception, found: dict, log: ResumeLog | None) -> str:
     if log is not None and log.path is not None:
-        safe = f"{len(log.entries)} answers are safe in {log.path.name}; call again to go on"
+        safe = f"; {len(log.entries)} answers are safe in {log.path.name}; call again to go on"
+    elif getattr(teacher, "cache", None) is not None:
+        safe = ""  # the teacher has told where they are
     else:
-        safe = f"{len(found)} answers are lost; name a checkpoint= to keep them"
+        safe = f"; {len(found)} answers are on no disk; name a checkpoint= to keep them"
     what = str(failure) if isinstance(failure, TeacherError) else f"{type(failure).__name__}: "
     what += "" if isinstance(failure, TeacherError) else str(failure)
-    return f"{teacher_name(teacher)} stopped ({what}); {safe}"
+    return f"{teacher_name(teacher)} stopped ({what}){safe}"

@@ -26,7 +26,13 @@ class MarkovChain(Synthesizer):
 
     def _read(self, data, too_long="error"):
         texts = [text.split() for text in as_dataset(data, "text")["text"]]
-        fits = self._fitting([len(words) for words in texts], self.preset.max_words, too_long)
+        fits = self._fitting(
+            [len(words) for words in texts],
+            self.preset.max_words,
+            too_long,
+            unit="words",
+            remedy="raise max_words",
+        )
         return [texts[i] for i in fits]
 
     def _fit(self, texts, validation, *, phases, progress):
@@ -34,15 +40,20 @@ class MarkovChain(Synthesizer):
 
     def _sample(self, n, *, seed, held_out, checkpoint, progress, temperature=1.0):
         kept, unwanted = [], as_held_out(held_out)
-        parts = {"chain": self.fitted, "seed": seed}
+        parts = {"chain": self.fitted, "seed": seed, "preset": self.preset}
         parts["temperature"] = temperature = as_number(temperature, "temperature")
         with self._log(checkpoint, ("draft",), **parts) as log:
             for draft in range(n * self.preset.max_tries):
                 if (draft,) not in log.entries:
-                    text = write(self.fitted, temperature, Random(derive_seed(seed, draft)))
+                    text = write(
+                        self.fitted, temperature, self.preset.max_words,
+                        Random(derive_seed(seed, draft)),
+                    )  # fmt: skip
                     log.add({"draft": draft, "text": text})
                 text = log.entries[draft,]["text"]
-                if text in unwanted:
+                if text is None:
+                    self.report.rejected["no end"] += 1
+                elif text in unwanted:
                     self.report.rejected["held out"] += 1
                 else:
                     kept.append(text)
@@ -68,9 +79,11 @@ def count(texts):
     return chain
 
 
-def write(chain, temperature, random):
+def write(chain, temperature, max_words, random):
     words = [""]
-    while len(words) <= 40 and (len(words) == 1 or words[-1]):
+    while len(words) == 1 or words[-1]:
+        if len(words) > max_words + 1:
+            return None
         after, power = chain[words[-1]], 1 / max(temperature, 0.01)
         weights = [(number / max(after.values())) ** power for number in after.values()]
         words += random.choices(list(after), weights)

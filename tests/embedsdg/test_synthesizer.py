@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections import Counter
 
 import numpy as np
@@ -222,6 +223,8 @@ def test_prompts_go_out_and_answers_come_back(tmp_path):
     assert report.rejected == Counter({"missing question": 1, "not answered": 1})
     assert set(found["model"]) == {"a person"} and set(found["seed"]) == {1}
     assert found.column_names == made.sample(6, seed=1).column_names
+    with pytest.raises(ValueError, match=r"answers\.jsonl holds no exported prompts.*swapped"):
+        import_answers(back, out)
 
 
 # --- options -------------------------------------------------------------------------------------
@@ -236,6 +239,23 @@ def test_every_knob_is_read():
     base = json.dumps(method().plan(40, seed=1), sort_keys=True)
     for name, value in changes.items():
         assert json.dumps(method(**{name: value}).plan(40, seed=1), sort_keys=True) != base, name
+
+
+@pytest.mark.parametrize("options", [{"n": "3"}, {"n": 0}, {"n": 3, "skip": -1}])
+def test_a_plan_counts_in_whole_numbers(options):
+    with pytest.raises((TypeError, ValueError), match=f"^{list(options)[-1]} must be"):
+        method().plan(**options)
+
+
+def test_a_map_on_which_no_questions_meet_names_windows_that_do():
+    few = REAL[:6]
+    with pytest.raises(ValueError, match=r"windows=\d+ or fewer") as told:
+        method(rows=few, windows=400)
+    enough = int(re.search(r"windows=(\d+)", str(told.value))[1])
+    assert method(rows=few, windows=enough).plan(1)
+    with pytest.raises(ValueError, match="no window of the map"):
+        method(rows=few, windows=enough + 1)
+    assert method(rows=few, windows=400, where="random").plan(1)
 
 
 def test_wrong_settings_are_named():

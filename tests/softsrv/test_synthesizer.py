@@ -91,6 +91,7 @@ def test_each_kind_has_its_learning_rate_unless_one_is_given():
         ({"temperature": float("nan")}, "temperature must be 0 or more"),
         ({"near_copy": "all"}, "near_copy must be one of"),
         ({"drop": ["nothing"]}, "drop must be a collection"),
+        ({"drop": 3}, "drop must be a collection"),
         ({"min_words": 0}, "min_words must be at least 1"),
         ({"answer_prompt": "Well?"}, "'answer_prompt' lacks {question}"),
         ({"colour": 1}, "no option colour"),
@@ -348,6 +349,7 @@ def test_texts_and_vectors_as_contexts(lm):
         (np.zeros((0, 64)), r"contexts must be"),
         (np.full((2, 64), np.nan), "NaN or infinite"),
         ([], "contexts must be"),
+        (3, "contexts must be"),
         ("one text", "not one string"),
     ],
 )

@@ -552,7 +552,7 @@ def test_a_dying_teacher_loses_nothing(tmp_path):
     assert second.asked == 2
     assert rows == write(Dying(10, oracle(WORLD).fn), cells, REVIEWS)
     assert write(Dying(0), cells, REVIEWS, checkpoint=file) == rows  # nothing is asked any more
-    with pytest.raises(TeacherError, match="0 answers are lost; name a checkpoint="):
+    with pytest.raises(TeacherError, match="0 answers are on no disk; name a checkpoint="):
         write(Dying(0), RECORDS, REVIEWS)
 
 

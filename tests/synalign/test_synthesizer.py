@@ -343,6 +343,17 @@ def test_each_class_gets_its_share_however_little_was_written_of_it(method):
         method.weigh(frame[frame["label"] == "positive"])
 
 
+@pytest.mark.parametrize("aligned", [True, False])
+def test_a_class_whose_texts_are_all_held_out_leaves_its_share_of_the_rows_open(method, aligned):
+    lost = [row["text"] for row in method.pool(60) if row["label"] == "negative"]
+    with pytest.warns(UserWarning, match="of 20 rows .*no text of its class"):
+        rows = method.sample(20, held_out=lost, aligned=aligned)
+    labels = method.fitted.real.labels_of(method.fitted.real.fit)
+    assert set(rows["label"]) == set(labels) - {"negative"}
+    share = 1 - labels.count("negative") / len(labels)
+    assert len(rows) == pytest.approx(20 * share, abs=1)
+
+
 def test_weights_bring_a_skewed_pool_nearer_to_texts_that_were_not_fitted():
     found = make(describe="read").fit(WORLD.rows(150, 1), validation=WORLD.rows(300, 2))
     skewed = load_world("reviews", distribution="llm").rows(300, 3)

@@ -23,6 +23,7 @@ from synthkit.teacher import (
     import_answers,
     judge,
 )
+from synthkit.teacher.replies import answer_log, ask
 
 PROMPTS = [f"prompt {i}" for i in range(6)]
 
@@ -200,6 +201,21 @@ def test_a_run_that_died_half_way_resumes(tmp_path):
     up = Server()
     assert up.teacher(cache=cache).complete(PROMPTS) == [f"re: {prompt}" for prompt in PROMPTS]
     assert up.asked == PROMPTS[3:]
+
+
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_stopped_run_says_once_where_its_answers_are(tmp_path, cached, kept):
+    server = Server(*[reply(f"re: {prompt}") for prompt in PROMPTS[:3]], *[httpx.Response(500)] * 9)
+    teacher = server.teacher(retries=0, cache=tmp_path / "cache.jsonl" if cached else None)
+    path = tmp_path / "answers.jsonl" if kept else None
+    with pytest.raises(TeacherError) as failure, answer_log(path) as log:
+        ask(teacher, PROMPTS, log=log)
+    message = str(failure.value)
+    assert ("safe in the cache cache.jsonl" in message) == cached
+    assert ("3 answers are safe in answers.jsonl" in message) == kept
+    assert ("3 answers are on no disk" in message) == (not cached and not kept)
+    assert "memory" not in message
 
 
 def test_a_dead_server_stops_the_whole_run_early():
