@@ -446,6 +446,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                           'synthkit.spa.synthesizer.train_on': ('spa.html#train_on', 'synthkit/spa/synthesizer.py')},
             'synthkit.synalign.alignment': { 'synthkit.synalign.alignment.AlignmentReport': ( 'alignment.html#alignmentreport',
                                                                                               'synthkit/synalign/alignment.py'),
+                                             'synthkit.synalign.alignment.AlignmentReport.__repr__': ( 'alignment.html#alignmentreport.__repr__',
+                                                                                                       'synthkit/synalign/alignment.py'),
                                              'synthkit.synalign.alignment.AlignmentReport.ratio': ( 'alignment.html#alignmentreport.ratio',
                                                                                                     'synthkit/synalign/alignment.py'),
                                              'synthkit.synalign.alignment.Objective': ( 'alignment.html#objective',

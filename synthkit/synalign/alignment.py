@@ -451,6 +451,13 @@ class AlignmentReport:
         """Weighted over unweighted distance."""
         return self.mmd2 / self.unweighted if self.unweighted > 0 else float("nan")
 
+    def __repr__(self) -> str:
+        return (
+            f"AlignmentReport(mmd2={self.mmd2:.3g}, unweighted={self.unweighted:.3g}, "
+            f"floor={self.floor:.3g}, effective={self.effective:.3g}, "
+            f"largest={self.largest:.3g}, n={self.n})"
+        )
+
 
 def alignment_report(
     synthetic: Any,  # n texts, or an (n, d) array

@@ -183,7 +183,9 @@ class SynAlign(Synthesizer):
     ) -> Dataset:  # fmt: skip
         """`n` texts drawn by weight from a pool of `preset.pool` times as many.
 
-        A text may come several times. Errors are also those of `pool` and `weigh`.
+        A text may come several times: the report counts those `drawn again`, and as `repeated`
+        those that were written twice. A class of which no text can be used leaves its share of the
+        rows open. Errors are also those of `pool` and `weigh`.
 
         Args:
             seed: of the writing and of the draw; None is that of the constructor.
@@ -269,6 +271,7 @@ class SynAlign(Synthesizer):
                 self.report.rejected["no text of its class"] += lost
                 n -= lost
             index = systematic_resample(weights, n, seed)
+            self.report.facts["drawn again"] = n - len(np.unique(index))
             rows = rows.from_dict(rows[index.tolist()] | {"weight": weights[index].tolist()})
         if self.teacher is not None:
             return rows, {"model": teacher_name(self.teacher)}

@@ -1,6 +1,7 @@
 """SynAlign as a whole, and the baselines it is held against; the contract holds the rest."""
 
 import json
+import re
 import warnings
 from collections import Counter
 
@@ -316,6 +317,8 @@ def test_a_sample_is_drawn_from_the_pool_by_its_weights(method):
     sample = method.sample(20, seed=5)
     assert tuple(sample.column_names[: len(COLUMNS)]) == COLUMNS
     assert method.report.facts["alignment"] == method.alignment
+    assert method.report.facts["drawn again"] == 20 - len(set(sample["call"]))
+    assert not re.search(r"\.\d{6}", repr(method.report)), "figures that mean nothing"
     pool = method.pool(60, seed=5)
     weights, copies = method.weigh(pool), Counter(sample["call"])
     assert all(abs(copies[i] - 20 * w) < 1 + 1e-9 for i, w in enumerate(weights))
