@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from contract.methods import CASES
+from contract.template_method import MarkovChain
 from datasets import Dataset, DatasetDict
 from tiny import tiny_lm
 
@@ -561,3 +562,17 @@ def test_a_finished_sample_is_read_from_its_checkpoint(method, tmp_path, monkeyp
     size = place.stat().st_size
     assert method.sample(method.load(), checkpoint=str(place)).to_list() == method.rows
     assert place.stat().st_size == size, "nothing was written anew"
+
+
+# --- the template --------------------------------------------------------------------------------
+
+
+def test_the_template_keeps_to_its_limit_and_turns_away_what_has_no_end():
+    made = MarkovChain(max_words=5).fit(["a b a b", "b a b a", "a b"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        rows = made.sample(50)
+    assert made.report.rejected["no end"] > 0
+    assert max(len(text.split()) for text in rows["text"]) == 5
+    with pytest.raises(ValueError, match=r"row 1 .*6 words long, and 5 fit.*raise max_words"):
+        made.fit(["a", "a b a b a b"])
