@@ -62,6 +62,25 @@ def _trained_bpe() -> str:
     return tokenizer.to_str()
 
 
+# Prompts with completions of many lengths, and two that ask about them.
+ROWS = [
+    {"prompt": "Anna has", "completion": " 12 apples and buys 7 more at the market."},
+    {"prompt": "How many", "completion": " are there now?"},
+    {"prompt": "The train leaves", "completion": " at nine, and arrives two hours later."},
+    {"prompt": "A short", "completion": " one."},
+    {
+        "prompt": "Is the sky blue?",
+        "completion": " yes, on most days it is blue, and black at night",
+    },
+    {"prompt": "The market", "completion": " has 12 apples."},
+    {"prompt": "The rain", "completion": " leaves at night."},
+]
+QUERIES = [
+    {"prompt": "Anna buys", "completion": " 7 apples."},
+    {"prompt": "The train", "completion": " arrives later in the rain."},
+]
+
+
 def tiny_tokenizer(bos: bool = True) -> PreTrainedTokenizerFast:
     """A byte-level BPE of at most 384 pieces; with `bos` it puts <bos> in front of a text."""
     tokenizer = Tokenizer.from_str(_trained_bpe())
@@ -124,3 +143,9 @@ def constrained_rows(constraint, n, seed=0):
         weights = constraint.allowed(ids).float()
         ids = torch.cat([ids, torch.multinomial(weights, 1, generator=generator)], 1)
     return ids
+
+
+def points_in_clusters() -> np.ndarray:
+    """Three clusters in the plane, (600, 2), wider along the second axis than along the first."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(600, 2)) * [1, 3] + 4 * rng.integers(3, size=(600, 1))

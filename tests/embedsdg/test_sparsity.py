@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import points_in_clusters
 
 from synthkit.embedsdg.grid import Grid
 from synthkit.embedsdg.sparsity import (
@@ -44,8 +45,7 @@ TEXTS = [f"w{i} has {i % 7} apples and {i % 5} pears {'today ' * (i % 3)}" for i
 
 @pytest.fixture(scope="module")
 def points():
-    rng = np.random.default_rng(0)
-    return rng.normal(size=(600, 2)) * [1, 3] + 4 * rng.integers(3, size=(600, 1))
+    return points_in_clusters()
 
 
 @pytest.fixture(scope="module")

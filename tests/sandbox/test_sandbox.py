@@ -3,7 +3,9 @@
 import importlib
 import os
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 from sandbox import attacks
@@ -107,10 +109,11 @@ def test_a_namespace_hides_everything_but_the_interpreter():
     """Even without the guard: what is run in its place sees no file, process or network."""
     if confinement.confinement() != "namespace":
         pytest.skip("no bubblewrap here, or no namespaces for it")
+    temporary = str(Path(tempfile.gettempdir(), "x"))
     source = (
         "import os, socket\n"
         "print([p for p in ('/proc', '/home', '/etc/passwd', '/bin', '/sys') if os.path.exists(p)])"
-        "\ntry: open('/tmp/x', 'w')\nexcept OSError: print('read-only')\n"
+        f"\ntry: open({temporary!r}, 'w')\nexcept OSError: print('read-only')\n"
         "try: socket.create_connection(('1.1.1.1', 53), 1)\nexcept OSError: print('no network')\n"
         "print(os.getppid() < 3, 'A_SECRET' in os.environ)"
     )

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from sklearn.metrics import adjusted_rand_score
-from tiny import tiny_lm
+from tiny import QUERIES, ROWS, tiny_lm
 from torch import nn
 
 from synthkit.lm import load_lm
@@ -47,23 +47,6 @@ from synthkit.studies.spa.retraining import (
     leave_one_out,
     query_losses,
 )
-
-ROWS = [
-    {"prompt": "Anna has", "completion": " 12 apples and buys 7 more at the market."},
-    {"prompt": "How many", "completion": " are there now?"},
-    {"prompt": "The train leaves", "completion": " at nine, and arrives two hours later."},
-    {"prompt": "A short", "completion": " one."},
-    {
-        "prompt": "Is the sky blue?",
-        "completion": " yes, on most days it is blue, and black at night",
-    },
-    {"prompt": "The market", "completion": " has 12 apples."},
-    {"prompt": "The rain", "completion": " leaves at night."},
-]
-QUERIES = [
-    {"prompt": "Anna buys", "completion": " 7 apples."},
-    {"prompt": "The train", "completion": " arrives later in the rain."},
-]
 
 
 def with_trained_looking_lora(lm, rank=3, targets="all-linear", seed=0):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tiny import points_in_clusters
 
 from synthkit.embedsdg.grid import Grid
 from synthkit.embedsdg.sparsity import count_windows, density_at
@@ -10,8 +11,7 @@ from synthkit.studies.embedsdg.density_accuracy import density_accuracy
 
 @pytest.fixture(scope="module")
 def points():
-    rng = np.random.default_rng(0)
-    return rng.normal(size=(600, 2)) * [1, 3] + 4 * rng.integers(3, size=(600, 1))
+    return points_in_clusters()
 
 
 @pytest.fixture(scope="module")

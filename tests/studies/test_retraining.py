@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import tiny_lm
+from tiny import QUERIES, ROWS, tiny_lm
 
 from synthkit.lm import load_lm
 from synthkit.lm.finetune import finetune
@@ -21,23 +21,6 @@ from synthkit.studies.spa.retraining import (
     train_adapter,
     without_most_helpful,
 )
-
-ROWS = [
-    {"prompt": "Anna has", "completion": " 12 apples and buys 7 more at the market."},
-    {"prompt": "How many", "completion": " are there now?"},
-    {"prompt": "The train leaves", "completion": " at nine, and arrives two hours later."},
-    {"prompt": "A short", "completion": " one."},
-    {
-        "prompt": "Is the sky blue?",
-        "completion": " yes, on most days it is blue, and black at night",
-    },
-    {"prompt": "The market", "completion": " has 12 apples."},
-    {"prompt": "The rain", "completion": " leaves at night."},
-]
-QUERIES = [
-    {"prompt": "Anna buys", "completion": " 7 apples."},
-    {"prompt": "The train", "completion": " arrives later in the rain."},
-]
 
 
 @pytest.fixture(scope="module")
