@@ -53,44 +53,44 @@ while {i} < len({a}):
 return {o}""",
 }
 
-SUM = {
-    "comprehension": "return sum([{expr} for {x} in {a}])",
+_ADD = {
+    "comprehension": "return {wrap}([{expr} for {x} in {a}])",
     "loop": """
-{o} = 0
+{o} = {empty}
 for {x} in {a}:
     {o} += {expr}
 return {o}""",
-    "map": "return sum(map(lambda {x}: {expr}, {a}))",
+    "map": "return {wrap}(map(lambda {x}: {expr}, {a}))",
     "recursion": """
 if not {a}:
-    return 0
+    return {empty}
 return {expr_0} + {f}({a}[1:])""",
-    "generator": "return sum({expr} for {x} in {a})",
+    "generator": "return {wrap}({expr} for {x} in {a})",
     "while": """
-{o}, {i} = 0, 0
+{o}, {i} = {empty}, 0
 while {i} < len({a}):
     {o} += {expr_i}
     {i} += 1
 return {o}""",
 }
 
-SUM_IF = {
-    "comprehension": "return sum([{x} for {x} in {a} if {cond}])",
+_ADD_IF = {
+    "comprehension": "return {wrap}([{x} for {x} in {a} if {cond}])",
     "loop": """
-{o} = 0
+{o} = {empty}
 for {x} in {a}:
     if {cond}:
         {o} += {x}
 return {o}""",
-    "map": "return sum(filter(lambda {x}: {cond}, {a}))",
+    "map": "return {wrap}(filter(lambda {x}: {cond}, {a}))",
     "recursion": """
 if not {a}:
-    return 0
+    return {empty}
 {o} = {f}({a}[1:])
 return {o} + {a}[0] if {cond_0} else {o}""",
-    "generator": "return sum({x} for {x} in {a} if {cond})",
+    "generator": "return {wrap}({x} for {x} in {a} if {cond})",
     "while": """
-{o}, {i} = 0, 0
+{o}, {i} = {empty}, 0
 while {i} < len({a}):
     if {cond_i}:
         {o} += {a}[{i}]
@@ -162,51 +162,6 @@ while {i} < len({a}) and not {cond_i}:
 return {i} < len({a})""",
 }
 
-KEEP_LETTERS = {
-    "comprehension": 'return "".join([{x} for {x} in {a} if {cond}])',
-    "loop": """
-{o} = ""
-for {x} in {a}:
-    if {cond}:
-        {o} += {x}
-return {o}""",
-    "map": 'return "".join(filter(lambda {x}: {cond}, {a}))',
-    "recursion": """
-if not {a}:
-    return ""
-{o} = {f}({a}[1:])
-return {a}[0] + {o} if {cond_0} else {o}""",
-    "generator": 'return "".join({x} for {x} in {a} if {cond})',
-    "while": """
-{o}, {i} = "", 0
-while {i} < len({a}):
-    if {cond_i}:
-        {o} += {a}[{i}]
-    {i} += 1
-return {o}""",
-}
-
-CHANGE_LETTERS = {
-    "comprehension": 'return "".join([{expr} for {x} in {a}])',
-    "loop": """
-{o} = ""
-for {x} in {a}:
-    {o} += {expr}
-return {o}""",
-    "map": 'return "".join(map(lambda {x}: {expr}, {a}))',
-    "recursion": """
-if not {a}:
-    return ""
-return {expr_0} + {f}({a}[1:])""",
-    "generator": 'return "".join({expr} for {x} in {a})',
-    "while": """
-{o}, {i} = "", 0
-while {i} < len({a}):
-    {o} += {expr_i}
-    {i} += 1
-return {o}""",
-}
-
 CHANGE_WORDS = {
     "comprehension": 'return " ".join([{expr} for {x} in {a}.split()])',
     "loop": """
@@ -232,14 +187,28 @@ return " ".join({o})""",
 }
 
 
-def shaped(shape: dict[str, str], *, cond: str = "", expr: str = "") -> dict[str, str]:
-    """A shape's bodies with the task's condition or expression on the item (`@`) put in."""
-    forms = {"": "{x}", "_0": "{a}[0]", "_i": "{a}[{i}]"}
-    fills = {f"{{cond{tail}}}": cond.replace("@", item) for tail, item in forms.items()}
-    fills |= {f"{{expr{tail}}}": expr.replace("@", item) for tail, item in forms.items()}
+def _filled(shape: dict[str, str], fills: dict[str, str]) -> dict[str, str]:
     bodies = {}
     for style, body in shape.items():
         for slot, text in fills.items():
-            body = body.replace(slot, text)
+            body = body.replace(f"{{{slot}}}", text)
         bodies[style] = body
     return bodies
+
+
+def shaped(shape: dict[str, str], *, cond: str = "", expr: str = "") -> dict[str, str]:
+    """A shape's bodies with the task's condition or expression on the item (`@`) put in."""
+    forms = {"": "{x}", "_0": "{a}[0]", "_i": "{a}[{i}]"}
+    fills = {f"cond{tail}": cond.replace("@", item) for tail, item in forms.items()}
+    fills |= {f"expr{tail}": expr.replace("@", item) for tail, item in forms.items()}
+    return _filled(shape, fills)
+
+
+_NUMBERS, _LETTERS = {"wrap": "sum", "empty": "0"}, {"wrap": '"".join', "empty": '""'}
+SUM, CHANGE_LETTERS = _filled(_ADD, _NUMBERS), _filled(_ADD, _LETTERS)
+SUM_IF, KEEP_LETTERS = _filled(_ADD_IF, _NUMBERS), _filled(_ADD_IF, _LETTERS)
+KEEP_LETTERS["recursion"] = """
+if not {a}:
+    return ""
+{o} = {f}({a}[1:])
+return {a}[0] + {o} if {cond_0} else {o}"""
