@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..datasets import as_dataset, as_frame, is_list_of_texts
+from ..lm import tokens
 from .columns import MISSING
 from .conditions import codes_for
 from .json_trie import JsonConstraint, JsonPieces
@@ -279,8 +280,8 @@ def rows_at(material: pd.DataFrame | list[str], places: Sequence[int]) -> pd.Dat
 
 
 def text_room(lm, preset: DiffLMPreset) -> int:
-    """Tokens that a model's context leaves for a text behind its soft tokens."""
-    return lm.context - preset.autoencoder.tokens - (lm.bos_id is not None)
+    """Tokens that the context leaves for a text and its end token behind the soft tokens."""
+    return tokens.text_room(lm, preset.autoencoder.tokens) + 1
 
 
 def satisfied(schema: TableSchema, table: pd.DataFrame, conditions) -> np.ndarray:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedTokenizerBase
 
+    from .model import LM
+
 
 def plain_ids(
     tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, special: bool = False
@@ -51,6 +53,11 @@ def special_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
     if unknown not in (tokenizer.bos_token_id, tokenizer.eos_token_id):  # GPT-2 has one for all
         marks.pop(unknown, None)
     return marks
+
+
+def text_room(lm: LM, length: int) -> int:
+    """Tokens that a text may have behind `length` soft vectors, its BOS and EOS not counted."""
+    return lm.context - length - (lm.bos_id is not None) - (lm.eos_id is not None)
 
 
 # --- from tokens back to text --------------------------------------------------------------------

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.arguments import as_count
+from ..core.rejection import open_batches
 from ..core.resume import ResumeLog
 from ..teacher import replies as teachers
 from .drafts import Draft
@@ -80,23 +80,16 @@ def collect(
 
     A slot whose draft is turned away is drafted again in the next round, from the same context.
     """
-    from tqdm import tqdm
-
-    size = as_count(batch_size, "batch_size")
     log = ResumeLog(None, "", place=PLACE) if log is None else log
     kept: dict[int, dict] = {}
     rejected: Counter[str] = Counter()
-    with tqdm(total=len(plan), desc="sample", unit="text", disable=not progress) as bar:
-        for turn in range(rounds):
-            open_slots = [slot for slot in range(len(plan)) if slot not in kept]
-            for start in range(0, len(open_slots), size):
-                group = open_slots[start : start + size]
-                for row in fill(group, turn, plan, drafts, accept, labeller, log):
-                    if accept.keeps(row["status"]):
-                        kept[row.pop("slot")] = row
-                        bar.update()
-                    else:
-                        rejected[row["status"]] += 1
+    how = {"rounds": rounds, "batch_size": batch_size, "unit": "text", "progress": progress}
+    for turn, _, slots, _ in open_batches(len(plan), kept, **how):
+        for row in fill(slots, turn, plan, drafts, accept, labeller, log):
+            if accept.keeps(row["status"]):
+                kept[row.pop("slot")] = row
+            else:
+                rejected[row["status"]] += 1
     return [kept[slot] for slot in sorted(kept)], rejected
 
 

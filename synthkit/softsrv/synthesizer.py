@@ -19,13 +19,14 @@ from ..core.synthesizer import Synthesizer
 from ..lm.contexts import Context
 from ..lm.prompt_tuning import fit_soft_prompt
 from ..lm.soft_prompts import held_out_loss, prefix
+from ..lm.tokens import text_room
 from .drafts import Draft, Drawing, draft_number, write
 from .filters import as_rows
 from .fitted import Fitted, pack_fitted, unpack_fitted, untrained
 from .labeller import Labeller
 from .presets import PRESETS, SoftSRVPreset
 from .rounds import PLACE, Slot, answers_beside, draw_rows
-from .texts import split, target_texts, text_room
+from .texts import split, target_texts
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -37,11 +37,6 @@ def target_texts(real: Any) -> list[str]:
     )
 
 
-def text_room(lm: Any, length: int) -> int:
-    """Tokens that a text may have behind `length` soft vectors, its BOS and EOS not counted."""
-    return lm.context - length - (lm.bos_id is not None) - (lm.eos_id is not None)
-
-
 def question_of(text: str) -> str:
     """The question of a text: what stands behind its question line, or all of it."""
     return text.rpartition(QUESTION_LINE)[2]

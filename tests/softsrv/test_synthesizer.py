@@ -13,13 +13,14 @@ from synthkit.core.files import read_jsonl
 from synthkit.evaluation.contamination import HeldOut
 from synthkit.lm import load_lm
 from synthkit.lm.soft_prompts import held_out_loss, prefix
+from synthkit.lm.tokens import text_room
 from synthkit.softsrv import SoftSRV, SoftSRVPreset, drafts, synthesizer
 from synthkit.softsrv.drafts import Draft, Drawing, write
 from synthkit.softsrv.filters import COLUMNS, DROPPED, NEAR_COPY
 from synthkit.softsrv.labeller import Labeller, answer_prompt
 from synthkit.softsrv.presets import PRESETS
 from synthkit.softsrv.synthesizer import make_plan
-from synthkit.softsrv.texts import QUESTION_LINE, split, target_texts, text_room
+from synthkit.softsrv.texts import QUESTION_LINE, split, target_texts
 from synthkit.teacher import FunctionTeacher, Reply, TeacherError
 
 REAL = [

@@ -94,7 +94,7 @@ FAULTS = [
     *faults("softsrv/drafts.py", "softsrv/test_synthesizer.py -k 'draft or noise or slot'",
         limit_is_an_end=("Draft(text, len(got) < m)", "Draft(text, len(got) <= m)"),
         rounds_share_noise=("(turn << 32) + slot", "turn + slot")),
-    *faults("softsrv/texts.py", "softsrv/test_synthesizer.py -k 'position or split'",
+    *faults("lm/tokens.py", "softsrv/test_synthesizer.py -k 'position or split'",
         no_room_for_the_end=(" - (lm.eos_id is not None)", "")),
     *faults("softsrv/baselines.py", "softsrv/test_baselines.py -k 'loss or ranking'",
         loss_per_text=("* sizes).sum() / sizes.sum()", "* sizes).sum() / len(sizes)"),

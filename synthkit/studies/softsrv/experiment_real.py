@@ -12,9 +12,10 @@ import numpy as np
 
 from ...evaluation.contamination import near_copy_rates
 from ...evaluation.mauve import mauve, text_features
+from ...lm.tokens import text_room
 from ...softsrv.presets import PRESETS
 from ...softsrv.synthesizer import SoftSRV
-from ...softsrv.texts import target_texts, text_room
+from ...softsrv.texts import target_texts
 from ..study import Case, Study, Table, Trial, Unit, log_name
 
 if TYPE_CHECKING:
