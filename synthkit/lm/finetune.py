@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from ..core.identity import run_key
 from ..core.texts import text_in
@@ -25,9 +25,11 @@ from .examples import (
     final_answer,
     learning_rate,
 )
+from .losses import in_chunks, next_token_losses
 from .mixed_adapters import share_weights
 from .modes import recomputed
 from .precision import Precision
+from .rows import IGNORED
 from .schedule import Schedule
 from .training import mean_over, train
 
@@ -108,7 +110,7 @@ def finetune(
 
     def loss_of(part: list[int]):
         with precision():
-            return answer_loss(student.model, *collate(encoded, part, pad, lm.device))
+            return _mean_loss(student.model, *collate(encoded, part, pad, lm.device))
 
     schedule = Schedule(len(plan), eval_every=checkpoint_every, patience=None)
     parts = {"model": lm, "data": encoded, "preset": preset, "seed": seed, "autocast": autocast}
@@ -127,6 +129,14 @@ def finetune(
     student.model.eval()
     student.losses = history.train_losses
     return student
+
+
+def _mean_loss(model: nn.Module, ids: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
+    """`answer_loss`, without the whole block of logits where the vocabulary is large."""
+    if not in_chunks(model):
+        return answer_loss(model, ids, mask, labels)
+    inputs = {"input_ids": ids, "attention_mask": mask, "use_cache": False}
+    return next_token_losses(model, labels, **inputs).sum() / (labels[:, 1:] != IGNORED).sum()
 
 
 def new_student(lm: LM, preset: FinetunePreset, seed: int) -> LM:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .decoding import positions, supported
+from .losses import next_token_losses
 from .rows import IGNORED, batches, scored_batch
 
 if TYPE_CHECKING:
@@ -55,11 +56,8 @@ def token_losses(lm: LM, inputs_embeds: Tensor, labels: Tensor, mask: Tensor) ->
         mask: (n, m), 1 for what is there and 0 for padding.
     """
     extra = supported(lm.model, position_ids=positions(mask), use_cache=False)
-    out = lm.model(inputs_embeds=inputs_embeds, attention_mask=mask, **extra)
-    logits = out.logits[:, :-1].float().flatten(0, 1)  # (n * (m - 1), V)
-    targets = labels[:, 1:].flatten().to(logits.device)
-    losses = nn.functional.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="none")
-    return nn.functional.pad(losses.view(len(labels), -1), (1, 0))
+    inputs = {"inputs_embeds": inputs_embeds, "attention_mask": mask, **extra}
+    return next_token_losses(lm.model, labels, **inputs)
 
 
 @torch.no_grad()
