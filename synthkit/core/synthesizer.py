@@ -72,8 +72,8 @@ class Synthesizer(ABC):
         return self._state
 
     def fit(
-        self, data: Any, *, validation: Any = None, checkpoint: str | Path | None = None,
-        progress: bool = False, **options: Any,
+        self, data: Any, *, validation: Any = None, too_long: str = "error",
+        checkpoint: str | Path | None = None, progress: bool = False, **options: Any,
     ) -> Self:  # fmt: skip
         """Learn from `data`; a fit that fails leaves the earlier one as it was.
 
@@ -81,6 +81,7 @@ class Synthesizer(ABC):
             data: a list of texts or dictionaries, a Dataset or a column of one, a DataFrame, a
                 pyarrow table.
             validation: other data of that kind, which stops a training in time.
+            too_long: "skip" leaves out rows that the model's context does not hold, with a warning.
             checkpoint: a folder from which an interrupted fit goes on; `save` empties it.
             progress: show bars.
             options: the method's own, for `_read`.
@@ -90,9 +91,11 @@ class Synthesizer(ABC):
             ValueError: no rows, a missing column, an empty or too long text (the message says
                 where), or a checkpoint of another fit.
         """
+        if too_long not in ("error", "skip"):
+            raise ValueError(f"too_long must be 'error' or 'skip', got {too_long!r}")
+        if too_long == "skip":
+            options["too_long"] = too_long
         check_keywords(self._read, options, f"{self.name}.fit")
-        if (found := options.get("too_long", "error")) not in ("error", "skip"):
-            raise ValueError(f"too_long must be 'error' or 'skip', got {found!r}")
         report = self.report = Report(self.name, "fit")
         material = self._read(data, **options)
         report.asked, report.delivered = len(data), len(data) - report.rejected.total()

@@ -16,7 +16,6 @@ from ..core.provenance import with_provenance
 from ..core.reports import Report
 from ..datasets import values_of
 from .drafts import Draft, Drawing, draft_number, write
-from .filters import as_rows
 from .labeller import Labeller
 from .presets import PRESETS, SoftSRVPreset
 from .rounds import Slot, draw_rows
@@ -95,16 +94,14 @@ class Generator:
 
     def draw(self, plan: Sequence[Slot], drafts: Callable, how: Drawing, **options: Any) -> Dataset:
         """A row for each slot of `plan` that gets one: see `synthkit.softsrv.rounds.draw_rows`."""
-        rows, rejected = draw_rows(
-            drafts, plan, self.preset, how.temperature, self.labeller, self.texts, **options
-        )
-        self.report = Report(self.kind, "sample", len(plan), len(rows), rejected)
-        if len(rows) < len(plan):
-            self.report.warn(f"{len(rows)} of {len(plan)} texts ({self.report.reasons()})")
-        made = as_rows(rows, kind=self.kind, teacher=self.labeller.name)
+        made, own, rejected = draw_rows(
+            drafts, plan, self.preset, how, self.labeller, self.texts, kind=self.kind, **options
+        )  # fmt: skip
+        self.report = Report(self.kind, "sample", len(plan), len(made), rejected)
+        if len(made) < len(plan):
+            self.report.warn(f"{len(made)} of {len(plan)} texts ({self.report.reasons()})")
         common = {"method": self.kind, "model": self.lm and self.lm.name, "seed": how.seed}
-        status = [row["status"] for row in rows]
-        return with_provenance(made, {**common, "temperature": how.temperature, "status": status})
+        return with_provenance(made, {**common, **own})
 
 
 # --- templates -----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..core.arguments import as_number
 from ..lm.decoding import Sampling, decode
 from ..lm.tokens import end_tokens, new_text
 
@@ -27,6 +28,12 @@ class Drawing:
     temperature: float
     max_new_tokens: int
     seed: int
+
+
+def drawing(preset: Any, temperature: float | None, seed: int) -> Drawing:
+    """Settings of a draw by a preset; a temperature of None is the preset's."""
+    t = preset.temperature if temperature is None else as_number(temperature, "temperature")
+    return Drawing(t, preset.max_new_tokens, seed)
 
 
 def write(lm: Any, starts: Sequence[Tensor], ids: Sequence[int], how: Drawing) -> list[Draft]:

@@ -23,6 +23,7 @@ from ..lm.prompt_tuning import pack_soft_prompt, unpack_soft_prompt
 from ..lm.soft_prompts import SoftPrompt, new_soft_prompt
 from ..lm.training import History
 from .presets import SoftSRVPreset
+from .texts import split
 
 
 @dataclass
@@ -44,6 +45,11 @@ class Fitted:
     history: History = field(default_factory=History)
 
 
+def context_of(lm: Any, preset: SoftSRVPreset, encoder: Any, seed: int) -> Context:
+    """E, as a preset and a given encoder have it."""
+    return Context(lm, preset.context, preset.dim, seed=seed, encoder=encoder)
+
+
 def untrained(
     lm: Any, texts: list[str], rows: list[int], preset: SoftSRVPreset, encoder: Context, seed: int
 ) -> Fitted:
@@ -51,6 +57,26 @@ def untrained(
     sizes = {"k": preset.k, "hidden": preset.hidden}
     prompt = new_soft_prompt(lm, preset.kind, encoder, preset.length, **sizes, seed=seed)
     return Fitted(prompt, encoder, texts, rows, encoder(texts))
+
+
+def start(
+    lm: Any, material: tuple[list[str], list[int]], validation: tuple | None,
+    preset: SoftSRVPreset, encoder: Context, seed: int,
+) -> tuple[Fitted, list[str]]:  # fmt: skip
+    """An untrained fit, and the texts that stop its training.
+
+    Args:
+        material: the texts, and where each stood in the real data; validation: such a pair, or
+            None to set a share of the material aside.
+
+    Raises:
+        ValueError: fewer than two texts would be left to train on.
+    """
+    texts, rows = material
+    train, held = split(len(texts), 0.0 if validation else preset.held_out_share, seed)
+    stop = validation[0] if validation else [texts[i] for i in held]
+    kept = [texts[i] for i in train], [rows[i] for i in train]
+    return untrained(lm, *kept, preset, encoder, seed), stop
 
 
 def pack_fitted(fitted: Fitted) -> Files:

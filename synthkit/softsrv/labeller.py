@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from ..lm.finetune import PROMPT
@@ -52,6 +54,16 @@ class Labeller:
         if self.teacher is None:
             return None
         return [teachers.teacher_identity(self.teacher), self.template]
+
+    @contextmanager
+    def logged(self, drafts: Path | None) -> Iterator[None]:
+        """Keep answers in NAME.answers beside a file of drafts, each as soon as it is there."""
+        path = None if drafts is None else Path(f"{drafts}.answers")
+        with teachers.answer_log(path) as self.log:
+            try:
+                yield
+            finally:
+                self.log = None
 
     def __call__(self, texts: Sequence[str]) -> list[str]:
         """One answer per text, without white space around it; "" where there is none."""

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.rejection import open_batches
 from ..core.resume import ResumeLog
-from ..teacher import replies as teachers
-from .drafts import Draft
-from .filters import EMPTY, UNANSWERED, Filter
+from .drafts import Draft, Drawing
+from .filters import EMPTY, UNANSWERED, Filter, as_rows
 from .labeller import Labeller
 from .presets import SoftSRVPreset
 from .texts import question_of
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 PLACE = ("round", "slot")  # of a draft, in its log
 
@@ -27,16 +27,6 @@ class Slot:
 
     context: int | None = None
     own: str | None = None
-
-
-@contextmanager
-def answers_beside(path: Path | None, labeller: Labeller) -> Iterator[None]:
-    """Keep answers in NAME.answers beside a file of drafts, each as soon as it is there."""
-    with teachers.answer_log(None if path is None else Path(f"{path}.answers")) as labeller.log:
-        try:
-            yield
-        finally:
-            labeller.log = None
 
 
 def fill(
@@ -94,19 +84,24 @@ def collect(
 
 
 def draw_rows(
-    drafts: Callable, plan: Sequence[Slot], preset: SoftSRVPreset, temperature: float,
-    labeller: Labeller, texts: Sequence[str], *, held_out: Any = None,
+    drafts: Callable, plan: Sequence[Slot], preset: SoftSRVPreset, how: Drawing,
+    labeller: Labeller, texts: Sequence[str], *, kind: str | None = None, held_out: Any = None,
     drop: Collection[str] | None = None, **options: Any,
-) -> tuple[list[dict], Counter[str]]:  # fmt: skip
-    """`collect` with the filter and the rounds of a preset; greedy drafts get one round.
+) -> tuple[Dataset, dict[str, Any], Counter[str]]:  # fmt: skip
+    """The rows of `collect`, their columns of provenance, and what was turned away, counted.
+
+    Filter and rounds are those of a preset; greedy drafts get one round.
 
     Args:
-        texts: the training texts. drop: None is the preset's.
+        texts: the training texts. kind: the writer's name. kind, drop: None is the preset's.
         options: batch_size, log and progress.
     """
     accept = Filter(
         texts, held_out=held_out, min_words=preset.min_words, near_copy=preset.near_copy,
         drop=preset.drop if drop is None else drop,
     )  # fmt: skip
-    rounds = preset.max_rounds if temperature > 0 else 1  # a greedy draft never changes
-    return collect(drafts, plan, accept, labeller, rounds=rounds, **options)
+    rounds = preset.max_rounds if how.temperature > 0 else 1  # a greedy draft never changes
+    rows, rejected = collect(drafts, plan, accept, labeller, rounds=rounds, **options)
+    made = as_rows(rows, kind=kind or preset.kind, teacher=labeller.name)
+    status = [row["status"] for row in rows]
+    return made, {"temperature": how.temperature, "status": status}, rejected

@@ -14,52 +14,34 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.arguments import as_number
 from ..core.synthesizer import Synthesizer
-from ..lm.contexts import Context
 from ..lm.prompt_tuning import fit_soft_prompt
+from ..lm.rows import check_contexts
 from ..lm.soft_prompts import held_out_loss, prefix
 from ..lm.tokens import text_room
-from .drafts import Draft, Drawing, draft_number, write
-from .filters import as_rows
-from .fitted import Fitted, pack_fitted, unpack_fitted, untrained
+
+# %% auto #0
+__all__ = ['make_plan', 'drafter', 'train_prompt', 'SoftSRV']
+
+# %% ../../nbs/21_softsrv.ipynb #2fa4238c
+from .drafts import Draft, Drawing, draft_number, drawing, write
+from .fitted import Fitted, context_of, pack_fitted, start, unpack_fitted
 from .labeller import Labeller
 from .presets import PRESETS, SoftSRVPreset
-from .rounds import PLACE, Slot, answers_beside, draw_rows
-from .texts import split, target_texts
+from .rounds import PLACE, Slot, draw_rows
+from .texts import measured_texts, target_texts
 
 if TYPE_CHECKING:
     from datasets import Dataset
-
-# %% auto #0
-__all__ = ['check_contexts', 'make_plan', 'drafter', 'train_prompt', 'SoftSRV']
-
-# %% ../../nbs/21_softsrv.ipynb #4ee8bb40
-def check_contexts(contexts: Any, width: int) -> Tensor:
-    """Given contexts as float32 `(m, width)`.
-
-    Raises:
-        ValueError: another shape, no rows, or a value that is not finite.
-    """
-    found = torch.as_tensor(np.asarray(contexts), dtype=torch.float32)
-    if found.dim() != 2 or found.shape[1] != width or not len(found):
-        shape = tuple(found.shape)
-        raise ValueError(f"contexts must be (m, {width}) with m >= 1, found {shape}")
-    if not torch.isfinite(found).all():
-        raise ValueError("contexts hold NaN or infinite values; check what made them")
-    return found
 
 # %% ../../nbs/21_softsrv.ipynb #f33ceac6
 def make_plan(
     fitted: Fitted, contexts: Any, n: int, seed: int
 ) -> tuple[list[Slot], list[int], Tensor]:
-    """A slot a wanted row, the context that each takes, and the contexts `(m, d_e)`.
+    """A slot per wanted row, the context that each takes, and the contexts `(m, d_e)`.
 
-    Args:
-        contexts: None for the training contexts in turn, texts, or an `(m, d_e)` array.
-
-    Raises:
-        ValueError: contexts of another width, or none. TypeError: one string.
+    `contexts` are None for the training contexts in turn, texts, or an `(m, d_e)` array. Raises
+    ValueError for none, another width, or values that are not finite; TypeError for one string.
     """
     if contexts is None:
         z, own, rows = fitted.contexts, fitted.texts, fitted.rows
@@ -67,8 +49,8 @@ def make_plan(
     else:
         each = contexts if np.iterable(contexts) else []
         is_text = isinstance(contexts, str) or any(isinstance(one, str) for one in each)
-        z = fitted.encoder(contexts) if is_text else contexts
-        z = check_contexts(z, fitted.contexts.shape[1])
+        z = fitted.encoder(contexts) if is_text else check_contexts(fitted.prompt, contexts)
+        fitted.prompt.standardise(z)  # refuses another width
         own = list(contexts) if is_text else [None] * len(z)
         rows = order = range(len(z))
     takes = [int(order[i % len(order)]) for i in range(n)]
@@ -103,16 +85,12 @@ class SoftSRV(Synthesizer):
     """Synthetic texts in the manner of a target, from a frozen model (arXiv 2410.16534).
 
     Args:
-        lm: the frozen model (a `synthkit.LM`); it is never changed.
         teacher: answers the questions, see `synthkit.teacher.as_teacher`; None: no answers.
         answer: a function from a text to its answer, instead of a teacher.
         encoder: what makes the vectors of `context="encoder"`.
-        preset: "fast", "study", "paper" or a `SoftSRVPreset`.
-        seed: of theta, of the split and the default of `sample`.
-        options: single values that replace those of the preset: `kind="ssnp"`, `dim=8`.
+        lm, preset, seed, options: see `Synthesizer`; options such as `kind="ssnp"`, `dim=8`.
 
-    Attributes:
-        fitted: prompt, contexts and training texts.
+    A loss that is no number raises FloatingPointError and leaves the last good state.
     """
 
     presets = PRESETS
@@ -122,24 +100,8 @@ class SoftSRV(Synthesizer):
         preset: str | SoftSRVPreset = "fast", seed: int = 0, **options: Any,
     ):  # fmt: skip
         super().__init__(lm, preset=preset, seed=seed, **options)
-        self.labeller, self._given = Labeller(teacher, answer, self.preset.answer_prompt), encoder
-
-    def fit(
-        self, data: Any, *, validation: Any = None, too_long: str = "error",
-        checkpoint: str | Path | None = None, progress: bool = False,
-    ) -> SoftSRV:  # fmt: skip
-        """Train the soft prompt on the texts of `data` (see `target_texts`).
-
-        Args:
-            validation: other texts that stop the training; None sets a share of `data` aside.
-            too_long: "skip" leaves out texts that do not fit the context, with a warning.
-            checkpoint, progress: see `Synthesizer.fit`.
-
-        Raises:
-            FloatingPointError: the loss stopped being a number; the last good state is kept.
-        """
-        own = {"checkpoint": checkpoint, "progress": progress, "too_long": too_long}
-        return super().fit(data, validation=validation, **own)
+        self.labeller = Labeller(teacher, answer, self.preset.answer_prompt)
+        self.encoder = context_of(self.lm, self.preset, encoder, self.seed)
 
     def sample(
         self, n: int, *, seed: int | None = None, held_out: Any = None,
@@ -147,28 +109,15 @@ class SoftSRV(Synthesizer):
         drop: Collection[str] | None = None, batch_size: int = 64,
         checkpoint: str | Path | None = None, progress: bool = False, strict: bool = False,
     ) -> Dataset:  # fmt: skip
-        """`n` synthetic texts: see `Synthesizer.sample`.
+        """Write `n` texts: see `Synthesizer.sample`; None is the preset's choice.
 
-        Args:
-            temperature: None is the preset's; 0 is greedy. Never truncated to the best tokens.
-            contexts: None: the training contexts in turn; texts, whose contexts are taken; or an
-                `(m, d_e)` array. Column `context` is the row of the real data, or of what is given.
-            drop: the statuses that are turned away; None is the preset's, `()` keeps every draft.
-            batch_size: drafts that run at a time; the noise of a draft does not depend on it.
-            seed, held_out, checkpoint, progress, strict: see `Synthesizer.sample`; answers are
-                kept beside the checkpoint.
+        `contexts` are texts or an `(m, d_e)` array, whose rows the column `context` counts; None:
+        the training contexts in turn. `drop` names the statuses that are turned away, and `()`
+        keeps every draft. Temperature 0 is greedy; no draft is truncated to the best tokens.
         """
-        own = {"temperature": temperature, "contexts": contexts, "drop": drop}
+        own = {"temperature": temperature, "contexts": contexts, "drop": drop, "strict": strict}
         own |= {"batch_size": batch_size, "checkpoint": checkpoint, "progress": progress}
-        return super().sample(n, seed=seed, held_out=held_out, strict=strict, **own)
-
-    @classmethod
-    def load(
-        cls, folder: str | Path, lm: Any = None, *, teacher: Any = None, answer: Any = None,
-        encoder: Any = None,
-    ) -> SoftSRV:  # fmt: skip
-        """A fitted method from `folder`, with what no file can hold: see `Synthesizer.load`."""
-        return super().load(folder, lm, teacher=teacher, answer=answer, encoder=encoder)
+        return super().sample(n, seed=seed, held_out=held_out, **own)
 
     def loss(self, texts: Any) -> float:
         """Nats per token, EOS included, of texts (as `fit` takes them) given their contexts."""
@@ -176,56 +125,38 @@ class SoftSRV(Synthesizer):
         return held_out_loss(self.lm, self.fitted.prompt, self.fitted.encoder(texts), texts)
 
     def _read(self, data, too_long="error"):
-        if self.lm.eos_id is None:
-            raise ValueError(f"{self.lm.name!r} has no end token, so its texts would never end")
-        texts = target_texts(data)
-        lengths, room = map(len, self.lm.token_ids(texts)), text_room(self.lm, self.preset.length)
-        rows = self._fitting(list(lengths), room, too_long)
+        texts, lengths = measured_texts(self.lm, data)
+        rows = self._fitting(lengths, text_room(self.lm, self.preset.length), too_long)
         return [texts[i] for i in rows], rows
 
     def _fit(self, material, validation, *, phases, progress):
-        texts, rows = material
-        share = self.preset.held_out_share if validation is None else 0.0
-        train, stop = split(len(texts), share, self.seed)
-        stop = [texts[i] for i in stop] if validation is None else validation[0]
-        kept = [texts[i] for i in train], [rows[i] for i in train]
-        fitted = untrained(self.lm, *kept, self.preset, self._encoder(), self.seed)
-        make = partial(
-            train_prompt, self.lm, fitted, stop, self.preset, self.seed,
-            checkpoint=phases.running("prompt"), progress=progress,
-        )  # fmt: skip
+        fitted, stop = start(self.lm, material, validation, self.preset, self.encoder, self.seed)
+        run = {"checkpoint": phases.running("prompt"), "progress": progress}
+        make = partial(train_prompt, self.lm, fitted, stop, self.preset, self.seed, **run)
         try:
             return phases.phase("prompt", make, pack_fitted, self._unpack)
         except FloatingPointError:
-            self._state = fitted  # the last good state
+            self._state = fitted
             raise
 
-    def _sample(self, n, *, seed, held_out, checkpoint, progress, temperature, contexts, **own):
-        fitted, preset, labeller = self.fitted, self.preset, self.labeller
-        t = preset.temperature if temperature is None else as_number(temperature, "temperature")
-        how = Drawing(t, preset.max_new_tokens, seed)
+    def _sample(self, n, *, seed, checkpoint, temperature, contexts, **options):
+        fitted, how = self.fitted, drawing(self.preset, temperature, seed)
         plan, takes, z = make_plan(fitted, contexts, n, seed)
         parts = {"prompt": dict(fitted.prompt.state_dict()), "contexts": z, "how": how}
-        parts |= {"given": contexts is not None, "answers": labeller.key}
-        log = self._log(checkpoint, PLACE, **parts)
-        with log, answers_beside(checkpoint, labeller):
-            rows, rejected = draw_rows(
-                drafter(self.lm, fitted, z, takes, how), plan, preset, t, labeller, fitted.texts,
-                held_out=held_out, log=log, progress=progress, **own,
+        parts |= {"given": contexts is not None, "answers": self.labeller.key}
+        with self._log(checkpoint, PLACE, **parts) as log, self.labeller.logged(checkpoint):
+            made, own, rejected = draw_rows(
+                drafter(self.lm, fitted, z, takes, how), plan, self.preset, how, self.labeller,
+                fitted.texts, log=log, **options,
             )  # fmt: skip
         self.report.rejected += rejected
-        made = as_rows(rows, kind=preset.kind, teacher=labeller.name)
-        return made, {"temperature": t, "status": [row["status"] for row in rows]}
-
-    def _encoder(self) -> Context:
-        kind, dim = self.preset.context, self.preset.dim
-        return Context(self.lm, kind, dim, seed=self.seed, encoder=self._given)
+        return made, own
 
     def _pack(self, state):
         return pack_fitted(state), {}
 
     def _unpack(self, saved):
-        return unpack_fitted(saved.read, self.lm, self._encoder())
+        return unpack_fitted(saved.read, self.lm, self.encoder)
 
     def _about(self, state):
         return f"{len(state.texts)} texts"

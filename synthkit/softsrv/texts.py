@@ -42,6 +42,14 @@ def question_of(text: str) -> str:
     return text.rpartition(QUESTION_LINE)[2]
 
 
+def measured_texts(lm: Any, real: Any) -> tuple[list[str], list[int]]:
+    """The texts of a target and their lengths in tokens; ValueError for a model without EOS."""
+    if lm.eos_id is None:
+        raise ValueError(f"{lm.name!r} has no end token, so its texts would never end")
+    texts = target_texts(real)
+    return texts, [len(ids) for ids in lm.token_ids(texts)]
+
+
 def split(n: int, share: float, seed: int) -> tuple[list[int], list[int]]:
     """Indices below `n`: a training part and a held-out part of `share`, both in order.
 

@@ -345,7 +345,7 @@ def test_texts_and_vectors_as_contexts(lm):
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (np.zeros((3, 5)), r"contexts must be \(m, 64\).*found \(3, 5\)"),
+        (np.zeros((3, 5)), r"contexts must be \(n, 64\).*found \(3, 5\)"),
         (np.zeros(64), r"contexts must be"),
         (np.zeros((0, 64)), r"contexts must be"),
         (np.full((2, 64), np.nan), "NaN or infinite"),
