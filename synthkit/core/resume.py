@@ -99,7 +99,10 @@ class ResumeLog:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.close()
+        if self.is_empty:
+            self.remove()  # so that another run can have the file
+        else:
+            self.close()
 
     def _at(self, entry: Mapping[str, Any]) -> tuple:
         return tuple(entry[name] for name in self.place) or (len(self.entries),)

@@ -96,13 +96,25 @@ def save_folder(
     content["generation"] = _DATA + _sum(content)[:12]
     make_folder(folder)
     with locked(folder / "save"):
-        for name, data in files.items():
-            write_bytes(folder / content["generation"] / name, data)
-        write_json(folder / MANIFEST, {**content, "sum": _sum(content)})
-        for old in _generations(folder):
-            if old.name != content["generation"]:
-                shutil.rmtree(old, ignore_errors=True)
+        try:
+            for name, data in files.items():
+                write_bytes(folder / content["generation"] / name, data)
+            write_json(folder / MANIFEST, {**content, "sum": _sum(content)})
+        finally:
+            _sweep(folder)
     return folder
+
+
+def _sweep(folder: Path) -> None:
+    """Remove all generations but the one that the manifest names: older ones and partial ones."""
+    manifest = folder / MANIFEST
+    try:
+        kept = read_json(manifest)["generation"] if manifest.is_file() else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # a damaged manifest does not say what may go
+    for old in _generations(folder):
+        if old.name != kept:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def remove_saved(folder: Path) -> None:

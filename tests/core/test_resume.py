@@ -17,7 +17,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthkit.core import files as storage
+from synthkit.core import files
 from synthkit.core.resume import ResumeLog, run_key
 
 KEY = run_key(seed=0)
@@ -64,6 +64,13 @@ def test_entries_and_marks_come_back(tmp_path, kept):
         assert list(path.parent.iterdir()) == [path]
         again.remove()
         assert not list(path.parent.iterdir())
+
+
+def test_a_log_that_got_no_record_leaves_the_file_to_other_runs(tmp_path):
+    for key in ("a", "b"):
+        with pytest.raises(ValueError, match="refused"), ResumeLog(tmp_path / "log", key):
+            raise ValueError("refused")
+        assert not list(tmp_path.iterdir())
 
 
 def test_without_a_place_entries_are_numbered(tmp_path):
@@ -174,7 +181,7 @@ def test_a_held_log_is_free_when_its_process_is_killed(tmp_path):
 
 
 def run(code, *arguments):
-    here = {**os.environ, "PYTHONPATH": str(Path(storage.__file__).parents[2])}
+    here = {**os.environ, "PYTHONPATH": str(Path(files.__file__).parents[2])}
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)], env=here, capture_output=True, text=True
     )
@@ -192,14 +199,14 @@ def test_no_line_is_lost_when_processes_and_threads_share_a_file(tmp_path):
     path = tmp_path / "cache.jsonl"
     threads = [threading.Thread(target=run, args=(APPEND, path, who)) for who in "ab"]
     threads += [
-        threading.Thread(target=lambda: [storage.append_jsonl(path, {"i": i}) for i in range(50)])
+        threading.Thread(target=lambda: [files.append_jsonl(path, {"i": i}) for i in range(50)])
         for _ in range(2)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(storage.read_jsonl(path)) == 400
+    assert len(files.read_jsonl(path)) == 400
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -250,10 +257,10 @@ def test_a_dataset_counts_by_its_rows():
 def test_a_path_counts_by_its_content(tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     for folder in (one, two):
-        storage.write_text(folder / "a" / "x.txt", "text")
+        files.write_text(folder / "a" / "x.txt", "text")
     assert run_key(at=one) == run_key(at=two) != run_key(at=str(one))
     before = run_key(at=two)
-    storage.write_text(two / "a" / "x.txt", "tuxt")
+    files.write_text(two / "a" / "x.txt", "tuxt")
     assert run_key(at=two) != before
 
 

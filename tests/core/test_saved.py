@@ -1,11 +1,11 @@
 """What is saved is whole or not there, and a damaged or newer folder is refused in words."""
 
+import errno
 import os
 
 import pytest
 
-from synthkit.core import files as storage
-from synthkit.core import saved
+from synthkit.core import files, saved
 from synthkit.core.saved import open_saved, save_folder
 
 ONE = {"weights": b"\x00\x01" * 40, "adapters/part0/weights": b"one"}
@@ -36,8 +36,8 @@ def test_files_and_facts_come_back(tmp_path):
 
 
 def test_a_later_save_replaces_the_older_one_and_leaves_other_files(tmp_path):
-    storage.write_text(tmp_path / "notes.txt", "mine")
-    storage.write_text(tmp_path / "data-raw" / "mine.txt", "mine")
+    files.write_text(tmp_path / "notes.txt", "mine")
+    files.write_text(tmp_path / "data-raw" / "mine.txt", "mine")
     save(tmp_path, ONE)
     save(tmp_path, TWO)
     again, kept = tree(tmp_path), {"notes.txt", "data-raw/mine.txt", "manifest.json"}
@@ -75,6 +75,22 @@ def dies_at(call, moment):
         return real(*args, **kwargs)
 
     setattr(os, call, count)
+
+
+@pytest.mark.parametrize("before", [None, ONE])
+def test_a_full_disk_leaves_no_part_of_a_save(tmp_path, monkeypatch, before):
+    if before:
+        save(tmp_path, before)
+    old, room = tree(tmp_path), iter([None])  # for one file
+
+    def fsync(handle):
+        if next(room, "none"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="disk is full"):
+        save(tmp_path, TWO)
+    assert tree(tmp_path) == old
 
 
 def test_every_damage_is_refused(tmp_path):

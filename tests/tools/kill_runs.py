@@ -36,7 +36,7 @@ from contract.methods import METHODS, SMALL
 from tiny import tiny_lm
 
 from synthkit import load_lm
-from synthkit.core import files as storage
+from synthkit.core import files
 from synthkit.core.checkpoints import remove_checkpoint
 from synthkit.core.saved import save_folder
 from synthkit.lm import pretrain as pretraining
@@ -83,7 +83,7 @@ class Runs:
         else:
             log, options = folder / "log.jsonl", METHODS[method].sample
             rows = self._fitted[method].sample(12, checkpoint=log, **options)
-            storage.write_jsonl(folder / "rows.jsonl", rows)
+            files.write_jsonl(folder / "rows.jsonl", rows)
 
     def _model(self, case: Any) -> Any:
         return self.lm if case.model else None
@@ -122,7 +122,7 @@ class Runs:
         )  # fmt: skip
         result = run(STUDY, preset, seeds=[0], out=folder / "out")
         rows = [row for row in result.measurements if row["measure"] != "seconds"]
-        storage.write_jsonl(folder / "rows.jsonl", rows)
+        files.write_jsonl(folder / "rows.jsonl", rows)
 
 
 COMPARED = {"study": ("rows.jsonl",)}  # its other files hold times and dates
@@ -142,7 +142,7 @@ class Moments:
         self.last, self.seen = last, []
         for name in CALLS:
             setattr(os, name, self._around(name, getattr(os, name)))
-        append = storage.append_line
+        append = files.append_line
         for module in list(sys.modules.values()):
             if getattr(module, "append_line", None) is append:
                 module.append_line = self._appending(append)
