@@ -3,6 +3,7 @@
 import copy
 import inspect
 import json
+import pickle
 import random
 import re
 import warnings
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
 from contract.methods import CASES
 from contract.template_method import MarkovChain
 from datasets import Dataset, DatasetDict
@@ -21,6 +23,7 @@ from synthkit import load_lm
 from synthkit.core import phases, resume
 from synthkit.core.provenance import COMMON
 from synthkit.core.reports import Report, TooFewRows
+from synthkit.core.saved import save_folder
 from synthkit.core.synthesizer import Synthesizer
 from synthkit.evaluation.contamination import HeldOut
 
@@ -341,8 +344,6 @@ def test_a_second_fit_forgets_the_first(method, tmp_path):
 
 
 def test_other_random_numbers_are_neither_used_nor_touched(method):
-    import torch
-
     torch.manual_seed(5)
     np.random.seed(5)  # noqa: NPY002 - the old global state is what is looked at
     random.seed(5)
@@ -430,6 +431,18 @@ def test_a_loaded_method_can_be_fitted_again(method):
     assert method.sample(made).to_list() == method.rows
 
 
+def test_no_save_and_no_load_unpickles(method, tmp_path, monkeypatch):
+    def refuse(*args, **options):
+        raise AssertionError("pickle")
+
+    for name in ("load", "loads", "dump", "dumps"):
+        monkeypatch.setattr(pickle, name, refuse)
+    monkeypatch.setattr(torch, "load", refuse)
+    made = method.load(method.load().save(tmp_path))
+    assert method.sample(made).to_list() == method.rows
+    assert {path.suffix for path in files_of(tmp_path)} <= {".json", ".jsonl", ".safetensors"}
+
+
 def test_own_settings_come_back(method, tmp_path):
     method.fit(seed=4).save(tmp_path / "four")
     assert method.load(tmp_path / "four").seed == 4
@@ -438,8 +451,6 @@ def test_own_settings_come_back(method, tmp_path):
 def test_a_folder_of_nothing_or_of_something_else_is_refused(method, tmp_path):
     with pytest.raises(FileNotFoundError, match="made by save"):
         method.load(tmp_path / "nothing")
-    from synthkit.core.saved import save_folder
-
     save_folder(tmp_path / "other", "reducer", {}, {})
     with pytest.raises(ValueError, match=f"holds 'reducer' where '{method.kind.__name__}'"):
         method.load(tmp_path / "other")
