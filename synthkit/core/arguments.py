@@ -9,6 +9,8 @@ from inspect import signature
 from numbers import Real
 from typing import Any
 
+import numpy as np
+
 LARGEST_SEED = 2**31 - 1  # what numpy, torch and scikit-learn all take
 
 
@@ -100,8 +102,29 @@ def _whole(value: Any, name: str) -> int:
         raise TypeError(f"{name} must be a whole number, got {value!r:.60} ({kind})") from None
 
 
+def finite_rows(rows: Any, name: str) -> np.ndarray:
+    """`rows` as a float64 array (n, d) of finite numbers; a tensor is detached.
+
+    Args:
+        name: what the rows are, in the plural, for the errors.
+
+    Raises:
+        ValueError: another shape, or a number that is not finite (the row is named).
+    """
+    if hasattr(rows, "detach"):
+        rows = rows.detach().cpu().double().numpy()
+    rows = np.asarray(rows, dtype=np.float64)
+    if rows.ndim != 2:
+        raise ValueError(f"{name} must have shape (n, d), got {rows.shape}")
+    wrong = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+    if len(wrong):
+        raise ValueError(
+            f"{len(wrong)} of {len(rows)} {name} are not finite, the first is row {wrong[0]}; "
+            "embed those texts again or leave them out"
+        )
+    return rows
+
+
 def derive_seed(*numbers: int) -> int:
     """One seed from several numbers, such as a run's seed and the number of a part."""
-    import numpy as np
-
     return int(np.random.SeedSequence(numbers).generate_state(1)[0]) >> 1  # below 2^31

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from abc import ABC, abstractmethod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..core.packing import Files, json_bytes
-from ..core.saved import save_folder
 from ..datasets import texts_of
 
 
@@ -43,12 +41,8 @@ class Embedder(ABC):
         return self
 
     def pack(self) -> Files:
-        """The files of `save`: settings, the width seen so far, and what was learned; no model."""
+        """Settings, the width seen so far and what was learned, as files; no model."""
         return {"embedder.json": json_bytes({"settings": self.settings, "width": self._width})}
-
-    def save(self, folder: str | Path) -> Path:
-        """Save it in `folder`, whole or not at all; `read_embedder` reads it back."""
-        return save_folder(folder, "embedder", self.pack(), {})
 
     def __call__(self, texts: Any) -> np.ndarray:
         """The vectors of `texts`, (n, d) float32, each row of Euclidean length 1.

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ..core.packing import Read
-from ..core.saved import open_saved
 from .base import Embedder
 from .sentence import SentenceEmbedder
 from .tfidf import TfidfEmbedder
@@ -110,16 +109,6 @@ def _from_settings(settings: dict[str, Any], lm: Any) -> Embedder:
         return LMEmbedder(lm, **settings) if kind == "lm" else kinds[kind](**settings)
     except TypeError as error:
         raise ValueError(f"settings that no {kind!r} embedder has: {error}") from None
-
-
-def read_embedder(folder: str | Path, lm: Any = None) -> Embedder:
-    """The embedder that `Embedder.save` saved in `folder`; see `unpack_embedder`.
-
-    Raises:
-        FileNotFoundError: none was saved there.
-        ValueError: a damaged file, a newer format, or an embedder that a folder cannot bring back.
-    """
-    return unpack_embedder(open_saved(folder, "embedder").read, lm)
 
 
 def unpack_embedder(read: Read, lm: Any = None) -> Embedder:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..core.arguments import finite_rows
 from ..core.packing import Files, Read, array_bytes, json_bytes, read_arrays
-from ..core.saved import open_saved, save_folder
 
 KINDS = ("pca", "svd", "tsne")
 _TSNE_FRONT = 50  # t-SNE sees at most this many principal components
@@ -67,7 +66,7 @@ class Reducer:
             ValueError: not an (n, N) array of finite numbers, too few points or too few columns
                 for k coordinates, or data that is constant along one of the k coordinates.
         """
-        Z = _checked(Z)
+        Z = finite_rows(Z, "points")
         wanted = self.k + self.drop_first
         if len(Z) <= wanted or Z.shape[1] < wanted:
             raise ValueError(
@@ -102,7 +101,7 @@ class Reducer:
             RuntimeError: the reducer is not fitted.
             ValueError: the wrong number of columns, or a number that is not finite.
         """
-        Z = _checked(Z)
+        Z = finite_rows(Z, "points")
         columns = self._fitted("components").shape[1]
         if Z.shape[1] != columns:
             raise ValueError(f"fitted on {columns} columns, asked to place {Z.shape[1]}")
@@ -135,7 +134,7 @@ class Reducer:
         return digest.hexdigest()[:12]
 
     def pack(self) -> Files:
-        """The files of `save`: settings (JSON) and arrays (safetensors)."""
+        """The reducer as files: settings (JSON) and arrays (safetensors)."""
         self._fitted("embedding")
         arrays = array_bytes(**self._state)
         return {"reducer.json": json_bytes(self._settings()), "reducer.safetensors": arrays}
@@ -146,20 +145,6 @@ class Reducer:
         reducer = cls(**json.loads(read("reducer.json")))
         reducer._state = read_arrays(read("reducer.safetensors"))
         return reducer
-
-    def save(self, folder: str | Path) -> Path:
-        """Save it in `folder`, whole or not at all; see `synthkit.core.saved`."""
-        return save_folder(folder, "reducer", self.pack(), {})
-
-    @classmethod
-    def load(cls, folder: str | Path) -> Reducer:
-        """The reducer that was saved in `folder`; it places points as the saved one did.
-
-        Raises:
-            FileNotFoundError: none was saved there.
-            ValueError: something else was saved, or by a newer synthkit, or a file is damaged.
-        """
-        return cls.unpack(open_saved(folder, "reducer").read)
 
     def _settings(self) -> dict[str, Any]:
         names = ("kind", "k", "seed", "drop_first", "perplexity")
@@ -237,17 +222,3 @@ def _linear(
     state = {"mean": mean, "components": np.ascontiguousarray(components), "explained": explained}
     state["embedding"] = (Z - mean) @ state["components"].T
     return state
-
-
-def _checked(Z: np.ndarray) -> np.ndarray:
-    """`Z` as float64 (n, N), finite; float64 keeps the midpoint identity to 1e-12."""
-    Z = np.asarray(Z, dtype=np.float64)
-    if Z.ndim != 2:
-        raise ValueError(f"points must be one array of shape (n, N), got shape {Z.shape}")
-    wrong = np.flatnonzero(~np.isfinite(Z).all(axis=1))
-    if len(wrong):
-        raise ValueError(
-            f"{len(wrong)} of {len(Z)} points hold numbers that are not finite, the first is point "
-            f"{wrong[0]}; embed those texts again or leave them out"
-        )
-    return Z

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import finite_rows
 from ..datasets import texts_of
 from .text import tfidf, words
 
@@ -146,31 +147,13 @@ def mauve(
     )
 
 
-def mauve_reference(real_a: Any, real_b: Any, **options: Any) -> MauveScore:
-    """MAUVE of one real sample against another: what the best generator could hope for.
-
-    Give halves of the sizes that the generated and real sets have; `options` as for `mauve`.
-    """
-    return mauve(real_a, real_b, **options)
-
-
 def _feature_rows(features: Any, name: str) -> np.ndarray:
     """(n, d) float64 with n >= LEAST, all finite; a tensor is detached."""
-    if hasattr(features, "detach"):
-        features = features.detach().float().cpu().numpy()
-    rows = np.asarray(features, dtype=np.float64)
-    if rows.ndim != 2:
-        raise ValueError(f"{name} must be an (n, d) array of features, got shape {rows.shape}")
+    rows = finite_rows(features, f"{name} rows")
     if len(rows) < LEAST:
         raise ValueError(
             f"MAUVE needs at least {LEAST} rows a side, and 1,000 is better: smaller samples look "
             f"alike whatever they are; found {len(rows)} {name} rows"
-        )
-    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
-    if len(bad):
-        raise ValueError(
-            f"{len(bad)} of the {len(rows)} {name} rows hold values that are not finite, the first "
-            f"is row {bad[0]}; drop them or mend the features"
         )
     return rows
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import finite_rows
 from ..datasets import columns_of, is_list_of_texts, is_table, texts_of, values_of
 
 
@@ -19,20 +20,13 @@ def checked_vectors(vectors: Any, name: str = "vectors", width: int | None = Non
         ValueError: another shape, no rows, not `width` columns (where it is given), or a number
             that is not finite (the row is named).
     """
-    vectors = vectors.detach().cpu().numpy() if hasattr(vectors, "detach") else vectors
-    vectors = np.asarray(vectors, dtype=np.float64)
-    if vectors.ndim != 2 or not vectors.size:
-        raise ValueError(f"{name} must have shape (n, d), one row a text; got {vectors.shape}")
+    vectors = finite_rows(vectors, name)
+    if not vectors.size:
+        raise ValueError(f"{name} must hold numbers, one row a text; got {vectors.shape}")
     if width not in (None, vectors.shape[1]):
         raise ValueError(
             f"{name} have {vectors.shape[1]} columns and the vectors beside them {width}: "
             "embed all texts with the same encoder"
-        )
-    wrong = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-    if len(wrong):
-        raise ValueError(
-            f"{len(wrong)} of {len(vectors)} {name} are not finite, the first is row {wrong[0]}; "
-            "embed those texts again or leave them out"
         )
     return vectors
 

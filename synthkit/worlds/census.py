@@ -122,16 +122,6 @@ class CensusWorld(World):
         return total
 
     @cached_property
-    def bayes_auc(self) -> float:
-        """The exact area under the ROC curve of `bayes_score`: no classifier does better."""
-        weight = self.marginal(*PARENTS[TARGET], TARGET).reshape(-1, 2)  # (cells, two classes)
-        score = self.tables[TARGET].reshape(-1, 2)[:, 1]
-        _, place = np.unique(score.round(12), return_inverse=True)
-        negative, positive = (np.bincount(place, weight[:, k]) for k in (0, 1))
-        below = np.cumsum(negative) - negative / 2  # ties share their pairs
-        return float(positive @ below / (positive.sum() * negative.sum()))
-
-    @cached_property
     def _banded_marginals(self) -> dict[tuple[int, ...], np.ndarray]:
         """The exact distribution of each column, pair and triple that `joint_distance` asks for."""
         axes, sizes = range(len(VALUES)), (1, 2, 3)

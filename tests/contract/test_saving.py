@@ -12,8 +12,6 @@ from tiny import tiny_lm
 from synthkit import SoftSRV, SynAlign, load_lm, load_world
 from synthkit.difflm.diffusion import LatentDiffusion
 from synthkit.difflm.saving import pack_diffusion, unpack_diffusion
-from synthkit.embed.encoders import TfidfEmbedder, read_embedder
-from synthkit.embed.reduction import Reducer
 from synthkit.lm.prompt_tuning import load_soft_prompt, save_soft_prompt
 
 SMALL = {"num_hidden_layers": 1, "hidden_size": 16, "intermediate_size": 16, "head_dim": 8}
@@ -90,11 +88,6 @@ def test_a_missing_adapter_is_never_looked_for_elsewhere(lm, tmp_path, monkeypat
 
 def test_every_part_comes_back_as_it_was(lm, tmp_path):
     Z = np.random.default_rng(0).normal(size=(30, 5))
-    reducer = Reducer("svd", 2, drop_first=True).fit(Z)
-    again = Reducer.load(reducer.save(tmp_path / "reducer"))
-    assert np.array_equal(again.transform(Z[:3]), reducer.transform(Z[:3]))
-    embedder = TfidfEmbedder().fit(TEXTS)
-    assert np.array_equal(read_embedder(embedder.save(tmp_path / "e"))(TEXTS), embedder(TEXTS))
     diffusion = LatentDiffusion(2, steps=2, eval_every=1, hidden=4, blocks=1).fit(Z[:, :2])
     same = unpack_diffusion(pack_diffusion(diffusion).__getitem__)
     assert torch.equal(same.sample(5, seed=1), diffusion.sample(5, seed=1))

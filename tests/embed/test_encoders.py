@@ -21,7 +21,7 @@ from synthkit.embed.encoders import (
     SentenceEmbedder,
     TfidfEmbedder,
     load_embedder,
-    read_embedder,
+    unpack_embedder,
 )
 from synthkit.embed.sentence import minilm_folder
 from synthkit.worlds import load_world
@@ -385,13 +385,16 @@ def test_a_bad_spec_is_named(spec, error, words):
 # --- on file --------------------------------------------------------------------------------------
 
 
-def test_a_tfidf_comes_back_equal_fitted_and_without_a_text(reviews, tmp_path, monkeypatch):
+def unpacked(embedder, lm=None):
+    return unpack_embedder(embedder.pack().__getitem__, lm)
+
+
+def test_a_tfidf_comes_back_equal_fitted_and_without_a_text(reviews, monkeypatch):
     fitted = TfidfEmbedder(16, seed=5).fit(reviews)
     fresh = [*load_world("reviews", distribution="llm").sample(40, seed=1)["text"], "qwertz uiop"]
     wanted = fitted(fresh)
-    assert fitted.save(tmp_path / "a") == tmp_path / "a"
     monkeypatch.setattr(TfidfEmbedder, "fit", None)  # so that nobody fits it again
-    again = read_embedder(tmp_path / "a")
+    again = unpacked(fitted)
     assert again.is_fitted and again.settings == fitted.settings
     np.testing.assert_array_equal(again(fresh), wanted)
     assert again.pack() == fitted.pack()
@@ -399,20 +402,19 @@ def test_a_tfidf_comes_back_equal_fitted_and_without_a_text(reviews, tmp_path, m
     assert not any(text in kept for text in reviews["text"])
 
 
-def test_an_lm_embedder_keeps_its_settings_and_reads_the_model_that_is_given(lm, tmp_path):
+def test_an_lm_embedder_keeps_its_settings_and_reads_the_model_that_is_given(lm):
     plain = LMEmbedder(lm, "hidden_mean", 3)
     vectors = plain(TEXTS)
-    again = read_embedder(plain.save(tmp_path), lm)
+    again = unpacked(plain, lm)
     assert again.settings == plain.settings and again._width == plain._width
     np.testing.assert_array_equal(again(TEXTS), vectors)
 
 
 @pytest.mark.parametrize("embedder", [SentenceEmbedder("org/name"), load_embedder(lengths)])
-def test_a_folder_names_an_encoder_and_never_loads_it(embedder, tmp_path):
-    embedder.save(tmp_path)
+def test_a_folder_names_an_encoder_and_never_loads_it(embedder):
     named = "(sentence 'org/name'|function 'lengths')"
     with pytest.raises(ValueError, match=f"{named}, which a saved folder only names"):
-        read_embedder(tmp_path)
+        unpacked(embedder)
 
 
 @settings(max_examples=15, deadline=None)
@@ -421,18 +423,15 @@ def test_a_folder_names_an_encoder_and_never_loads_it(embedder, tmp_path):
         st.text("ab\u00e9\u4e2d\u0130\n\"' .", min_size=1).filter(str.strip), min_size=1, max_size=6
     )
 )
-def test_any_vocabulary_survives_the_file(tmp_path_factory, texts):
-    folder = tmp_path_factory.mktemp("words")
+def test_any_vocabulary_survives_the_file(texts):
     fitted = TfidfEmbedder(4).fit(texts)
-    fitted.save(folder)
-    np.testing.assert_array_equal(read_embedder(folder)(texts), fitted(texts))
+    np.testing.assert_array_equal(unpacked(fitted)(texts), fitted(texts))
 
 
-def test_only_a_fitted_tfidf_is_saved(tmp_path):
+def test_only_a_fitted_tfidf_is_packed():
     assert not TfidfEmbedder().is_fitted
     with pytest.raises(RuntimeError, match=r"call fit\(texts\) first"):
-        TfidfEmbedder().save(tmp_path)
-    assert not list(tmp_path.iterdir())
+        TfidfEmbedder().pack()
 
 
 def test_the_import_needs_no_heavy_library():

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import fsum, inf, log
 from typing import TYPE_CHECKING, Any
 
-from ...core.intervals import Interval, mean_interval
 from ..base import Row, World
 from .distribution import Chain, Values
 
@@ -89,14 +88,6 @@ class Target(ABC):
         It is that of the choices: no text of these targets can be derived in two ways (tested).
         """
         return self.chain.entropy()
-
-    def estimated_entropy(self, n: int = 1000, seed: int = 0) -> Interval:
-        """The mean of -log p over `n` texts drawn from p, with its interval: a check of `entropy`.
-
-        Raises:
-            ValueError: n is below 2.
-        """
-        return mean_interval([-self.log_prob(text) for text in self.texts(n, seed)])
 
     def distribution(self, *factors: str) -> dict[Any, float]:
         """The true probability of each value of a factor, or of each tuple of several factors.
