@@ -129,7 +129,7 @@ def unpack_embedder(read: Read, lm: Any = None) -> Embedder:
         name = settings.get("name_or_folder", settings.get("name"))
         raise ValueError(
             f"the vectors came from the {settings['embedder']} {name!r}, which a saved folder only "
-            "names and never loads: give it yourself as embedder="
+            "names and never loads: give it yourself as encoder="
         )
     embedder = load_embedder(settings, lm)
     if isinstance(embedder, TfidfEmbedder):

@@ -5,7 +5,6 @@
 # %% ../../nbs/42_alignment.ipynb #40d669fe
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -13,64 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from synthkit.synalign.checks import (
-    as_labels,
-    as_points,
-    as_weights,
-    check_classes,
-    check_sizes,
-    checked_vectors,
+from .checks import as_points, as_sets, as_weights, check_classes, check_method
+from .judging import AlignmentReport, effective_size, noise_floor, tell_of_collapse
+from synthkit.synalign.kernels import (
+    feature_map,
+    gaussian_kernel,
+    kernel_mean,
+    random_features,
+    width,
 )
-from .exploration import median_distance
-from .solvers import interior_point, solve_adam, solve_herding
+from .solvers import Solution, solve_adam, solve_exact
 
 # %% auto #0
-__all__ = ['RIDGES', 'METHODS', 'gaussian_kernel', 'kernel_mean', 'width', 'mmd2', 'noise_floor', 'Solution', 'Objective',
-           'solve_exact', 'effective_size', 'random_features', 'tilt', 'feature_map', 'ridge_scores', 'choose_ridge',
-           'class_wise', 'check_method', 'align', 'systematic_resample', 'AlignmentReport', 'alignment_report',
-           'total_variation', 'ratio_weights', 'density_ratio_weights', 'witness']
-
-# %% ../../nbs/42_alignment.ipynb #50164708
-_ENTRIES = 2**22  # of a kernel matrix that are held at once
-
-
-def _squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """||x_i - y_j||^2, (n, m), for x (n, d) and y (m, d)."""
-    squared = x @ y.T
-    squared *= -2
-    squared += (x * x).sum(1)[:, None]
-    squared += (y * y).sum(1)
-    return np.maximum(squared, 0, out=squared)
-
-
-def gaussian_kernel(x: np.ndarray, y: np.ndarray, bandwidth: float) -> np.ndarray:
-    """k(x_i, y_j) = exp(-||x_i - y_j||^2 / 2 sigma^2), (n, m); `bandwidth` is sigma."""
-    exponent = _squared_distances(x, y)
-    exponent *= -0.5 / bandwidth**2
-    return np.exp(exponent, out=exponent)
-
-
-def kernel_mean(
-    x: np.ndarray,  # (n, d): where it is evaluated
-    y: np.ndarray,  # (m, d): the points of the set
-    bandwidth: float,  # sigma
-    weights: np.ndarray | None = None,  # (m,), default 1 / m each
-) -> np.ndarray:  # (n,)
-    """The kernel mean of a set, sum_j w_j k(x_i, y_j), at each x_i."""
-    w = np.full(len(y), 1 / len(y)) if weights is None else weights
-    y, w = y[w > 0], w[w > 0]
-    rows = max(1, _ENTRIES // len(y))
-    blocks = (x[start : start + rows] for start in range(0, len(x), rows))
-    return np.concatenate([gaussian_kernel(block, y, bandwidth) @ w for block in blocks])
-
-# %% ../../nbs/42_alignment.ipynb #026397d2
-def width(bandwidth: float | None, *sets: np.ndarray) -> float:
-    """sigma as given, or the median distance of the sets together."""
-    if bandwidth is None:
-        return median_distance(np.vstack(sets))
-    if not (np.isfinite(bandwidth) and bandwidth > 0):
-        raise ValueError(f"bandwidth is a distance and must be positive, got {bandwidth}")
-    return float(bandwidth)
+__all__ = ['RIDGES', 'mmd2', 'Objective', 'tilt', 'ridge_scores', 'choose_ridge', 'class_wise', 'align', 'systematic_resample',
+           'alignment_report', 'witness']
 
 # %% ../../nbs/42_alignment.ipynb #a4469bd2
 def mmd2(
@@ -80,53 +35,23 @@ def mmd2(
     *,
     bandwidth: float | None = None,  # sigma; default: the median distance of the two sets
     features: int = 0,  # 0: exact; else an estimate by so many random features, for large sets
-    embedder: Callable | str | None = None,  # texts to vectors; default: TF-IDF fitted on both
+    encoder: Callable | str | None = None,  # texts to vectors; default: TF-IDF fitted on both
     seed: int = 0,  # of the random features
 ) -> float:
-    """The squared maximum mean discrepancy of the weighted synthetic set and the real one.
+    """MMD^2 of the weighted synthetic set and the real one, a V-statistic (Gretton et al., 2012).
 
-    With the Gaussian kernel, as a V-statistic (Gretton et al., 2012); 0 for equal sets. Compare
-    values at one bandwidth only. Exact time is O((n + m)^2 d), memory O(n + m).
-
-    Raises:
-        ValueError: points or weights that do not fit (see `as_points`), or all points equal.
+    Compare values at one bandwidth only. Exact time is O((n + m)^2 d), memory O(n + m).
+    ValueError: points or weights that do not fit (see `as_points`), or all points equal.
     """
-    x, y = as_points(synthetic, real, embedder)
+    x, y = as_points(synthetic, real, encoder)
     w, sigma = as_weights(weights, len(x)), width(bandwidth, x, y)
     if features:
-        apart = w @ random_features(x, sigma, features, seed)
-        apart -= random_features(y, sigma, features, seed).mean(0)
-        return float(apart @ apart)
+        of_x, of_y = feature_map(x, y, sigma, features, seed)
+        return float(((w @ of_x - of_y.mean(0)) ** 2).sum())
     within = w @ kernel_mean(x, x, sigma, w) + kernel_mean(y, y, sigma).mean()
     return max(0.0, float(within - 2 * w @ kernel_mean(x, y, sigma)))
 
-# %% ../../nbs/42_alignment.ipynb #3240f0ab
-def noise_floor(
-    real: np.ndarray,  # (N, d), N >= 2: the sample that the mean kernel is taken from
-    n: int,  # texts of the first sample
-    m: int,  # texts of the second
-    bandwidth: float | None = None,  # sigma; default: the median distance
-) -> float:
-    """The expected MMD^2 (V-statistic) of two independent samples of the real distribution."""
-    y = checked_vectors(real, "real points")
-    if len(y) < 2 or min(n, m) < 1:
-        raise ValueError(f"a floor needs two real points and sizes >= 1, got {len(y)}, {n}, {m}")
-    sigma = width(bandwidth, y)
-    y = y - y.mean(0)
-    apart = (len(y) * kernel_mean(y, y, sigma).mean() - 1) / (len(y) - 1)  # without the diagonal
-    return float((1 / n + 1 / m) * (1 - apart))
-
 # %% ../../nbs/42_alignment.ipynb #0e97194c
-@dataclass(frozen=True)
-class Solution:
-    """Weights with their certificate: `value` is at most `gap` above the least possible one."""
-
-    weights: np.ndarray  # (n,), on the simplex
-    value: float  # MMD^2 to the real points that were fitted
-    gap: float
-    steps: int
-
-
 @dataclass(frozen=True)
 class Objective:
     """f(w) = w'Kw - 2 b'w + c, the MMD^2 of a weighted set, with columns of K made on demand."""
@@ -153,72 +78,6 @@ class Objective:
         value = float(w @ kw - 2 * w @ self.b + self.c)
         return Solution(w, value, float(w @ gradient - gradient.min()), steps)
 
-# %% ../../nbs/42_alignment.ipynb #b77716e0
-def _priced(
-    active: np.ndarray, part: np.ndarray, gradient: np.ndarray, first: int, drop: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """The active texts that stay, as a mask, and the texts that would lower the value, best first.
-
-    After many rounds nothing is dropped, so that the rounds cannot go in circles.
-    """
-    reached = part @ gradient[active]
-    held = part > np.maximum(gradient[active] - reached, 1e-12)  # more weight than slack
-    held |= not drop
-    better = np.setdiff1d(np.flatnonzero(gradient < reached), active)
-    return held, better[np.argsort(gradient[better])][: max(first, held.sum() // 2)]
-
-# %% ../../nbs/42_alignment.ipynb #0a421d28
-def solve_exact(
-    objective: Objective,
-    tol: float = 1e-9,  # on the gap
-    first: int = 256,  # columns to begin with, and the least added a round
-    most: int = 100,  # rounds
-) -> Solution:
-    """The optimal weights by column generation: interior point on some columns, all texts priced.
-
-    Memory O(n times support). The result's `gap` certifies it; where rounding stops the rounds
-    early it says by how much.
-    """
-    active = np.argsort(-objective.b, kind="stable")[:first]
-    columns, care = objective.columns(active), 1e-6  # (n, |active|); early rounds are rough
-    for rounds in range(1, most + 1):
-        part = interior_point(columns[active], objective.b[active], care)
-        gradient = 2 * (columns @ part - objective.b)  # (n,)
-        gap = part @ gradient[active] - gradient.min()
-        if gap <= tol or rounds == most:
-            break
-        finer = max(tol / 10, min(care, gap / 100))
-        held, better = _priced(active, part, gradient, first, drop=rounds < 20)
-        if not len(better) and finer == care:
-            break
-        care = finer
-        if len(better):
-            active = np.concatenate([active[held], better])
-            columns = np.hstack([columns[:, held], objective.columns(better)])
-    w = np.zeros(len(objective.b))
-    w[active] = part
-    return objective.solution(w, rounds)
-
-# %% ../../nbs/42_alignment.ipynb #19ad67c9
-def effective_size(weights: Sequence[float]) -> float:
-    """Kish's effective sample size 1 / sum w^2 of weights (scaled to sum to 1), from 1 to n."""
-    w = as_weights(weights, len(weights))
-    return float(1 / (w @ w))
-
-# %% ../../nbs/42_alignment.ipynb #a1601102
-def random_features(
-    x: np.ndarray,  # (n, d)
-    bandwidth: float,  # sigma
-    features: int = 512,  # D, even
-    seed: int = 0,  # of the waves: the same seed and width give the same map
-) -> np.ndarray:  # (n, D), each row of length 1
-    """z(x) with E[z(x)'z(y)] = k(x, y) (Rahimi and Recht, 2007): paired cosines and sines."""
-    if features < 2 or features % 2:
-        raise ValueError(f"features come in pairs of cosine and sine: an even D, got {features}")
-    waves = np.random.default_rng(seed).normal(size=(x.shape[1], features // 2)) / bandwidth
-    phase = x @ waves
-    return np.hstack([np.cos(phase), np.sin(phase)]) * np.sqrt(2 / features)
-
 # %% ../../nbs/42_alignment.ipynb #16981d54
 def _tilted(centred: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, float]:
     """Weights proportional to exp(centred @ slope), and the logarithm of their sum."""
@@ -241,7 +100,7 @@ def _tilt_slope(
     options = {"maxiter": 500, "gtol": care, "ftol": 1e-12}
     return minimize(dual, start, jac=True, method="L-BFGS-B", options=options).x
 
-
+# %% ../../nbs/42_alignment.ipynb #7283841f
 def tilt(
     features: np.ndarray,  # (n, D), φ of the synthetic texts
     target: np.ndarray,  # (D,), the mean features μ_R of the real ones
@@ -254,25 +113,9 @@ def tilt(
     if not (np.isfinite(ridge) and ridge > 0):
         raise ValueError(f"ridge must be positive, got {ridge}: at 0 the weights may run away")
     centred, start = features - target, np.zeros(len(target))
-    if len(features) > 8000:  # begin where a part of the texts ends: fewer steps on all of them
+    if len(features) > 8000:
         start = _tilt_slope(centred[:: len(features) // 2000], ridge, start)
     return _tilted(centred, _tilt_slope(centred, ridge, start))[0]
-
-# %% ../../nbs/42_alignment.ipynb #cc5b846c
-def feature_map(
-    synthetic: np.ndarray,  # (n, d)
-    real: np.ndarray,  # (m, d)
-    bandwidth: float,  # sigma
-    features: int = 512,  # D; 0: the embedding itself, scaled
-    seed: int = 0,
-) -> tuple[np.ndarray, np.ndarray]:  # (n, D), (m, D)
-    """φ of both sets: random features of the Gaussian kernel, or the embedding itself."""
-    if features:
-        return tuple(random_features(x, bandwidth, features, seed) for x in (synthetic, real))
-    middle = synthetic.mean(0)
-    scale = np.sqrt(((synthetic - middle) ** 2).sum(1).mean())
-    scale = scale if scale > 0 else 1.0
-    return (synthetic - middle) / scale, (real - middle) / scale
 
 # %% ../../nbs/42_alignment.ipynb #453d70cd
 RIDGES = (3e-1, 1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5)
@@ -328,34 +171,21 @@ def class_wise(
 ) -> np.ndarray:  # (n,)
     """Weights within each class, scaled to the class's share of the real texts.
 
-    Raises:
-        ValueError: a label of the real texts that no synthetic text has.
+    ValueError: a label of the real texts that no synthetic text has.
     """
     counts, w = Counter(real_labels), np.zeros(len(labels))
     check_classes(counts, Counter(labels), least)
     for label, count in counts.items():
-        i, j = (
-            np.flatnonzero([other == label for other in side]) for side in (labels, real_labels)
-        )
+        i = np.flatnonzero([other == label for other in labels])
+        j = np.flatnonzero([other == label for other in real_labels])
         w[i] = count / len(real_labels) * (solve(i, j) if count >= least else 1 / len(i))
     return w
 
 # %% ../../nbs/42_alignment.ipynb #ce8fc38a
-METHODS = ("tilting", "exact", "adam", "herding")
-
-
-def check_method(method: str, ridge: float | None) -> None:
-    """Raise ValueError for an unknown method, or a ridge where none belongs."""
-    if method not in METHODS:
-        raise ValueError(f"no method is called {method!r}; choose one of {', '.join(METHODS)}")
-    if ridge is not None and method != "tilting":
-        raise ValueError(f"ridge belongs to 'tilting'; {method!r} solves without one")
-
-
 def _solver(method, x, y, sigma, ridge, features, seed) -> Callable:
     """A function from indices of x and y to weights of those x."""
     if method != "tilting":
-        run = {"exact": solve_exact, "adam": solve_adam, "herding": solve_herding}[method]
+        run = {"exact": solve_exact, "adam": solve_adam}[method]
         return lambda i, j: run(Objective.between(x[i], y[j], sigma)).weights
     of_x, of_y = feature_map(x, y, sigma, features, seed)
 
@@ -365,59 +195,29 @@ def _solver(method, x, y, sigma, ridge, features, seed) -> Callable:
 
     return solve
 
-# %% ../../nbs/42_alignment.ipynb #8d8c1934
-def _tell_of_collapse(w: np.ndarray, x: np.ndarray, y: np.ndarray, sigma: float) -> None:
-    """Warn when few texts carry the weight, or when the kernel is too narrow to see anything."""
-    size, n = effective_size(w), len(w)
-    most = max(0.05, min(20 / n, (1 + 1 / n) / 2))  # among few texts: half-way from 1 / n to 1
-    if size < 0.02 * n or w.max() > most:
-        warnings.warn(
-            f"the weights have collapsed: effective size {size:.0f} of {n}, largest weight "
-            f"{w.max():.2f}. Use tilting with a larger ridge, or write texts of the kinds that are "
-            "missing (see witness)",
-            stacklevel=3,
-        )
-    seen = kernel_mean(x[:: max(1, n // 500)], y[:: max(1, len(y) // 500)], sigma).mean()
-    if seen < 2 / n and seen < 0.05:
-        warnings.warn(
-            f"bandwidth {sigma:.3g} is too narrow: on average a synthetic text sees the real ones "
-            f"with a kernel of {seen:.1e}, and itself with 1; the median distance is "
-            f"{width(None, x, y):.3g}",
-            stacklevel=3,
-        )
-
 # %% ../../nbs/42_alignment.ipynb #747ad7b5
 def align(
     synthetic: Any,  # n texts, or an (n, d) array
     real: Any,  # m texts, or an (m, d) array
     *,
-    method: str = "tilting",  # or "exact", "adam", "herding": the quadratic programme
+    method: str = "tilting",  # or "exact", "adam": the quadratic programme
     labels: Any = None,  # a column's name, or (n labels, m labels): weights within each class
     bandwidth: float | None = None,  # sigma; default: the median distance of the two sets
     ridge: float | None = None,  # rho of tilting; default: by held-out folds of `real`
     features: int = 512,  # random features of tilting; 0: match the means of the embedding
-    embedder: Callable | str | None = None,  # texts to vectors; default: TF-IDF fitted on both
+    encoder: Callable | str | None = None,  # texts to vectors; default: TF-IDF fitted on both
     seed: int = 0,
 ) -> np.ndarray:  # (n,) float64, not negative, sums to 1
-    """A sampling weight for each synthetic text, so that the weighted set resembles the real one.
+    """Sampling weights with which the synthetic set resembles the real one (arXiv 2502.08661).
 
-    SynAlign (arXiv 2502.08661), distribution alignment by MMD; kernel, solver and constants are
-    this kit's. A warning tells of weights that collapse and of a bandwidth that sees nothing.
-
-    Raises:
-        TypeError: texts on one side and numbers on the other.
-        ValueError: points that do not fit (see `as_points`), fewer than two real texts, synthetic
-            points that are all equal, an unknown method, or labels that do not fit.
+    TypeError: texts beside numbers. ValueError: points (see `as_sets`), labels or options that do
+    not fit. Warns of weights that collapse and of a bandwidth that sees nothing.
     """
     check_method(method, ridge)
-    sides = None if labels is None else as_labels(synthetic, real, labels)
-    x, y = as_points(synthetic, real, embedder)
-    check_sizes(x, y)
+    x, y, sides = as_sets(synthetic, real, labels, encoder)
     sigma = width(bandwidth, x, y)
-    solve = _solver(method, x, y, sigma, ridge, features, seed)
-    w = solve(np.arange(len(x)), np.arange(len(y))) if sides is None else class_wise(solve, *sides)
-    w = w / w.sum()
-    _tell_of_collapse(w, x, y, sigma)
+    w = class_wise(_solver(method, x, y, sigma, ridge, features, seed), *sides)
+    tell_of_collapse(w := w / w.sum(), x, y, sigma)
     return w
 
 # %% ../../nbs/42_alignment.ipynb #7e43e15f
@@ -435,30 +235,6 @@ def systematic_resample(
     return np.minimum(np.searchsorted(ends, marks, side="right"), np.flatnonzero(w)[-1])
 
 # %% ../../nbs/42_alignment.ipynb #a0238658
-@dataclass(frozen=True)
-class AlignmentReport:
-    """The effect of weights on the distance to real texts that they were not fitted to."""
-
-    mmd2: float  # of the weighted set to the held-out texts
-    unweighted: float
-    floor: float  # expected between as many real texts as were fitted and the held-out ones
-    effective: float  # effective sample size
-    largest: float  # weight
-    n: int  # synthetic texts
-
-    @property
-    def ratio(self) -> float:
-        """Weighted over unweighted distance."""
-        return self.mmd2 / self.unweighted if self.unweighted > 0 else float("nan")
-
-    def __repr__(self) -> str:
-        return (
-            f"AlignmentReport(mmd2={self.mmd2:.3g}, unweighted={self.unweighted:.3g}, "
-            f"floor={self.floor:.3g}, effective={self.effective:.3g}, "
-            f"largest={self.largest:.3g}, n={self.n})"
-        )
-
-
 def alignment_report(
     synthetic: Any,  # n texts, or an (n, d) array
     held_out: Any,  # real texts (two or more) that the weights were not fitted to
@@ -466,68 +242,14 @@ def alignment_report(
     *,
     fitted: int | None = None,  # how many real texts the weights were fitted to; default: as many
     bandwidth: float | None = None,  # sigma; default: the median distance of the two sets
-    embedder: Callable | str | None = None,
+    encoder: Callable | str | None = None,
 ) -> AlignmentReport:
     """MMD^2 on held-out real texts with and without weights, its floor, and the effective size."""
-    x, y = as_points(synthetic, held_out, embedder)
+    x, y = as_points(synthetic, held_out, encoder)
     w, sigma = as_weights(weights, len(x)), width(bandwidth, x, y)
-    return AlignmentReport(
-        mmd2=mmd2(x, y, w, bandwidth=sigma),
-        unweighted=mmd2(x, y, bandwidth=sigma),
-        floor=noise_floor(y, fitted or len(y), len(y), sigma),
-        effective=effective_size(w),
-        largest=float(w.max()),
-        n=len(x),
-    )
-
-# %% ../../nbs/42_alignment.ipynb #0c4305ec
-def total_variation(
-    values: Sequence[Hashable],  # n, of the synthetic texts
-    real_values: Sequence[Hashable],  # m
-    weights: Sequence[float] | None = None,  # (n,); default: equal
-) -> float:
-    """TV = 1/2 sum_v |p(v) - q(v)| of a categorical attribute, from 0 to 1."""
-    if not len(values) or not len(real_values):
-        raise ValueError(f"both sides need values, got {len(values)} and {len(real_values)}")
-    shares = Counter()
-    for value, weight in zip(values, as_weights(weights, len(values))):
-        shares[value] += weight
-    for value, count in Counter(real_values).items():
-        shares[value] -= count / len(real_values)
-    return float(sum(abs(share) for share in shares.values()) / 2)
-
-# %% ../../nbs/42_alignment.ipynb #ce7843cf
-def ratio_weights(cells: Sequence[Hashable], real_cells: Sequence[Hashable]) -> np.ndarray:
-    """Oracle weights (n,): each text by the ratio of its cell's shares, real over synthetic.
-
-    Cells that only the real side has cannot be weighted: a warning tells their share.
-    """
-    own, wanted = Counter(cells), Counter(real_cells)
-    lost = sum(count for cell, count in wanted.items() if cell not in own)
-    if lost == len(real_cells):
-        raise ValueError(f"no cell of the {len(real_cells)} real texts occurs among the synthetic")
-    if lost:
-        warnings.warn(
-            f"{lost / len(real_cells):.0%} of the real texts lie in cells without a synthetic one",
-            stacklevel=2,
-        )
-    return as_weights([wanted[cell] / own[cell] for cell in cells], len(cells))
-
-
-def density_ratio_weights(
-    synthetic: Any, real: Any, C: float = 1.0, embedder: Callable | str | None = None
-) -> np.ndarray:
-    """Weights (n,) from the odds of a logistic regression that tells real from synthetic.
-
-    `C` is its inverse ridge, on embeddings scaled to total variance 1.
-    """
-    from sklearn.linear_model import LogisticRegression
-
-    x, y = feature_map(*as_points(synthetic, real, embedder), bandwidth=1.0, features=0)
-    side = np.repeat([0, 1], [len(x), len(y)])
-    model = LogisticRegression(C=C, class_weight="balanced", max_iter=1000)
-    log_odds = model.fit(np.vstack([x, y]), side).decision_function(x)
-    return as_weights(np.exp(log_odds - log_odds.max()), len(x))
+    weighted, unweighted = mmd2(x, y, w, bandwidth=sigma), mmd2(x, y, bandwidth=sigma)
+    floor = noise_floor(y, fitted or len(y), len(y), sigma)
+    return AlignmentReport(weighted, unweighted, floor, effective_size(w), float(w.max()), len(x))
 
 # %% ../../nbs/42_alignment.ipynb #e6d8dabd
 def witness(

@@ -50,13 +50,13 @@ def check_indices(indices: Sequence[int], n: int, name: str) -> list[int]:
 
 
 def as_points(
-    synthetic: Any, real: Any, embedder: Callable | str | None = None
+    synthetic: Any, real: Any, encoder: Callable | str | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Two sets as float64 arrays (n, d) and (m, d), moved so that their common mean is 0.
 
     Args:
         synthetic, real: (n, d) numbers, or texts: a list of str, or a table with a `text` column.
-        embedder: from texts to an (n, d) array, or the name of one, which is then fitted on both
+        encoder: from texts to an (n, d) array, or the name of one, which is then fitted on both
             sides; None is TF-IDF.
 
     Raises:
@@ -71,11 +71,11 @@ def as_points(
         )
     if kinds[0]:
         synthetic, real = texts_of(synthetic), texts_of(real)
-        if embedder is None or isinstance(embedder, str):
+        if encoder is None or isinstance(encoder, str):
             from ..embed.encoders import load_embedder
 
-            embedder = load_embedder(embedder or "tfidf").fit([*synthetic, *real])
-        synthetic, real = embedder(synthetic), embedder(real)
+            encoder = load_embedder(encoder or "tfidf").fit([*synthetic, *real])
+        synthetic, real = encoder(synthetic), encoder(real)
     x, y = checked_vectors(synthetic, "synthetic points"), checked_vectors(real, "real points")
     if x.shape[1] != y.shape[1]:
         raise ValueError(
@@ -91,17 +91,6 @@ def _holds_text(data: Any) -> bool:
     if data is None or isinstance(data, (int, float)):
         raise TypeError(f"needs texts or an (n, d) array of numbers, found {data!r}")
     return isinstance(data, str) or is_table(data) or is_list_of_texts(data)
-
-
-def check_sizes(x: np.ndarray, y: np.ndarray) -> None:
-    """Raise ValueError for fewer than two real points, or synthetic ones that are all equal."""
-    if len(y) < 2:
-        raise ValueError(f"a distribution cannot be seen in {len(y)} real text: give two or more")
-    if len(x) > 1 and np.ptp(x, axis=0).max() == 0:
-        raise ValueError(
-            f"all {len(x)} synthetic points are the same, so that no weights change anything; "
-            "check the texts (are they copies?) or the encoder"
-        )
 
 
 def as_weights(weights: Sequence[float] | None, n: int) -> np.ndarray:
@@ -163,3 +152,34 @@ def check_classes(real: Counter, synthetic: Counter, least: int) -> None:
             f"text has, and get weight 0: {unused[:5]}",
             stacklevel=4,
         )
+
+
+def as_sets(
+    synthetic: Any, real: Any, labels: Any, encoder: Callable | str | None
+) -> tuple[np.ndarray, np.ndarray, tuple[list, list]]:
+    """Points of both sides as `as_points` gives them, and their labels: all alike for None.
+
+    Raises:
+        ValueError: also for fewer than two real points, or synthetic ones that are all equal.
+    """
+    sides = None if labels is None else as_labels(synthetic, real, labels)
+    x, y = as_points(synthetic, real, encoder)
+    if len(y) < 2:
+        raise ValueError(f"a distribution cannot be seen in {len(y)} real text: give two or more")
+    if len(x) > 1 and np.ptp(x, axis=0).max() == 0:
+        raise ValueError(
+            f"all {len(x)} synthetic points are the same, so that no weights change anything; "
+            "check the texts (are they copies?) or the encoder"
+        )
+    return x, y, sides or ([None] * len(x), [None] * len(y))
+
+
+METHODS = ("tilting", "exact", "adam")  # of `align`
+
+
+def check_method(method: str, ridge: float | None) -> None:
+    """Raise ValueError for an unknown method, or a ridge where none belongs."""
+    if method not in METHODS:
+        raise ValueError(f"no method is called {method!r}; choose one of {', '.join(METHODS)}")
+    if ridge is not None and method != "tilting":
+        raise ValueError(f"ridge belongs to 'tilting'; {method!r} solves without one")

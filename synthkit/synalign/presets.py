@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .alignment import check_method
+from .checks import check_method
 from .exploration import BASELINES
 
 CHOICES = {
@@ -40,7 +40,7 @@ class SynAlignPreset:
     texts a record, no retries) and the paper's objective: the exact minimum of the MMD. Kernel and
     solver of that step are not published, and neither are `pool` and `held_out`: these are ours.
     The length-scale of the picks differs: .1 there, which ties nearly all candidates (lesson 40),
-    and the median distance here. The encoder there is DistilBERT: give it as `embedder=`.
+    and the median distance here. The encoder there is DistilBERT: give it as `encoder=`.
 
     Raises:
         ValueError: an impossible value; the message names the field.

@@ -60,7 +60,7 @@ class SynAlignFit:
 
     Attributes:
         real: the real texts, and which of them were learned from.
-        embedder: the encoder, fitted.
+        encoder: the encoder, fitted.
         plan: the demonstrations as they were picked, by row number of the real texts.
         schema: the attributes of a record, without the class where it has none of its own.
         bandwidth: sigma of weights and distances; None when all real texts are equal.
@@ -69,7 +69,7 @@ class SynAlignFit:
     """
 
     real: RealTexts
-    embedder: Embedder
+    encoder: Embedder
     plan: Plan
     schema: Schema
     bandwidth: float | None
@@ -164,7 +164,7 @@ def pack_fit(fit: SynAlignFit) -> tuple[Files, dict[str, Any]]:
     files = {
         "real.jsonl": row_bytes({"text": t, "label": each} for t, each in zip(real.texts, labels)),
         "real.safetensors": array_bytes(vectors=real.vectors, fit=real.fit, held_out=real.held_out),
-        **under("embedder", fit.embedder.pack()),
+        **under("embedder", fit.encoder.pack()),
     }
     picked = {
         "picks": plan.picks.tolist(), "tie_share": list(plan.tie_share.items()),
@@ -177,11 +177,11 @@ def pack_fit(fit: SynAlignFit) -> tuple[Files, dict[str, Any]]:
     }  # fmt: skip
 
 
-def unpack_fit(saved: Saved, lm: Any, embedder: Any, schema: Schema | None) -> SynAlignFit:
+def unpack_fit(saved: Saved, lm: Any, encoder: Any, schema: Schema | None) -> SynAlignFit:
     """The fit that `pack_fit` packed.
 
     Args:
-        embedder, schema: those of the fit, where no file can hold them; see `same_embedder` and
+        encoder, schema: those of the fit, where no file can hold them; see `same_encoder` and
             `same_schema`.
     """
     facts, plan = saved.facts, saved.facts["plan"]
@@ -191,15 +191,15 @@ def unpack_fit(saved: Saved, lm: Any, embedder: Any, schema: Schema | None) -> S
     real = RealTexts([row["text"] for row in rows], labels, facts["column"], **arrays)
     tie_share = dict(map(tuple, plan["tie_share"]))
     return SynAlignFit(
-        real, same_embedder(embedder, inside(saved.read, "embedder"), lm, real),
+        real, same_encoder(encoder, inside(saved.read, "embedder"), lm, real),
         Plan(np.array(plan["picks"]), tie_share, tuple(plan["by_chance"])),
         same_schema(schema, facts["schema"]), facts["bandwidth"], facts["demonstrations"],
         facts["records"],
     )  # fmt: skip
 
 
-def same_embedder(given: Any, read: Read, lm: Any, real: RealTexts) -> Embedder:
-    """The embedder on file, or the one given if it puts a real text where it was.
+def same_encoder(given: Any, read: Read, lm: Any, real: RealTexts) -> Embedder:
+    """The encoder on file, or the one given if it puts a real text where it was.
 
     Raises:
         ValueError: none is given where the file only names one (see `unpack_embedder`), or another
@@ -207,22 +207,22 @@ def same_embedder(given: Any, read: Read, lm: Any, real: RealTexts) -> Embedder:
     """
     if given is None:
         return unpack_embedder(read, lm)
-    embedder = load_embedder(given, lm)
-    vector = embedder(real.texts[:1])[0]
+    encoder = load_embedder(given, lm)
+    vector = encoder(real.texts[:1])[0]
     if vector.shape != real.vectors[0].shape or not np.allclose(vector, real.vectors[0], atol=1e-3):
         raise ValueError(
-            f"{embedder!r} puts the first real text elsewhere than the embedder of the fit: "
+            f"{encoder!r} puts the first real text elsewhere than the encoder of the fit: "
             "give that one, or fit again"
         )
-    return embedder
+    return encoder
 
 
-def identity(embedder: Embedder, schema: Schema) -> tuple[Any, ...]:
+def identity(encoder: Embedder, schema: Schema) -> tuple[Any, ...]:
     """Values for the key of a fit that say which encoder and which schema it has."""
-    learned = embedder.pack() if embedder.is_fitted else {}
+    learned = encoder.pack() if encoder.is_fitted else {}
     learned = {name: data for name, data in learned.items() if name != "embedder.json"}
     attributes = [(each.name, each.values) for each in schema.attributes]
-    return embedder.settings, learned, schema.name, attributes, schema.describe, schema.write
+    return encoder.settings, learned, schema.name, attributes, schema.describe, schema.write
 
 
 # --- rows -----------------------------------------------------------------------------------------

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..embed.encoders import Embedder, load_embedder
-from .alignment import AlignmentReport, align, alignment_report, witness
+from .alignment import align, alignment_report, witness
 from .attributes import Schema, describe
 from .exploration import Plan, explore, median_distance
+from .judging import AlignmentReport
 from .parsing import Record
 from .presets import SynAlignPreset
 from .state import RealTexts, SynAlignFit, classes_of
@@ -41,11 +42,11 @@ def hold_out(
 def embedded(
     texts: Sequence[str], fit: Sequence[int], spec: Any, lm: Any = None
 ) -> tuple[Embedder, np.ndarray]:
-    """(embedder, vectors (n, d)): one that learns and has not, learns from the rows to fit."""
-    embedder = load_embedder(spec, lm)
-    if not embedder.is_fitted:
-        embedder.fit([texts[int(i)] for i in fit])
-    return embedder, embedder(list(texts))
+    """(encoder, vectors (n, d)): one that learns and has not, learns from the rows to fit."""
+    encoder = load_embedder(spec, lm)
+    if not encoder.is_fitted:
+        encoder.fit([texts[int(i)] for i in fit])
+    return encoder, encoder(list(texts))
 
 # %% ../../nbs/43_synalign.ipynb #53384c9a
 def demonstrations_of(real: RealTexts, preset: SynAlignPreset, seed: int) -> Plan:
@@ -65,15 +66,10 @@ def demonstrations_of(real: RealTexts, preset: SynAlignPreset, seed: int) -> Pla
 def records_of(
     rows: Sequence[int], real: RealTexts, schema: Schema, teacher: Any, **options: Any
 ) -> tuple[list[int], list[Record], dict[str, int]]:
-    """Call 1 for some real texts: those that have a record, the records, and what happened.
+    """Call 1 for some real texts: those that have a record, the records, and the counts.
 
-    Args:
-        teacher: None reads the attributes from the texts.
-        options: of `describe`: retries, seed, checkpoint, progress.
-
-    Raises:
-        ValueError: no text could be described, or nothing is asked and not all can be read.
-        TeacherError: the teacher failed; what it answered is in the checkpoint.
+    Without a teacher (None) the attributes are read from the texts; options are those of
+    `describe`. ValueError: no text could be described. TeacherError: the teacher failed.
     """
     found = describe(teacher, [real.texts[int(i)] for i in rows], schema, **options)
     if not found.complete:

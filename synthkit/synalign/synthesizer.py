@@ -22,9 +22,10 @@ from ..evaluation.text import exact_duplicates
 from ..teacher import LMTeacher, as_teacher
 from ..teacher.replies import teacher_identity, teacher_name
 from . import state, steps
-from .alignment import AlignmentReport, systematic_resample
+from .alignment import systematic_resample
 from .attributes import Schema, write
 from .exploration import Plan
+from .judging import AlignmentReport
 from .presets import PRESETS, SynAlignPreset
 from .schemas import default_schema, with_class
 
@@ -37,9 +38,9 @@ class SynAlign(Synthesizer):
     """Synthetic texts that are distributed as the real ones are (arXiv 2502.08661).
 
     Args:
-        lm: a `synthkit.LM` that describes and writes, and that the embedder "lm" reads.
+        lm: a `synthkit.LM` that describes and writes, and that the encoder "lm" reads.
         teacher: what describes and writes instead, see `synthkit.teacher.as_teacher`.
-        embedder: of `synthkit.embed.encoders.load_embedder`; "tfidf" learns from the real texts.
+        encoder: of `synthkit.embed.encoders.load_embedder`; "tfidf" learns from the real texts.
         schema: the attributes; None: `REVIEWS` for rows of the reviews world, else `SURFACE`.
         preset: "fast", "study", "paper" or a `SynAlignPreset`.
         seed: of every choice, and the default of `pool` and `sample`.
@@ -56,12 +57,12 @@ class SynAlign(Synthesizer):
     needs_model = False
 
     def __init__(
-        self, lm: Any = None, *, teacher: Any = None, embedder: Any = "tfidf",
+        self, lm: Any = None, *, teacher: Any = None, encoder: Any = "tfidf",
         schema: Schema | None = None, preset: str | SynAlignPreset = "fast", seed: int = 0,
         **options: Any,
     ):  # fmt: skip
         super().__init__(lm, preset=preset, seed=seed, **options)
-        self.teacher, self.embedder, self.schema = teacher, embedder, schema
+        self.teacher, self.encoder, self.schema = teacher, encoder, schema
         self._written: tuple[Any, list] = (None, [])
         self._forget()
 
@@ -153,7 +154,7 @@ class SynAlign(Synthesizer):
         return self._weigh(as_dataset(rows, "text"), self.fitted, aligned)
 
     def _weigh(self, rows: Dataset, fit: state.SynAlignFit, aligned: bool) -> np.ndarray:
-        x = fit.embedder(list(rows["text"]))
+        x = fit.encoder(list(rows["text"]))
         weights = np.full(len(x), 1 / len(x))
         if aligned:
             weights = steps.weights_of(rows, x, fit, self.preset, self.seed)
@@ -203,17 +204,17 @@ class SynAlign(Synthesizer):
 
     @classmethod
     def load(
-        cls, folder: str | Path, lm: Any = None, *, teacher: Any = None, embedder: Any = None,
+        cls, folder: str | Path, lm: Any = None, *, teacher: Any = None, encoder: Any = None,
         schema: Schema | None = None,
     ) -> Self:  # fmt: skip
         """A fitted SynAlign from `folder`; errors are also those of `Synthesizer.load`.
 
         Args:
-            embedder: the one of the fit. None: TF-IDF comes back from the folder, and "lm" reads
+            encoder: the one of the fit. None: TF-IDF comes back from the folder, and "lm" reads
                 `lm`; any other one is only named there, since a name could stand for any code.
             schema: one of your own has to be given again.
         """
-        return super().load(folder, lm, teacher=teacher, embedder=embedder, schema=schema)
+        return super().load(folder, lm, teacher=teacher, encoder=encoder, schema=schema)
 
     def writer(self, greedy: bool = False) -> Any:
         """The teacher, or the model as one; ValueError when there is neither."""
@@ -237,7 +238,7 @@ class SynAlign(Synthesizer):
         *data, schema, chosen = material
         asks = self.preset.describe == "teacher" and self.teacher is not None
         who = teacher_identity(self.teacher) if asks else None
-        identity = state.identity(load_embedder(self.embedder or "tfidf", self.lm), schema)
+        identity = state.identity(load_embedder(self.encoder or "tfidf", self.lm), schema)
         return super()._fit_key((data, chosen, identity, who), validation and validation[:3])
 
     def _fit(self, material, validation, *, phases, progress):
@@ -247,7 +248,7 @@ class SynAlign(Synthesizer):
             parts = np.arange(len(texts)), len(texts) + np.arange(len(validation[0]))
             texts, labels = texts + validation[0], labels and labels + validation[1]
         with_class(schema, column, labels)  # before anything is asked
-        embedder, vectors = steps.embedded(texts, parts[0], self.embedder or "tfidf", self.lm)
+        encoder, vectors = steps.embedded(texts, parts[0], self.encoder or "tfidf", self.lm)
         real = state.RealTexts(texts, labels, column, *parts, vectors)
         plan = self._plan(real, chosen)
         kept, records, counts = phases.phase(
@@ -258,7 +259,7 @@ class SynAlign(Synthesizer):
         )
         self.report.facts["described"] = counts
         width = steps.width_of(real, self.preset.bandwidth)
-        return state.SynAlignFit(real, embedder, plan, schema, width, kept, records)
+        return state.SynAlignFit(real, encoder, plan, schema, width, kept, records)
 
     def _sample(self, n, *, seed, held_out, checkpoint, progress, aligned=True):
         size = math.ceil(n * self.preset.pool)
@@ -281,8 +282,8 @@ class SynAlign(Synthesizer):
         return state.pack_fit(fit)
 
     def _unpack(self, saved):
-        fit = state.unpack_fit(saved, self.lm, self.embedder, self.schema)
-        self.schema, self.embedder = fit.schema, self.embedder or fit.embedder.settings
+        fit = state.unpack_fit(saved, self.lm, self.encoder, self.schema)
+        self.schema, self.encoder = fit.schema, self.encoder or fit.encoder.settings
         return fit
 
     def _about(self, fit):

@@ -31,20 +31,20 @@ def encoder(texts):
 
 def test_only_the_caller_names_an_encoder(lm, tmp_path, monkeypatch):
     real = load_world("reviews").rows(24, seed=0)
-    fitted = SynAlign(describe="read", picks=6, embedder=encoder).fit(real)
+    fitted = SynAlign(describe="read", picks=6, encoder=encoder).fit(real)
     folder = fitted.save(tmp_path / "own")
-    with pytest.raises(ValueError, match=r"function 'encoder'.*give it yourself as embedder="):
+    with pytest.raises(ValueError, match=r"function 'encoder'.*give it yourself as encoder="):
         SynAlign.load(folder)
-    again = SynAlign.load(folder, embedder=encoder).fitted.real
+    again = SynAlign.load(folder, encoder=encoder).fitted.real
     assert np.array_equal(again.vectors, fitted.fitted.real.vectors)
-    with pytest.raises(ValueError, match="elsewhere than the embedder of the fit"):
-        SynAlign.load(folder, embedder=lambda texts: encoder(texts)[:, ::-1])
+    with pytest.raises(ValueError, match="elsewhere than the encoder of the fit"):
+        SynAlign.load(folder, encoder=lambda texts: encoder(texts)[:, ::-1])
 
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)  # importing it is an error
     content = {"settings": {"embedder": "sentence", "name_or_folder": "evil/code"}, "width": 3}
     method = SynAlign(describe="read", picks=6).fit(real)
     packed = {"embedder.json": json.dumps(content).encode()}
-    monkeypatch.setattr(type(method.fitted.embedder), "pack", lambda self: packed)
+    monkeypatch.setattr(type(method.fitted.encoder), "pack", lambda self: packed)
     with pytest.raises(ValueError, match="'evil/code', which a saved folder only names"):
         SynAlign.load(method.save(tmp_path / "evil"))
 

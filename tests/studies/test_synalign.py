@@ -80,7 +80,7 @@ def test_written_texts_are_read_back_and_counted(tmp_path):
     assert measured["different texts"] == 1
 
 
-def test_the_writer_is_trained_on_the_wrong_law_and_asked_in_two_ways(monkeypatch):
+def test_the_writer_is_trained_on_another_distribution_and_asked_in_two_ways(monkeypatch):
     seen = []
     monkeypatch.setattr(W, "finetune", lambda lm, rows, preset, seed: seen.extend(rows) or lm)
     assert W.habitual_writer("lm", 6) == "lm"

@@ -12,7 +12,8 @@ from synthkit.datasets import load_sentiment
 from synthkit.lm.finetune import FinetunePreset
 from synthkit.studies.synalign import prediction as P
 from synthkit.studies.synalign.pools import Labelled, labelled, skewed_pool
-from synthkit.synalign import alignment as al
+from synthkit.synalign.alignment import align
+from synthkit.synalign.judging import total_variation
 from synthkit.worlds import load_world
 
 WORDS = {"sport": "ball goal team match win".split(), "food": "soup bread menu cake taste".split()}
@@ -190,9 +191,9 @@ def test_a_skewed_pool_is_skewed_as_asked(keep, thin, seed):
 def test_the_distribution_of_reference_and_test_is_kept():
     rows, modes = cells(4000)
     split = skewed_pool(rows, modes)
-    assert al.total_variation(split.reference.modes, split.test.modes) < 0.06
-    assert al.total_variation(split.pool.modes, split.test.modes) > 0.3
-    assert al.total_variation(split.reference.labels, split.test.labels) < 0.002
+    assert total_variation(split.reference.modes, split.test.modes) < 0.06
+    assert total_variation(split.pool.modes, split.test.modes) > 0.3
+    assert total_variation(split.reference.labels, split.test.labels) < 0.002
     shares = [len(part) / 4000 for part in (split.reference, split.test)]
     assert shares == pytest.approx([0.25, 0.25], abs=0.01)
 
@@ -228,6 +229,6 @@ def test_weights_repair_a_real_pool_that_lacks_a_kind_of_text(shared_data):
         return np.array([[len(set(t)) / 20, 3.0 * ("!" in t)] for t in part.texts])
 
     labels = (split.pool.labels, split.reference.labels)
-    w = al.align(seen(split.pool), seen(split.reference), labels=labels)
-    before, after = (al.total_variation(split.pool.modes, split.test.modes, v) for v in (None, w))
+    w = align(seen(split.pool), seen(split.reference), labels=labels)
+    before, after = (total_variation(split.pool.modes, split.test.modes, v) for v in (None, w))
     assert before > 0.1 and after < before / 2

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from synthkit import load_world
 from synthkit.lm.documents import instruction, write_prompt
-from synthkit.synalign.alignment import total_variation
+from synthkit.studies.synalign.oracle import oracle, read_prompt
 from synthkit.synalign.attributes import (
     Attribute,
     Schema,
@@ -25,7 +25,7 @@ from synthkit.synalign.attributes import (
     match,
     write,
 )
-from synthkit.synalign.oracle import oracle, read_prompt
+from synthkit.synalign.judging import total_variation
 from synthkit.synalign.parsing import REASONS, json_objects, parse_record, plain
 from synthkit.synalign.schemas import REVIEWS, SURFACE
 from synthkit.synalign.turns import ask_in_turns

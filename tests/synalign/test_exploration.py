@@ -48,8 +48,8 @@ def cloud(n, d=5, seed=0, groups=6):
 
 def review_vectors(n, seed):
     rows = load_world("reviews").rows(n, seed)
-    embedder = TfidfEmbedder().fit([row["text"] for row in rows])
-    return embedder, embedder([row["text"] for row in rows]), rows
+    encoder = TfidfEmbedder().fit([row["text"] for row in rows])
+    return encoder, encoder([row["text"] for row in rows]), rows
 
 
 @pytest.fixture(scope="module")
@@ -309,8 +309,8 @@ def test_the_tracker_covers_more_than_chance():
     """The bar: distances to the nearest pick below those of random choice, interval without 0."""
     found = {"gp": [], "random": []}
     for seed in range(8):
-        embedder, X, _ = review_vectors(400, seed)
-        fresh = embedder([row["text"] for row in load_world("reviews").rows(400, seed + 1000)])
+        encoder, X, _ = review_vectors(400, seed)
+        fresh = encoder([row["text"] for row in load_world("reviews").rows(400, seed + 1000)])
         for name, seen in found.items():
             picks = SELECTORS[name](X, 40, seed=seed)
             seen.append(list(coverage(X, picks, fresh).values()))

@@ -1,4 +1,4 @@
-"""SynAlign as a whole, and the baselines it is held against; the contract holds the rest."""
+"""SynAlign as a whole; the contract holds the rest."""
 
 import json
 import re
@@ -6,18 +6,16 @@ import warnings
 from collections import Counter
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import tiny_lm
 
 from synthkit import load_lm, load_world
-from synthkit.synalign import baselines
-from synthkit.synalign.alignment import effective_size
+from synthkit.studies.synalign.oracle import oracle
 from synthkit.synalign.attributes import Attribute, Schema
 from synthkit.synalign.exploration import median_distance
-from synthkit.synalign.oracle import oracle
+from synthkit.synalign.judging import effective_size
 from synthkit.synalign.schemas import REVIEWS, SURFACE, default_schema, with_class
 from synthkit.synalign.state import COLUMNS, class_column, read_real
 from synthkit.synalign.steps import hold_out
@@ -157,9 +155,9 @@ def test_the_encoder_does_not_learn_from_the_texts_that_judge():
     fit = make().fit(rows[:20], validation=rows[20:]).fitted
     assert fit.real.fit.tolist() == list(range(20))
     assert fit.real.held_out.tolist() == list(range(20, 25))
-    assert not any("zebra" in word for word in fit.embedder._vectoriser.vocabulary_)
-    second = make(embedder=fit.embedder).fit(REAL[:10]).fitted  # one that is fitted stays so
-    assert second.embedder is fit.embedder
+    assert not any("zebra" in word for word in fit.encoder._vectoriser.vocabulary_)
+    second = make(encoder=fit.encoder).fit(REAL[:10]).fitted  # one that is fitted stays so
+    assert second.encoder is fit.encoder
     np.testing.assert_array_equal(second.real.vectors, fit.real.vectors[:10])
 
 
@@ -197,7 +195,7 @@ def test_texts_that_are_all_equal_are_picked_by_chance():
     turn = iter(range(99))
     varied = make(
         writer(lambda prompt: f"pay {next(turn)}"), describe="read", picks=4,
-        embedder=lambda texts: [[len(text), 1] for text in texts],
+        encoder=lambda texts: [[len(text), 1] for text in texts],
     ).fit(rows)  # fmt: skip
     assert len(varied.sample(4)) == 4
 
@@ -205,8 +203,8 @@ def test_texts_that_are_all_equal_are_picked_by_chance():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"embedder": lambda texts: [[np.nan, 1.0]] * len(texts)}, "not finite for 60 of 60 texts"),
-        ({"embedder": lambda texts: np.zeros((len(texts), 2))}, "only zeros for text 0"),
+        ({"encoder": lambda texts: [[np.nan, 1.0]] * len(texts)}, "not finite for 60 of 60 texts"),
+        ({"encoder": lambda texts: np.zeros((len(texts), 2))}, "only zeros for text 0"),
         ({"picks": 1}, "1 picks cannot serve 2 labels"),
         ({"teacher": None}, "give a model .* or a teacher"),
         ({"schema": MOOD, "describe": "read"}, "mood cannot be seen"),
@@ -261,7 +259,7 @@ def test_every_row_says_where_it_comes_from(method):
 
 def test_settings_of_the_weights_and_texts_without_classes():
     for options, n_held_out in (
-        ({"held_out": 0.0}, 0), ({"method": "herding"}, 15), ({"bandwidth": 0.7}, 15),
+        ({"held_out": 0.0}, 0), ({"method": "adam"}, 15), ({"bandwidth": 0.7}, 15),
     ):  # fmt: skip
         found = make(per_record=3, describe="read", **options).fit(REAL, label=None)
         sample = found.sample(6)
@@ -440,7 +438,7 @@ def test_a_teacher_that_dies_while_describing(tmp_path):
 def test_a_fit_on_file_belongs_to_its_teacher_encoder_and_schema(tmp_path):
     make().fit(REAL, checkpoint=tmp_path)
     own = Schema("review", REVIEWS.attributes[1:3], REVIEWS.describe, REVIEWS.write)
-    for other in ({"teacher": oracle(WORLD, seed=1)}, {"schema": own}, {"embedder": len}):
+    for other in ({"teacher": oracle(WORLD, seed=1)}, {"schema": own}, {"encoder": len}):
         if "teacher" in other:
             other["teacher"].name = "another"
         with pytest.raises(ValueError, match="with other data, settings, model, teacher"):
@@ -473,31 +471,31 @@ def test_no_classes_and_classes_that_are_numbers_come_back(label, tmp_path):
 
 
 def test_a_model_that_embeds_is_needed_again(lm, tmp_path):
-    found = SynAlign(lm, describe="read", picks=4, embedder="lm").fit(REAL)
+    found = SynAlign(lm, describe="read", picks=4, encoder="lm").fit(REAL)
     found.save(tmp_path / "fit")
     other = load_lm(tiny_lm(tmp_path / "two", seed=1, **SMALL), device="cpu")
     with pytest.raises(ValueError, match=f"{lm.fingerprint}.*{other.fingerprint}"):
         SynAlign.load(tmp_path / "fit", other)
     again = SynAlign.load(tmp_path / "fit", lm)
     np.testing.assert_allclose(again.weigh(REAL), found.weigh(REAL), atol=1e-9)
-    assert again.fit(REAL).fitted.embedder.settings == found.fitted.embedder.settings
+    assert again.fit(REAL).fitted.encoder.settings == found.fitted.encoder.settings
 
 
-def test_an_embedder_or_a_schema_of_your_own_has_to_be_given_again(tmp_path):
+def test_an_encoder_or_a_schema_of_your_own_has_to_be_given_again(tmp_path):
     def letters(texts):
         return [[text.count(c) + 1 for c in "aeiou"] for text in texts]
 
     own = Schema("review", REVIEWS.attributes[1:3], REVIEWS.describe, REVIEWS.write)
-    found = make(embedder=letters, schema=own, describe="read").fit(REAL)
+    found = make(encoder=letters, schema=own, describe="read").fit(REAL)
     found.save(tmp_path)
-    kept = {"teacher": oracle(WORLD), "schema": own, "embedder": letters}
+    kept = {"teacher": oracle(WORLD), "schema": own, "encoder": letters}
     again = SynAlign.load(tmp_path, **kept)
     np.testing.assert_array_equal(again.weigh(REAL), found.weigh(REAL))
     for change, message in (
-        ({"embedder": None}, "'.*letters'.*give it yourself as embedder="),
+        ({"encoder": None}, "'.*letters'.*give it yourself as encoder="),
         ({"schema": None}, r"schema 'review' of sentiment, tone: give it with schema="),
         (
-            {"embedder": lambda t: [x[::-1] for x in letters(t)]},
+            {"encoder": lambda t: [x[::-1] for x in letters(t)]},
             "puts the first real text elsewher",
         ),
         ({"schema": SURFACE}, "the one given has"),
@@ -534,71 +532,3 @@ def test_the_embedded_model_does_all_of_it(embedded_lm):
     assert set(sample["model"]) == {embedded_lm.name} and set(sample["temperature"]) == {1.0}
     assert np.mean([row["follows"] for row in sample]) > 0.5
     assert SynAlign(embedded_lm, picks=8).fit(REAL).sample(10)["text"][:] == sample["text"][:]
-
-
-# --- baselines ------------------------------------------------------------------------------------
-
-
-def test_label_only_prompts_hold_the_class_and_nothing_else():
-    asked = []
-    rows = baselines.simprompt(writer(lambda prompt: asked.append(prompt) or "fine"), 7)
-    assert asked[0] == "Write a review.\nsentiment: positive\nOutput:\n"
-    assert tuple(rows.column_names) == COLUMNS and len(rows) == 7
-    assert Counter(rows["label"]) == {"positive": 4, "negative": 3}
-    assert rows["demonstration"][:] == [-1] * 7 and rows["call"][:] == list(range(7))
-    assert set(map(len, map(json.loads, rows["record"]))) == {1}
-    rows = baselines.simprompt(oracle(WORLD), 20, labels={"positive": 0.7, "negative": 0.3})
-    assert Counter(rows["label"]) == {"positive": 14, "negative": 6}
-    rows = baselines.simprompt(oracle(WORLD), 5, labels={"positive": 1, "negative": 0})
-    assert set(rows["label"]) == {"positive"}
-
-
-def test_attributes_are_drawn_independently_and_evenly():
-    rows, again, other = (
-        baselines.attrprompt(writer(lambda prompt: "fine"), 1200, seed=seed) for seed in (1, 1, 2)
-    )
-    records = pd.DataFrame(map(json.loads, rows["record"]))
-    assert set(records.columns) == set(REVIEWS.names)
-    for attribute in REVIEWS.attributes[2:]:
-        shares = records[attribute.name].value_counts(normalize=True)
-        assert len(shares) == len(attribute.values)
-        assert np.abs(shares - 1 / len(attribute.values)).max() < 0.07
-    both = records.groupby("sentiment")["tone"].value_counts(normalize=True)
-    assert np.abs(both - 0.25).max() < 0.09
-    assert again["record"][:] == rows["record"][:] != other["record"][:]
-
-
-def test_classes_that_the_schema_does_not_have():
-    asked = []
-    teacher = writer(lambda prompt: asked.append(prompt) or "pay?")
-    rows = baselines.attrprompt(teacher, 4, labels=[7, 9], schema=SURFACE, label="intent")
-    assert rows["label"][:] == [7, 9, 7, 9] and all("intent: " in prompt for prompt in asked)
-    assert json.loads(rows["record"][0]).keys() == {"intent", *SURFACE.names}
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"n": 0}, "n must be at least 1"),
-        ({"labels": []}, "labels is empty"),
-        ({"labels": {"positive": -1.0, "negative": 2.0}}, "shares must not be negative"),
-        ({"labels": {"positive": 0.0}}, "nor all 0"),
-        ({"label": "intent"}, "no attribute 'intent' with listed values"),
-        ({"labels": ["mixed"]}, "holds the class 'mixed'"),
-    ],
-)
-@pytest.mark.parametrize("baseline", [baselines.simprompt, baselines.attrprompt])
-def test_baselines_refuse_what_cannot_be(baseline, changes, message):
-    with pytest.raises(ValueError, match=message):
-        baseline(oracle(WORLD), **{"n": 4, **changes})
-
-
-def test_a_model_is_a_teacher_too_and_bad_texts_are_left_out(lm):
-    answers = iter(["one", "", "three"])
-    with pytest.warns(UserWarning, match=r"1 of 3 texts cannot be used \(1 empty\)"):
-        rows = baselines.simprompt(writer(lambda prompt: next(answers)), 3, retries=0)
-    assert rows["call"][:] == [0, 2]
-    with pytest.raises(TeacherError, match=r"no text to any of 2 prompts: .'empty': 2"):
-        baselines.simprompt(writer(lambda prompt: ""), 2)
-    one, two, other = (baselines.simprompt(lm, 3, seed=seed)["text"][:] for seed in (4, 4, 5))
-    assert one == two != other and len(one) == 3

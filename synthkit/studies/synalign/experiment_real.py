@@ -17,21 +17,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...embed.encoders import load_embedder
-from ...synalign.alignment import (
-    align,
-    alignment_report,
-    density_ratio_weights,
-    ratio_weights,
-    systematic_resample,
-    total_variation,
-)
+from ...synalign.alignment import align, alignment_report, systematic_resample
 from ...synalign.attributes import Schema
+from ...synalign.judging import total_variation
 from ...synalign.schemas import SURFACE
 from ..study import Case, Study, Table, Trial, Unit, log_name
 from .pools import Labelled, SkewedPool, labelled, skewed_pool
 from .prediction import linear_score
 from .ranking import interleave, mrr, ndcg, recall_at_k
 from .retriever import Retriever, label_pairs, relevant_by
+from .weights import density_ratio_weights, ratio_weights
 
 if TYPE_CHECKING:
     import pandas as pd

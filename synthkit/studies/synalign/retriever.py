@@ -82,10 +82,10 @@ class Retriever:
     """Two linear maps on frozen embeddings, one for queries and one for documents.
 
     A query scores a document by the cosine of W_q e(q) and W_d e(d). Both maps start as the
-    identity, so that an untuned retriever is the embedder itself.
+    identity, so that an untuned retriever is the encoder itself.
 
     Args:
-        embedder: from texts to vectors (n, d).
+        encoder: from texts to vectors (n, d).
         seed: of the held-out pairs and the batches.
 
     Attributes:
@@ -93,8 +93,8 @@ class Retriever:
         best: the pass whose maps are kept; 0: tuning did not help.
     """
 
-    def __init__(self, embedder: Callable, preset: RetrieverPreset | None = None, seed: int = 0):
-        self.embedder, self.seed = embedder, seed
+    def __init__(self, encoder: Callable, preset: RetrieverPreset | None = None, seed: int = 0):
+        self.encoder, self.seed = encoder, seed
         self.preset = preset or RetrieverPreset()
         self._maps: tuple[np.ndarray, np.ndarray] | None = None
         self.losses: list[float] = []
@@ -116,13 +116,13 @@ class Retriever:
                 f"{len(pairs)} pairs and {len(groups)} groups"
             )
         codes = {group: i for i, group in enumerate(dict.fromkeys(groups))}
-        vectors = (self.embedder(list(side)) for side in zip(*pairs))
+        vectors = (self.encoder(list(side)) for side in zip(*pairs))
         state = _tune(*vectors, np.array([codes[g] for g in groups]), self.preset, self.seed)
         self._maps, self.losses, self.best = state
         return self
 
     def _mapped(self, texts: Sequence[str], which: int) -> np.ndarray:
-        vectors = self.embedder(list(texts)).astype(float)
+        vectors = self.encoder(list(texts)).astype(float)
         if self._maps is not None:
             vectors = vectors @ self._maps[which].T
         return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

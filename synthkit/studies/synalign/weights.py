@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ...synalign.alignment import (
-    align,
-    alignment_report,
-    class_wise,
-    density_ratio_weights,
-    median_distance,
-    ratio_weights,
-    systematic_resample,
-    total_variation,
-)
+from ...synalign.alignment import align, alignment_report, class_wise, systematic_resample
+from ...synalign.checks import as_points, as_weights
+from ...synalign.exploration import median_distance
+from ...synalign.judging import total_variation
+from ...synalign.kernels import feature_map
 from ...worlds.reviews import VALUES
 
 UNWEIGHTED, TILTING, EXACT = "unweighted", "tilting", "exact"
@@ -43,6 +40,37 @@ class Texts:
         if len(names) == 1:
             return [row[names[0]] for row in self.rows]
         return [tuple(row[name] for name in names) for row in self.rows]
+
+
+def ratio_weights(cells: Sequence[Hashable], real_cells: Sequence[Hashable]) -> np.ndarray:
+    """Oracle weights (n,): each text by the ratio of its cell's shares, real over synthetic.
+
+    Cells that only the real side has cannot be weighted: a warning tells their share.
+    """
+    own, wanted = Counter(cells), Counter(real_cells)
+    lost = sum(count for cell, count in wanted.items() if cell not in own)
+    if lost == len(real_cells):
+        raise ValueError(f"no cell of the {len(real_cells)} real texts occurs among the synthetic")
+    if lost:
+        warnings.warn(
+            f"{lost / len(real_cells):.0%} of the real texts lie in cells without a synthetic one",
+            stacklevel=2,
+        )
+    return as_weights([wanted[cell] / own[cell] for cell in cells], len(cells))
+
+
+def density_ratio_weights(synthetic: Any, real: Any, C: float = 1.0) -> np.ndarray:
+    """Weights (n,) from the odds of a logistic regression that tells real from synthetic points.
+
+    `C` is its inverse ridge, on embeddings scaled to total variance 1.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    x, y = feature_map(*as_points(synthetic, real), bandwidth=1.0, features=0)
+    side = np.repeat([0, 1], [len(x), len(y)])
+    model = LogisticRegression(C=C, class_weight="balanced", max_iter=1000)
+    log_odds = model.fit(np.vstack([x, y]), side).decision_function(x)
+    return as_weights(np.exp(log_odds - log_odds.max()), len(x))
 
 
 def weigh(arm: str, pool: Texts, real: Texts) -> np.ndarray:

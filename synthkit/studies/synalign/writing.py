@@ -9,11 +9,11 @@ import numpy as np
 
 from ...evaluation.text import distinct_n
 from ...lm.finetune import FinetunePreset, finetune
-from ...synalign.baselines import attrprompt, simprompt
 from ...synalign.schemas import REVIEWS
 from ...synalign.synthesizer import SynAlign
 from ...worlds import load_world
 from ...worlds.reviews import VALUES, read_attributes
+from .baselines import attrprompt, simprompt
 from .weights import LABEL, Texts
 
 SYNALIGN, ANY_DEMONSTRATION = "SynAlign, unweighted", "random demonstrations"

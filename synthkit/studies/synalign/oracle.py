@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..teacher.base import FunctionTeacher
-from .attributes import Schema
-from .parsing import Record
-from .schemas import REVIEWS
+from ...synalign.attributes import Schema
+from ...synalign.parsing import Record
+from ...synalign.schemas import REVIEWS
+from ...teacher.base import FunctionTeacher
 
 if TYPE_CHECKING:
-    from ..worlds.reviews import ReviewsWorld
+    from ...worlds.reviews import ReviewsWorld
 
 _SPOILT: tuple[Callable[[Record], str], ...] = (
     lambda record: json.dumps({"review": {"attributes": record}}),
