@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
 
 from . import __version__
 from .studies.registry import NAMES, load_study
+
+if TYPE_CHECKING:
+    from .studies.reproduction import Request
 
 SCALES = ("fast", "study", "paper")
 USER_ERRORS = (ValueError, OSError, RuntimeError)  # OSError holds "not found" and "no connection"
@@ -72,6 +76,36 @@ def reproduce(
     scale: Annotated[
         str | None, typer.Option(help="fast, study or paper; default: $SYNTHKIT_SCALE, or fast.")
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A hub id, a folder, a GGUF file, or a model's name: the method then runs on real "
+            "data; default: $SYNTHKIT_MODEL, or embedded, in the worlds."
+        ),
+    ] = None,
+    bits: Annotated[int | None, typer.Option(help="4 or 8, to quantise the model.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda or auto; default: a GPU if there is one.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="A file or a hub name; default: the paper's set.")
+    ] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="ROLE=NAME, such as question=query; repeatable.")
+    ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(help="A server's address, with #MODEL, or a model; default: the model."),
+    ] = None,
+    about: Annotated[
+        str | None, typer.Option(help="What one text of the data is, for a written prompt.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Cut every count and number of steps to this.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show steps, tokens, calls and hours; run nothing.")
+    ] = False,
     seeds: Annotated[
         str | None, typer.Option(help="Such as 0,1,2; default: those of the scale.")
     ] = None,
@@ -80,16 +114,74 @@ def reproduce(
     ),
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bars.")] = False,
 ) -> None:
-    """Run a method's experiment: a table on the screen, figures and numbers in a folder."""
-    chosen, numbers = read_scale(scale), read_seeds(seeds)
-    studies = {name: load_study(name) for name in ([method] if method else NAMES)}
+    """Run a method's experiment: a table on the screen, figures and numbers in a folder.
+
+    With a real model the method runs on real data, and shows some of what it wrote. The same
+    command again continues an interrupted run.
+    """
+    size, numbers = read_scale(scale), read_seeds(seeds)
+    named = method is not None
+    for name in [method] if method else NAMES:
+        load_study(name)  # names those there are
+    model = model or os.environ.get("SYNTHKIT_MODEL") or None
+    model = None if model == "embedded" and not data else model
+    asked: dict[str, Any] = {
+        "bits": bits, "device": device, "data": data, "columns": read_columns(column),
+        "teacher": teacher, "about": about, "limit": limit,
+    }  # fmt: skip
+    if not (model or data or size == "paper"):
+        _refuse_real_options({**asked, "dry-run": dry_run or None})
+        return _run_worlds([method] if method else NAMES, size, numbers, out, quiet)
+    if not named and (data or asked["columns"]):
+        raise ValueError("--data and --column go with one method; name it")
+    from .studies.reproduction import Request
+
+    for name in [method] if method else NAMES:
+        request = Request(name, size, model, **asked)
+        if dry_run:
+            _show_plan(request)
+        else:
+            _run_real(request, numbers, out / request.name, quiet)
+
+
+def _run_worlds(
+    names: Sequence[str], scale: str, seeds: list[int] | None, out: Path, quiet: bool
+) -> None:
     from .studies.runner import run
 
-    for name, study in studies.items():
-        folder = out / f"{name}-{chosen}"
-        typer.echo(f"{name} at scale {chosen}", err=True)
-        run(study, chosen, seeds=numbers, out=folder, progress=not quiet)
+    for name in names:
+        folder = out / f"{name}-{scale}"
+        typer.echo(f"{name} at scale {scale}", err=True)
+        run(load_study(name), scale, seeds=seeds, out=folder, progress=not quiet)
         typer.echo(f"{name}: figures and results are in {folder}", err=True)
+
+
+def _run_real(request: Request, seeds: list[int] | None, folder: Path, quiet: bool) -> None:
+    from .studies.reproduction import run_real
+
+    told = f"{request.method} at scale {request.scale} with {request.model_name}"
+    typer.echo(f"{told}, in {folder}", err=True)
+    run_real(request, folder, seeds=seeds, progress=not quiet)
+    typer.echo(f"{request.method}: results and all samples are in {folder}", err=True)
+
+
+def _show_plan(request: Request) -> None:
+    from .studies.plans import short
+    from .studies.report import print_table
+    from .studies.reproduction import plan_real
+
+    plan = plan_real(request)
+    title = f"Plan of {request.method} at scale {request.scale} with {request.model_name}"
+    print_table(plan.table().map(short), title, tuple(plan.assumed))
+
+
+def _refuse_real_options(asked: Mapping[str, Any]) -> None:
+    for name, value in asked.items():
+        if value:
+            raise ValueError(
+                f"--{name.removesuffix('s') if name == 'columns' else name} is for a real model or "
+                "real data: add --model, such as --model smollm2, or --data"
+            )
 
 
 @app.command()
@@ -231,6 +323,21 @@ def read_scale(scale: str | None) -> str:
         where = "--scale" if scale else "SYNTHKIT_SCALE"
         raise ValueError(f"{where} is {chosen!r}; choose one of {', '.join(SCALES)}")
     return chosen
+
+
+def read_columns(pairs: Sequence[str] | None) -> dict[str, str]:
+    """Columns written as `ROLE=NAME`, by role.
+
+    Raises:
+        ValueError: no equals sign, or a side of it is empty.
+    """
+    found = {}
+    for pair in pairs or ():
+        role, _, name = pair.partition("=")
+        if not role.strip() or not name.strip():
+            raise ValueError(f"--column is {pair!r}; write ROLE=NAME, such as question=query")
+        found[role.strip()] = name.strip()
+    return found
 
 
 def read_seeds(text: str | None) -> list[int] | None:

@@ -130,11 +130,29 @@ def load_questions(
         ConnectionError: the hub could not be reached.
         FileNotFoundError, ValueError: see `load_texts`.
     """
-    rows = _first(_rows(path_or_name, split), limit)
+    rows = _first(read_set(path_or_name, split), limit)
     table = as_dataset(rows, "question", "answer")
     answers = list(table["answer"])
     finals = [_final(answer) for answer in answers]
     return to_dataset({"question": list(table["question"]), "answer": answers, "final": finals})
+
+
+def read_set(path_or_name: str | Path, split: str = "train") -> list[dict[str, Any]]:
+    """The rows of a file, of a folder's `<split>.jsonl`, or of a set on the hub, as they are.
+
+    Raises:
+        ConnectionError: the hub could not be reached.
+        FileNotFoundError, ValueError: there is no such file, or it cannot be read.
+    """
+    path, name = Path(path_or_name), str(path_or_name)
+    if path.is_dir() and (path / f"{split}.jsonl").is_file():
+        path = path / f"{split}.jsonl"
+    known = {key: each for each in KNOWN_SETS if each.hub for key in (each.name, each.hub)}
+    hub_like = re.fullmatch(r"[\w-]+/[\w.-]+", name) and path.suffix.lower() not in FORMATS
+    if path.exists() or not (name in known or hub_like):
+        return read_rows(local_file(path))
+    hub, config = (known[name].hub, known[name].config) if name in known else (name, None)
+    return _from_hub(hub, config, split)
 
 
 def load_mbpp(
@@ -149,7 +167,7 @@ def load_mbpp(
     Raises:
         ConnectionError, FileNotFoundError, ValueError: see `load_questions`.
     """
-    rows = _first(_rows(path_or_name, split), limit)
+    rows = _first(read_set(path_or_name, split), limit)
     named = [{**row, "prompt": row.get("prompt", row.get("text"))} for row in rows]
     as_dataset([{k: row.get(k) for k in ("prompt", "code")} for row in named], "prompt", "code")
     for i, row in enumerate(named):
@@ -264,19 +282,6 @@ def load_tool_schemas(path: str | Path) -> Dataset:
             "(ToolAlpaca), or 'name' and 'parameters'"
         )
     return as_dataset(list(rows.values()), "text", "name")
-
-
-def _rows(path_or_name: str | Path, split: str) -> list[dict[str, Any]]:
-    """The rows of a file, of a folder's `<split>.jsonl`, or of a set on the hub."""
-    path, name = Path(path_or_name), str(path_or_name)
-    if path.is_dir() and (path / f"{split}.jsonl").is_file():
-        path = path / f"{split}.jsonl"
-    known = {key: each for each in KNOWN_SETS if each.hub for key in (each.name, each.hub)}
-    hub_like = re.fullmatch(r"[\w-]+/[\w.-]+", name) and path.suffix.lower() not in FORMATS
-    if path.exists() or not (name in known or hub_like):
-        return read_rows(local_file(path))
-    hub, config = (known[name].hub, known[name].config) if name in known else (name, None)
-    return _from_hub(hub, config, split)
 
 
 def _from_hub(name: str, config: str | None, split: str) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ..core.paths import embedded_lm_dir
-from .catalogue import MODELS, obtain
+from .catalogue import MODELS, cached, obtain
 from .gguf import convert, is_gguf
 from .modes import quiet_bars
 from .quantisation import disable_packed_cpu_layout, quantisation_config
@@ -80,6 +80,17 @@ def load_lm(
     tokenizer = _tokenizer(source, fetch)
     _check_vocabulary(source, model, tokenizer)
     return LM(model, tokenizer, name=_name(name_or_path))
+
+
+def read_config(name_or_path: str | Path):
+    """The config of a model, without its weights; a named model that is not cached is not fetched.
+
+    Raises:
+        FileNotFoundError, ValueError, ConnectionError: see `load_lm`.
+    """
+    named = MODELS.get(str(name_or_path))
+    source, local = _source((cached(named.name) or named.hub) if named else name_or_path)
+    return _config(source, local, {"local_files_only": local, "trust_remote_code": False})
 
 
 def _source(name_or_path: str | Path) -> tuple[str, bool]:

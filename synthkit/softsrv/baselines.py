@@ -15,6 +15,7 @@ from ..core.presets import choose_preset
 from ..core.provenance import with_provenance
 from ..core.reports import Report
 from ..datasets import values_of
+from ..lm.chat import prompt_ids
 from .drafts import Draft, Drawing, draft_number, write
 from .labeller import Labeller
 from .presets import PRESETS, SoftSRVPreset
@@ -121,9 +122,9 @@ def check_prompts(prompts: Sequence[str]) -> list[str]:
 
 
 def embed_prompts(lm, prompts: Sequence[str]) -> list[Tensor]:
-    """Input embeddings `(m_i, N)` of [BOS][prompt]."""
+    """Input embeddings `(m_i, N)` of [BOS][prompt], or of a prompt in the chat template."""
     with torch.no_grad():
-        return [lm.embed_ids(lm.with_bos(ids)) for ids in lm.token_ids(prompts)]
+        return [lm.embed_ids(ids) for ids in prompt_ids(lm, prompts, chat=lm.chat)]
 
 
 def template(
@@ -141,11 +142,13 @@ def template(
     """
     prompts = check_prompts(prompts)
 
+    starts = embed_prompts(lm, prompts)
+
     def nats(texts: Sequence[str]) -> Tensor:
-        return lm.nll(texts, prompts=prompts * len(texts))
+        return lm.nll(texts, prefix_embeds=starts[0], bos=False)
 
     one = nats if len(prompts) == 1 else None  # behind several prompts a text has several
-    return Generator(lm, kind, embed_prompts(lm, prompts), real, nats=one, **options)
+    return Generator(lm, kind, starts, real, nats=one, **options)
 
 
 def rerank(lm, prompts: Sequence[str], real=None, *, m: int = 4, **options) -> Generator:

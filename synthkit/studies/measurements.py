@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
@@ -114,6 +115,11 @@ def study_key(**parts: Any) -> str:
     row has its own, and further ones may be measured later.
     """
     return run_key(version=__version__, **parts)
+
+
+def samples_file(folder: Path, arm: str, seed: int) -> Path:
+    """The file of the rows that an arm wrote with one seed."""
+    return folder / "samples" / f"{re.sub(r'[^a-z0-9]+', '-', arm.lower()).strip('-')}-{seed}.jsonl"
 
 
 # --- read back ------------------------------------------------------------------------------------

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.files import read_jsonl
 from .claims import RULE, Finding, run_only, tally, verdicts
-from .measurements import values
+from .measurements import samples_file, values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,8 @@ def show(study: Study, result: Result, out: Path) -> None:
             about = ", ".join(filter(None, (study.title, place, table.title)))
             title = f"{about}: {result.scale} scale, seeds {result.seeds}"
             print_table(frame, title, (*table.notes, *caveats))
+    for arm in study.samples:
+        print_samples(samples_file(out, arm, result.seeds[0]), arm)
     if study.claims:
         print_claims(study.findings(result))
     for figure in study.figures:
@@ -50,6 +53,18 @@ def _shown(study: Study, result: Result) -> Iterator[tuple[Table, str]]:
 
 def _file_name(figure: Figure, place: str) -> str:
     return f"{figure.name}-{place}.png".replace(", ", "-").replace(" ", "-")
+
+
+def print_samples(path: Path, arm: str, n: int = 3, width: int = 400) -> None:
+    """Print the first `n` rows that an arm has written, if it has any."""
+    from rich.console import Console
+
+    rows = read_jsonl(path)[:n] if path.is_file() else []
+    console = Console(width=120)
+    for i, row in enumerate(rows):
+        text = " | ".join(str(value) for value in row.values())
+        shown = text if len(text) <= width else f"{text[:width]} ..."
+        console.print(f"{arm}, row {i}: {shown}", markup=False, highlight=False)
 
 
 def print_claims(findings: Iterable[Finding]) -> None:

@@ -21,6 +21,7 @@ def run(
     lm: Any = None,
     seeds: Sequence[int] | None = None,
     out: str | Path | None = None,
+    limit: int | None = None,
     progress: bool = False,
 ) -> Result:
     """Run a study, write `result.json` and its figures to `out`, and print its tables.
@@ -33,6 +34,8 @@ def run(
         lm: the model of a study that asks one; default: the embedded one.
         seeds: default: those of the preset.
         out: a folder; default: in `runs`, with the study's name and the scale.
+        limit: cuts every count and every number of steps to it, so that a large preset is tried
+            from end to end; for studies on real data.
 
     Raises:
         ValueError: a scale without a preset; a log in `out` of other data, another preset, model or
@@ -40,7 +43,7 @@ def run(
     """
     from tqdm import tqdm
 
-    scale, preset = _chosen(study, preset)
+    scale, preset = chosen(study, preset, limit)
     seeds = list(preset.seeds if seeds is None else seeds)
     out = Path(out or Path("runs") / f"{study.name}-{scale}")
     if lm is None and study.model is None:
@@ -61,7 +64,7 @@ def run(
         out / "result.json",
         method=study.name,
         command=study.command or f"synthkit reproduce {study.name} --scale {scale}",
-        preset={**asdict(preset), **study.given},
+        preset={**asdict(preset), **study.given, **({"limit": limit} if limit else {})},
         scale=scale,
         model=study.model or {**lm.describe(), "fingerprint": lm.fingerprint},
         seeds=seeds,
@@ -85,14 +88,25 @@ def measure(case: Case, lm: Any, preset: Any, seed: int, log: Log, progress: boo
     trial.finish()
 
 
-def _chosen(study: Study, preset: Any) -> tuple[str, Any]:
-    """The scale and the preset."""
-    if not isinstance(preset, str):
-        return "study", preset
-    if preset not in study.presets:
-        known = " or ".join(study.presets)
-        raise ValueError(f"the study runs at scale {known}, not {preset!r}; {study.instead}")
-    return preset, study.presets[preset]
+def chosen(study: Study, preset: Any, limit: int | None = None) -> tuple[str, Any]:
+    """The scale and the preset, cut to `limit`.
+
+    Raises:
+        ValueError: a scale without a preset, a limit below 1, or one of a study that has none.
+    """
+    scale = preset if isinstance(preset, str) else "study"
+    if isinstance(preset, str):
+        if preset not in study.presets:
+            known = " or ".join(study.presets)
+            raise ValueError(f"the study runs at scale {known}, not {preset!r}; {study.instead}")
+        preset = study.presets[preset]
+    if limit is None:
+        return scale, preset
+    if limit < 1 or not hasattr(preset, "limited"):
+        raise ValueError(
+            f"a limit is a whole number of 1 or more, for a study on real data; found {limit}"
+        )
+    return scale, preset.limited(limit)
 
 
 def _key(study: Study, case: Case, preset: Any, lm: Any) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from .plans import Work
     from .results import Result
 
 
@@ -168,6 +169,8 @@ class Study:
             are its own.
         command: how it is run, for the record; default: `synthkit reproduce`.
         given: settings of this run beside its preset, for the record.
+        samples: arms of which a few rows are shown, where they were kept (see `studies.real`).
+        work: from a preset and the tokens per row to the parts of a run; see `studies.plans`.
     """
 
     name: str
@@ -184,6 +187,8 @@ class Study:
     model: Mapping[str, Any] | None = None
     command: str = ""
     given: Mapping[str, Any] = field(default_factory=dict)
+    samples: tuple[str, ...] = ()
+    work: Callable[[Any, float], list[Work]] | None = None
 
     def places(self, result: Result) -> list[str]:
         """The places of a run, in its order."""

@@ -1,0 +1,236 @@
+"""A method on real data as the command line asks for it: model, data, teacher, plan, run."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from .plans import Plan
+from .real_data import RealData, name_of, read_data
+
+if TYPE_CHECKING:
+    from .results import Result
+    from .study import Study
+
+CHARACTERS = 4  # in a token, about
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run of one method on real data.
+
+    Attributes:
+        method, scale: of `registry.NAMES`, and fast, study or paper.
+        model, bits, device: of `load_lm`; without a model the scale paper takes the paper's, in
+            four bits.
+        data: a path or a hub name; None: the paper's. columns: by role, see `real_data.ROLES`.
+        teacher: the address of a server, with `#NAME` of its model, or a model's name.
+        about: a description of the data, for a method that tells it to the model.
+        limit: see `runner.run`.
+    """
+
+    method: str
+    scale: str = "fast"
+    model: str | None = None
+    bits: int | None = None
+    device: str | None = None
+    data: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    teacher: str | None = None
+    about: str | None = None
+    limit: int | None = None
+
+    @property
+    def module(self) -> ModuleType:
+        """The method's module `real`: its study, its presets, its paper's setting."""
+        return import_module(f"{__package__}.{self.method}.real")
+
+    @property
+    def model_name(self) -> str:
+        """The model that is asked for; at the scale paper the paper's own."""
+        return self.model or (self.module.PAPER.model if self.scale == "paper" else "embedded")
+
+    @property
+    def loaded_bits(self) -> int | None:
+        """The bits of the weights."""
+        return self.bits or (4 if self.model is None and self.scale == "paper" else None)
+
+    @property
+    def name(self) -> str:
+        """A name for the run's folder: another model, set or limit has another one."""
+        data = name_of(self.data or self.module.PAPER.data)
+        data = data.removesuffix(Path(data).suffix).replace("/", "-")
+        parts = [self.method, self.scale, Path(self.model_name).name, data]
+        parts += [f"{self.loaded_bits}bit"] * bool(self.loaded_bits) + [
+            f"limit{self.limit}"
+        ] * bool(self.limit)
+        return "-".join(parts)
+
+    def command(self) -> str:
+        """The command that was typed, without paths of a machine."""
+        teacher = self.teacher
+        if teacher and "://" in teacher:  # an address may hold a password
+            teacher = f"ADDRESS#{teacher.partition('#')[2] or 'MODEL'}"
+        said = {"scale": self.scale, "model": self.model, "bits": self.bits, "data": self.data,
+                "teacher": teacher, "about": self.about, "limit": self.limit}  # fmt: skip
+        words = [f"--column {role}={column}" for role, column in self.columns.items()]
+        for name, value in said.items():
+            if value is not None:
+                text = name_of(value) if name in ("model", "data") else value
+                words.append(f"--{name} {text!r}" if " " in str(text) else f"--{name} {text}")
+        return " ".join(["synthkit reproduce", self.method, *words])
+
+
+def read(request: Request) -> RealData:
+    """The data of a request: what is named, else the paper's own.
+
+    Raises:
+        ConnectionError: the paper's set could not be had. Others: see `read_data`.
+    """
+    module, source = request.module, request.data
+    how = {"optional": module.OPTIONAL, "columns": request.columns}
+    if source is not None:
+        return read_data(source, module.ROLES, **how)
+    try:
+        return read_data(module.PAPER.data, module.ROLES, **how)
+    except ConnectionError as error:
+        raise ConnectionError(
+            f"no --data was given, and the paper's set was not to be had: {error}"
+        ) from error
+
+
+def study_of(request: Request, data: RealData, teacher: Any = None) -> Study:
+    """The study of a request."""
+    known = inspect.signature(request.module.study).parameters
+    options = {"teacher": teacher, "about": request.about}
+    used = {name: value for name, value in options.items() if name in known}
+    return request.module.study(data, command=request.command(), **used)
+
+
+def check_options(request: Request) -> None:
+    """Raise ValueError for an option that the method has no use for, before anything is loaded."""
+    known = inspect.signature(request.module.study).parameters
+    for name in ("teacher", "about"):
+        if getattr(request, name) is not None and name not in known:
+            raise ValueError(f"{request.method} has no use for --{name}; leave it out")
+
+
+def run_real(
+    request: Request, out: Path, *, seeds: Sequence[int] | None = None, progress: bool = False
+) -> Result:
+    """Run a request in the folder `out`; an interrupted run continues with the same request.
+
+    Raises:
+        Errors of `read_data`, `load_lm`, `runner.run`, and TeacherError for a dead teacher: what
+        was measured and answered before is kept in `out`.
+    """
+    from ..lm import load_lm
+    from .runner import run
+
+    check_options(request)
+    data = read(request)
+    lm = load_lm(request.model_name, bits=request.loaded_bits, device=request.device)
+    teacher = open_teacher(request.teacher, out / "answers.jsonl", request.device)
+    study = study_of(request, data, teacher)
+    own = {"limit": request.limit, "progress": progress}
+    return run(study, request.scale, lm=lm, seeds=seeds, out=out, **own)
+
+
+def plan_real(request: Request) -> Plan:
+    """The plan of a request, without loading a model: see `plans.Plan`."""
+    from .runner import chosen
+
+    check_options(request)
+    module, assumed = request.module, []
+    paper = module.PAPER
+    try:
+        data = read(request)
+        texts = [v for row in data.rows[:500] for v in row.values() if isinstance(v, str)]
+        row = sum(map(len, texts)) / CHARACTERS / min(len(data.rows), 500)
+        assumed.append(f"{data.name} has {len(data.rows)} rows of about {row:.0f} tokens, at "
+                       f"{CHARACTERS} characters per token.")  # fmt: skip
+    except ConnectionError as error:
+        if request.data is not None:
+            raise
+        data, row = RealData(paper.data, [{}], {}), paper.row_tokens
+        assumed.append(f"A row of {paper.data} has about {row} tokens ({error}).")
+    study = study_of(request, data)
+    _, preset = chosen(study, request.scale, request.limit)
+    try:
+        parameters = count_parameters(request.model_name)
+    except ConnectionError:
+        if request.model_name != paper.model:
+            raise
+        parameters = paper.parameters
+        assumed.append(f"{paper.model} has {parameters / 1e9:g}e9 parameters.")
+    if paper.note and request.scale == "paper":
+        assumed.append(f"{paper.note[0].upper()}{paper.note[1:]}.")
+    work = study.work(preset, min(row, preset.longest or row))
+    return Plan(
+        work, request.model_name, parameters, request.loaded_bits, len(preset.seeds), assumed
+    )
+
+
+def count_parameters(name: str) -> int:
+    """The parameters of a model, from its config alone; errors are those of `read_config`."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from ..lm.loading import read_config
+
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(read_config(name)).num_parameters()
+
+
+def open_teacher(said: str | None, cache: Path, device: str | None = None) -> Any:
+    """A teacher by the address of its server, or a model by its name; None for None.
+
+    Args:
+        said: "http://host:8000/v1#MODEL"; the model may be left out where the server has one.
+        cache: a file that keeps the answers of a server.
+    """
+    if said is None:
+        return None
+    if not said.startswith(("http://", "https://")):
+        from ..lm import load_lm
+
+        return load_lm(said, device=device)
+    from ..core.files import make_folder
+    from ..teacher import HTTPTeacher
+
+    address, _, model = said.partition("#")
+    make_folder(cache.parent)
+    return HTTPTeacher(model or only_model(address), address, cache=cache)
+
+
+def only_model(address: str) -> str:
+    """The name of the one model that a server has.
+
+    Raises:
+        ValueError: it has several, or does not say.
+    """
+    import httpx
+
+    key = os.environ.get("SYNTHKIT_API_KEY", "").strip()
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        found = httpx.get(f"{address.rstrip('/')}/models", headers=headers, timeout=30)
+        listed = found.raise_for_status().json()["data"]
+        names = [each["id"] for each in listed]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"the server does not list its models ({type(error).__name__}); name one behind the "
+            "address: --teacher ADDRESS#MODEL"
+        ) from error
+    if len(names) != 1:
+        raise ValueError(
+            f"the server has {len(names)} models ({', '.join(names[:8])}); name one behind the "
+            "address: --teacher ADDRESS#MODEL"
+        )
+    return names[0]

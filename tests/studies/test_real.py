@@ -1,0 +1,209 @@
+"""Methods on real data: presets and their limit, data, plans, runs with a tiny model, bad input."""
+
+import json
+
+import pytest
+from tiny import tiny_lm
+from typer.testing import CliRunner
+
+from synthkit import cli
+from synthkit.core.files import read_jsonl, write_jsonl
+from synthkit.studies.plans import CARDS, Plan, Work
+from synthkit.studies.real import FEWEST, by_label, split_sizes
+from synthkit.studies.real_data import find_columns, read_data
+from synthkit.studies.reproduction import Request, plan_real
+from synthkit.studies.results import load_result
+
+METHODS = ("softsrv",)
+# A chat template that a tiny model can be asked in.
+TEMPLATE = "{% for m in messages %}<bos>{{ m.content }}\n{% endfor %}"
+
+
+def questions(n):
+    names = ("Lily", "Tom", "Ann", "Ben")
+    return [
+        {"problem": f"{names[i % 4]} has {i} red balls and finds {i % 3 + 2}. How many?",
+         "solution": f"{i} + {i % 3 + 2} = {i + i % 3 + 2}\n#### {i + i % 3 + 2}"}
+        for i in range(n)
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_jsonl(tmp_path_factory.mktemp("data") / "balls.jsonl", questions(40))
+
+
+@pytest.fixture(scope="module")
+def chat_model(tmp_path_factory):
+    """The folder of a tiny model with a chat template."""
+    folder = tiny_lm(tmp_path_factory.mktemp("models") / "tiny", max_position_embeddings=512)
+    (folder / "chat_template.jinja").write_text(TEMPLATE)
+    return folder
+
+
+def reproduce(*arguments):
+    return CliRunner().invoke(cli.app, ["reproduce", *map(str, arguments)])
+
+
+def one_line(done):
+    """The one line of an expected error."""
+    lines = [line for line in done.stderr.splitlines() if line.startswith("synthkit: ")]
+    assert done.exit_code == 2 and len(lines) == 1, done.output
+    assert "Traceback" not in done.output
+    return lines[0]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("scale", ["fast", "study", "paper"])
+def test_a_method_runs_at_every_scale_cut_to_a_limit(method, scale, data, chat_model, tmp_path):
+    asked = (method, "--scale", scale, "--model", chat_model, "--data", data, "--limit", 2,
+             "--out", tmp_path, "--quiet")  # fmt: skip
+    done = reproduce(*asked)
+    assert done.exit_code == 0, (done.output, done.exception)
+    (folder,) = tmp_path.iterdir()
+    assert folder.name == f"{method}-{scale}-tiny-balls-limit2"
+    result = load_result(folder / "result.json")
+    assert result.preset["limit"] == 2 and result.preset["data"] == "balls.jsonl"
+    assert result.scale == scale and result.model["name"] == "tiny" and result.seeds == [0]
+    assert "--limit 2" in result.command and "--data balls.jsonl" in result.command
+    written = [row for path in (folder / "samples").iterdir() for row in read_jsonl(path)]
+    assert written and not (folder / "unfinished").exists()
+    assert "row 0: " in done.output and len(by_label(result)) >= 3
+    before = (folder / "result.json").read_text()
+    assert reproduce(*asked).exit_code == 0
+    assert json.loads(before) == json.loads((folder / "result.json").read_text())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_limit_cuts_every_size_and_every_number_of_steps(method):
+    for preset in Request(method).module.PRESETS.values():
+        cut = preset.limited(1)
+        for name in (each for each in vars(preset) if each.startswith("n_")):
+            assert 0 <= getattr(cut, name) <= preset.least.get(name, 1)
+        assert preset.steps and all(cut.option(name) == 1 for name in preset.steps)
+        assert len(cut.seeds) == 1
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_plan_counts_less_where_less_is_done(method, data, chat_model):
+    whole, cut = (
+        plan_real(Request(method, "paper", str(chat_model), data=str(data), limit=limit))
+        for limit in (None, 2)
+    )
+    assert whole.parameters == cut.parameters > 1e4
+    totals = [plan.table().iloc[-1] for plan in (whole, cut)]
+    for name in ("steps", "tokens trained", "read", "written", *(f"h, {card}" for card in CARDS)):
+        assert totals[0][name] >= totals[1][name]
+    assert totals[0]["steps"] > totals[1]["steps"] > 0
+    assert any("balls.jsonl has 40 rows" in told for told in whole.assumed)
+
+
+def test_a_dry_run_shows_the_paper_and_runs_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for method in METHODS:
+        done = reproduce(method, "--scale", "paper", "--dry-run", "--out", tmp_path)
+        assert done.exit_code == 0, done.output
+        paper = Request(method).module.PAPER
+        assert paper.model in done.output and paper.data in done.output.replace("\n", "")
+    assert not list(tmp_path.iterdir())
+
+
+def test_hours_are_operations_and_passes_over_the_weights():
+    card = CARDS["A100"]
+    plan = Plan([], "m", 1e9, bits=4)
+    assert plan.hours(Work("x", trained=1e6), card) == pytest.approx(6e15 / card.flops / 3600)
+    assert plan.hours(Work("x", read=3e6), card) == pytest.approx(6e15 / card.flops / 3600)
+    passes = plan.hours(Work("x", written=1600), card)
+    assert passes == pytest.approx(100 * 0.5e9 / card.bandwidth / 3600)
+
+
+# --- data -----------------------------------------------------------------------------------------
+
+
+def test_columns_are_found_by_name_or_as_given(data):
+    rows = read_data(data, ("question", "answer"))
+    assert rows.columns == {"question": "problem", "answer": "solution"}
+    assert rows.rows[3]["question"].startswith("Ben has 3") and rows.name == "balls.jsonl"
+    swapped = read_data(data, ("text",), columns={"text": "solution"})
+    assert swapped.rows[0] == {"text": "0 + 2 = 2\n#### 2"} and swapped.key != rows.key
+    assert find_columns(["prompt", "text", "code"], ("question", "answer")) == {
+        "question": "prompt", "answer": "code"
+    }  # fmt: skip
+
+
+def test_missing_columns_are_named_with_those_found():
+    with pytest.raises(ValueError, match=r"no column for the answer .*found a, text.*answer=NAME"):
+        find_columns(["a", "text"], ("question", "answer"))
+    with pytest.raises(ValueError, match=r"no column for the text \(body\); found a, text"):
+        find_columns(["a", "text"], ("text",), given={"text": "body"})
+    with pytest.raises(ValueError, match="--column lable="):
+        find_columns(["a"], (), given={"lable": "a"})
+
+
+def test_known_shapes_of_files_are_read(tmp_path):
+    (tmp_path / "reviews.txt").write_text("so good\t1\nso bad\t0\n")
+    rows = read_data(tmp_path / "reviews.txt", ("text",), optional=("label",)).rows
+    assert rows == [{"text": "so good", "label": 1}, {"text": "so bad", "label": 0}]
+    intents = {"train": [["hi", "greet"], ["bye", "leave"]], "val": []}
+    (tmp_path / "data_full.json").write_text(json.dumps(intents))
+    assert read_data(tmp_path / "data_full.json", ("text", "label")).rows[1]["label"] == "leave"
+
+
+def test_few_rows_are_split_alike_and_all_are_used():
+    preset = Request("softsrv").module.PRESETS["fast"]
+    assert split_sizes(1000, preset) == (preset.n_train, preset.n_stop, preset.n_test)
+    for n in (FEWEST, 50, 90):
+        train, stop, test = split_sizes(n, preset)
+        assert train + stop + test <= n and train > test > stop > 0
+    paper = Request("softsrv").module.PRESETS["paper"]
+    assert sum(split_sizes(5000, paper)) == 5000 and split_sizes(20, paper)[0] >= 6
+
+
+# --- bad input ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["softsrv", "--bits", "4"], "--bits is for a real model"),
+        (["softsrv", "--limit", "3"], "--limit is for a real model"),
+        (["softsrv", "--dry-run"], "--dry-run is for a real model"),
+        (["--data", "gsm8k", "--model", "x"], "name it"),
+        (["softsrv", "--model", "nowhere/at/all", "--data", "{data}"], "nowhere/at/all"),
+        (["softsrv", "--model", "{model}", "--data", "nowhere.jsonl"], "nowhere.jsonl"),
+        (["softsrv", "--model", "{model}", "--data", "{data}", "--column", "text"], "ROLE=NAME"),
+        (["softsrv", "--model", "{model}", "--data", "{data}", "--column", "text=body"], "body"),
+        (["softsrv", "--model", "{model}", "--data", "{data}", "--teacher", "x"], "no use for"),
+        (["softsrv", "--model", "{model}", "--data", "{data}", "--bits", "5"], "5"),
+    ],
+)
+def test_what_cannot_be_run_is_told_in_one_line(
+    arguments, told, data, chat_model, tmp_path, monkeypatch
+):
+    monkeypatch.delenv("SYNTHKIT_MODEL", raising=False)
+    filled = [each.format(data=data, model=chat_model) for each in arguments]
+    line = one_line(reproduce(*filled, "--out", tmp_path / "out", "--quiet"))
+    assert told in line
+    assert not list(tmp_path.glob("out/*/result.json"))
+
+
+def test_without_data_the_papers_set_is_tried_and_that_is_told(chat_model, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+    line = one_line(reproduce("softsrv", "--model", chat_model, "--out", tmp_path, "--quiet"))
+    assert "no --data was given" in line and "openai/gsm8k" in line
+
+
+def test_the_environment_names_the_model(chat_model, data, tmp_path, monkeypatch):
+    monkeypatch.setenv("SYNTHKIT_MODEL", str(chat_model))
+    done = reproduce("softsrv", "--data", data, "--limit", 1, "--out", tmp_path, "--quiet")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "softsrv-fast-tiny-balls-limit1" / "result.json").is_file()
+
+
+def test_too_few_rows_and_rows_too_long_are_told(chat_model, tmp_path):
+    few = write_jsonl(tmp_path / "few.jsonl", questions(FEWEST - 1))
+    long = write_jsonl(tmp_path / "long.jsonl", [{"text": f"{i} " * 300} for i in range(20)])
+    for path, told in ((few, f"{FEWEST} are needed"), (long, "the shortest of")):
+        asked = ("softsrv", "--model", chat_model, "--data", path, "--out", tmp_path, "--quiet")
+        assert told in one_line(reproduce(*asked))
