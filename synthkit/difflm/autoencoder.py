@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,18 +16,21 @@ from torch.nn import functional
 
 from ..core.identity import run_key
 from ..core.presets import choose_preset
-from .checks import check_ids, check_latents, place_weights, widths
-from .format_model import freeze
+from .checks import about, check_decoder, check_ids, check_latents, place_weights
+from .format_model import freeze, step_seed
 from .presets import AUTOENCODERS, AutoencoderPreset
 from .text_encoder import text_encoder
-from ..lm.decoding import Sampling, choose, run_decoder, supported, with_cache
+from .splits import split_rows
+from ..lm.decoding import Sampling, choose, run_decoder, supported, uniform, with_cache
 from ..lm.fingerprint import fingerprint
+from ..lm.modes import recomputed
 from ..lm.training import History, batch_at, train
 
 # %% auto #0
-__all__ = ['CYCLES', 'LOOK_ROWS', 'EncoderBlock', 'RowEncoder', 'reparameterize', 'kl_nats', 'Injector', 'injected', 'row_logits',
-           'row_nats', 'beta_at', 'generate_rows', 'mask_logits', 'Collapse', 'collapse_report', 'others_in_ring',
-           'probe_auc', 'column_nats', 'fit_autoencoder', 'split_rows', 'encode_rows', 'reconstruction', 'Autoencoder']
+__all__ = ['CYCLES', 'LOOK_ROWS', 'EncoderBlock', 'PlaceStates', 'RowEncoder', 'reparameterize', 'kl_nats', 'injected_shape',
+           'Injector', 'injected', 'row_logits', 'row_nats', 'beta_at', 'generate_rows', 'mask_logits', 'token_nats',
+           'reconstruction', 'others_in_ring', 'probe_auc', 'Collapse', 'collapse_report', 'column_nats',
+           'fit_autoencoder', 'encode_rows', 'Autoencoder']
 
 # %% ../../nbs/51_autoencoder.ipynb #c48071ec
 class EncoderBlock(nn.Module):
@@ -51,43 +53,44 @@ class EncoderBlock(nn.Module):
         return x + self.down(functional.gelu(self.up(self.norms[1](x))))
 
 # %% ../../nbs/51_autoencoder.ipynb #420efece
-class RowEncoder(nn.Module):
-    """q(z | x): token ids (n, m) to the mean and log variance of a Gaussian over z, (n, d) each.
+class PlaceStates(nn.Module):
+    """Token ids (n, m) to a state for each place, (n, m, w): embeddings, blocks and a norm."""
 
-    Args:
-        vocab_size, length: tokens there are, and the most places a row has.
-        preset: sizes.
-        fixed: whether all rows have `length` places that mean the same in each of them. If so,
-            every place has its own part in mu and log sigma^2; otherwise they see the mean.
-    """
-
-    def __init__(self, vocab_size: int, length: int, preset: AutoencoderPreset, fixed=False):
+    def __init__(self, vocab_size: int, length: int, preset: AutoencoderPreset):
         super().__init__()
-        self.fixed, width = fixed, preset.width
+        width = preset.width
         self.tokens, self.places = nn.Embedding(vocab_size, width), nn.Embedding(length, width)
         nn.init.normal_(self.tokens.weight, std=0.5)
         nn.init.normal_(self.places.weight, std=0.1)
         blocks = [EncoderBlock(width, preset.heads) for _ in range(preset.layers)]
         self.blocks, self.norm = nn.ModuleList(blocks), nn.LayerNorm(width)
-        seen = width * length if fixed else width
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        x = self.tokens(ids) + self.places.weight[: ids.shape[1]]  # (n, m, w)
+        for block in self.blocks:
+            x = block(x, mask[:, None, None])
+        return self.norm(x)
+
+# %% ../../nbs/51_autoencoder.ipynb #e9bb074c
+class RowEncoder(nn.Module):
+    """q(z | x): token ids (n, m) to mean and log variance of a Gaussian over z, (n, d) each."""
+
+    def __init__(self, vocab_size: int, length: int, preset: AutoencoderPreset, fixed=False):
+        super().__init__()
+        self.fixed, self.length = fixed, length
+        self.states = PlaceStates(vocab_size, length, preset)
+        seen = preset.width * length if fixed else preset.width
         self.mean, self.log_variance = (nn.Linear(seen, preset.latent) for _ in range(2))
         nn.init.zeros_(self.log_variance.weight)
         nn.init.constant_(self.log_variance.bias, -4.0)  # little noise to begin with
 
     def forward(self, ids: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """mu and log sigma^2; `mask` (n, m) marks the places that belong to the row.
-
-        Raises:
-            ValueError: rows of another length where it is fixed.
-        """
-        if self.fixed and ids.shape[1] != len(self.places.weight):
-            raise ValueError(f"rows have {len(self.places.weight)} tokens, found {ids.shape[1]}")
-        mask = ids >= 0 if mask is None else mask  # by default all places
-        x = self.tokens(ids) + self.places.weight[: ids.shape[1]]  # (n, m, w)
-        for block in self.blocks:
-            x = block(x, mask[:, None, None])
-        weight = mask[..., None].to(x)
-        x = self.norm(x) * weight
+        """mu and log sigma^2; `mask` (n, m) marks the places of the row (default: all)."""
+        if self.fixed and ids.shape[1] != self.length:
+            raise ValueError(f"rows have {self.length} tokens, found {ids.shape[1]}")
+        mask = ids >= 0 if mask is None else mask
+        weight = mask[..., None]
+        x = self.states(ids, mask) * weight
         seen = x.flatten(1) if self.fixed else x.sum(1) / weight.sum(1)  # (n, m w) or (n, w)
         return self.mean(seen), self.log_variance(seen).clamp(-12, 4)
 
@@ -103,33 +106,25 @@ def kl_nats(mu: Tensor, logvar: Tensor) -> Tensor:
     return 0.5 * (mu.square() + logvar.exp() - logvar - 1).sum(1)
 
 # %% ../../nbs/51_autoencoder.ipynb #f1d5fb0f
+def injected_shape(kind: str, decoder: nn.Module, tokens: int) -> tuple[int, ...]:
+    """The shape of what is made of one z, for a transformers causal LM and k soft tokens."""
+    config, wide = decoder.config.get_text_config(), decoder.get_input_embeddings().weight.shape[1]
+    heads = config.num_attention_heads
+    per_layer = getattr(config, "num_key_value_heads", None) or heads
+    head = getattr(config, "head_dim", None) or config.hidden_size // heads
+    memory = (config.num_hidden_layers, per_layer, 1, head)
+    return {"soft": (tokens, wide), "memory": memory, "embedding": (1, wide)}[kind]
+
+# %% ../../nbs/51_autoencoder.ipynb #139b3563
 class Injector(nn.Module):
-    """One linear map without bias from z (n, d) to what a frozen decoder reads.
-
-    Args:
-        kind: "soft": k vectors in front of BOS, (n, k, H);
-            "memory": one more slot in each layer's cache, key and value the same vector,
-            (n, layers, heads, 1, width of a head);
-            "embedding": one vector that is added to every token's embedding, (n, 1, H).
-        latent: d.
-        decoder: a transformers causal LM.
-        tokens: k.
-
-    Source: the released code of DiffLM; memory and embedding are those of Optimus.
-    """
+    """One linear map without bias from z (n, d) to what a frozen decoder reads."""
 
     def __init__(self, kind: str, latent: int, decoder: nn.Module, tokens: int):
         super().__init__()
-        config, table = decoder.config.get_text_config(), decoder.get_input_embeddings().weight
-        heads = config.num_attention_heads
-        per_layer = getattr(config, "num_key_value_heads", None) or heads
-        head = getattr(config, "head_dim", None) or config.hidden_size // heads
-        memory = (config.num_hidden_layers, per_layer, 1, head)
-        wide = table.shape[1]
-        self.kind = kind
-        self.shape = {"soft": (tokens, wide), "memory": memory, "embedding": (1, wide)}[kind]
+        self.kind, self.shape = kind, injected_shape(kind, decoder, tokens)
         self.map = nn.Linear(latent, math.prod(self.shape), bias=False)
-        scale = 1.0 if kind == "memory" else float(table.detach().float().std())
+        table = decoder.get_input_embeddings().weight.detach()
+        scale = 1.0 if kind == "memory" else float(table.float().std())
         nn.init.normal_(self.map.weight, std=4 * scale / math.sqrt(latent))  # z begins small
 
     def forward(self, z: Tensor) -> Tensor:
@@ -156,8 +151,8 @@ def row_logits(decoder, injector: Injector, z: Tensor, ids: Tensor, bos: int | N
     front = [] if bos is None else [torch.full_like(ids[:, :1], bos)]
     embeds = decoder.get_input_embeddings()(torch.cat([*front, ids[:, :-1]], 1))
     given = injected(decoder, injector, injector(z), embeds)
-    more = supported(decoder, logits_to_keep=ids.shape[1])
-    return decoder(**given, **more).logits[:, -ids.shape[1] :].float()
+    kept = {"logits_to_keep": ids.shape[1], "use_cache": injector.kind == "memory"}
+    return decoder(**given, **supported(decoder, **kept)).logits[:, -ids.shape[1] :].float()
 
 # %% ../../nbs/51_autoencoder.ipynb #05e9f6c4
 def row_nats(logits: Tensor, ids: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -207,10 +202,6 @@ def generate_rows(
         constraint: a `RowConstraint` or `PrefixTrie`; what it does not allow gets probability 0.
         temperature: 0 takes the most probable token.
         seed: row i draws from (seed, i), whatever the batch.
-        batch_size: rows decoded at once.
-
-    Raises:
-        ValueError: latents of another shape or not finite, or nothing is allowed in a row.
     """
     z = check_latents(z, model.preset.latent).to(model.device)
     sampling = Sampling(temperature, seed=seed)
@@ -222,13 +213,9 @@ def generate_rows(
     pad = getattr(model.codec, "pad", 0)
     return torch.cat([functional.pad(p, (0, longest - p.shape[1]), value=pad) for p in parts])
 
-
+# %% ../../nbs/51_autoencoder.ipynb #46f01a05
 def mask_logits(logits: Tensor, allowed: Tensor, going: Tensor) -> Tensor:
-    """Logits (b, V) with -inf where a token is not allowed; rows that have ended are left alone.
-
-    Raises:
-        ValueError: a row that goes on has no valid token.
-    """
+    """Logits (b, V) with -inf where a token is not allowed; rows that have ended are left alone."""
     lost = going & ~allowed.any(1)
     if lost.any():
         raise ValueError(f"nothing is allowed in {int(lost.sum())} rows; is it this codec's trie?")
@@ -238,19 +225,16 @@ def mask_logits(logits: Tensor, allowed: Tensor, going: Tensor) -> Tensor:
 # %% ../../nbs/51_autoencoder.ipynb #e3c565f1
 def _decoded(model, z: Tensor, first: int, sampling: Sampling, constraint) -> Tensor:
     """Ids (b, m) of one batch; its first row is number `first` of the whole job."""
-    decoder, codec, injector = model.decoder, model.codec, model.injector
-    table, vectors, b = decoder.get_input_embeddings(), injector(z), len(z)
-    front = torch.full((b, int(codec.bos is not None)), codec.bos or 0, device=z.device)
-    noise = np.stack([sampling.noise(first + i, codec.length) for i in range(b)])
-    noise = torch.as_tensor(noise, dtype=torch.float32 if z.device.type == "mps" else None)
-    ids = torch.zeros(b, 0, dtype=torch.long, device=z.device)
-    going = torch.ones(b, dtype=torch.bool, device=z.device)
+    codec, table, vectors = model.codec, model.decoder.get_input_embeddings(), model.injector(z)
+    noise = np.stack([sampling.noise(first + i, codec.length) for i in range(len(z))])
+    front = torch.full((len(z), int(codec.bos is not None)), codec.bos or 0, device=z.device)
+    ids, going = front[:, :0], torch.ones(len(z), dtype=torch.bool, device=z.device)
 
     def choose_next(logits: Tensor):
         nonlocal ids, going
         if constraint is not None:
             logits = mask_logits(logits, constraint.allowed(ids), going)
-        token = choose(logits.float(), noise[:, ids.shape[1]].to(z.device), sampling)
+        token = choose(logits.float(), uniform(noise[:, ids.shape[1]], z.device), sampling)
         ids = torch.cat([ids, torch.where(going, token, codec.pad)[:, None]], 1)
         going = going & (token != codec.eos) if model.ends else going
         more = ids.shape[1] < codec.length and going.any()
@@ -258,64 +242,34 @@ def _decoded(model, z: Tensor, first: int, sampling: Sampling, constraint) -> Te
 
     def embed(tokens: Tensor) -> Tensor:
         embeds = table(tokens[:, None])
-        return embeds + vectors.to(embeds) if injector.kind == "embedding" else embeds
+        return embeds + vectors.to(embeds) if model.injector.kind == "embedding" else embeds
 
-    given = injected(decoder, injector, vectors, table(front))
-    run_decoder(decoder, given, choose_next, embed=embed)
+    given = injected(model.decoder, model.injector, vectors, table(front))
+    run_decoder(model.decoder, given, choose_next, embed=embed)
     return ids
 
-# %% ../../nbs/51_autoencoder.ipynb #62ff6559
-@dataclass(frozen=True)
-class Collapse:
-    """Measures of what the latent says, and of whether the decoder listens.
-
-    Attributes:
-        true, permuted, prior: reconstruction in nats a row, given the row's own mu, that of
-            another row, and a draw from N(0, I).
-        kl: nats a row.
-        active: dimensions whose mu has a variance above .01 over the rows.
-        latent: d.
-        probe: AUC of a linear classifier of given labels on mu, on rows it was not fitted to.
-    """
-
-    true: float
-    permuted: float
-    prior: float
-    kl: float
-    active: int
-    latent: int
-    probe: float | None = None
-
-    @property
-    def shuffled_gap(self) -> float:
-        """Share by which another row's latent raises the cross-entropy."""
-        return self.permuted / self.true - 1
-
-    @property
-    def collapsed(self) -> bool:
-        """The alarm: a shuffled latent costs less than a tenth, or under an eighth is active."""
-        return self.shuffled_gap < 0.1 or self.active < self.latent / 8
-
 # %% ../../nbs/51_autoencoder.ipynb #97b56459
-def collapse_report(model, ids: Tensor, labels=None, *, seed: int = 0) -> Collapse:
-    """A `Collapse`, measured on rows ids (n, m).
+@torch.no_grad()
+def token_nats(model, ids: Tensor, z: Tensor, batch_size: int = 256) -> Iterator[Tensor]:
+    """-ln p of the tokens of rows ids (n, m) behind latents z (n, d), (b, m) for each batch.
 
-    Args:
-        labels: (n,), one of two values for each row; without them there is no probe.
-
-    Raises:
-        ValueError: fewer than two rows, or labels that are not two values.
+    Places that belong to no row count 0.
     """
-    ids = check_ids(model.codec, ids)
-    mu, logvar = model.encode(ids)
-    normal = torch.randn(mu.shape, generator=torch.Generator().manual_seed(seed))
-    latents = (mu, mu[others_in_ring(len(mu), seed)], normal)
-    nats = [float(model.reconstruction(ids, z).mean()) for z in latents]
-    active = int((mu.var(0) > 0.01).sum())
-    probe = None if labels is None else probe_auc(mu, labels, seed)
-    return Collapse(*nats, float(kl_nats(mu, logvar).mean()), active, mu.shape[1], probe)
+    for rows, own in zip(ids.split(batch_size), z.split(batch_size)):
+        rows, own = model.cut(rows.to(model.device)), own.to(model.device)
+        logits = row_logits(model.decoder, model.injector, own, rows, model.codec.bos)
+        nats = functional.cross_entropy(logits.mT, rows, reduction="none")
+        yield (nats if (mask := model.mask(rows)) is None else nats * mask).cpu()
 
 
+def reconstruction(model, ids: Tensor, z: Tensor, batch_size: int = 256) -> Tensor:
+    """-ln p(x | z) of rows ids (n, m) behind a latent each, z (n, d): (n,) nats, on the CPU."""
+    z = check_latents(z, model.preset.latent)
+    if len(z) != len(ids):
+        raise ValueError(f"{len(ids)} rows but {len(z)} latents; give one each")
+    return torch.cat([nats.sum(1) for nats in token_nats(model, ids, z, batch_size)])
+
+# %% ../../nbs/51_autoencoder.ipynb #32c811ce
 def others_in_ring(n: int, seed: int) -> Tensor:
     """For each of n rows the number of another one, drawn; each row is named once."""
     ring = np.random.default_rng(seed).permutation(n)
@@ -323,13 +277,9 @@ def others_in_ring(n: int, seed: int) -> Tensor:
     other[ring] = np.roll(ring, 1)  # a ring through all rows: none keeps its own
     return torch.from_numpy(other)
 
-
+# %% ../../nbs/51_autoencoder.ipynb #6797e3ea
 def probe_auc(mu: Tensor, labels, seed: int = 0) -> float:
-    """AUC of logistic regression on standardised mu (n, d), fitted on one half, read on the other.
-
-    Raises:
-        ValueError: labels that are not two values, each in both halves.
-    """
+    """AUC of a linear classifier on standardised mu (n, d); both labels must be in each half."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
 
@@ -342,25 +292,54 @@ def probe_auc(mu: Tensor, labels, seed: int = 0) -> float:
     fitted = LogisticRegression(max_iter=1000).fit(x[halves[0]], y[halves[0]])
     return float(roc_auc_score(y[halves[1]], fitted.decision_function(x[halves[1]])))
 
+# %% ../../nbs/51_autoencoder.ipynb #62ff6559
+@dataclass(frozen=True)
+class Collapse:
+    """Measures of what the latent says, and of whether the decoder listens; nats are per row."""
+
+    true: float  # nats of a row, given its own mu
+    permuted: float  # given that of another row
+    prior: float  # given a draw from N(0, I)
+    kl: float  # nats
+    active: int  # dimensions whose mu has a variance above .01 over the rows
+    latent: int  # d
+    probe: float | None = None  # AUC of a linear classifier of labels, on rows not fitted to
+
+    @property
+    def shuffled_gap(self) -> float:
+        """Share by which another row's latent raises the cross-entropy."""
+        return self.permuted / self.true - 1
+
+    @property
+    def collapsed(self) -> bool:
+        """The alarm: a shuffled latent costs less than a tenth, or under an eighth is active."""
+        return self.shuffled_gap < 0.1 or self.active < self.latent / 8
+
+# %% ../../nbs/51_autoencoder.ipynb #b883d96b
+def collapse_report(model, ids: Tensor, labels=None, *, seed: int = 0) -> Collapse:
+    """A `Collapse`, measured on two or more rows ids (n, m), perhaps with labels (n,)."""
+    ids = check_ids(model.codec, ids)
+    mu, logvar = model.encode(ids)
+    normal = torch.randn(mu.shape, generator=torch.Generator().manual_seed(seed))
+    latents = (mu, mu[others_in_ring(len(mu), seed)], normal)
+    nats = [float(model.reconstruction(ids, z).mean()) for z in latents]
+    active = int((mu.var(0) > 0.01).sum())
+    probe = None if labels is None else probe_auc(mu, labels, seed)
+    return Collapse(*nats, float(kl_nats(mu, logvar).mean()), active, mu.shape[1], probe)
+
 # %% ../../nbs/51_autoencoder.ipynb #fd596c29
 @torch.no_grad()
 def column_nats(model, ids: Tensor, *, seed: int = 0) -> dict[str, tuple[float, float]]:
-    """Cost of each column, in nats a row, given the row's own mu and that of another row.
+    """Cost of each column, in nats per row, given the row's own mu and that of another row.
 
-    A column for which the two are alike is not told by the latent.
-
-    Args:
-        ids: rows (n, length) of a `RowCodec`.
-
-    Raises:
-        TypeError: a model of texts, which have no columns.
+    `ids` are rows (n, length) of a `RowCodec`; a model of texts, which have no columns, is refused.
     """
     if model.ends:
         raise TypeError("texts have no columns; ask collapse about whole texts")
     ids = check_ids(model.codec, ids)
     mu, _ = model.encode(ids)
     costs = [
-        torch.cat([model.token_nats(*part) for part in zip(ids.split(256), z.split(256))]).mean(0)
+        torch.cat(list(token_nats(model, ids, z))).mean(0)
         for z in (mu, mu[others_in_ring(len(mu), seed)])
     ]
     return {
@@ -395,49 +374,28 @@ class _Watched(nn.Module):
 
 # %% ../../nbs/51_autoencoder.ipynb #f17ae51a
 def fit_autoencoder(
-    model, ids: Tensor, validation: Tensor | None = None, *, seed: int = 0,
-    checkpoint: str | Path | None = None, progress: bool = False,
-) -> History:  # fmt: skip
+    model, ids: Tensor, validation: Tensor | None = None, *, seed: int = 0, **options
+) -> History:
     """Train encoder and injector, in place; the state with the best reconstruction stays.
 
-    Args:
-        ids: rows (n, m) from the codec.
-        validation: rows that are never learned from; None sets a tenth of `ids` aside.
-        seed: of the order of the rows and of the noise.
-        checkpoint, progress: see `synthkit.lm.training.train`.
-
-    Returns:
-        The history: training losses per token (weighed, see `counts`), and the validation
-        reconstruction in nats a row.
-
-    Raises:
-        ValueError: ids that are no rows of the codec, or fewer than two of them.
+    Without `validation` a tenth of ids (n, m) is set aside; `options` are those of `train`.
     """
     ids = check_ids(model.codec, ids)
     if validation is None:
         ids, validation = split_rows(ids, seed)
     look = check_ids(model.codec, validation, least=1)[:LOOK_ROWS]
-    watched = _Watched(model)
+    watched, preset = _Watched(model), model.preset
 
-    def loss_at(step: int) -> Tensor:
-        rows = ids[batch_at(step, len(ids), model.preset.batch_size, seed)]
-        own = int(np.random.SeedSequence((seed, step)).generate_state(1)[0])
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(own)  # for the dropout of a pretrained encoder
-            return model.loss(rows, watched.beta(step), torch.Generator().manual_seed(own))
+    def loss_at(step: int) -> Iterator[Tensor]:
+        rows = ids[batch_at(step, len(ids), preset.batch_size, seed)]
+        own = step_seed(seed, step)
+        torch.manual_seed(own)  # for the dropout of a pretrained encoder; `train` puts it back
+        return model.losses(rows, watched.beta(step), torch.Generator().manual_seed(own))
 
-    key = run_key(made_for=model.made_for, preset=model.preset, ids=ids, look=look, seed=seed)
-    return train(
-        watched, loss_at, model.preset, evaluate=lambda: watched.look(look), identity=key,
-        checkpoint=checkpoint, progress=progress, label="autoencoder",
-    )  # fmt: skip
-
-
-def split_rows(ids: Tensor, seed: int, share: float = 0.1) -> tuple[Tensor, Tensor]:
-    """Rows to learn from and rows to look at, drawn; at least one of each."""
-    order = torch.from_numpy(np.random.default_rng((seed, 2)).permutation(len(ids)))
-    aside = max(1, round(share * len(ids)))
-    return ids[order[aside:]], ids[order[:aside]]
+    key = run_key(made_for=model.made_for, preset=preset, ids=ids, look=look, seed=seed)
+    options = {"evaluate": lambda: watched.look(look), "identity": key, **options}
+    with recomputed(model.decoder, preset.recomputing):
+        return train(watched, loss_at, preset, label="autoencoder", **options)
 
 # %% ../../nbs/51_autoencoder.ipynb #9b25d421
 @torch.no_grad()
@@ -448,52 +406,22 @@ def encode_rows(model, ids: Tensor, batch_size: int = 512) -> tuple[Tensor, Tens
     mu, logvar = (torch.cat(each).cpu() for each in zip(*parts))
     return mu, logvar
 
-
-@torch.no_grad()
-def reconstruction(model, ids: Tensor, z: Tensor, batch_size: int = 256) -> Tensor:
-    """-ln p(x | z) of rows ids (n, m) behind latents z (n, d): (n,) nats, on the CPU.
-
-    Raises:
-        ValueError: not one latent a row, or latents of another width or not finite.
-    """
-    z = check_latents(z, model.preset.latent)
-    if len(z) != len(ids):
-        raise ValueError(f"{len(ids)} rows but {len(z)} latents; give one each")
-    nats = []
-    for rows, own in zip(ids.split(batch_size), z.split(batch_size)):
-        rows, own = model.cut(rows.to(model.device)), own.to(model.device)
-        logits = row_logits(model.decoder, model.injector, own, rows, model.codec.bos)
-        nats.append(row_nats(logits, rows, model.mask(rows)).cpu())
-    return torch.cat(nats)
-
 # %% ../../nbs/51_autoencoder.ipynb #d698213b
 class Autoencoder(nn.Module):
     """Rows to latents and back: a trained encoder and injector around a frozen decoder.
 
     Args:
-        decoder: a transformers causal LM; from here on none of its weights asks for a gradient,
-            and it stays in eval mode.
+        decoder: a transformers causal LM, which is frozen, in eval mode, and never saved with this.
         codec: a `RowCodec`, whose rows have all `length` tokens, or a `TextCodec`, whose rows end.
         preset: a name in `AUTOENCODERS` or a preset; `changes` replace some of its values.
         seed: of the start.
         encoder: the pretrained one of `reads="text"`, see `text_encoder.load_text_encoder`.
-
-    Attributes:
-        encoder, injector: what is trained, and the only parts that are saved.
-        decoder: frozen, and no submodule.
-
-    Raises:
-        ValueError: an option or a preset that is not known, a decoder with fewer tokens than
-            the codec, or another kind than "soft" for texts without a begin token.
     """
 
     def __init__(self, decoder, codec, preset="fast", *, seed: int = 0, encoder=None, **changes):
         super().__init__()
         self.preset = own = choose_preset(preset, AUTOENCODERS, changes, "Autoencoder")
-        if (known := decoder.get_input_embeddings().num_embeddings) < codec.vocab_size:
-            raise ValueError(f"the codec has {codec.vocab_size} tokens, the decoder {known}")
-        if codec.bos is None and own.kind != "soft":
-            raise ValueError("there is no begin token to write from; use kind='soft'")
+        check_decoder(decoder, codec, own.kind)
         self.__dict__["decoder"] = freeze(decoder)  # no part of what is trained or saved
         self.codec, self.seed = codec, seed
         with torch.random.fork_rng(devices=[]):
@@ -504,8 +432,7 @@ class Autoencoder(nn.Module):
             self.injector = Injector(own.kind, own.latent, decoder, own.tokens)
         self.began = None if text is None else fingerprint(text.model)
         alike = own.alike == "columns" and not self.ends
-        weights = place_weights(codec) if alike else None
-        self.register_buffer("weights", weights, persistent=False)
+        self.register_buffer("weights", place_weights(codec) if alike else None, persistent=False)
         self.to(decoder.get_input_embeddings().weight.device)
 
     @property
@@ -520,18 +447,13 @@ class Autoencoder(nn.Module):
     @property
     def made_for(self) -> dict:
         """Facts that must be the same when it is loaded."""
-        codec = {"vocab_size": self.codec.vocab_size, "length": self.codec.length}
-        codec["widths"] = widths(self.codec)
-        facts = {"decoder": fingerprint(self.decoder), "codec": codec, "seed": self.seed}
-        return facts if self.began is None else {**facts, "encoder": self.began}
+        encoder = {} if self.began is None else {"encoder": self.began}
+        return {**encoder, "decoder": fingerprint(self.decoder), "codec": about(self.codec),
+                "seed": self.seed}  # fmt: skip
 
     def mask(self, ids: Tensor) -> Tensor | None:
         """Mask (n, m) of the places that belong to the rows; None where all do."""
         return self.codec.mask(ids) if self.ends else None
-
-    def counts(self, ids: Tensor) -> Tensor | None:
-        """Weight of each place (n, m) in the loss; None where all count alike."""
-        return self.mask(ids) if self.weights is None else self.weights
 
     def cut(self, ids: Tensor) -> Tensor:
         """The rows (n, m) without the last places, which none of them has."""
@@ -539,25 +461,21 @@ class Autoencoder(nn.Module):
         return ids if mask is None else ids[:, : int(mask.sum(1).max())]
 
     def parts(self, ids: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Reconstruction and KL of each row, (n,) nats each, with a drawn z; see `counts`."""
+        """Reconstruction, weighed as in step 4, and KL of each row, (n,) nats, with a drawn z."""
         ids = self.cut(ids.to(self.device))
         mu, logvar = self.encoder(ids, self.mask(ids))
         z = reparameterize(mu, logvar, generator)
         logits = row_logits(self.decoder, self.injector, z, ids, self.codec.bos)
-        return row_nats(logits, ids, self.counts(ids)), kl_nats(mu, logvar)
+        counts = self.mask(ids) if self.weights is None else self.weights
+        return row_nats(logits, ids, counts), kl_nats(mu, logvar)
 
-    def token_nats(self, ids: Tensor, z: Tensor) -> Tensor:
-        """-ln p of each token of ids (n, m) given z (n, d) and the tokens before it, on the CPU."""
-        ids, z = ids.to(self.device), z.to(self.device)
-        logits = row_logits(self.decoder, self.injector, z, ids, self.codec.bos)
-        return functional.cross_entropy(logits.mT, ids, reduction="none").cpu()
-
-    def loss(self, ids: Tensor, beta: float, generator: torch.Generator) -> Tensor:
-        """(reconstruction + beta' KL) / tokens over rows ids (n, m)."""
-        nats, kl = self.parts(ids, generator)
+    def losses(self, ids: Tensor, beta: float, generator: torch.Generator) -> Iterator[Tensor]:
+        """(reconstruction + beta' KL) / tokens of rows ids (n, m), in parts whose sum it is."""
         mask = self.mask(ids)
         tokens = ids.numel() if mask is None else int(mask.sum())
-        return (nats + beta * kl).sum() / tokens
+        for rows in ids.tensor_split(min(self.preset.accumulation, len(ids))):
+            nats, kl = self.parts(rows, generator)
+            yield (nats + beta * kl).sum() / tokens
 
     encode, reconstruction, generate = encode_rows, reconstruction, generate_rows
     fit, collapse, column_nats = fit_autoencoder, collapse_report, column_nats

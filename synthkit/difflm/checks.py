@@ -1,4 +1,4 @@
-"""Checks of token ids and latents, and the weight of each place of a row."""
+"""Checks of token ids, latents and decoders, facts of a codec, and the weight of each place."""
 
 from __future__ import annotations
 
@@ -53,12 +53,25 @@ def check_latents(latents: Any, d: int, least: int = 1) -> Tensor:
     return latents
 
 
-def widths(codec) -> list[int]:
+def check_decoder(decoder, codec, kind: str) -> None:
+    """Raise ValueError when a decoder cannot write a codec's rows with this kind of injection."""
+    if (known := decoder.get_input_embeddings().num_embeddings) < codec.vocab_size:
+        raise ValueError(f"the codec has {codec.vocab_size} tokens, the decoder {known}")
+    if codec.bos is None and kind != "soft":
+        raise ValueError("there is no begin token to write from; use kind='soft'")
+
+
+def about(codec) -> dict[str, Any]:
+    """Facts of a codec that must be the same when what was trained with it is loaded."""
+    return {"vocab_size": codec.vocab_size, "length": codec.length, "widths": _widths(codec)}
+
+
+def _widths(codec) -> list[int]:
     """Tokens of each column of a row; none of a text."""
     return [field.width for field in getattr(codec, "fields", ())]
 
 
 def place_weights(codec) -> Tensor:
     """Weight of each place of a row, (length,), with equal columns; 1 on average."""
-    shares = torch.cat([torch.full((width,), 1 / width) for width in widths(codec)])
+    shares = torch.cat([torch.full((width,), 1 / width) for width in _widths(codec)])
     return shares * (len(shares) / len(codec.fields))

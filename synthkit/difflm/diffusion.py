@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,16 +25,11 @@ from ..lm.training import History, batch_at, train
 
 # %% auto #0
 __all__ = ['precondition', 'denoise', 'noise_features', 'Block', 'Denoiser', 'edm_loss', 'spread_noise', 'validation_loss',
-           'fit_denoiser', 'noise_schedule', 'heun_path', 'heun', 'Scale', 'LatentDiffusion']
+           'fit_denoiser', 'noise_schedule', 'heun_path', 'heun', 'Scale', 'fit_scale', 'LatentDiffusion']
 
 # %% ../../nbs/52_diffusion.ipynb #d975d8d4
 def precondition(sigma: Tensor, sigma_data: float = 0.5) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """c_skip, c_out, c_in and c_noise, each of the shape of `sigma` (EDM, table 1).
-
-    Args:
-        sigma: noise levels, > 0.
-        sigma_data: sd of the data in each dimension.
-    """
+    """c_skip, c_out, c_in and c_noise for noise levels > 0, each of their shape (EDM, table 1)."""
     total = sigma**2 + sigma_data**2
     c_skip = sigma_data**2 / total
     c_out = sigma * sigma_data / total.sqrt()
@@ -73,13 +69,7 @@ class Block(nn.Module):
 
 # %% ../../nbs/52_diffusion.ipynb #d3df13d7
 class Denoiser(nn.Module):
-    """F: an MLP with residual blocks. Its last layer starts at zero, so that D starts at c_skip x.
-
-    Args:
-        d: width of the latents.
-        hidden: width inside; a block is twice as wide in its middle.
-        blocks: how many.
-    """
+    """F: an MLP with residual blocks. Its last layer starts at zero, so D starts at c_skip x."""
 
     def __init__(self, d: int, hidden: int = 256, blocks: int = 3):
         super().__init__()
@@ -109,11 +99,7 @@ def edm_loss(
     noise: Tensor,  # (n, d), standard normal
     sigma_data: float = 0.5,
 ) -> Tensor:
-    """The mean over rows and dimensions of w(sigma) (D(x + sigma noise; sigma) - x)^2.
-
-    w = (sigma^2 + sigma_data^2) / (sigma sigma_data)^2. A denoiser that knows mean and sd of the
-    data and nothing else has loss 1 at every sigma (EDM equation 8).
-    """
+    """The mean over rows and dimensions of w (D(x + sigma noise; sigma) - x)^2 (EDM equation 8)."""
     weight = (sigma**2 + sigma_data**2) / (sigma * sigma_data) ** 2
     guess = denoise(network, x + sigma * noise, sigma, sigma_data)
     return (weight * (guess - x).square()).mean()
@@ -146,12 +132,9 @@ def validation_loss(
 def fit_denoiser(
     x: Tensor, validation: Tensor | None, preset: DiffusionPreset, *, seed: int = 0, **options
 ) -> tuple[Denoiser, History]:
-    """F trained on `x`: the running average of its weights, at its best look at `validation`.
+    """F trained on scaled data x (n, d), in its best state on `validation` (m, d) if that is given.
 
-    Args:
-        x: scaled data (n, d), on the device to train on.
-        validation: (m, d), scaled alike, or None.
-        options: of `training.train`: checkpoint, progress.
+    `options` are those of `training.train`: checkpoint, progress.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -165,25 +148,17 @@ def fit_denoiser(
         noise = torch.randn(batch.shape, generator=generator)
         return edm_loss(network, batch, sigma.to(x), noise.to(x), preset.sigma_data)
 
-    def evaluate() -> float:
-        return validation_loss(network, validation, preset, seed)
-
+    if validation is not None:
+        options["evaluate"] = partial(validation_loss, network, validation, preset, seed)
     key = run_key(x=x, validation=validation, preset=preset, seed=seed)
-    looks = None if validation is None else evaluate
-    history = train(
-        network, loss_at, preset, evaluate=looks, identity=key, label="diffusion", **options
-    )
+    history = train(network, loss_at, preset, identity=key, label="diffusion", **options)
     return network.requires_grad_(False), history
 
 # %% ../../nbs/52_diffusion.ipynb #6d8f1fdf
 def noise_schedule(
     steps: int, sigma_max: float = 80.0, sigma_min: float = 0.002, rho: float = 7.0
 ) -> list[float]:
-    """sigma_0 = sigma_max > ... > sigma_min > 0: `steps` + 1 levels (EDM equation 5).
-
-    Raises:
-        ValueError: fewer than one step, or levels that do not fall.
-    """
+    """sigma_0 = sigma_max > ... > sigma_min > 0: `steps` + 1 levels (EDM equation 5)."""
     if steps < 1 or not sigma_max > sigma_min > 0 or not rho > 0:
         raise ValueError(
             f"a schedule has one step or more and sigma_max > sigma_min > 0, found steps={steps}, "
@@ -218,33 +193,25 @@ def heun_path(
 
 # %% ../../nbs/52_diffusion.ipynb #cab019df
 def heun(
-    denoise: Callable[[Tensor, float], Tensor],
-    n: int,
-    d: int,
-    steps: int = 50,
-    *,
-    churn: float = 0.0,
-    seed: int = 0,
-    progress: bool = False,
-    **schedule,
-) -> Tensor:
+    denoise: Callable[[Tensor, float], Tensor], n: int, d: int, steps: int = 50, *,
+    progress: bool = False, **options: float,
+) -> Tensor:  # fmt: skip
     """`n` samples (n, d), float64, by 2 `steps` - 1 calls of a denoiser (EDM algorithm 2).
 
     Args:
         denoise: D, from points (n, d) and one noise level to points (n, d).
-        churn: S_churn, how much fresh noise is put in: 0 solves the ODE, DiffLM takes 1.
-        seed: of the noise, which is the same on every device.
         progress: show a bar.
-        schedule: sigma_max, sigma_min and rho of `noise_schedule`.
+        options: churn, S_churn: how much fresh noise is put in (0 solves the ODE, DiffLM takes 1);
+            seed of the noise, which is the same on every device; sigma_max, sigma_min and rho.
 
     Raises:
-        ValueError: fewer than one sample, dimension or step.
+        ValueError: fewer than one sample, dimension or step, or levels that do not fall.
     """
     from tqdm import tqdm
 
     if n < 1 or d < 1:
         raise ValueError(f"samples are (n, d) with n, d >= 1, found n={n}, d={d}")
-    path = heun_path(denoise, n, d, steps, churn=churn, seed=seed, **schedule)
+    path = heun_path(denoise, n, d, steps, **options)
     for step in tqdm(path, "latents", total=steps + 1, disable=not progress, unit="level"):
         last = step
     return last[1]
@@ -252,33 +219,11 @@ def heun(
 # %% ../../nbs/52_diffusion.ipynb #d9f2dad3
 @dataclass(frozen=True, eq=False)
 class Scale:
-    """x = sigma_data (z - mean) / sd, and back. A dimension with sd 0 is always at its mean.
+    """x = sigma_data (z - mean) / sd, and back. A dimension with sd 0 is always at its mean."""
 
-    Attributes:
-        mean, sd: (d,) float64.
-        sigma_data: the sd that x has.
-    """
-
-    mean: Tensor
-    sd: Tensor
+    mean: Tensor  # (d,) float64
+    sd: Tensor  # (d,) float64
     sigma_data: float
-
-    @classmethod
-    def of(cls, latents: Tensor, sigma_data: float, standardise: bool = True) -> Scale:
-        """The scale of some latents (n, d).
-
-        Raises:
-            ValueError: all latents are the same.
-        """
-        z = latents.double()
-        mean, sd = z.mean(0), z.std(0, correction=0)
-        sd = torch.where(sd > 1e-6 * mean.abs().clamp(min=1e-6), sd, 0)
-        if not sd.any():
-            raise ValueError(
-                f"all {len(z)} latents are the same, so there is nothing to learn: the encoder "
-                "has collapsed; lower its beta"
-            )
-        return cls(mean, sd if standardise else (sd > 0).double(), sigma_data)
 
     def into(self, z: Tensor) -> Tensor:
         """Latents (n, d) as the network sees them, float32."""
@@ -289,21 +234,28 @@ class Scale:
         """Latents again, (n, d) float32."""
         return (self.mean + x.double() * (self.sd / self.sigma_data)).float()
 
+# %% ../../nbs/52_diffusion.ipynb #6a4161a1
+def fit_scale(latents: Tensor, sigma_data: float, standardise: bool = True) -> Scale:
+    """The scale of latents (n, d); ValueError where all of them are the same."""
+    z = latents.double()
+    mean, sd = z.mean(0), z.std(0, correction=0)
+    sd = torch.where(sd > 1e-6 * mean.abs().clamp(min=1e-6), sd, 0)
+    if not sd.any():
+        raise ValueError(
+            f"all {len(z)} latents are the same, so there is nothing to learn: the encoder has "
+            "collapsed; lower its beta"
+        )
+    return Scale(mean, sd if standardise else (sd > 0).double(), sigma_data)
+
 # %% ../../nbs/52_diffusion.ipynb #645c3e59
 class LatentDiffusion:
     """A diffusion model of latent vectors: `fit(latents)`, then `sample(n)`.
 
     Args:
         d: width of the latents.
-        preset: "fast", "study", "paper", or a `DiffusionPreset`.
+        preset: "fast", "study", "paper", or a `DiffusionPreset`; `changes` are other values of it.
         seed: of weights, order and noise in training.
         device: where the network is trained and used.
-        changes: other values of some of the preset's fields.
-
-    Attributes:
-        network: F, a `Denoiser`; None before `fit`.
-        scale: the `Scale` of the training latents.
-        history: the training's `History`; None before, and in a model that was loaded.
 
     Raises:
         ValueError: an unknown preset or option, a width below 1 or a negative seed.
@@ -312,9 +264,9 @@ class LatentDiffusion:
     def __init__(self, d: int, preset="fast", *, seed: int = 0, device="cpu", **changes):
         self.d, self.seed, self.device = as_count(d, "d"), as_seed(seed), torch.device(device)
         self.preset = choose_preset(preset, DIFFUSIONS, changes, "LatentDiffusion")
-        self.network: Denoiser | None = None
+        self.network: Denoiser | None = None  # F, once it is fitted
         self.scale: Scale | None = None
-        self.history: History | None = None
+        self.history: History | None = None  # None too in a model that was loaded
 
     def fit(
         self, latents, validation=None, *, checkpoint: str | Path | None = None,
@@ -333,7 +285,7 @@ class LatentDiffusion:
             FloatingPointError: the loss stopped being a number.
         """
         latents = check_latents(latents, self.d, least=2)
-        scale = Scale.of(latents, self.preset.sigma_data, self.preset.standardise)
+        scale = fit_scale(latents, self.preset.sigma_data, self.preset.standardise)
         if validation is not None:
             validation = scale.into(check_latents(validation, self.d)).to(self.device)
         self.network, self.history = fit_denoiser(

@@ -8,7 +8,6 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from torch import Tensor, nn
 
@@ -26,6 +25,7 @@ from .forms import Form, JsonForm, RowForm, TextForm, make_form
 from .presets import DiffLMPreset
 from .saving import pack_autoencoder, pack_diffusion, unpack_autoencoder, unpack_diffusion
 from .schema import TableSchema
+from .splits import split
 from .text_codec import TextCodec
 
 
@@ -131,19 +131,6 @@ def split_ids(
         return ids, form.encode(validation.data)
     train, rest = split(len(ids), share, seed)
     return ids[train], ids[rest] if len(rest) else None
-
-
-def split(n: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers of a training part and of a validation part of `share`, both in order.
-
-    Raises:
-        ValueError: fewer than two rows would be left to train on.
-    """
-    aside = min(round(share * n), n - 2) if n > 2 else 0
-    if n < 2:
-        raise ValueError(f"DiffLM needs at least two rows or texts, found {n}")
-    order = np.random.default_rng(seed).permutation(n)
-    return np.sort(order[aside:]), np.sort(order[:aside])
 
 
 def target_labels(form: Form, ids: Tensor) -> list | None:

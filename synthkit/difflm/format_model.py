@@ -62,7 +62,7 @@ def format_model(
 
     def loss_at(step: int) -> Tensor:
         rows = shuffled.at(step, preset.batch_size)
-        generator = torch.Generator().manual_seed(_step_seed(seed, step))
+        generator = torch.Generator().manual_seed(step_seed(seed, step))
         m = int(torch.randint(preset.hints + 1, (1,), generator=generator))
         nats = trained.nats(rows, trained.hints(rows, m, generator), weights)
         return nats.mean() / codec.length
@@ -223,5 +223,5 @@ def unpack_format_model(read: Read):
     return freeze(read_into(model, state))
 
 
-def _step_seed(seed: int, step: int) -> int:
+def step_seed(seed: int, step: int) -> int:
     return int(np.random.SeedSequence((seed, step)).generate_state(1)[0])

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -17,78 +16,21 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .columns import MISSING, Category, Column, Constant
+from .columns import MISSING, Category, Constant
 from .conditions import Codes, codes_for
+from .fields import FAULTS, Field
 from .json_values import from_values, no_constant, unique_keys, value_fault
 from .schema import TableSchema
 from .trie import Digits, OneOf, RowConstraint
 
 # %% auto #0
-__all__ = ['FAULTS', 'Field', 'lay_out', 'write', 'read', 'column_constraint', 'RowCodec', 'token_names', 'to_json', 'from_json',
-           'rows_from_json']
-
-# %% ../../nbs/50_rows.ipynb #8be2343f
-@dataclass(frozen=True)
-class Field:
-    """Place of a column in a row, and the tokens that are its own.
-
-    Own tokens are numbered from `first`: the digits of the first place (or the values of a
-    category, which is a number of one digit), those of the second, and so on; then plus and minus,
-    then the missing value.
-
-    Attributes:
-        column: the column.
-        start: the place of its first token in the row.
-        first: the id of its first own token.
-        base: how many digits a place has.
-        places: digits it takes.
-        signed: whether a sign stands before the digits.
-    """
-
-    column: Column
-    start: int
-    first: int
-    base: int
-    places: int
-    signed: bool
-
-    @property
-    def width(self) -> int:
-        """Tokens the column takes in a row."""
-        return self.places + self.signed
-
-    @property
-    def zeros(self) -> np.ndarray:
-        """The id of digit 0 at each place, (places,); digit d has an id d higher."""
-        return self.first + self.base * np.arange(self.places)
-
-    @property
-    def signs(self) -> tuple[int, int] | None:
-        """The ids of plus and minus."""
-        after = self.first + self.places * self.base
-        return (after, after + 1) if self.signed else None
-
-    @property
-    def missing(self) -> int | None:
-        """The id of the missing value."""
-        return self.last - 1 if self.column.missing else None
-
-    @property
-    def last(self) -> int:
-        """One more than the id of its last own token."""
-        return self.first + self.places * self.base + 2 * self.signed + self.column.missing
+__all__ = ['lay_out', 'write', 'read', 'column_constraint', 'RowCodec', 'token_names', 'to_json', 'from_json', 'rows_from_json']
 
 # %% ../../nbs/50_rows.ipynb #f002503d
 def lay_out(schema: TableSchema, piece: int = 1, first: int = 3) -> tuple[Field, ...]:
-    """The fields of a schema's columns; constant columns take no token and have none.
+    """The fields of a schema's columns, their ids from `first` on; a constant takes no token.
 
-    Args:
-        schema: the columns.
-        piece: decimal digits a token, 1 to 3.
-        first: the id of the first column's first token.
-
-    Raises:
-        ValueError: another `piece`.
+    `piece` is the number of decimal digits in a token; ValueError unless it is 1 to 3.
     """
     if piece not in (1, 2, 3):
         raise ValueError(f"piece is the number of decimal digits a token, 1 to 3; found {piece!r}")
@@ -119,12 +61,8 @@ def write(field: Field, codes: np.ndarray) -> np.ndarray:
     return np.where(gone[:, None], -1 if field.missing is None else field.missing, tokens)
 
 # %% ../../nbs/50_rows.ipynb #b2162667
-FAULTS = ("", "a token of another column", "missing in part", "minus zero", "outside the range")
-
-
 def read(field: Field, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The codes (n,) that tokens (n, width) spell, and the number in `FAULTS` of what is wrong."""
-    column = field.column
     digits = tokens[:, int(field.signed) :] - field.zeros
     known = ((digits >= 0) & (digits < field.base)).all(1)
     powers = field.base ** np.arange(field.places - 1, -1, -1, dtype=np.int64)
@@ -137,7 +75,7 @@ def read(field: Field, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         zero = negative & (codes == 0)
         codes = np.where(negative, -codes, codes)
     codes = codes + field.column.origin
-    outside = (codes < column.low_code) | (codes > column.high_code)
+    outside = (codes < field.column.low_code) | (codes > field.column.high_code)
     faults = np.select([~known, zero, outside], [1, 3, 4], 0)
     if field.missing is not None:
         gone = tokens == field.missing
@@ -147,12 +85,7 @@ def read(field: Field, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 # %% ../../nbs/50_rows.ipynb #fd308b43
 def column_constraint(field: Field, wanted: Codes) -> OneOf | Digits:
-    """The trie of one column: which of its tokens may follow which.
-
-    Args:
-        field: the column's place and tokens.
-        wanted: the codes that are allowed.
-    """
+    """The trie of one column, for the codes that are wanted."""
     missing = field.missing if wanted.missing else None
     origin = field.column.origin
     ends = [(low - origin, high - origin) for low, high in wanted.intervals]
@@ -170,21 +103,15 @@ class RowCodec:
 
     Args:
         schema: the columns.
-        piece: decimal digits a token: 1 is easiest to learn, 2 or 3 make rows shorter.
-
-    Attributes:
-        pad, bos, eos: ids of the marks, which `encode` does not write.
-        fields: where each column stands.
-        length: tokens a row.
-        vocab_size: how many tokens there are.
+        piece: decimal digits in a token: 1 is easiest to learn, 2 or 3 make rows shorter.
     """
 
-    pad, bos, eos = 0, 1, 2
+    pad, bos, eos = 0, 1, 2  # marks, which `encode` does not write
 
     def __init__(self, schema: TableSchema, *, piece: int = 1):
         self.schema, self.piece = schema, piece
         self.fields = lay_out(schema, piece, first=3)
-        self.length = sum(field.width for field in self.fields)
+        self.length = sum(field.width for field in self.fields)  # tokens in a row
         self.vocab_size = self.fields[-1].last
 
     def encode(self, frame: pd.DataFrame, *, unseen: str = "error") -> Tensor:
@@ -254,11 +181,7 @@ def token_names(codec: RowCodec) -> list[str]:
 
 # %% ../../nbs/50_rows.ipynb #18430690
 def to_json(row: Mapping[str, Any]) -> str:
-    """A row as one line of JSON, as the paper writes it; a missing value is null.
-
-    Args:
-        row: column to value: a dictionary or a row of a DataFrame.
-    """
+    """A row (column to value) as one line of JSON, as the paper writes it; missing is null."""
     return json.dumps({name: _plain_json(value) for name, value in row.items()}, ensure_ascii=False)
 
 
@@ -272,17 +195,9 @@ def _plain_json(value: Any) -> Any:
 
 # %% ../../nbs/50_rows.ipynb #fc42606a
 def from_json(text: str, schema: TableSchema) -> tuple[dict[str, Any] | None, str | None]:
-    """The row that a text holds, or None and the reason why it holds none.
+    """The row (column to value) that a text holds and None, or None and why it holds none.
 
-    Strict: one JSON object, each column once and no other, words that the table knows, numbers
-    within its range, null only where values were missing.
-
-    Args:
-        text: what a model wrote.
-        schema: the columns.
-
-    Returns:
-        The row (column to value, in the schema's order) and None; or None and the reason.
+    Strict: one JSON object, each column once and no other, values as `value_fault` allows them.
     """
     try:
         row = json.loads(text, object_pairs_hook=unique_keys, parse_constant=no_constant)
@@ -305,12 +220,7 @@ def from_json(text: str, schema: TableSchema) -> tuple[dict[str, Any] | None, st
 
 # %% ../../nbs/50_rows.ipynb #9381d3a8
 def rows_from_json(texts: Iterable[str], schema: TableSchema) -> tuple[pd.DataFrame, Counter]:
-    """The table of the texts that hold a row, and how many were turned away for which reason.
-
-    Args:
-        texts: what a model wrote, one row each.
-        schema: the columns, whose types the table gets.
-    """
+    """The table of texts that hold a row, and how many were turned away for which reason."""
     rows, reasons = [], Counter()
     for text in texts:
         row, reason = from_json(text, schema)

@@ -42,6 +42,12 @@ class Sampling:
         return np.random.default_rng((self.seed, row)).random(steps)
 
 
+def uniform(numbers: np.ndarray, device: torch.device) -> Tensor:
+    """Numbers (b,) on a device, as float32 on one that knows no float64."""
+    numbers = numbers.astype(np.float32) if device.type == "mps" else numbers
+    return torch.as_tensor(numbers, device=device)
+
+
 def choose(logits: Tensor, uniform: Tensor, sampling: Sampling) -> Tensor:
     """Next tokens (b,) from `logits` (b, V) and one uniform number a row (b,)."""
     if sampling.temperature == 0:
@@ -213,10 +219,7 @@ class _Batch:
 
     def noise(self) -> Tensor:
         """(b,) uniform numbers for this step."""
-        column = self._noise[self.places, self.step]
-        if self._device.type == "mps":  # which knows no float64
-            column = column.astype(np.float32)
-        return torch.as_tensor(column, device=self._device)
+        return uniform(self._noise[self.places, self.step], self._device)
 
     def take(self, tokens: list[int]) -> None:
         """Give each running row its new token, and retire rows that end."""

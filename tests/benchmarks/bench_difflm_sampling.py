@@ -75,7 +75,7 @@ def training_step(model: Autoencoder, ids: torch.Tensor) -> Callable:
     optimiser = torch.optim.AdamW(parameters, lr=1e-4)
 
     def step() -> None:
-        loss = model.loss(ids, 0.05, torch.Generator().manual_seed(0))
+        loss = sum(model.losses(ids, 0.05, torch.Generator().manual_seed(0)))
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)

@@ -259,7 +259,7 @@ def test_a_schedule_must_fall(wrong):
 @given(st.integers(2, 30), st.integers(1, 5), st.floats(1e-3, 1e3), st.floats(-100, 100))
 def test_scaling_goes_there_and_back(n, d, spread, centre):
     z = (normal(n, d, seed=n) * spread + centre).float()
-    scale = df.Scale.of(z, 0.5)
+    scale = df.fit_scale(z, 0.5)
     x = scale.into(z)
     assert torch.allclose(x.double().std(0, correction=0), torch.tensor(0.5).double(), atol=1e-3)
     assert torch.allclose(x.mean(0), torch.zeros(d), atol=1e-3)
@@ -270,7 +270,7 @@ def test_a_constant_dimension_stays_at_its_mean(latents):
     z = latents.clone()
     z[:, 1] = 7.25
     for standardise in (True, False):
-        scale = df.Scale.of(z, 0.5, standardise)
+        scale = df.fit_scale(z, 0.5, standardise)
         assert not scale.into(z)[:, 1].any()
         assert (scale.back(torch.randn(9, 3))[:, 1] == 7.25).all()
     model = df.LatentDiffusion(3, SMALL).fit(z)
@@ -279,7 +279,7 @@ def test_a_constant_dimension_stays_at_its_mean(latents):
 
 
 def test_without_standardising_it_is_the_papers_half(latents):
-    scale = df.Scale.of(latents, 0.5, standardise=False)
+    scale = df.fit_scale(latents, 0.5, standardise=False)
     assert torch.allclose(scale.into(latents), (latents - latents.mean(0)) / 2, atol=1e-5)
 
 
