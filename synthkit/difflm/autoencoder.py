@@ -19,8 +19,8 @@ from ..core.presets import choose_preset
 from .checks import about, check_decoder, check_ids, check_latents, place_weights
 from .format_model import freeze, step_seed
 from .presets import AUTOENCODERS, AutoencoderPreset
-from .text_encoder import text_encoder
 from .splits import split_rows
+from .text_encoder import text_encoder
 from ..lm.decoding import Sampling, choose, run_decoder, supported, uniform, with_cache
 from ..lm.fingerprint import fingerprint
 from ..lm.modes import recomputed

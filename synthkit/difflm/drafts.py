@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from torch import Tensor
 
+from ..core.rejection import Batch
 from ..core.resume import ResumeLog
 from ..datasets import as_frame
 from ..evaluation.contamination import HeldOut, as_held_out
@@ -76,27 +76,24 @@ def row_key(row: Mapping[str, Any]) -> tuple:
 
 
 def logged_batch(
-    log: ResumeLog | None, turn: int, start: int, slots: Sequence[int], decode: Callable,
-    z: Tensor | None,
-) -> tuple[list[Draft], list[float]]:  # fmt: skip
+    log: ResumeLog | None, batch: Batch, decode: Callable[[Batch], tuple[list[Draft], list[float]]]
+) -> tuple[list[Draft], list[float]]:
     """Drafts of a batch and their ln w from the log, or from `decode`, which are then put there.
-
-    Args:
-        decode: (latents z, turn, start) to drafts and ln w. slots: that the drafts are for.
 
     Raises:
         ValueError: the log has drafts for other slots, so that other drafts were turned away.
     """
     if log is None:
-        return decode(z, turn, start)
-    if (turn, start) not in log.entries:
-        drafts, agreement = decode(z, turn, start)
-        batch = {"turn": turn, "start": start, "slots": list(slots)}
-        log.add({**batch, "drafts": drafts, "agreement": agreement})
-    found = log.entries[turn, start]
-    if found["slots"] != list(slots):
+        return decode(batch)
+    place, slots = (batch.turn, batch.start), list(batch.slots)
+    if place not in log.entries:
+        drafts, agreement = decode(batch)
+        where = {"turn": batch.turn, "start": batch.start, "slots": slots}
+        log.add({**where, "drafts": drafts, "agreement": agreement})
+    found = log.entries[place]
+    if found["slots"] != slots:
         raise ValueError(
-            f"the checkpoint holds a sample with another check: in turn {turn} it drew other rows "
-            "anew; give the same check, or name another file"
+            f"the checkpoint holds a sample with another check: in turn {batch.turn} it drew other "
+            "rows anew; give the same check, or name another file"
         )
     return found["drafts"], found["agreement"]

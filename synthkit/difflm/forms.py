@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..datasets import as_dataset, as_frame, is_list_of_texts
-from ..lm import tokens
+from ..lm.tokens import text_room
 from .columns import MISSING
 from .conditions import codes_for
 from .json_trie import JsonConstraint, JsonPieces
@@ -254,22 +254,23 @@ def text_codec(lm, texts: Sequence[str], preset: DiffLMPreset, room: int = 0) ->
     Raises:
         ValueError: a text does not fit the model's context behind the soft tokens.
     """
-    lengths, most = row_lengths(lm, texts), text_room(lm, preset)
+    lengths, most = row_lengths(lm, texts), text_room(lm, preset.autoencoder.tokens)
     longest = max(lengths)
     if longest > most:
         raise ValueError(
             f"row {lengths.index(longest)} (from 0) is {longest} tokens long, and {most} fit "
             "behind the soft tokens; leave such rows out, or shorten them"
         )
-    return TextCodec(lm.tokenizer, min(most, max(room, longest + longest // 4)))
+    whole = longest + 1  # with its end
+    return TextCodec(lm.tokenizer, min(most + 1, max(room, whole + whole // 4)))
 
 
 def row_lengths(lm, material: pd.DataFrame | Sequence[str]) -> list[int]:
-    """Tokens of each text, or of each row as JSON, its end included."""
+    """Tokens of each text, or of each row as JSON, without its end."""
     if isinstance(material, pd.DataFrame):
         rows = material.to_dict("records")
         material = [json.dumps(row, ensure_ascii=False, default=str) for row in rows]
-    return [len(ids) + 1 for ids in lm.token_ids(material)]
+    return list(map(len, lm.token_ids(material)))
 
 
 def rows_at(material: pd.DataFrame | list[str], places: Sequence[int]) -> pd.DataFrame | list[str]:
@@ -277,11 +278,6 @@ def rows_at(material: pd.DataFrame | list[str], places: Sequence[int]) -> pd.Dat
     if isinstance(material, pd.DataFrame):
         return material if len(places) == len(material) else material.iloc[list(places)]
     return [material[i] for i in places]
-
-
-def text_room(lm, preset: DiffLMPreset) -> int:
-    """Tokens that the context leaves for a text and its end token behind the soft tokens."""
-    return tokens.text_room(lm, preset.autoencoder.tokens) + 1
 
 
 def satisfied(schema: TableSchema, table: pd.DataFrame, conditions) -> np.ndarray:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..core.presets import check_kinds, choose_preset
-from ..lm.training import Schedule
+from ..lm.schedule import Schedule, check_positive
 
 KINDS = ("soft", "memory", "embedding")  # of injection
 FALLS = ("plateau", "cyclical", "constant")  # of beta
@@ -17,11 +17,19 @@ ALIKE, READS = ("columns", "tokens"), ("tokens", "text")
 
 
 def _check(preset: Schedule, *positive: str) -> None:
-    """Raise ValueError when a value of the schedule, or one of those named, is not positive."""
+    """Raise ValueError when a value of the schedule, or one of those named, is not positive.
+
+    Only the autoencoder, whose decoder may be large, trains in parts or computes anew.
+    """
     Schedule.__post_init__(preset)
     for name in positive:
-        if not getattr(preset, name) > 0:
-            raise ValueError(f"{name} must be positive, found {getattr(preset, name)!r}")
+        check_positive(name, getattr(preset, name))
+    saving = preset.accumulation > 1 or preset.recomputing
+    if saving and not isinstance(preset, AutoencoderPreset):
+        raise ValueError(
+            "accumulation and recomputing are for the autoencoder; set autoencoder_accumulation or "
+            "autoencoder_recomputing"
+        )
 
 
 @dataclass(frozen=True)
@@ -29,13 +37,9 @@ class FormatPreset(Schedule):
     """Sizes and training of the format model; see `synthkit.lm.training.Schedule` for the rest.
 
     Attributes:
-        width: H, the width of a token's embedding.
-        layers, heads: of the Llama.
+        width, layers, heads: of the Llama; width is H, that of a token's embedding.
         hints: the most vectors that stand in front of a row; 0 trains on rows alone.
         batch_size: rows in a step.
-
-    Raises:
-        ValueError: a value that makes no sense.
     """
 
     steps: int = 3000
@@ -68,22 +72,19 @@ class AutoencoderPreset(Schedule):
         reads: what the encoder reads, one of `READS`: the codec's "tokens", trained from nothing;
             or "text", by a pretrained encoder that is given (see `text_encoder`).
         width, layers, heads: of an encoder of tokens.
-        batch_size: rows in a step.
-        beta: beta', what a nat of KL costs in nats of reconstruction, at the start.
-        floor: the least that it falls to.
-        falls: how it moves, one of `FALLS`.
-        factor, waits: "plateau" multiplies it by `factor` after so many looks without a better
-            held-out reconstruction.
+        batch_size: rows in a step; `accumulation` and `recomputing` hold large ones in memory.
+        beta, floor: beta', what a nat of KL costs in nats of reconstruction, at the start and at
+            least.
+        falls: how it moves, one of `FALLS`; "plateau" multiplies it by `factor` after `waits` looks
+            without a better held-out reconstruction.
         alike: what counts alike in the loss, one of `ALIKE`: "columns", however many tokens each
             takes, or "tokens", as in the paper. Texts have no columns, and their tokens count.
 
     The preset "paper" holds the released code of arXiv 2411.03250: d = 1024, k = 32, a pretrained
     encoder at a rate of 1e-5, and beta' as it is there in sums of nats. Two things differ: the
     rate falls in a straight line (`decay_from`), there as a cosine after a warm-up of .5%; and
-    `patience` is 10, since 2, as there, would stop at the look that first lowers beta'.
-
-    Raises:
-        ValueError: a value that makes no sense.
+    `patience` is 10, since 2, as there, would stop at the look that first lowers beta'. A batch of
+    256 rows passes in 32 parts, so that one card holds the decoder of seven billion weights.
     """
 
     steps: int = 4000
@@ -112,6 +113,8 @@ class AutoencoderPreset(Schedule):
         for name, choices in chosen.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is one of {choices}, found {getattr(self, name)!r}")
+        if self.recomputing and self.kind == "memory":
+            raise ValueError("a cache cannot be computed anew; recomputing needs another kind")
         if self.width % self.heads or self.floor > self.beta or self.factor > 1:
             raise ValueError(
                 f"heads must divide width, floor not exceed beta, and factor not exceed 1; found "
@@ -134,9 +137,6 @@ class DiffusionPreset(Schedule):
 
     The preset "paper" holds the released code of arXiv 2411.03250. One thing differs: the rate
     falls in a straight line (`decay_from`), there by a tenth after 20 epochs without a better loss.
-
-    Raises:
-        ValueError: a value that makes no sense.
     """
 
     steps: int = 5000
@@ -177,7 +177,8 @@ AUTOENCODERS = {
     "study": AutoencoderPreset(),
     "paper": AutoencoderPreset(
         steps=7700, lr=1e-5, eval_every=100, decay_from=0.0, latent=1024, tokens=32,
-        batch_size=256, beta=0.016, floor=1.6e-4, alike="tokens", reads="text",
+        batch_size=256, beta=0.016, floor=1.6e-4, alike="tokens", reads="text", accumulation=32,
+        recomputing=True,
     ),
 }  # fmt: skip
 DIFFUSIONS = {
@@ -215,9 +216,6 @@ class DiffLMPreset:
     a language model and a pretrained `encoder`. `max_tries` differs, which has no limit there. The
     released code draws freely and turns away what is no row, which is `sample(constrained=False)`;
     and it has no format model, whose preset of that name is the kit's own.
-
-    Raises:
-        ValueError: a value that makes no sense.
     """
 
     format: FormatPreset = FORMATS["study"]

@@ -5,38 +5,36 @@
 # %% ../../nbs/53_difflm.ipynb #91284ebe
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
 from ..core.arguments import as_count, as_number, derive_seed
-from ..core.identity import run_key
-from ..core.packing import Files
 from ..core.phases import Phases
+from ..core.rejection import Batch, open_batches
 from ..core.resume import ResumeLog
-from ..core.saved import Saved
-from ..core.synthesizer import Synthesizer
 from ..datasets.containers import columns_of
 from ..datasets.validation import to_dataset
-from .autoencoder import row_logits
-from .conditions import codes_for
-from .fitting import FitInputs, Fitted, fit_phases, pack_fitted, unpack_fitted
 
 # %% auto #0
 __all__ = ['PRIORS', 'OFF_LATENT', 'draw_latents', 'SampleRequest', 'log_agreement', 'write_rows', 'AcceptedDraft',
            'RejectionSampler', 'collect', 'draw_drafts', 'DiffLM']
 
 # %% ../../nbs/53_difflm.ipynb #10f7cb40
+from .autoencoder import row_logits
+from .conditions import codes_for
 from .drafts import Draft, judge, logged_batch, row_tests
-from .forms import Form, read_material, row_lengths, rows_at, text_room
-from .presets import PRESETS, DiffLMPreset, with_changes
-from .text_encoder import encoder_identity
+from .fitting import FitInputs, Fitted, fit_phases
+from .forms import Form
+from .interface import TableMethod
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -48,16 +46,10 @@ PRIORS = ("diffusion", "normal", "encoding")
 def draw_latents(
     prior: str, n: int, seed: int, latents: Tensor, diffusion, progress: bool = False
 ) -> Tensor:
-    """`n` latents (n, d).
+    """`n` latents (n, d) from one of `PRIORS`.
 
-    Args:
-        prior: "diffusion", what the diffusion model makes; "normal", N(0, I), as if the encoder
-            had reached the prior; or "encoding", those of real rows in a random order.
-        latents: of the training rows, (rows, d).
-        progress: show a bar while the diffusion draws.
-
-    Raises:
-        ValueError: another prior.
+    They are what the diffusion model makes; N(0, I), as if the encoder had reached the prior; or
+    `latents` (rows, d) of the training rows in a random order.
     """
     if prior == "diffusion":
         return diffusion.sample(n, seed, progress=progress)
@@ -71,25 +63,13 @@ def draw_latents(
 
 # %% ../../nbs/53_difflm.ipynb #c52e20fd
 class SampleRequest:
-    """The rows that are wanted: conditions, temperature, and the tries that hold to them.
-
-    Args:
-        form: how rows are written. conditions, temperature, constrained: see `DiffLM.sample`.
-
-    Attributes:
-        wanted, free: the tries of the rows that satisfy the conditions, and of all valid rows;
-            None where the decoder writes freely.
-        key: the conditions, in a form that can be compared.
-
-    Raises:
-        ValueError: conditions for texts, or one that nothing satisfies.
-    """
+    """The rows that are wanted: conditions, temperature, and the tries that hold to them."""
 
     def __init__(self, form: Form, conditions=None, temperature=1.0, constrained: bool = True):
         self.temperature = as_number(temperature, "temperature")
         if form.schema is None and conditions:
             raise ValueError(f"texts have no columns for the conditions {conditions!r}; use check=")
-        self.key = form.schema and repr(codes_for(form.schema, conditions))
+        self.key = form.schema and repr(codes_for(form.schema, conditions))  # to be compared
         guided = constrained and form.schema is not None
         self.free = form.constraint() if guided else None
         self.wanted = form.constraint(conditions) if guided else None
@@ -99,14 +79,8 @@ class SampleRequest:
 def log_agreement(logits: Tensor, ids: Tensor, wanted, free, temperature: float = 1.0) -> Tensor:
     """ln w, (b,): how much of what a decoder would have written satisfies the conditions.
 
-    w = prod over places of (the probability of the wanted tokens) / (that of the valid ones),
-    along the row that was drawn from the wanted ones alone. A row that is kept with probability w
-    is a row that unconditional sampling could have given, had it been asked until it satisfied.
-
-    Args:
-        logits: (b, L, V) of the rows. ids: the rows, (b, L).
-        wanted: the trie of rows that satisfy the conditions. free: that of all valid rows.
-        temperature: of the sampling; 0 compares the likeliest tokens.
+    w = prod over places of (the probability of the wanted tokens) / (that of the free ones), along
+    rows ids (b, L) that were drawn from the wanted ones alone, by logits (b, L, V).
     """
     total = torch.zeros(len(ids), dtype=torch.float64)
     for t in range(ids.shape[1]):
@@ -151,68 +125,44 @@ class AcceptedDraft:
     settled: bool = False
 
 # %% ../../nbs/53_difflm.ipynb #56da4427
+@dataclass
 class RejectionSampler:
-    """Fills the slots of a sample with drafts, and remembers second-best ones.
+    """Fills the slots of a sample with drafts, and remembers second-best ones."""
 
-    Args:
-        judge: from drafts to the reasons why they are turned away.
-        seed: of the decisions.
-        rejected: where the drafts that are turned away are counted, by reason.
-    """
+    judge: Callable  # from drafts to the reasons why they are turned away
+    seed: int  # of the decisions
+    rejected: Counter  # drafts that are turned away, by reason
+    accepted: dict[int, AcceptedDraft] = field(default_factory=dict)  # by slot
+    best: dict[int, tuple[float, AcceptedDraft]] = field(default_factory=dict)
 
-    def __init__(self, judge: Callable, seed: int, rejected: dict[str, int]):
-        self.judge, self.seed, self.rejected = judge, seed, rejected
-        self.accepted: dict[int, AcceptedDraft] = {}
-        self._best: dict[int, tuple[float, AcceptedDraft]] = {}
-
-    def take(self, slots: Sequence[int], turn: int, drafts, agreement) -> None:
+    def take(self, batch: Batch, drafts, agreement) -> None:
         """Keep what is good of one batch; a draft is kept with probability w = e^agreement."""
-        rng = np.random.default_rng((self.seed, turn, slots[0]))
-        chances, gumbel = rng.random(len(slots)), rng.gumbel(size=len(slots))
-        for i, why in enumerate(self.judge(drafts)):
-            slot, found = slots[i], AcceptedDraft(drafts[i], turn + 1)
+        rng = np.random.default_rng((self.seed, batch.turn, batch.slots[0]))
+        chances, gumbel = (draw(size=len(drafts)) for draw in (rng.random, rng.gumbel))
+        for i, (slot, why) in enumerate(zip(batch.slots, self.judge(drafts))):
+            found = AcceptedDraft(drafts[i], batch.turn + 1)
             if why is None and np.log(chances[i]) > agreement[i]:
-                why = OFF_LATENT
-                score = agreement[i] + gumbel[i]  # its best is a draw in proportion to w
-                if slot not in self._best or score > self._best[slot][0]:
-                    self._best[slot] = score, replace(found, settled=True)
+                why, new = OFF_LATENT, (agreement[i] + gumbel[i], replace(found, settled=True))
+                self.best[slot] = max(self.best.get(slot, new), new, key=itemgetter(0))
             if why is None:
                 self.accepted[slot] = found
             else:
-                self.rejected[why] = self.rejected.get(why, 0) + 1
-
-    def settle(self) -> None:
-        """Give slots that are still open the best that their tries have brought."""
-        self.accepted = {slot: best for slot, (_, best) in self._best.items()} | self.accepted
+                self.rejected[why] += 1
 
 # %% ../../nbs/53_difflm.ipynb #5c515c91
 def collect(
-    n: int, latents: Callable, decode: Callable, sampler: RejectionSampler, *, tries: int = 20,
-    batch: int = 256, log: ResumeLog | None = None, progress: bool = False,
+    n: int, decode: Callable[[Batch], tuple], sampler: RejectionSampler, *, tries: int = 20,
+    batch_size: int = 256, log: ResumeLog | None = None, progress: bool = False,
 ) -> list[AcceptedDraft]:  # fmt: skip
-    """Draw until `n` slots are filled or every slot had its tries; at most `n` drafts, in order.
+    """Draw until `n` slots are filled or have had their tries; at most `n` drafts, in order.
 
-    Args:
-        latents: (number of open slots, turn) to their latents.
-        decode: (latents of a batch, turn, place of its first slot) to drafts and ln w.
-        sampler: keeps or turns away.
-        log: of drafts, by (turn, start).
+    `decode` gives the drafts of a batch and their ln w; `log` keeps them by (turn, start).
     """
-    from tqdm import tqdm
-
-    with tqdm(total=n, desc="sample", unit="row", disable=not progress) as bar:
-        for turn in range(tries):
-            slots = [slot for slot in range(n) if slot not in sampler.accepted]
-            z = None
-            for start in range(0, len(slots), batch):
-                group, before = slots[start : start + batch], len(sampler.accepted)
-                if z is None and (log is None or (turn, start) not in log.entries):
-                    z = latents(len(slots), turn)
-                part = None if z is None else z[start : start + batch]
-                sampler.take(group, turn, *logged_batch(log, turn, start, group, decode, part))
-                bar.update(len(sampler.accepted) - before)
-    sampler.settle()
-    return [sampler.accepted[slot] for slot in range(n) if slot in sampler.accepted]
+    how = {"rounds": tries, "batch_size": batch_size, "progress": progress}
+    for batch in open_batches(n, sampler.accepted, **how):
+        sampler.take(batch, *logged_batch(log, batch, decode))
+    kept = {slot: draft for slot, (_, draft) in sampler.best.items()} | sampler.accepted
+    return [kept[slot] for slot in sorted(kept)]
 
 # %% ../../nbs/53_difflm.ipynb #d9ccad09
 def draw_drafts(
@@ -221,18 +171,20 @@ def draw_drafts(
 ) -> list[AcceptedDraft]:  # fmt: skip
     """The drafts of at most `n` rows; `options` are those of `collect`."""
 
+    @lru_cache(1)  # one draw in each turn, and none where all its drafts are on file
     def latents(m: int, turn: int) -> Tensor:
         own = derive_seed(seed, turn), fitted.latents, fitted.diffusion
         return draw_latents(prior, m, *own, progress=progress and turn == 0)
 
-    def decode(z: Tensor, turn: int, start: int) -> tuple[list[Draft], list[float]]:
-        noise = derive_seed(seed, turn, start, 1)
+    def decode(batch: Batch) -> tuple[list[Draft], list[float]]:
+        z = latents(batch.n_open, batch.turn)[batch.start :][: len(batch.slots)]
+        noise = derive_seed(seed, batch.turn, batch.start, 1)
         return write_rows(fitted.autoencoder, fitted.form, z, request, noise)
 
-    return collect(n, latents, decode, sampler, progress=progress, **options)
+    return collect(n, decode, sampler, progress=progress, **options)
 
 # %% ../../nbs/53_difflm.ipynb #57ada975
-class DiffLM(Synthesizer):
+class DiffLM(TableMethod):
     """Synthetic rows and texts from a frozen decoder and a diffusion of latents (2411.03250).
 
     Args:
@@ -250,110 +202,6 @@ class DiffLM(Synthesizer):
             report on collapse, histories of the trainings.
         report: an account of the last `fit` or `sample`.
     """
-
-    presets, needs_model = PRESETS, False
-
-    def __init__(self, lm: Any = None, *, encoder: Any = None, preset: str | DiffLMPreset = "fast",
-                 seed: int = 0, **options: Any):  # fmt: skip
-        super().__init__(lm, preset=preset, seed=seed, **options)
-        self._encoder = encoder
-
-    def fit(
-        self, data: Any, *, validation: Any = None, target: str | None = None, decoder: Any = None,
-        too_long: str = "error", checkpoint: str | Path | None = None, progress: bool = False,
-    ) -> DiffLM:  # fmt: skip
-        """Learn a table or texts: format model (without `lm`), autoencoder, diffusion.
-
-        Args:
-            data: a table, or texts. With `lm`, a column `text` is taken for texts, and other
-                columns are left out.
-            target: the column that a model trained on the table would predict.
-            validation: other data that stops the trainings in time; None sets a share aside.
-            decoder: the `fitted.decoder` of another fit to the same table, which is then not
-                trained again; without `lm` only.
-            too_long: "error" or "skip", for rows that the model's context does not hold.
-            checkpoint: a folder from which an interrupted fit goes on; `save` empties it.
-
-        Raises:
-            TypeError, ValueError: no table or list of texts; too few rows; texts without `lm`; a
-                decoder with it, or one of other rows; what `TableSchema.infer` refuses; a
-                checkpoint of another fit.
-            FloatingPointError: a loss stopped being a number.
-        """
-        own = {"target": target, "decoder": decoder, "too_long": too_long}
-        common = {"validation": validation, "checkpoint": checkpoint, "progress": progress}
-        return super().fit(data, **common, **own)
-
-    def sample(
-        self, n: int, *, seed: int | None = None, held_out: Any = None,
-        temperature: float | None = None, conditions: Mapping[str, Any] | None = None,
-        prior: str = "diffusion", constrained: bool = True,
-        check: Callable[[Any], bool] | None = None, max_tries: int | None = None,
-        checkpoint: str | Path | None = None, progress: bool = False, strict: bool = False,
-    ) -> Dataset:  # fmt: skip
-        """`n` synthetic rows or texts, with `prior` and `tries` beside the common provenance.
-
-        Args:
-            seed: None is the constructor's; the same seed gives the same rows.
-            temperature: 1 is the distribution that was learned, lower values sharpen it; None is
-                the preset's.
-            conditions: of tables, by column; see `synthkit.difflm.conditions.codes_for`.
-            prior: where latents come from; see `draw_latents`.
-            constrained: rows are drawn from the trie of valid rows, so that each is valid; False
-                draws freely and turns away what is not. Texts are always free.
-            check: a function of a text, or of a row as a dictionary, that says whether to keep it.
-            max_tries: how often one row is drawn; None is the preset's.
-            held_out: rows or texts that must not be repeated.
-            checkpoint: a file of drafts, from which an interrupted call goes on.
-            strict: raise an error where rows are missing after all tries; else this is a warning.
-
-        Raises:
-            ValueError: not fitted, n < 1, a condition that nothing satisfies, an unknown prior.
-            TooFewRows: with `strict`.
-        """
-        own = {"temperature": temperature, "conditions": conditions, "prior": prior, "check": check}
-        own |= {"constrained": constrained, "max_tries": max_tries, "held_out": held_out}
-        common = {"checkpoint": checkpoint, "progress": progress, "strict": strict}
-        return super().sample(n, seed=seed, **common, **own)
-
-    def table(self, n: int, **options: Any) -> pd.DataFrame:
-        """`sample` as a DataFrame, each column in its pandas type, without provenance."""
-        return self.fitted.form.typed(self.sample(n, **options))
-
-    def column_nats(self, data: Any) -> pd.DataFrame:
-        """Cost of each column with the rows' own latents and with those of other rows.
-
-        A column for which both are about alike is not told by the latent: in samples it is as good
-        as independent of the others. A lower `beta` or more steps may help.
-
-        Returns:
-            Nats a row, (columns, 2).
-
-        Raises:
-            TypeError: no table, or a fit with a language model, which writes rows as texts.
-            ValueError: a column is missing, or fewer than two rows.
-        """
-        if self.fitted.form.kind != "rows":
-            raise TypeError("with a language model rows are texts, which have no columns of tokens")
-        ids = self.fitted.form.encode(read_material(data, texts=False))
-        costs = self.fitted.autoencoder.column_nats(ids)
-        return pd.DataFrame(costs, index=["own latent", "another row's"]).T
-
-    def _choose_preset(self, preset: Any, options: Mapping[str, Any]) -> Any:
-        return with_changes(preset, options)
-
-    def _read(self, data: Any, target=None, decoder=None, too_long: str = "error") -> FitInputs:
-        if decoder is not None and self.lm is not None:
-            raise ValueError("the language model is the decoder here; leave decoder= out")
-        material = read_material(data, texts=self.lm is not None)
-        if self.lm is not None:
-            room, lengths = text_room(self.lm, self.preset), row_lengths(self.lm, material)
-            material = rows_at(material, self._fitting(lengths, room, too_long))
-        return FitInputs(material, target, decoder)
-
-    def _fit_key(self, inputs: FitInputs, validation: FitInputs | None) -> str:
-        own = super()._fit_key(inputs, validation)
-        return run_key(fit=own, encoder=encoder_identity(self._encoder))
 
     def _fit(self, inputs: FitInputs, validation, *, phases: Phases, progress: bool) -> Fitted:
         return fit_phases(
@@ -377,19 +225,9 @@ class DiffLM(Synthesizer):
         with self._log(checkpoint, ("turn", "start"), **parts) as log:
             kept = draw_drafts(
                 self.fitted, n, seed, request, sampler, prior=prior, tries=tries,
-                batch=preset.batch, log=log, progress=progress,
+                batch_size=preset.batch, log=log, progress=progress,
             )  # fmt: skip
         self.report.facts["settled for"] = sum(each.settled for each in kept)
         rows = to_dataset(columns_of(form.frame([each.draft for each in kept])))
         writer = {} if self.lm else {"model": "format model"}
         return rows, {**writer, **own, "tries": [each.tries for each in kept]}
-
-    def _pack(self, fitted: Fitted) -> tuple[Files, dict[str, Any]]:
-        return pack_fitted(fitted, with_decoder=self.lm is None)
-
-    def _unpack(self, saved: Saved) -> Fitted:
-        return unpack_fitted(saved, self.lm, self.preset.piece, self._encoder)
-
-    def _about(self, fitted: Fitted) -> str:
-        what = "texts" if fitted.schema is None else f"rows of {len(fitted.schema.names)} columns"
-        return f"{len(fitted.latents)} {what}"

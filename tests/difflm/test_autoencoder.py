@@ -286,7 +286,8 @@ def test_a_cycle_is_half_nothing_a_quarter_rising_a_quarter_full():
     [({"alike": "rows"}, "alike"), ({"latent": 0}, "latent"), ({"kind": "prefix"}, "kind"),
      ({"falls": "up"}, "falls"),
      ({"floor": 1.0}, "floor"), ({"heads": 3}, "heads"), ({"factor": 1.5}, "factor"),
-     ({"steps": 0}, "steps"), ({"beta": -1.0}, "beta")],
+     ({"steps": 0}, "steps"), ({"beta": -1.0}, "beta"),
+     ({"kind": "memory", "recomputing": True}, "recomputing needs another kind")],
 )  # fmt: skip
 def test_a_preset_that_makes_no_sense_is_refused(wrong, why):
     with pytest.raises(ValueError, match=why):
@@ -604,6 +605,21 @@ def test_it_costs_what_the_language_model_says(lm):
         means = lm.nll(TEXTS, prefix_embeds=model.injector(z))
     expected = means * codec.mask(ids).sum(1)
     torch.testing.assert_close(model.reconstruction(ids, z), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_parts_and_recomputed_layers_give_the_same_gradient(lm, monkeypatch):
+    """Without noise, whose draws depend on how a batch is cut."""
+    monkeypatch.setattr(module, "reparameterize", lambda mu, logvar, generator: mu)
+    codec, found = text_codec(lm), []
+    for changes in ({}, {"accumulation": 4}, {"accumulation": 99, "recomputing": True}):
+        model = Autoencoder(lm.model, codec, TINY, **changes)
+        with module.recomputed(lm.model, model.preset.recomputing):
+            parts = list(model.losses(codec.encode(TEXTS), 0.1, None))
+            sum(parts).backward()
+        found.append([len(parts), *(p.grad for p in model.parameters())])
+    assert [parts for parts, *_ in found] == [1, 4, len(TEXTS)]
+    for other in found[1:]:
+        torch.testing.assert_close(other[1:], found[0][1:], rtol=1e-3, atol=1e-6)
 
 
 def test_texts_end_by_themselves(lm):

@@ -71,6 +71,7 @@ def test_changes_find_the_part_they_belong_to():
         ({"diffusion_colour": 1}, "DiffLM has no option diffusion_colour"),
         ({"diffusion": {"colour": 1}}, "DiffLM has no option colour in diffusion"),
         ({"format_steps": 0}, "steps must be positive"),
+        ({"diffusion_accumulation": 2}, "set autoencoder_accumulation"),
         ({"batch": 0}, "batch must be at least 1"),
         ({"max_tries": 0}, "max_tries must be at least 1"),
         ({"ranks": 1}, "ranks must be a whole number of 2 or more"),
@@ -406,40 +407,34 @@ def test_check_keeps_what_it_likes():
 
 
 def test_collect_redraws_only_what_was_turned_away():
-    seen, rejected = [], {}
+    seen, rejected = [], Counter()
 
-    def latents(m, turn):
-        seen.append(("latents", m, turn))
-        return torch.zeros(m, 1)
-
-    def decode(z, turn, start):
-        seen.append(("decode", len(z), turn, start))
-        return [[turn, start + i] for i in range(len(z))], [0.0] * len(z)
+    def decode(batch):
+        seen.append((batch.turn, batch.start, batch.slots, batch.n_open))
+        drafts = [[batch.turn, batch.start + i] for i in range(len(batch.slots))]
+        return drafts, [0.0] * len(drafts)
 
     def judged(drafts):
         return [None if turn or i % 2 else "odd" for turn, i in drafts]
 
-    kept = collect(5, latents, decode, RejectionSampler(judged, 0, rejected), batch=2)
+    kept = collect(5, decode, RejectionSampler(judged, 0, rejected), batch_size=2)
     assert [each.draft for each in kept] == [[1, 0], [0, 1], [1, 1], [0, 3], [1, 2]]
     assert [each.tries for each in kept] == [2, 1, 2, 1, 2] and rejected == {"odd": 3}
     assert seen == [
-        ("latents", 5, 0), ("decode", 2, 0, 0), ("decode", 2, 0, 2), ("decode", 1, 0, 4),
-        ("latents", 3, 1), ("decode", 2, 1, 0), ("decode", 1, 1, 2),
+        (0, 0, [0, 1], 5), (0, 2, [2, 3], 5), (0, 4, [4], 5), (1, 0, [0, 2], 3), (1, 2, [4], 3),
     ]  # fmt: skip
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10), st.lists(st.floats(-3, 0), min_size=2, max_size=6))
 def test_a_slot_is_kept_or_settled_for(seed, agreement):
-    sampler, slots = RejectionSampler(lambda drafts: [None] * len(drafts), seed, {}), []
+    sampler = RejectionSampler(lambda drafts: [None] * len(drafts), seed, Counter())
     slots = list(range(len(agreement)))
-    sampler.take(slots, 0, [[i] for i in slots], agreement)
-    kept = set(sampler.accepted)
-    sampler.settle()
-    assert sorted(sampler.accepted) == slots
-    assert all(sampler.accepted[i].draft == [i] for i in slots)
-    assert {i for i in slots if not sampler.accepted[i].settled} == kept
-    assert sum(sampler.rejected.values()) == len(slots) - len(kept)
+    kept = collect(len(slots), lambda batch: ([[i] for i in slots], agreement), sampler, tries=1)
+    assert [each.draft for each in kept] == [[i] for i in slots]
+    settled = [i for i in slots if kept[i].settled]
+    assert sorted([*sampler.accepted, *settled]) == slots
+    assert sampler.rejected.total() == len(settled)
 
 
 # --- a sample that goes on -----------------------------------------------------------------------

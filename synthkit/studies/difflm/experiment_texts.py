@@ -13,6 +13,7 @@ import numpy as np
 from ...difflm.forms import text_codec
 from ...difflm.presets import with_changes
 from ...difflm.synthesizer import DiffLM
+from ...lm.tokens import text_room
 from ..measurements import mean, values
 from ..study import Case, Study, Table, Unit, log_name
 from .experiment import DIFFUSION, NORMAL, FittedTrial, add_collapse, fixed
@@ -101,7 +102,7 @@ def split_texts(
         ValueError: every text is too long, or too few are left.
     """
     tokens = with_changes(preset.method, preset.changes).autoencoder.tokens
-    room = lm.context - tokens - (lm.bos_id is not None)
+    room = text_room(lm, tokens) + 1  # with its end
     room = room if preset.longest is None else min(room, preset.longest)
     lengths = np.array([len(ids) + 1 for ids in lm.token_ids(about.texts)])  # and the end
     fit = np.flatnonzero(lengths <= room)
