@@ -9,7 +9,6 @@ from tiny import tiny_table
 from torch.nn import functional
 
 from synthkit.difflm import format_model as module
-from synthkit.difflm.checks import check_ids
 from synthkit.difflm.format_model import (
     format_model,
     pack_format_model,
@@ -49,14 +48,6 @@ def nats(model, codec, ids):
 
 def spans(codec):
     return [slice(field.start, field.start + field.width) for field in codec.fields]
-
-
-def weights(model):
-    return {name: value.clone() for name, value in model.state_dict().items()}
-
-
-def same(first, second):
-    return all(torch.equal(value, second[name]) for name, value in first.items())
 
 
 # --- shuffling -----------------------------------------------------------------------------------
@@ -120,11 +111,6 @@ def test_columns_count_alike_in_its_training(codec, ids):
     torch.testing.assert_close(nats, (each * weights).sum(1))
 
 
-def test_it_is_frozen(model):
-    assert not model.training
-    assert all(not p.requires_grad and p.grad is None for p in model.parameters())
-
-
 def test_it_can_read_hints(codec, ids):
     trained = module._HintedModel(codec, ids, TINY, seed=0)
     mixed = module._Shuffles(ids, spans(codec), 0)
@@ -164,44 +150,10 @@ def test_one_hint_of_everything_is_the_sum_of_what_it_tells(codec, ids):
     assert trained.hints(ids[:7], 0, generator).shape == (7, 0, TINY.width)
 
 
-def test_the_same_token_at_two_places_has_two_vectors(codec, ids):
-    trained = module._HintedModel(codec, ids, TINY, seed=0)
-    keys = {(place, int(token)) for place in range(ids.shape[1]) for token in ids[:, place]}
-    assert len(trained.vectors) == len(trained.known) == len(keys)
-
-
 # --- training ------------------------------------------------------------------------------------
 
 
 SHORT = FormatPreset(steps=8, eval_every=2, width=16, layers=1, heads=2, hints=2, batch_size=8)
-
-
-def test_a_killed_training_goes_on_as_if_nothing_had_been(codec, ids, tmp_path, monkeypatch):
-    whole = weights(format_model(codec, ids, SHORT, seed=1))
-    real, path = module._Shuffles.at, tmp_path / "format.ckpt"
-
-    def killed(self, step, size):
-        if step == 5:
-            raise KeyboardInterrupt
-        return real(self, step, size)
-
-    monkeypatch.setattr(module._Shuffles, "at", killed)
-    with pytest.raises(KeyboardInterrupt):
-        format_model(codec, ids, SHORT, seed=1, checkpoint=path)
-    assert path.exists()
-    seen = []
-    monkeypatch.setattr(module._Shuffles, "at", lambda *a: seen.append(a[1]) or real(*a))
-    assert same(whole, weights(format_model(codec, ids, SHORT, seed=1, checkpoint=path)))
-    assert seen[0] == 4
-
-
-def test_changes_replace_values_of_the_preset(codec, ids):
-    made = format_model(codec, ids, "fast", steps=1, width=16, heads=2, layers=1, hints=0)
-    assert made.config.hidden_size == 16 and made.config.num_hidden_layers == 1
-    with pytest.raises(ValueError, match="no option depth"):
-        format_model(codec, ids, "fast", depth=3)
-    with pytest.raises(ValueError, match="no preset 'slow'; choose one of fast, study, paper"):
-        format_model(codec, ids, "slow")
 
 
 @pytest.mark.parametrize(
@@ -213,24 +165,6 @@ def test_a_preset_that_makes_no_sense_is_refused(wrong):
 
 
 # --- bad input -----------------------------------------------------------------------------------
-
-
-def test_ids_that_are_no_rows_are_refused(codec, ids):
-    with pytest.raises(TypeError, match="float32"):
-        check_ids(codec, ids.float())
-    with pytest.raises(TypeError, match="list"):
-        check_ids(codec, ids.tolist())
-    with pytest.raises(ValueError, match="another codec"):
-        check_ids(codec, torch.cat([ids, ids], 1))
-    with pytest.raises(ValueError, match="another codec"):
-        check_ids(codec, ids[0])
-    with pytest.raises(ValueError, match="found 1 rows, 2 or more"):
-        format_model(codec, ids[:1], SHORT)
-    with pytest.raises(ValueError, match=f"to {codec.vocab_size}"):
-        check_ids(codec, torch.full_like(ids, codec.vocab_size))
-    with pytest.raises(ValueError, match="found -1"):
-        check_ids(codec, torch.full_like(ids, -1))
-    assert check_ids(codec, ids.int()).dtype == torch.long
 
 
 # --- files ---------------------------------------------------------------------------------------

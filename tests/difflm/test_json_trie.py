@@ -273,14 +273,6 @@ def test_after_the_row_only_its_end_and_after_that_only_padding():
     assert trie.holds(ids[:, :0]).tolist() == [False] * len(ids)
 
 
-def test_padding_with_the_end_token():
-    schema, tokenizer = TableSchema.infer(TABLE), tokenizer_of("bytes")
-    eos = tokenizer.eos_token_id
-    trie = JsonConstraint(schema, tokenizer, len(tokenizer), eos=eos, pad=eos)
-    ids = JsonPieces(schema, tokenizer).encode(TABLE, eos=eos, pad=eos)
-    assert trie.holds(ids).all()
-
-
 def test_many_prefixes_at_once_and_in_any_order_are_as_one_at_a_time():
     schema = TableSchema.infer(TABLE)
     trie = constraint_for(schema)
@@ -323,15 +315,6 @@ def test_a_decoder_that_knows_nothing_writes_rows(tmp_path):
     words = torch.tensor(['"a"' in text for text in codec.decode(ids)])
     assert words.any() and (agreement[words] < 0).all() and (agreement > -50).all()
     assert (agreement[~words] == 0).all(), "null is cut off from no other value"
-
-
-def test_names_of_special_tokens_are_words():
-    table = pd.DataFrame({"w": ["<eos>", "<pad>", "a", "<bos>"], "n": [1, 2, 3, 4]})
-    schema = TableSchema.infer(table)
-    trie = constraint_for(schema)
-    ids = encoded(table, schema, trie)
-    assert ((ids == trie.eos).sum(1) == 1).all() and trie.holds(ids).all()
-    assert [json.loads(text)["w"] for text in read(ids)] == table["w"].tolist()
 
 
 def test_what_the_tokenizer_cannot_write_is_refused():

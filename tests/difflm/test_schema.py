@@ -101,17 +101,6 @@ def test_numbers_that_recur_are_categories_and_rare_ones_are_not():
     assert column(often).values == tuple(range(10))
 
 
-def test_values_are_in_order_whatever_the_order_of_the_rows():
-    assert column(["b", "c", "a"]).values == ("a", "b", "c")
-    ordered = pd.Categorical(["hi", "lo", "lo"], ["lo", "mid", "hi"], ordered=True)
-    assert column(ordered).values == ("lo", "hi") and column(ordered).levels == ("lo", "mid", "hi")
-
-
-def test_odd_words_come_back():
-    words = ['say "hi"', "a,b", "{x: 1}", "two\nlines", "", " ", "?", "é", "\\", "null", "NaN"]
-    assert set(came_back(words).values) == set(words)
-
-
 # --- grids ---------------------------------------------------------------------------------------
 
 
@@ -239,10 +228,6 @@ def test_small_integer_types_do_not_overflow():
     assert schema["x"].step == 10, "so that 32767 is rounded to 32770"
     again = schema.restore(schema.codes(frame))["x"]
     assert again.dtype == np.int16 and (again.min(), again.max()) == (-32768, 32767)
-
-
-def test_large_whole_numbers_keep_their_last_digit():
-    came_back([10**17 + 1, 10**17 + 3, 10**17 + 8, 5], digits=None)
 
 
 def test_units_of_dates():
@@ -403,11 +388,6 @@ def test_columns_in_another_order_and_more_of_them_do_no_harm():
         schema.codes(TABLE.drop(columns=["sex", "day"]))
 
 
-def test_missing_has_one_code():
-    schema = TableSchema.infer(TABLE.assign(age=[25, None, 47, 52]))
-    assert schema.codes(TABLE.assign(age=[None, 25, 47, 52]))[:2, 0].tolist() == [MISSING, 25]
-
-
 @pytest.mark.parametrize(
     "value, kind",
     [
@@ -522,13 +502,6 @@ def test_bad_settings_are_refused():
     ]:
         with pytest.raises(ValueError, match=message):
             TableSchema.infer(TABLE, **options)
-
-
-def test_column_by_name():
-    schema = TableSchema.infer(TABLE, "sex")
-    assert schema.target == "sex" and schema.names == list(TABLE.columns)
-    with pytest.raises(ValueError, match="no column 'Age'; the table has 'age', 'sex'"):
-        schema["Age"]
 
 
 def test_description_states_kind_range_and_step():

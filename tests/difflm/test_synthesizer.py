@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from tiny import tiny_lm, tiny_tokenizer
 from torch import nn
 
-from synthkit.core.files import read_jsonl
 from synthkit.core.reports import TooFewRows
 from synthkit.difflm import DiffLM, DiffLMPreset, fitting
 from synthkit.difflm import synthesizer as module
@@ -144,12 +143,6 @@ def test_both_forms_turn_away_the_same_rows(form, conditions):
     met = satisfied(SCHEMA, TABLE, conditions)
     assert reasons == [None if good else UNMET for good in met]
     assert 0 < met.sum() and (met.all() == (conditions == {"one": "same"}))
-
-
-def test_satisfied_is_what_a_reader_would_say():
-    met = satisfied(SCHEMA, TABLE, {"age": (30, 45)})
-    assert met.tolist() == TABLE.age.between(30, 45).tolist()
-    assert satisfied(SCHEMA, TABLE, {"gain": None}).tolist() == TABLE.gain.isna().tolist()
 
 
 def test_tests_are_asked_about_rows_that_are_good_so_far(form):
@@ -330,22 +323,6 @@ def test_the_weight_turns_forced_rows_into_rows_of_the_model(sign, temperature):
         assert met.any() and (weight < 0).all()
 
 
-def test_without_a_condition_every_row_has_weight_one():
-    codec = RowForm(TableSchema.infer(SEASONS)).codec
-    ids, z = codec.encode(SEASONS), torch.ones(8, 1)
-    constraint = codec.constraint()
-    found = log_agreement(Wardrobe(codec).logits(ids, z), ids, constraint, codec.constraint())
-    assert found.tolist() == [0.0] * 8
-
-
-def test_at_temperature_zero_the_likeliest_token_decides():
-    codec = RowForm(TableSchema.infer(SEASONS)).codec
-    ids, z = codec.encode(SEASONS[1:3]), torch.tensor([[1.0], [-1.0]])
-    wanted = codec.constraint({"coat": "yes"})
-    found = log_agreement(Wardrobe(codec).logits(ids, z), ids, wanted, codec.constraint(), 0.0)
-    assert found[0] == 0 and found[1] == -1e6
-
-
 def test_conditions_give_the_conditional_distribution_and_the_count_is_told():
     method = dressed()
     found = method.table(4000, conditions={"coat": "yes"})
@@ -391,14 +368,6 @@ def test_free_sampling_counts_reasons_and_every_row_is_valid():
     assert set(method.sample(100)["tries"]) == {1} and not method.report.rejected, "with the trie"
 
 
-def test_tries_that_are_used_up_say_why():
-    method = dressed(slip=0.9, max_tries=2)
-    with pytest.raises(TooFewRows, match=r"of 50 rows \(.*column") as caught:
-        method.sample(50, constrained=False, strict=True)
-    assert len(caught.value.rows) == method.report.delivered < 50 < method.report.rejected.total()
-    assert len(dressed(slip=0.6).sample(50, constrained=False, max_tries=200)) == 50
-
-
 def test_check_keeps_what_it_likes():
     found = dressed().table(60, check=lambda row: row["coat"] == row["gloves"])
     assert (found.coat == found.gloves).all() and len(found) == 60
@@ -438,28 +407,6 @@ def test_a_slot_is_kept_or_settled_for(seed, agreement):
 
 
 # --- a sample that goes on -----------------------------------------------------------------------
-
-
-def test_a_sample_that_was_killed_in_a_batch_goes_on(tmp_path, monkeypatch):
-    how = {"seed": 3, "constrained": False}
-    whole = dressed(0.3, batch=16).sample(100, **how)
-    path, method, write, calls = tmp_path / "s.jsonl", dressed(0.3, batch=16), module.write_rows, []
-
-    def dying(*args):
-        calls.append(1)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return write(*args)
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(module, "write_rows", dying)
-        method.sample(100, **how, checkpoint=path)
-    assert len(read_jsonl(path)) == 1 + 3
-    with open(path, "a") as handle:
-        handle.write('{"turn": 0, "sta')  # torn by the kill
-    after = dressed(0.3, batch=16)
-    assert after.sample(100, **how, checkpoint=path).to_dict() == whole.to_dict()
-    assert after.fitted.autoencoder.calls == len(read_jsonl(path)) - 4, "no batch twice"
 
 
 @pytest.mark.parametrize(
@@ -543,15 +490,6 @@ def same(one, other):
     return one.fitted.digest() == other.fitted.digest()
 
 
-def test_a_fitted_table_has_what_the_class_promises(fitted):
-    found = fitted.fitted
-    assert found.schema.names == list(TABLE.columns) and found.schema.target == "sex"
-    assert found.latents.shape == (54, 3) and set(found.histories) == {"autoencoder", "diffusion"}
-    assert found.histories["diffusion"].steps == 6
-    assert found.collapse.latent == 3 and found.collapse.true > 0
-    assert not any(p.requires_grad for p in found.decoder.parameters())
-
-
 @pytest.mark.parametrize("prior", PRIORS)
 def test_every_row_of_an_untrained_model_is_valid_with_the_trie(fitted, prior):
     found = fitted.table(40, seed=1, prior=prior)
@@ -574,13 +512,6 @@ def test_labels_that_do_not_fit_the_rows_are_left_out():
     assert target_labels(form, ids) == ["f", "m"] * 30
     ids[0, 1] = form.codec.eos
     assert target_labels(form, ids) is None
-
-
-def test_validation_rows_are_not_learned():
-    method = quick().fit(TABLE, validation=TABLE[:12])
-    assert len(method.fitted.latents) == len(TABLE)
-    with pytest.raises(ValueError, match="the table lacks"):
-        quick().fit(TABLE, validation=TABLE[["age"]])
 
 
 def test_another_fit_may_use_the_same_decoder(lm, fitted, tmp_path, monkeypatch):
@@ -613,15 +544,6 @@ def test_columns_cost_what_the_autoencoder_says(writer, fitted):
     assert costs["own latent"].sum() == pytest.approx(float(expected.mean()), rel=1e-4)
     with pytest.raises(TypeError, match="have no columns of tokens"):
         writer.column_nats(TABLE)
-
-
-def test_two_rows_are_enough_and_one_is_not():
-    two = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
-    assert len(quick(validation_share=0.0).fit(two).table(3)) == 3
-    with pytest.raises(ValueError, match="at least 2 rows"):
-        quick().fit(two[:1])
-    with pytest.raises(ValueError, match="no column 'wage'"):
-        quick().fit(two, target="wage")
 
 
 @pytest.mark.filterwarnings("ignore:column 'empty' misses every entry")
@@ -660,33 +582,6 @@ def test_numbers_are_ranks_without_a_model_and_stay_so_when_saved(lm, tmp_path):
         assert isinstance(make_form(frame, model, PRESETS["fast"]).schema["price"], kind)
 
 
-class Killed(Exception):
-    pass
-
-
-@pytest.mark.parametrize("at", [2, 3, 5, 8])
-def test_a_fit_that_was_killed_in_a_training_goes_on_exactly(fitted, tmp_path, monkeypatch, at):
-    import synthkit.lm.training as training
-
-    folder, count, save = tmp_path / "fit", [0], training.write_checkpoint
-
-    def dying(*what):
-        save(*what)
-        count[0] += 1
-        if count[0] == at:
-            raise Killed
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(training, "write_checkpoint", dying)
-        quick().fit(TABLE, target="sex", checkpoint=folder)
-    lines = read_jsonl(folder / "fit.jsonl")
-    done = [line["finished"][0][0] for line in lines if "finished" in line]
-    assert done == {2: [], 3: [], 5: ["format"], 8: ["format", "autoencoder"]}[at]
-    again = quick().fit(TABLE, target="sex", checkpoint=folder)
-    assert same(again, fitted) and again.fitted.histories == fitted.fitted.histories
-    assert again.fitted.collapse == fitted.fitted.collapse
-
-
 # --- a real model: texts, and rows as JSON -------------------------------------------------------
 
 
@@ -715,22 +610,6 @@ def test_texts_are_learned_through_the_models_tokenizer(lm, writer, tmp_path):
     assert writer.table(1, max_tries=400)["text"].tolist() == [rows["text"][0]]
     with pytest.raises(ValueError, match="fitted with llama: give that model as lm"):
         DiffLM.load(tmp_path / "writer")
-
-
-def test_the_model_is_left_as_it_was(lm):
-    before = lm.fingerprint
-    asking = [p.requires_grad for p in lm.model.parameters()]
-    lm.model.train()
-    quick(lm).fit(TEXTS[:6])
-    assert lm.fingerprint == before and lm.model.training
-    assert [p.requires_grad for p in lm.model.parameters()] == asking and any(asking)
-    lm.model.eval()
-
-
-def test_texts_that_fail_a_check_are_drawn_anew(writer):
-    with pytest.warns(UserWarning, match="0 of 2 rows"):
-        writer.sample(2, max_tries=3, check=lambda text: False)
-    assert set(writer.report.rejected) <= {CUT_OFF, UNCHECKED, "empty"}
 
 
 @pytest.fixture(scope="module")
@@ -766,16 +645,3 @@ def test_texts_and_rows_that_do_not_fit_are_named_or_left_out(lm):
         quick(lm).fit([{"a": "x", "b": 1}, {"a": "word " * 600, "b": 2}] * 3)
     with pytest.raises(ValueError, match="texts have no columns"):
         quick(lm).fit(TEXTS, target="text")
-
-
-def test_nothing_is_printed_and_progress_is_shown_only_on_request(capfd):
-    two = pd.DataFrame({"a": [1, 2] * 8, "b": ["x", "y"] * 8})
-    method = quick().fit(two)
-    method.sample(4)
-    assert capfd.readouterr() == ("", "")
-    method.sample(4, progress=True)
-    told = capfd.readouterr().err
-    assert "latents" in told and "sample" in told
-    quick().fit(two, progress=True)
-    told = capfd.readouterr().err
-    assert all(phase in told for phase in ("format model", "autoencoder", "diffusion"))

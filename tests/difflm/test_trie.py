@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import constrained_rows
 
-from synthkit.difflm.conditions import codes_for
 from synthkit.difflm.rows import RowCodec
 from synthkit.difflm.schema import TableSchema
 from synthkit.difflm.trie import Digits, PrefixTrie, RowConstraint
@@ -45,16 +44,6 @@ def test_trie_of_words_by_hand():
     assert tokens_after(trie, 3, 4, 5) == [0]
     assert tokens_after(trie, 4) == [] and tokens_after(trie, 3, 5, 5) == []
     assert tokens_after(PrefixTrie(WORDS, 9), 7) == []
-
-
-def test_many_prefixes_at_once_are_as_one_at_a_time():
-    trie = PrefixTrie(WORDS, 9, eos=0)
-    prefixes = torch.tensor([[3, 4], [3, 6], [7, 0], [8, 8]])
-    assert (
-        trie.allowed(prefixes) == torch.cat([trie.allowed(each[None]) for each in prefixes])
-    ).all()
-    node = trie.step(trie.walk(prefixes[:, :1]), prefixes[:, 1])
-    assert (trie.after(node) == trie.allowed(prefixes)).all()
 
 
 sequences = st.lists(st.lists(st.integers(1, 6), min_size=1, max_size=4), min_size=1, max_size=12)
@@ -118,16 +107,6 @@ def test_digits_allow_exactly_the_wanted_numbers(plus, minus, missing, base):
     rows = every_row(trie)
     assert {tuple(row) for row in rows.tolist()} == wanted
     assert trie.count() == len(wanted) and trie.holds(rows).all()
-
-
-def test_a_digit_is_valid_when_some_wanted_number_begins_so():
-    trie = RowConstraint([Digits(3, 10, 3, ((95, 110), (400, 400)))], 33, bos=1, eos=2)
-    assert tokens_after(trie) == [3, 4, 7], "0.., 1.. and 4.."
-    assert tokens_after(trie, 3) == [22], "of 0.. only 09."
-    assert tokens_after(trie, 3, 22) == [28, 29, 30, 31, 32], "095 to 099"
-    assert tokens_after(trie, 4) == [13, 14] and tokens_after(trie, 4, 14) == [23]
-    assert tokens_after(trie, 3, 13) == [], "00. leads nowhere"
-    assert tokens_after(trie, 3, 4) == [], "a digit of the first place at the second"
 
 
 def test_a_token_of_another_kind_is_followed_by_nothing():
@@ -229,15 +208,6 @@ def test_conditions_hold_in_every_row_and_leave_the_rest_free(name):
     assert (holds.numpy() == satisfied(free).to_numpy()).all(), "no valid row was shut out"
 
 
-def test_range_on_a_category_of_numbers():
-    frame = pd.DataFrame({"pay": [-2, 0, 1, 8] * 50, "y": [0, 1] * 100})
-    codec = RowCodec(TableSchema.infer(frame))
-    assert set(codec.decode(constrained_rows(codec.constraint({"pay": (-1, 7)}), 50))["pay"]) == {
-        0,
-        1,
-    }
-
-
 def test_rounded_columns_keep_their_conditions():
     frame = pd.DataFrame({"x": [12_345, 67_891, 40_404], "y": [0, 1, 0]})
     codec = RowCodec(TableSchema.infer(frame, digits=2))
@@ -262,13 +232,6 @@ def test_ranges_are_exact_on_ranks():
     assert set(thin.decode(constrained_rows(thin.constraint({"x": (5, 25)}), 80))["x"]) == {10, 20}
     with pytest.raises(ValueError, match=r"5 values from 0\.0 to 40\.0 and none between them"):
         thin.constraint({"x": 7})
-
-
-def test_step_that_no_float_holds_exactly():
-    frame = pd.DataFrame({"x": np.arange(1, 40) / 10, "y": np.arange(39) % 2})
-    codec = RowCodec(TableSchema.infer(frame))
-    for value in frame["x"]:
-        assert codes_for(codec.schema, {"x": value})[0].intervals[0][0] == round(value * 10)
 
 
 @pytest.mark.parametrize(
@@ -297,8 +260,3 @@ def test_step_that_no_float_holds_exactly():
 def test_conditions_that_nothing_satisfies(conditions, message):
     with pytest.raises(ValueError, match=message):
         CODEC.constraint(conditions)
-
-
-def test_conditions_are_a_dictionary():
-    with pytest.raises(TypeError, match=r"conditions are a dictionary .* found list"):
-        CODEC.constraint(["sex"])
