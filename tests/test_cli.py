@@ -122,39 +122,6 @@ def test_a_fault_of_the_code_is_not_hidden(experiment, monkeypatch):
     assert isinstance(run("reproduce").exception, KeyError)
 
 
-class Method:
-    """Stands in for EmbedSDG."""
-
-    def __init__(self, lm, *, preset, seed):
-        self.seed = seed
-
-    def fit(self, real, too_long):
-        self.questions = real["question"]
-        return self
-
-    def export_prompts(self, n, path):
-        prompts = [f"seed {self.seed}: like {self.questions[i % 2]}" for i in range(n)]
-        rows = [{"id": str(i), "prompt": prompt} for i, prompt in enumerate(prompts)]
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-
-def test_export_writes_prompts_for_the_questions(tmp_path, monkeypatch):
-    import synthkit
-
-    monkeypatch.setitem(vars(synthkit), "EmbedSDG", Method)
-    monkeypatch.setitem(vars(synthkit), "load_lm", lambda *a, **k: None)
-    questions, prompts = tmp_path / "questions.jsonl", tmp_path / "prompts.jsonl"
-    questions.write_text(
-        "".join(json.dumps({"question": f"Q{i}?", "answer": "#### 1"}) + "\n" for i in range(2))
-    )
-    done = run(
-        "embedsdg-prompts", "export", str(questions), str(prompts), "--n", "3", "--seed", "4"
-    )
-    assert done.exit_code == 0, done.output
-    rows = [json.loads(line) for line in prompts.read_text().splitlines()]
-    assert [row["prompt"] for row in rows] == [f"seed 4: like Q{i % 2}?" for i in range(3)]
-
-
 @pytest.mark.slow
 def test_prompts_go_out_and_answers_come_back(tmp_path):
     from synthkit import load_world
@@ -187,11 +154,6 @@ def test_largest_model_follows_its_formula():
         doctor.largest_model(24, "3-bit")
     with pytest.raises(ValueError, match="train"):
         doctor.largest_model(24, "4-bit", "train")
-
-
-def test_four_bit_layer_is_close_to_the_exact_one():
-    finding = doctor._four_bits()
-    assert finding.verdict == "ok" and "cpu" in finding.found
 
 
 def test_a_check_that_raises_becomes_a_finding(monkeypatch, tmp_path):

@@ -12,7 +12,7 @@ TOOL = Path(__file__).parents[1] / "tools" / "kill_runs.py"
 
 def test_killed_runs_end_like_whole_ones():
     done = subprocess.run(
-        [sys.executable, TOOL, "--aimed", "15", "--random", "0"],
+        [sys.executable, TOOL, "--aimed", "15"],
         capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

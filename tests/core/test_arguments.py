@@ -26,19 +26,6 @@ def test_half_a_character_is_named_with_its_row(read):
 
 
 @pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        ((row for row in [{"a": 1}]), "give list"),
-        ([b"x"], "list of bytes"),
-        ([{"text": "x"}, {"text": "y"}, "z"], "row 2 .*'z'"),
-    ],
-)
-def test_what_is_no_table_is_named(data, message):
-    with pytest.raises((TypeError, ValueError), match=message):
-        as_dataset(data)
-
-
-@pytest.mark.parametrize(
     ("method", "option"),
     [(EmbedSDG, "max_uses"), (SoftSRV, "steps"), (SPA, "rank"), (SynAlign, "picks"),
      (DiffLM, "batch"), (DiffLM, "diffusion_steps")],

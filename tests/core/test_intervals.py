@@ -44,14 +44,6 @@ def test_mean_lies_inside_and_signs_turn(values):
     assert (other.low, other.high) == pytest.approx((-found.high, -found.low))
 
 
-def test_pairing_removes_what_the_pairs_share():
-    shared = np.linspace(0, 10, 8)
-    a, b = shared + 0.1 + np.tile([0, 0.01], 4), shared
-    paired, alone = paired_interval(a, b), mean_interval(a)
-    assert paired.low > 0 and paired.mean == pytest.approx(0.105)
-    assert alone.low <= mean_interval(b).mean <= alone.high
-
-
 @pytest.mark.parametrize("statistic", [np.mean, np.median, lambda array: float(np.mean(array))])
 def test_bootstrap_is_that_of_resamples_and_repeats_with_its_seed(statistic):
     values = np.random.default_rng(0).gamma(2.0, size=60)

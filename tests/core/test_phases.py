@@ -23,12 +23,6 @@ def kept(phases, name, value, identity=""):
     return phases.phase(name, make, lambda made: {"value": made.encode()}, value_of, identity)
 
 
-def test_without_a_folder_nothing_is_kept():
-    phases = Phases()
-    assert phases.running("x") is None and kept(phases, "x", "3") == "3"
-    phases.clear()
-
-
 def test_a_phase_is_read_if_it_was_finished_and_clearing_leaves_what_is_not_its_own(tmp_path):
     for folder in (tmp_path, tmp_path / "a"):  # a folder may have a phase's name
         folder.mkdir(exist_ok=True)

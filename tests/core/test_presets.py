@@ -1,6 +1,6 @@
 """A method's settings by name, and what a saved method remembers of its model."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import pytest
@@ -8,7 +8,6 @@ import pytest
 from synthkit.core.files import read_json
 from synthkit.core.identity import check_model, made_with
 from synthkit.core.paths import data_dir
-from synthkit.core.presets import choose_preset
 from synthkit.difflm.presets import PARTS
 from synthkit.difflm.presets import PRESETS as DIFFLM
 from synthkit.embedsdg.presets import PRESETS as EMBEDSDG
@@ -16,31 +15,7 @@ from synthkit.softsrv.presets import PRESETS as SOFTSRV
 from synthkit.spa.presets import PRESETS as SPA
 from synthkit.synalign.presets import PRESETS as SYNALIGN
 
-
-@dataclass(frozen=True)
-class Knobs:
-    steps: int = 3
-    rate: float = 0.1
-
-
-KNOBS = {"fast": Knobs(), "paper": Knobs(steps=9)}
 LM = SimpleNamespace(name="small", fingerprint="aa")
-
-
-def test_a_preset_by_name_or_itself_takes_changes():
-    assert choose_preset("paper", KNOBS, {}, "Method") == Knobs(steps=9)
-    assert choose_preset("paper", KNOBS, {"rate": 1.0}, "Method") == Knobs(9, 1.0)
-    assert choose_preset(Knobs(5), KNOBS, {"rate": 2.0}, "Method") == Knobs(5, 2.0)
-    assert KNOBS["fast"] == Knobs()
-
-
-def test_unknown_presets_options_and_classes_are_named():
-    with pytest.raises(ValueError, match="no preset 'big'; choose one of fast, paper"):
-        choose_preset("big", KNOBS, {}, "Method")
-    with pytest.raises(ValueError, match="Method has no option sped, stps"):
-        choose_preset("fast", KNOBS, {"stps": 1, "sped": 2}, "Method")
-    with pytest.raises(TypeError, match="or a Knobs, not a dict"):
-        choose_preset({"steps": 1}, KNOBS, {}, "Method")
 
 
 def test_a_model_is_known_by_its_fingerprint_and_not_by_its_name():

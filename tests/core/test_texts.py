@@ -12,7 +12,6 @@ from synthkit.embed.encoders import TfidfEmbedder
 from synthkit.embedsdg.replies import jaccard
 from synthkit.evaluation.contamination import HeldOut, masked, question_key
 from synthkit.evaluation.diversity import unique_fraction
-from synthkit.evaluation.report import evaluate
 from synthkit.evaluation.text import (
     distinct_n,
     exact_duplicates,
@@ -98,15 +97,3 @@ def test_a_text_without_spaces_is_long_enough():
     assert rule.judge(CHINESE[1]).status == KEPT
     assert rule.judge("four words, no more").status == EMPTY
     assert rule.judge("好的").status == EMPTY
-
-
-def test_an_answer_that_is_missing_is_named():
-    with pytest.raises(TypeError, match="answer 1 of group 0"):
-        unique_fraction([["a", None]])
-
-
-def test_an_empty_text_is_named_by_evaluate():
-    rows = [{"question": f"What is {i} + 1?", "answer": str(i + 1)} for i in range(25)]
-    rows[3]["answer"] = " "
-    with pytest.raises(ValueError, match=r"column 'answer': row 3 is empty"):
-        evaluate(rows, rows, splits=2)

@@ -133,11 +133,6 @@ def test_the_column_of_texts_is_found_or_what_is_there_is_told(data, text, found
         texts_of(pd.DataFrame(data), text)
 
 
-def test_half_a_character_in_a_list_is_named():
-    with pytest.raises(ValueError, match=r"the list: row 1 .* half a character"):
-        texts_of(["a", "b\ud800"])
-
-
 def test_splits_and_streams_are_told_apart_from_tables():
     split = datasets.Dataset.from_dict({"text": TEXTS})
     for data in (datasets.DatasetDict(train=split), split.to_iterable_dataset()):

@@ -51,13 +51,6 @@ def test_clinc150(shared_data):
         sets.load_clinc150(path, split="test")
 
 
-def test_sentiment(shared_data):
-    path = shared_data / "sentiment_sentences" / "amazon_cells_labelled.txt"
-    table = sets.load_sentiment(path)
-    assert len(table) == 1000 and sum(table["label"]) == 500
-    assert "\t" not in "".join(table["text"])
-
-
 def test_self_instruct(shared_data):
     table = sets.load_self_instruct(shared_data / "selfinstruct" / "seed_tasks.jsonl")
     assert len(table) == 175 and all(table["instruction"]) and "" in table["input"]

@@ -83,12 +83,6 @@ def test_shape_error_equals_the_kolmogorov_smirnov_statistic():
     assert F.shape_error(numbers(*a), numbers(*b)) == pytest.approx(100 * ks_2samp(a, b).statistic)
 
 
-def test_numbers_that_are_codes():
-    real, wrong = numbers(1, 2, 2), numbers(3, 2, 2)
-    assert F.shape_error(real, wrong, categories=["x"]) == pytest.approx(100 / 3)
-    assert F.shape_error(real, wrong.astype(float), categories=["x"]) == pytest.approx(100 / 3)
-
-
 def test_pair_error_by_hand():
     real = pd.DataFrame({"x": [1, 2, 3, 4], "y": [2, 4, 6, 8]})
     assert F.pair_error(real, real) == 0
@@ -145,27 +139,6 @@ def test_errors_equal_the_recorded_ones_of_sdmetrics():
     real, synthetic = two_tables()
     assert F.shape_error(real, synthetic) == pytest.approx(7.092149561, abs=1e-6)
     assert F.pair_error(real, synthetic) == pytest.approx(100 - 100 * 0.852968, abs=1e-4)
-
-
-def test_errors_equal_those_of_sdmetrics():
-    reports = pytest.importorskip("sdmetrics.reports.single_table")
-    real, synthetic = two_tables()
-    sdtypes = {"number": "numerical", "category": "categorical", "date": "datetime"}
-    kinds = C.column_kinds(real)
-    metadata = {"columns": {name: {"sdtype": sdtypes[kind]} for name, kind in kinds.items()}}
-    report = reports.QualityReport()
-    for part in report._properties.values():
-        if hasattr(part, "real_correlation_threshold"):
-            part.real_correlation_threshold = part.real_association_threshold = 0
-    report.real_correlation_threshold = report.real_association_threshold = 0
-    report.generate(real, synthetic, metadata, verbose=False)
-    score = report.get_properties().set_index("Property")["Score"]
-    assert F.shape_error(real, synthetic) == pytest.approx(
-        100 - 100 * score["Column Shapes"], abs=1e-4
-    )
-    assert F.pair_error(real, synthetic) == pytest.approx(
-        100 - 100 * score["Column Pair Trends"], abs=1e-4
-    )
 
 
 DAYS = pd.date_range("2020-01-01", periods=60, freq="37h")

@@ -71,13 +71,6 @@ def test_a_table_of_one_class_or_of_none_teaches_nothing(label):
     assert (found["auc"] == 0.5).all() and len(found) == 2
 
 
-def test_a_class_of_few_rows_is_no_obstacle():
-    train, test = classes(60, 0), classes(100, 1)
-    few = pd.concat([train[train["y"] == "no"], train[train["y"] == "yes"][:2]])
-    assert 0 <= U.utility(few, test, "y", seeds=(0,))["auc"][0] <= 1
-    assert len(U.utility(train[:3], test, "y", seeds=(0,))) == 1
-
-
 def test_more_than_two_classes():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"x": rng.normal(size=900), "c": rng.choice(list("ab"), 900)})

@@ -4,7 +4,6 @@ import json
 import math
 import random
 from collections import Counter
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -12,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthkit import load_world
-from synthkit.core.intervals import Interval
-from synthkit.evaluation.report import Measure, evaluate
+from synthkit.evaluation.report import evaluate
 from synthkit.evaluation.text import (
     accuracy,
     contaminated,
@@ -92,14 +90,6 @@ def test_self_bleu_is_the_brute_force_one(texts, n):
         brute_force_bleu(text, texts[:i] + texts[i + 1 :], n) for i, text in enumerate(texts)
     ]
     assert self_bleu(texts, n) == pytest.approx(expected)
-
-
-def test_self_bleu_ends_of_the_scale():
-    assert self_bleu(["a b c d e"] * 3) == pytest.approx([1, 1, 1])
-    assert self_bleu(["", "a b c d"])[0] == 0
-    assert self_bleu(["a b c d", "e f g h"]).max() < 0.1
-    with pytest.raises(ValueError, match="needs 2, got 1"):
-        self_bleu(["alone"])
 
 
 # copies
@@ -268,11 +258,6 @@ def test_the_same_seed_gives_the_same_report(questions):
     assert evaluate(a, b, seed=3) != evaluate(a, b, seed=4)
 
 
-def test_limit_bounds_what_is_taken(questions):
-    report = evaluate(questions, questions, limit=50, splits=2)
-    assert (report.n_real, report.n_synthetic, report.size) == (50, 50, 25)
-
-
 @pytest.mark.parametrize(
     ("n_real", "n_synthetic", "splits"), [(19, 50, 5), (50, 9, 5), (50, 50, 1)]
 )
@@ -281,33 +266,14 @@ def test_too_little_is_refused(questions, n_real, n_synthetic, splits):
         evaluate(questions[:n_real], questions[:n_synthetic], splits=splits)
 
 
-def test_apart_means_that_the_intervals_do_not_touch():
-    def measure(low, high):
-        return Measure("f", "n", "r", Interval(0, low, high, 2), Interval(0, 0.4, 0.6, 2))
-
-    assert measure(0.7, 0.8).apart and measure(0.1, 0.3).apart
-    assert not measure(0.6, 0.8).apart and not measure(0.45, 0.5).apart
-
-
-class _Cells(HTMLParser):
-    def __init__(self):
-        super().__init__()
-        self.tags = Counter()
-
-    def handle_starttag(self, tag, attrs):
-        self.tags[(tag, *sorted(attrs))] += 1
-
-
 def test_a_report_prints_renders_and_serialises(questions):
     report = evaluate(questions[:60], questions[60:100], splits=3)
     lines = str(report).splitlines()
     assert "40 synthetic against 60 real texts" in lines[0] and len(lines) == 3 + len(report.rows)
     starts = {line.index(row.reading) for line, row in zip(lines[3:], report.rows)}
     assert len(starts) == 1  # aligned
-    cells = _Cells()
-    cells.feed(report._repr_html_())
-    assert cells.tags["th", ("scope", "col")] == 6 and cells.tags["caption",] == 1
-    assert cells.tags["th", ("scope", "row")] == len(report.rows)
+    shown = report._repr_html_()
+    assert shown.count('scope="col"') == 6 and shown.count('scope="row"') == len(report.rows)
     plain = json.loads(json.dumps(report.to_dict()))
     assert plain["rows"][0]["name"] == "word JSD" and "apart" in plain["rows"][0]
     with pytest.raises(KeyError, match="no measure 'MAUVE'; there are word JSD"):

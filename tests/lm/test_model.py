@@ -473,13 +473,6 @@ def test_training_batch_masks_and_differentiates(lm):
     lm.model.zero_grad()
 
 
-def test_nll_refuses_unequal_counts(lm):
-    with pytest.raises(ValueError, match="2 texts but 1 prompts"):
-        lm.nll(TEXTS[:2], prompts=["a"])
-    with pytest.raises(ValueError, match="prefix_embeds must be"):
-        lm.nll(TEXTS[:2], prefix_embeds=torch.zeros(3, 1, 64))
-
-
 # --- adapters, copies, fingerprint
 
 
@@ -570,14 +563,3 @@ def test_fingerprint(lm, lms, folders):
     with torch.no_grad():
         changed.model.model.norm.weight.mul_(1.01)
     assert changed.fingerprint != lm.fingerprint
-
-
-# --- the embedded model
-
-
-def test_embedded_model_loads_and_copies(embedded_lm):
-    assert embedded_lm.is_embedded and embedded_lm.name == "embedded"
-    assert embedded_lm.bos_id is not None and torch.isfinite(embedded_lm.nll(TEXTS)).all()
-    weights = embedded_lm.attention_weights(TEXTS)
-    assert all(abs(w.sum().item() - 1) < 1e-5 for w in weights)
-    assert len(embedded_lm.generate(TEXTS, max_new_tokens=8)) == len(TEXTS)

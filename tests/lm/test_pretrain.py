@@ -1,7 +1,6 @@
 """Pretraining: formats, mixture, tokenizer, exact resuming."""
 
 import random
-import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -27,12 +26,6 @@ CORPUS = D.Corpus()
 @pytest.fixture(scope="module")
 def tokenizer():
     return P.train_tokenizer(CORPUS.documents(300), 600, 256)
-
-
-def test_formats():
-    text = D.instruction("Do it.", "done", given="this", task="sum", style="loop")
-    assert text == "Do it.\ntask: sum\nstyle: loop\nInput:\nthis\nOutput:\ndone"
-    assert D.write_prompt("math", family="ants").endswith("family: ants\nOutput:\n")
 
 
 def test_documents_are_seeded_and_every_world_is_in_the_mixture():
@@ -85,11 +78,6 @@ def test_a_batch_depends_on_seed_and_step_alone(tokenizer):
     assert P.step_batch(CORPUS, tokenizer, TINY, 0, 3).shape == (2, 256)
 
 
-def test_copies_come_first_and_again_later():
-    assert D.extra_copies(0.0) == pytest.approx(0.7)
-    assert D.extra_copies(0.3) == 0.0 and D.extra_copies(0.5) == 0.25
-
-
 def test_the_stages_follow_each_other():
     stages = [P.stage_of(step, TINY) for step in range(10)]
     assert [name for name, _ in stages] == ["reading"] * 6 + ["drill"] * 2 + ["writing"] * 2
@@ -130,13 +118,6 @@ def test_bfloat16_is_chosen_by_a_trial_not_by_what_the_cpu_lists(monkeypatch):
     monkeypatch.setenv("SYNTHKIT_PRECISION", "half")
     with pytest.raises(ValueError, match="half"):
         precision.fast_bfloat16("cpu")
-
-
-def test_the_trial_is_short():
-    precision.bfloat16_gain(64, 128)  # torch sets things up
-    start = time.perf_counter()
-    assert precision.bfloat16_gain(192, 512) > 0
-    assert time.perf_counter() - start < 5  # a busy machine; 0.3 s on an idle one
 
 
 @pytest.mark.parametrize("cut", [4, 7])

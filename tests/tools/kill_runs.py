@@ -1,11 +1,11 @@
 """Kill the kit's long runs at many moments, run them again, and compare what they leave.
 
-    python tests/tools/kill_runs.py [--random 100] [--aimed 20] [--runs NAME ...] [--seed 0]
+    python tests/tools/kill_runs.py [--aimed 120] [--runs NAME ...] [--seed 0]
 
-Each run makes its result in a folder of its own. Uninterrupted, it says how much CPU time it takes
-and at which moments it touches the disk. Then it is begun anew and killed: at a random share of
-that time, or right before, in or after a write (a file that takes its name, an appended line, half
-an appended line, a removed file). A second call has to end it, with the same files, to the byte.
+Each run makes its result in a folder of its own. Uninterrupted, it says at which moments it touches
+the disk. Then it is begun anew and killed right before, in or after a write (a file that takes its
+name, an appended line, half an appended line, a removed file). A second call has to end it, with
+the same files, to the byte.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
@@ -182,10 +181,9 @@ class Moments:
 
 @dataclass
 class Whole:
-    """An uninterrupted run: its files, its CPU seconds, the kinds of its moments."""
+    """An uninterrupted run: its files and the kinds of its moments."""
 
     files: dict[str, bytes]
-    seconds: float
     moments: list[str]
 
 
@@ -227,27 +225,21 @@ class Trials:
                 self.faults.append(str(error))
                 print(error, flush=True)
                 continue
-            print(
-                f"{name}: {whole.seconds:.2f} CPU seconds, {len(whole.moments)} moments, "
-                f"{len(whole.files)} files",
-                flush=True,
-            )
+            print(f"{name}: {len(whole.moments)} moments, {len(whole.files)} files", flush=True)
 
     def _uninterrupted(self, name: str) -> Whole:
         facts = self.work / "facts.json"
 
         def action():
-            moments, start = Moments(), time.process_time()
+            moments = Moments()
             self.runs.run(name, folder)
-            seconds = time.process_time() - start
-            facts.write_text(json.dumps([seconds, moments.seen]))
+            facts.write_text(json.dumps(moments.seen))
 
         self.runs.begin(name)
         folder = self._new_folder()
         if in_child(self.work, action):
             raise RuntimeError(f"{name} fails:\n{(self.work / 'output.txt').read_text()}")
-        seconds, moments = json.loads(facts.read_text())
-        return Whole(files_of(folder, name), seconds, moments)
+        return Whole(files_of(folder, name), json.loads(facts.read_text()))
 
     def _new_folder(self) -> Path:
         shutil.rmtree(self.work / "run", ignore_errors=True)
@@ -270,19 +262,6 @@ class Trials:
 
     def kind(self, name: str, at: int) -> str:
         return self.whole[name].moments[at]
-
-    def at_random(self, count: int) -> None:
-        """Kill after so many random shares of the runs' CPU time, in turn."""
-        names = list(self.whole)
-        for number in range(count):
-            name = names[number % len(names)]
-            seconds = self.rng.random() * self.whole[name].seconds
-            self.trial(
-                name,
-                f"after {seconds:.3f} CPU seconds",
-                # Nobody catches SIGPROF, so the system ends the process at once, as SIGKILL does.
-                partial(signal.setitimer, signal.ITIMER_PROF, max(seconds, 1e-3)),
-            )
 
     def trial(self, name: str, where: str, arm: Callable[[], object]) -> None:
         """Kill one run, run it again, and compare."""
@@ -326,15 +305,13 @@ def differences(wanted: dict[str, bytes], found: dict[str, bytes]) -> str | None
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--random", type=int, default=100)
-    parser.add_argument("--aimed", type=int, default=20)
+    parser.add_argument("--aimed", type=int, default=120)
     parser.add_argument("--runs", nargs="*", choices=Runs.names, default=Runs.names)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
         trials = Trials(Path(work), list(options.runs), options.seed)
         trials.aimed(options.aimed)
-        trials.at_random(options.random)
         return trials.report()
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from synthkit.worlds import load_world
 from synthkit.worlds.code import STYLES, TASKS, CodeWorld, recognise_style
-from synthkit.worlds.code_forms import draw_names
 
 CELLS = [(task, style) for task, spec in TASKS.items() for style in spec.bodies]
 OPERATORS = {
@@ -125,14 +124,6 @@ def test_shape_of_rows(world):
         assert world.attributes(row) == {"task": row["task"], "style": row["style"]}
 
 
-def test_names_never_collide():
-    rng = random.Random(0)
-    for task in TASKS.values():
-        for _ in range(200):
-            names = [name for name in draw_names(task, rng).values() if name]
-            assert len(set(names)) == len(names)
-
-
 @pytest.mark.parametrize("task", TASKS)
 def test_texts_of_a_task_vary(task):
     rows = CodeWorld(task_weights={task: 1}).rows(150, seed=0)
@@ -147,13 +138,6 @@ def test_default_frequencies_are_zipf_and_even(world):
     assert 1.5 < tasks.count(first) / tasks.count(second) < 2.7
     styles = [row["style"] for row in rows if row["task"] == first]
     assert all(0.5 < styles.count(s) / len(styles) * len(STYLES) < 1.5 for s in STYLES)
-
-
-def test_weights_skew_the_draw():
-    skewed = CodeWorld(task_weights={"squares": 1}, style_weights={"loop": 9, "map": 1})
-    rows = skewed.rows(500, seed=0)
-    assert {row["task"] for row in rows} == {"squares"}
-    assert 0.8 < sum(row["style"] == "loop" for row in rows) / 500 < 0.97
 
 
 @pytest.mark.parametrize(
@@ -240,20 +224,6 @@ def test_unreadable_or_untested_rows_are_wrong(world, row, change):
     assert world.check({**row, **change}) is False
 
 
-@pytest.mark.parametrize(
-    ("loop", "right"),
-    [
-        ("for i in range(2): pass", True),
-        ("for i in iter(int, 1): pass", False),
-        ("import os\n    for i in range(2): os._exit(0)", False),
-    ],
-)
-def test_code_that_does_harm_is_wrong(world, loop, right):
-    code = f"def f(a):\n    {loop}\n    return a"
-    row = {"code": code, "tests": ["assert f(1) == 1"], "style": "loop"}
-    assert world.check_many([row], timeout=0.5) == [right]
-
-
 def test_rephrase_keeps_the_facts(world):
     rng = random.Random(0)
     rows = [world.solutions(task, style, seed=7)[0] for task, style in CELLS]
@@ -264,11 +234,3 @@ def test_rephrase_keeps_the_facts(world):
         assert (other["task"], other["style"]) == (row["task"], row["style"])
         tails = [[test[test.index("(") :] for test in r["tests"]] for r in (row, other)]
         assert tails[0] == tails[1]
-
-
-def test_similar_shares_the_attributes(world, row):
-    other = world.similar(row, random.Random(0))
-    assert world.attributes(other) == world.attributes(row)
-    assert other["tests"] != row["tests"] and world.check(other)
-    with pytest.raises(ValueError, match="no task"):
-        world.similar({**row, "task": "sort"}, random.Random(0))

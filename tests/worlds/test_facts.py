@@ -99,15 +99,6 @@ def blank(form):
     return re.sub(r"_(?:, _)+(?= and _)", "_", form)
 
 
-def test_rows_are_right_short_and_rarely_the_same():
-    assert all(WORLD.check(row) for row in ROWS)
-    lengths = [len(row["passage"].split()) for row in ROWS]
-    assert min(lengths) >= 25 and max(lengths) <= 45
-    assert len({row["passage"] for row in ROWS}) == len(ROWS)
-    assert all(WORLD.text(row).isascii() for row in ROWS)
-    assert list(ROWS[0]) == list(WORLD.columns)
-
-
 def test_answers_balance_within_each_reasoning_type():
     rows = WORLD.rows(4000, seed=5)
     counts = Counter((row["reasoning"], row["answer"]) for row in rows)
@@ -164,5 +155,3 @@ def test_rephrase_keeps_the_truth_and_changes_every_sentence():
         assert WORLD.check(said) and said["question"] != row["question"]
         pairs = zip(said["passage"].split(". "), row["passage"].split(". "), strict=True)
         assert all(new != old for new, old in pairs)
-    with pytest.raises(ValueError, match="no sentence form fits"):
-        WORLD.rephrase({**ROWS[0], "passage": "Lorem ipsum."}, rng)

@@ -149,13 +149,3 @@ def test_render_shows_what_is_asked_and_refuses_what_cannot_be():
         WORLD.probability({name: cell[name] for name in FACTORS if name != "length"})
     with pytest.raises(ValueError, match="no distribution is called 'true'"):
         ReviewsWorld("true")
-
-
-def test_rephrase_keeps_attributes_product_and_aspects():
-    rng = random.Random(0)
-    said = [WORLD.rephrase(row, rng) for row in ROWS]
-    assert all(WORLD.check(row) for row in said)
-    assert [read_review(row["text"]) for row in said] == [read_review(r["text"]) for r in ROWS]
-    assert sum(new["text"] != old["text"] for new, old in zip(said, ROWS, strict=True)) > 480
-    with pytest.raises(ValueError, match="no style fits"):
-        WORLD.rephrase({"text": "lorem ipsum"}, rng)

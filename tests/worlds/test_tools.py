@@ -12,13 +12,6 @@ from synthkit.worlds import load_world
 from synthkit.worlds.tools import CATEGORIES, CATEGORY_OF, VERBS
 
 WORLD = load_world("tools")
-ROWS = WORLD.rows(400, seed=3)
-
-
-def test_every_row_passes_its_own_check():
-    assert all(WORLD.check(row) for row in ROWS)
-    assert {row["category"] for row in ROWS} == set(CATEGORIES)
-    assert {row["n_params"] for row in ROWS} == {1, 2, 3}
 
 
 def test_rows_are_short_ascii_lines_and_many():
@@ -50,13 +43,6 @@ def test_a_rephrased_row_is_the_same_tool_in_other_words(seed):
     assert WORLD.check(other) and before.pop("description") != after.pop("description")
     assert before == after
     assert {**row, "text": ""} == {**other, "text": ""}
-
-
-def test_text_and_attributes():
-    row = ROWS[0]
-    assert WORLD.text(row) == row["text"]
-    two = next(row for row in ROWS if row["n_params"] == 2)
-    assert WORLD.attributes(two) == {"category": two["category"], "params": "two"}
 
 
 def _tool(**changes):
@@ -117,10 +103,6 @@ SPOILT = {
 }
 
 
-def test_the_row_that_is_spoilt_below_is_right():
-    assert WORLD.check(_tool())
-
-
 @pytest.mark.parametrize("row", SPOILT.values(), ids=SPOILT.keys())
 def test_a_spoilt_row_is_wrong(row):
-    assert WORLD.check(row) is False
+    assert WORLD.check(_tool()) and WORLD.check(row) is False
