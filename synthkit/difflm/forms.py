@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..datasets import as_dataset, as_frame, is_list_of_texts
+from ..lm.rows import token_counts
 from ..lm.tokens import text_room
 from .columns import MISSING
 from .conditions import codes_for
@@ -270,7 +271,7 @@ def row_lengths(lm, material: pd.DataFrame | Sequence[str]) -> list[int]:
     if isinstance(material, pd.DataFrame):
         rows = material.to_dict("records")
         material = [json.dumps(row, ensure_ascii=False, default=str) for row in rows]
-    return list(map(len, lm.token_ids(material)))
+    return token_counts(lm, material)
 
 
 def rows_at(material: pd.DataFrame | list[str], places: Sequence[int]) -> pd.DataFrame | list[str]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from ..datasets.containers import texts_of
+
+if TYPE_CHECKING:
+    from .model import LM
 
 IGNORED = -100  # a label that carries no loss
 
@@ -72,6 +75,16 @@ def check_contexts(prompt: nn.Module, z: Any, n: int | None = None) -> Tensor:
     if not torch.isfinite(z).all():
         raise ValueError("the contexts hold NaN or infinite values; check what made them")
     return z.to(next(prompt.parameters(), z).device)
+
+
+def token_counts(
+    lm: LM, rows: Sequence[str | tuple[str, str]], *, marks: bool = False
+) -> list[int]:
+    """Tokens of each row, a text or a prompt and its completion; with `marks` its BOS and EOS too."""
+    extra = marks * ((lm.bos_id is not None) + (lm.eos_id is not None))
+    sides = zip(*([row] if isinstance(row, str) else row for row in rows))
+    counts = [map(len, lm.token_ids(side)) for side in sides]
+    return [sum(each) + extra for each in zip(*counts)]
 
 
 # --- batches -------------------------------------------------------------------------------------

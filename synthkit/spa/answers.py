@@ -5,28 +5,39 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core.arguments import as_count
+from ..core.provenance import with_provenance
 from ..core.resume import ResumeLog
-from ..evaluation.contamination import HeldOut
-from .fitted import Fitted
+from ..evaluation.contamination import as_held_out
+from .fitted import Fitted, check_base
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from .synthesizer import SPA
 
 Answer = dict[str, Any]  # asked, adapter, text, status
 Draft = tuple[int, str, str]  # its number, what is asked, the adapter that answers
 
 
 def write(
-    state: Fitted, asked: Sequence[str], adapters: Sequence[str], **options: Any
-) -> list[Answer]:
+    spa: SPA, numbers: Sequence[int] | None, asked: Sequence[str], adapters: Sequence[str], *,
+    max_new_tokens: int | None = None, **options: Any,
+) -> list[Answer]:  # fmt: skip
     """The answer of each adapter to its prompt; "cut off" where it ran into the limit of tokens.
 
     Args:
+        numbers: of the drafts, which seed them; None for their places.
         asked: prompts as they stand in the rows. adapters: one for each.
-        options: of `LM.generate`.
+        max_new_tokens: default: the preset's. options: of `LM.generate`.
     """
+    state = spa.fitted
+    check_base(spa.lm, state.base)
+    options |= {"row_ids": numbers, "max_new_tokens": max_new_tokens or spa.preset.max_new_tokens}
     texts = state.lm.generate(state.form.given(asked), adapters=adapters, **options)
     status = {"length": "cut off", "stop": "kept"}
     return [
@@ -42,14 +53,23 @@ def provenance(made: Sequence[Answer], state: Fitted, temperature: float) -> dic
     return {**own, "partition": state.partition.rule, "temperature": float(temperature)}
 
 
+def answer_rows(
+    spa: SPA, made: Sequence[Answer], n: int, seed: int, own: dict[str, Any]
+) -> Dataset:
+    """Answers as rows, the `n` of each prompt together, with their number in the column draw."""
+    common = {"method": spa.name, "model": spa.lm.name, "seed": seed}
+    rows = {"prompt": [each["asked"] for each in made], "text": [each["text"] for each in made]}
+    draws = list(range(n)) * (len(made) // n)
+    return with_provenance(rows, {**common, **own, "draw": draws})
+
+
 def plan_drafts(
     asked: Sequence[str], names: Sequence[str], picks: np.ndarray, limit: int, seed: int
 ) -> Iterator[Draft]:
-    """The drafts of a sample: all prompts in a random order, then all again.
+    """The drafts of a sample, `limit` at most: all prompts in a random order, then all again.
 
     Args:
         picks: (n_prompts, K) places in `names`: the order in which adapters answer a prompt.
-        limit: drafts at most.
     """
     order = np.random.default_rng((seed, 1)).permutation(len(asked))
     for draft in range(limit):
@@ -60,7 +80,7 @@ def plan_drafts(
 
 def collect(
     n: int, drafts: Iterator[Draft], log: ResumeLog, answer: Callable[..., list[Answer]],
-    held_out: HeldOut, rejected: Counter[str], batch_size: int,
+    held_out: Any, rejected: Counter[str], batch_size: int,
 ) -> list[Answer]:  # fmt: skip
     """The first `n` drafts that can be used, each written once and kept in the log.
 
@@ -70,7 +90,7 @@ def collect(
         rejected: is counted up: "held out", "empty" or "duplicate" drafts.
     """
     kept: dict[tuple[str, str], Answer] = {}
-    batch_size = as_count(batch_size, "batch_size")
+    batch_size, held_out = as_count(batch_size, "batch_size"), as_held_out(held_out)
     while len(kept) < n and (batch := list(islice(drafts, min(batch_size, n - len(kept))))):
         allowed = [each for each in batch if not each[1] or each[1] not in held_out]
         missing = [each for each in allowed if (each[0],) not in log.entries]

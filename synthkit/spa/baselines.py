@@ -6,17 +6,16 @@ Another one, adapters that saw the same rows in another order, is `SPA(partition
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any
 
 import torch
 from datasets import Dataset
 from torch import Tensor
 
-from ..core.provenance import with_provenance
 from ..lm.decoding import left_pad, run_decoder
 from ..lm.rows import batches
 from ..lm.tokens import end_tokens, new_text
+from .answers import answer_rows
 from .fitted import check_base
 from .synthesizer import SPA
 
@@ -24,11 +23,11 @@ from .synthesizer import SPA
 def single_adapter(lm, data: Any, *, updates: int | None = None, **options: Any) -> SPA:
     """One adapter on all rows, as an `SPA` of one part: the paper's "single adaptation".
 
-    `updates` is what an SPA's reference adapter gets unless it is given; the paper does not say
-    how long its own was trained. With the same preset and seed this *is* the reference adapter.
+    With the same preset and seed this *is* an SPA's reference adapter. The paper does not say how
+    long its own was trained.
 
     Args:
-        options: of `SPA`.
+        updates: default: those of a reference adapter. options: of `SPA`.
     """
     options |= {"n_parts": 1, "partition": "same data"}
     given = SPA(lm, **options).preset.reference_updates if updates is None else updates
@@ -36,24 +35,17 @@ def single_adapter(lm, data: Any, *, updates: int | None = None, **options: Any)
 
 
 def sampled(spa: SPA, prompts: Any, n: int, *, temperature: float = 1.0, **options: Any) -> Dataset:
-    """`n` sampled answers of one adapter to each prompt: at a temperature, or from a nucleus.
+    """`n` sampled answers of `one_adapter` to each prompt: at a temperature, or from a nucleus.
 
     Args:
-        spa: an `SPA`; its reference adapter answers, or its only one.
-        options: of `SPA.answer`.
-
-    Returns:
-        As `SPA.answer`.
-
-    Raises:
-        ValueError: `spa` has several adapters and no reference among them.
+        options: of `SPA.answer`, whose rows these are.
     """
     options = {"adapters": [one_adapter(spa)], "replace": True, **options}
     return spa.answer(prompts, n, temperature=temperature, **options)
 
 
 def one_adapter(spa: SPA) -> str:
-    """The adapter of `spa` that learned all rows, by name; ValueError if there is none."""
+    """The adapter that learned all rows, the reference or the only one; ValueError without one."""
     if "reference" in spa.fitted.histories:
         return "reference"
     if len(spa.adapters) > 1:
@@ -70,9 +62,6 @@ def diverse_beams(
 ) -> Dataset:  # fmt: skip
     """`n` answers of one adapter to each prompt by `diverse_beam`; no dice either.
 
-    Args:
-        spa: an `SPA`; its reference adapter answers, or its only one.
-
     Returns:
         As `SPA.answer`; column draw is the group, and group 0 is the greedy answer.
 
@@ -87,10 +76,9 @@ def diverse_beams(
         found = diverse_beam(
             lm, given, n, strength=strength, max_new_tokens=limit, batch_size=batch_size
         )
-    rows = {"prompt": [prompt for prompt in shown for _ in range(n)], "text": list(chain(*found))}
-    own = {"adapter": name, "partition": "diverse beam", "draw": list(range(n)) * len(shown)}
-    common = {"method": spa.name, "model": spa.lm.name, "seed": spa.seed, "temperature": 0.0}
-    return with_provenance(rows, {**common, **own})
+    made = [{"asked": asked, "text": text} for asked, each in zip(shown, found) for text in each]
+    own = {"adapter": name, "partition": "diverse beam", "temperature": 0.0}
+    return answer_rows(spa, made, n, spa.seed, own)
 
 
 def diverse_beam(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..datasets import is_list_of_texts, rows_of, values_of
+from ..datasets import is_list_of_texts
 from ..evaluation.text import words
-from ..lm.finetune import as_prompt_and_completion
+from ..lm.rows import check_texts
+from .streaming import as_pairs
 
 
 def bm25_scores(
@@ -30,8 +31,7 @@ def bm25_scores(
         tokenise: a text into terms; default: lower-case words and punctuation marks.
 
     Raises:
-        ValueError: no queries, no documents, no term in any document, a bad constant, or a row
-            that cannot be used. TypeError: an entry is neither a text nor a row.
+        TypeError, ValueError: nothing to read, no term in any document, or a bad constant.
 
     Source: Lv and Zhai (2011, CIKM); SPA (arXiv 2411.06722), appendix A.
     """
@@ -41,7 +41,7 @@ def bm25_scores(
         raise ValueError(
             f"BM25+ needs k1 >= 0, 0 <= b <= 1 and delta >= 0; found k1={k1}, b={b}, delta={delta}"
         )
-    asked, found = _texts(queries, "queries"), _texts(documents, "documents")
+    asked, found = _texts(queries), _texts(documents)
     counter = CountVectorizer(analyzer=tokenise, dtype=float)
     try:
         counts = counter.fit_transform(found)  # f (n, V), sparse
@@ -57,18 +57,8 @@ def bm25_scores(
     return (weights @ counts.T).toarray() + delta * np.asarray(weights.sum(1)).reshape(-1, 1)
 
 
-def _texts(rows: Any, what: str) -> list[str]:
+def _texts(rows: Any) -> list[str]:
     """The texts of `rows`: themselves, or prompt and completion of each row."""
-    if isinstance(rows, str):
-        raise TypeError(f"{what} must be a list of texts or rows, found one text: {rows[:40]!r}")
-    if not isinstance(rows, (list, tuple)):
-        rows = values_of(rows, what) if is_list_of_texts(rows) else rows_of(rows)
-    if not len(rows):
-        raise ValueError(f"there are no {what}: give at least one")
-    for i, row in enumerate(rows):
-        if not isinstance(row, (str, Mapping)):
-            raise TypeError(f"{what} must be texts or rows, found {type(row).__name__} at {i}")
-    return [
-        row if isinstance(row, str) else "".join(as_prompt_and_completion(row, i))
-        for i, row in enumerate(rows)
-    ]
+    if isinstance(rows, str) or is_list_of_texts(rows):
+        return check_texts(rows)
+    return ["".join(pair) for pair in as_pairs(rows)]

@@ -14,14 +14,15 @@ from ..core.packing import Files, array_bytes, json_bytes, read_arrays, under
 from ..core.phases import Phases
 from ..core.resume import run_key
 from ..core.saved import Saved
+from ..core.synthesizer import Synthesizer
 from ..lm.fingerprint import fingerprint
 from ..lm.mixed_adapters import share_weights
-from ..lm.training import History
+from ..lm.schedule import History
 from .influence import influence_scores
-from .inputs import PartitionInputs
+from .inputs import CUT, PartitionInputs
 from .partition import Partition
 from .presets import SPAPreset
-from .rows import Form, as_rows
+from .rows import Form
 from .streaming import Pair
 
 
@@ -74,22 +75,17 @@ def weights_of(state: Fitted) -> dict[str, str]:
     return {name: fingerprint(state.lm.model, name) for name in state.adapters}
 
 
+def check_learned(lm, name: str) -> None:
+    """Raise RuntimeError when an adapter is at its start still, as no gradient came through."""
+    ends = (w for key, w in lm.model.named_parameters() if f".lora_B.{name}." in key)
+    if not any(w.any() for w in ends):
+        raise RuntimeError(
+            f"adapter {name!r} has learned nothing: no gradient reached it. Load the model again "
+            "with synthkit.load_lm; a 4-bit layer may have been repacked by an earlier pass"
+        )
+
+
 # --- phases --------------------------------------------------------------------------------------
-
-
-def key_without_cut(lm, inputs: PartitionInputs, preset: SPAPreset, seed: int) -> str:
-    """Key of a fit without the way its rows are cut, which may be tried in several ways.
-
-    An adapter that is on file is told by its own rows beside.
-    """
-    free = (
-        "n_parts", "partition", "normalisation", "sign", "query_rule", "ties", "min_size",
-        "on_small",
-    )  # fmt: skip
-    settings = {name: value for name, value in asdict(preset).items() if name not in free}
-    return run_key(
-        base=lm, rows=inputs.pairs, queries=inputs.queries, preset=settings, seed=seed
-    )  # fmt: skip
 
 
 def kept_adapter(
@@ -101,10 +97,8 @@ def kept_adapter(
     Args:
         train: called with `identity` and `checkpoint` of `synthkit.lm.training.train`.
     """
-    names = ("rank", "alpha", "lr", "batch_size", "decay_from", "clip", "save_every")
-    settings = {each: getattr(preset, each) for each in names}
-    base = fingerprint(lm.model)
-    key = run_key(base=base, rows=pairs, updates=updates, settings=settings, seed=seed)
+    lora = preset.rank, preset.alpha, preset.batch_size, preset.schedule(updates)
+    key = run_key(base=fingerprint(lm.model), rows=pairs, lora=lora, seed=seed)
 
     def pack(history: History) -> Files:
         return {**lm.pack_adapter(name), "history.json": json_bytes(asdict(history))}
@@ -120,50 +114,64 @@ def kept_adapter(
 
 
 def kept_scores(
-    phases: Phases, lm, rows: Sequence[Pair], queries: Sequence[Pair], preset: SPAPreset, seed: int
+    phases: Phases, lm, inputs: PartitionInputs, preset: SPAPreset, seed: int
 ) -> np.ndarray:
     """Influence (q, n) of the rows on the queries at the reference adapter, made or read."""
     names = ("method", "damping", "reduction", "project", "block_size")
-    options = {each: getattr(preset, each) for each in names}
+    options = {each: getattr(preset, each) for each in names} | {"seed": seed}
     with lm.use_adapter("reference"):
-        key = run_key(model=lm, rows=rows, queries=queries, options=options, seed=seed)
         return phases.phase(
-            "scores", lambda: influence_scores(
-                lm, as_rows(rows), as_rows(queries), seed=seed, **options
-            ),
-            lambda scores: {"scores.safetensors": array_bytes(scores=scores)},
-            lambda saved: read_arrays(saved.read("scores.safetensors"))["scores"], key,
+            "scores", lambda: influence_scores(lm, inputs.pairs, inputs.queries, **options),
+            lambda scores: {"scores.safetensors": array_bytes(scores=scores)}, _read_scores,
+            run_key(model=lm, rows=inputs.pairs, queries=inputs.queries, options=options),
         )  # fmt: skip
+
+
+def _read_scores(saved: Saved) -> np.ndarray:
+    return read_arrays(saved.read("scores.safetensors"))["scores"]
 
 
 # --- files ---------------------------------------------------------------------------------------
 
 
-def pack_fitted(state: Fitted) -> tuple[Files, dict[str, Any]]:
-    """A fit as files, adapters in peft's own format, and as facts."""
-    files = {"asked.json": json_bytes(state.asked)}
-    for name in state.histories:
-        files |= under(f"adapters/{name}", state.lm.pack_adapter(name))
-    if state.scores is not None:
-        files["scores.safetensors"] = array_bytes(scores=state.scores)
-    partition = {field.name: getattr(state.partition, field.name) for field in fields(Partition)}
-    return files, {
-        "form": asdict(state.form),
-        "partition": {**partition, "labels": state.partition.labels.tolist()},
-        "histories": {name: asdict(each) for name, each in state.histories.items()},
-    }
+class AdapterParts(Synthesizer):
+    """The part of SPA that keeps fits: their keys and files, and what is in them."""
 
+    uses_validation = False
+    adapted = property(lambda self: self.fitted.lm, doc="The view of the base with the adapters.")
+    adapters = property(lambda self: self.fitted.adapters, doc="Names of the parts' adapters.")
+    partition = property(lambda self: self.fitted.partition, doc="The parts of the rows.")
 
-def unpack_fitted(saved: Saved, base) -> Fitted:
-    """The fit that `pack_fitted` packed, on a view of its base model."""
-    facts, lm = saved.facts, share_weights(base)
-    for name in facts["histories"]:
-        lm.load_adapter(name, saved.path(f"adapters/{name}"))
-    scores = None
-    if "scores.safetensors" in saved.files:
-        scores = read_arrays(saved.read("scores.safetensors"))["scores"]
-    return Fitted(
-        lm, facts["lm"], Form(**facts["form"]), json.loads(saved.read("asked.json")),
-        Partition(**{**facts["partition"], "labels": np.array(facts["partition"]["labels"])}),
-        {name: History.of(each) for name, each in facts["histories"].items()}, scores,
-    )  # fmt: skip
+    def _fit_key(self, inputs, validation) -> str:
+        # Without the way the rows are cut, which may be tried in several ways: an adapter that is
+        # on file is told by its own rows beside.
+        settings = {name: value for name, value in asdict(self.preset).items() if name not in CUT}
+        made = {"rows": inputs.pairs, "queries": inputs.queries, "preset": settings}
+        return run_key(base=self.lm, **made, seed=self.seed)
+
+    def _pack(self, state):
+        check_base(self.lm, state.base)
+        files = {"asked.json": json_bytes(state.asked)}
+        for name in state.histories:
+            files |= under(f"adapters/{name}", state.lm.pack_adapter(name))
+        if state.scores is not None:
+            files["scores.safetensors"] = array_bytes(scores=state.scores)
+        parts = {field.name: getattr(state.partition, field.name) for field in fields(Partition)}
+        return files, {
+            "form": asdict(state.form),
+            "partition": {**parts, "labels": state.partition.labels.tolist()},
+            "histories": {name: asdict(each) for name, each in state.histories.items()},
+        }
+
+    def _unpack(self, saved) -> Fitted:
+        facts, lm = saved.facts, share_weights(self.lm)
+        for name in facts["histories"]:
+            lm.load_adapter(name, saved.path(f"adapters/{name}"))
+        parts = {**facts["partition"], "labels": np.array(facts["partition"]["labels"])}
+        histories = {name: History.of(each) for name, each in facts["histories"].items()}
+        scores = _read_scores(saved) if "scores.safetensors" in saved.files else None
+        asked, form = json.loads(saved.read("asked.json")), Form(**facts["form"])
+        return Fitted(lm, facts["lm"], form, asked, Partition(**parts), histories, scores)
+
+    def _about(self, state) -> str:
+        return f"{len(state.partition.labels)} rows in {state.partition.n_parts} parts"

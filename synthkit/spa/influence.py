@@ -15,6 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+# %% auto #0
+__all__ = ['METHODS', 'lora_matrices', 'capture_activations', 'example_losses', 'batch_factors', 'per_example', 'GradientStream',
+           'grad_dot', 'grad_cos', 'damping_at', 'datainf', 'solve_fisher', 'block_fisher', 'with_curvature',
+           'influence_scores']
+
+# %% ../../nbs/30_influence.ipynb #6e16af1f
 from ..lm.quantisation import disable_packed_cpu_layout
 from ..lm.rows import IGNORED
 from .kfac import ekfac
@@ -34,10 +40,6 @@ from synthkit.spa.streaming import (
     random_maps,
     stack,
 )
-
-# %% auto #0
-__all__ = ['METHODS', 'lora_matrices', 'capture_activations', 'example_losses', 'batch_factors', 'per_example', 'GradientStream',
-           'grad_dot', 'grad_cos', 'damping_at', 'datainf', 'block_fisher', 'solve_fisher', 'influence_scores']
 
 # %% ../../nbs/30_influence.ipynb #8a4a5500
 def lora_matrices(lm, adapter: str) -> dict[str, nn.Linear]:
@@ -106,14 +108,10 @@ def example_losses(
 def batch_factors(
     lm, matrices: Mapping[str, nn.Module], pairs: Sequence[Pair], **options: Any
 ) -> tuple[Factors, Tensor]:
-    """For each matrix its inputs a and output gradients delta, from one backward pass.
+    """For each matrix its inputs a (b, m, d_in) and output gradients delta (b, m, d_out).
 
-    Args:
-        matrices: of `lora_matrices`.
-        lm, pairs, options: of `example_losses`.
-
-    Returns:
-        a (b, m, d_in) and delta (b, m, d_out) by matrix, in float32; and the mask (b, m).
+    Beside them the mask (b, m). Arguments and `options` are those of `example_losses`; `matrices`
+    come from `lora_matrices`.
 
     Raises:
         RuntimeError: a 4-bit layer was repacked, or no gradient reaches one of the matrices.
@@ -130,7 +128,7 @@ def batch_factors(
     check_reached(sides)
     return {name: joined(each) for name, each in sides.items()}, mask
 
-
+# %% ../../nbs/30_influence.ipynb #e45f3ece
 def per_example(factors: Factors) -> Blocks:
     """The gradient of each example, G_b = sum_t delta_bt a_bt', flat: (b, d_out * d_in) each."""
     return {
@@ -141,10 +139,8 @@ def per_example(factors: Factors) -> Blocks:
 class GradientStream:
     """Per-example gradients of `rows` on a LoRA adapter, a block of rows at a time.
 
-    Iterating gives `(indices, blocks)`: which rows, and their gradients. It can be walked any
-    number of times. At most two blocks are alive at once (the caller's, and the next one while it
-    is made), 4 * block_size * P bytes each for P numbers a gradient, besides what a forward and
-    backward pass of `block_size` rows needs.
+    Iterating gives `(indices, blocks)`: which rows, and their gradients, any number of times. At
+    most two blocks are alive at once, 4 * block_size * P bytes each for P numbers a gradient.
 
     Args:
         lm: a `synthkit.LM` with a trained adapter.
@@ -157,8 +153,7 @@ class GradientStream:
 
     Raises:
         KeyError: no such adapter.
-        ValueError: no rows, or without the columns; no adapter, a row longer than the context,
-            or a bad option.
+        ValueError: bad rows or options, no adapter, or a row longer than the context.
     """
 
     def __init__(
@@ -212,21 +207,6 @@ class GradientStream:
         return part
 
 # %% ../../nbs/30_influence.ipynb #d54e2530
-def grad_dot(queries: Blocks, stream: GradientStream | Stored) -> Tensor:
-    """Scores (q, n): the dot product of each query's vector with each row's gradient.
-
-    Raises:
-        ValueError: queries and rows have gradients on different matrices.
-    """
-    return _scores(queries, stream, lambda blocks: 1.0)
-
-
-def grad_cos(queries: Blocks, stream: GradientStream | Stored) -> Tensor:
-    """Scores (q, n): the cosine of the same two vectors, all blocks together."""
-    own = lengths(queries)[:, None]
-    return _scores(queries, stream, lambda blocks: own * lengths(blocks))
-
-
 def _scores(queries: Blocks, stream, scale: Callable[[Blocks], Tensor | float]) -> Tensor:
     parts, order = [], []
     if {name: q.shape[1] for name, q in queries.items()} != stream.sizes:
@@ -236,6 +216,17 @@ def _scores(queries: Blocks, stream, scale: Callable[[Blocks], Tensor | float]) 
         parts.append((products / scale(blocks)).cpu())
         order += indices
     return torch.cat(parts, 1)[:, np.argsort(order)]
+
+
+def grad_dot(queries: Blocks, stream: GradientStream | Stored) -> Tensor:
+    """Scores (q, n): the dot product of each query's vector with each row's gradient."""
+    return _scores(queries, stream, lambda blocks: 1.0)
+
+
+def grad_cos(queries: Blocks, stream: GradientStream | Stored) -> Tensor:
+    """Scores (q, n): the cosine of the same two vectors, all blocks together."""
+    own = lengths(queries)[:, None]
+    return _scores(queries, stream, lambda blocks: own * lengths(blocks))
 
 # %% ../../nbs/30_influence.ipynb #2aca0142
 def damping_at(c: float, mean_square: float, size: int, name: str) -> float:
@@ -255,11 +246,7 @@ def damping_at(c: float, mean_square: float, size: int, name: str) -> float:
 
 # %% ../../nbs/30_influence.ipynb #ae76bceb
 def datainf(queries: Blocks, stream: GradientStream | Stored, c: float = 0.1) -> Blocks:
-    """H^-1 g_q of each query, in the form of the queries, by DataInf: two walks of the stream.
-
-    Args:
-        queries: (q, P_l) by matrix.
-        c: damping, see `damping_at`.
+    """H^-1 g_q of each query (q, P_l), in the form of the queries, by DataInf: two walks.
 
     Source: Kwon et al., DataInf (arXiv 2310.00902), equation 5, with the sign of this module.
     """
@@ -276,16 +263,26 @@ def datainf(queries: Blocks, stream: GradientStream | Stored, c: float = 0.1) ->
     return {name: r.div_(lam[name]) for name, r in solved.items()}
 
 # %% ../../nbs/30_influence.ipynb #1e76d666
+def solve_fisher(q: Tensor, g: Tensor, lam: float) -> Tensor:
+    """Q (G'G/n + lam I)^-1 for Q (q, P) and G (n, P), in the smaller of P and n dimensions.
+
+    For n < P by Woodbury: (1/lam) [Q - Q G' (GG'/n + lam I)^-1 G / n].
+    """
+    n, size = g.shape
+    inner = (g.T @ g if size <= n else g @ g.T) / n
+    factor = torch.linalg.cholesky(inner + lam * torch.eye(len(inner)).to(inner))
+    if size <= n:
+        return torch.cholesky_solve(q.T, factor).T
+    return (q - torch.cholesky_solve(g @ q.T, factor).T @ g / n) / lam
+
+# %% ../../nbs/30_influence.ipynb #8e79c95f
 def block_fisher(
     queries: Blocks, stream: GradientStream | Stored, c: float = 10.0, memory: int = 2**28
 ) -> Blocks:
-    """(F_l + lambda_l I)^-1 q_l for each query, with F_l = (1/n) sum_i g_li g_li' exactly.
+    """(F_l + lambda_l I)^-1 q_l for each query (q, P_l), with F_l = (1/n) sum_i g_li g_li' exactly.
 
     Args:
-        queries: (q, P_l) by matrix.
-        c: damping, see `damping_at`.
-        memory: bytes of stored gradients; where they exceed it, matrices are taken in groups, and
-            the stream is walked once a group. (The largest matrix is then copied to float64.)
+        memory: bytes of stored gradients, all matrices of a group together.
 
     Raises:
         ValueError: the gradients on one matrix alone exceed `memory`.
@@ -299,56 +296,40 @@ def block_fisher(
             solved[name] = solve_fisher(queries[name].double(), g, lam).to(queries[name])
     return {name: solved[name] for name in queries}
 
-
-def solve_fisher(q: Tensor, g: Tensor, lam: float) -> Tensor:
-    """Q (G'G/n + lam I)^-1 for Q (q, P) and G (n, P), in the smaller of P and n dimensions.
-
-    For n < P by Woodbury: (1/lam) [Q - Q G' (GG'/n + lam I)^-1 G / n].
-    """
-    n, size = g.shape
-    inner = (g.T @ g if size <= n else g @ g.T) / n
-    factor = torch.linalg.cholesky(inner + lam * torch.eye(len(inner)).to(inner))
-    if size <= n:
-        return torch.cholesky_solve(q.T, factor).T
-    return (q - torch.cholesky_solve(g @ q.T, factor).T @ g / n) / lam
-
 # %% ../../nbs/30_influence.ipynb #58dc42cc
-METHODS = {"dot": None, "cosine": None, "datainf": 0.1, "fisher": 10.0, "ekfac": 0.1}
+METHODS = {"dot": None, "cosine": None, "datainf": 0.1, "fisher": 10.0, "ekfac": 0.1}  # with each c
 
 
+def with_curvature(
+    vectors: Blocks, stream: GradientStream, method: str, c: float, memory: int, seed: int
+) -> Blocks:
+    """H^-1 of each query's vector by one of `METHODS`; without a curvature the vectors."""
+    if method == "datainf":
+        return datainf(vectors, stream, c)
+    if method == "fisher":
+        return block_fisher(vectors, stream, c, memory)
+    return ekfac(vectors, stream, c, seed=seed) if method == "ekfac" else vectors
+
+# %% ../../nbs/30_influence.ipynb #463f54bf
 def influence_scores(
     lm, train: Any, queries: Any, *, method: str = "datainf", damping: float | None = None,
-    adapter: str | None = None, block_size: int = 32, reduction: str = "mean",
-    project: int | None = None, memory: int = 2**28, seed: int = 0,
+    memory: int = 2**28, seed: int = 0, **options: Any,
 ) -> np.ndarray:  # fmt: skip
     """I(z, q) of every training row on every query, (q, n) float32; positive = the row helps.
 
-    Without the row the query's loss rises by about I / n, if H is the true curvature.
-
     Args:
-        train, queries: question/answer, prompt/completion or text rows.
-        method: "dot", "cosine", "datainf", "fisher" (block Fisher) or "ekfac".
-        damping: c of the last three; default: the method's own, in `METHODS`.
-        lm, adapter, block_size, reduction, project: see `GradientStream`.
-        memory: bytes of stored gradients of "fisher"; the others hold two blocks of gradients and
-            three vectors a query.
-        seed: of the projection, and of the labels that "ekfac" samples.
+        method: one of `METHODS`. damping: its c; default: that of `METHODS`.
+        memory: bytes of stored gradients of "fisher"; the others hold two blocks of gradients.
+        seed: of a projection, and of the labels that "ekfac" samples.
+        lm, train, queries, options: of `GradientStream`, whose errors these are.
 
     Raises:
-        ValueError, KeyError: bad rows, adapter or options.
         FloatingPointError: the gradient of a row vanished or is not finite.
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, found {method!r}")
-    options = {"adapter": adapter, "block_size": block_size, "reduction": reduction}
-    options |= {"project": project, "seed": seed}
-    stream = GradientStream(lm, train, **options)
-    vectors = stack(GradientStream(lm, queries, **options))
+    stream = GradientStream(lm, train, seed=seed, **options)
+    vectors = stack(GradientStream(lm, queries, seed=seed, **options))
     c = METHODS[method] if damping is None else damping
-    if method == "datainf":
-        vectors = datainf(vectors, stream, c)
-    elif method == "fisher":
-        vectors = block_fisher(vectors, stream, c, memory)
-    elif method == "ekfac":
-        vectors = ekfac(vectors, stream, c, seed=seed)
+    vectors = with_curvature(vectors, stream, method, c, memory, seed)
     return (grad_cos if method == "cosine" else grad_dot)(vectors, stream).numpy()

@@ -10,11 +10,16 @@ import numpy as np
 
 from ..datasets import as_dataset
 from ..datasets.validation import need_columns
+from ..lm.rows import token_counts
 from .bm25 import bm25_scores
-from .partition import NEEDS, Partition, make_partition
+from .partition import NEEDS, Partition, make_partition, without_small
 from .presets import SPAPreset
-from .rows import Form, as_rows, asked_in, read_rows
-from .streaming import Pair, plan_blocks, row_lengths
+from .rows import Form, asked_in, read_rows
+from .streaming import Pair, plan_blocks
+
+CUT = (
+    "n_parts", "partition", "normalisation", "sign", "query_rule", "ties", "min_size", "on_small",
+)  # fmt: skip  # the knobs of a preset that say how rows are cut
 
 
 @dataclass(frozen=True)
@@ -57,51 +62,40 @@ def read_inputs(
     for name, values in per_row.items():
         if values is not None and len(values) != len(pairs):
             raise ValueError(f"{len(pairs)} rows and {len(values)} {name}: each row needs one")
-    kept = fitting(row_lengths(lm, pairs), lm.context)
+    kept = fitting(token_counts(lm, pairs, marks=True), lm.context)
     rows, pairs = rows.select(kept), [pairs[i] for i in kept]
     factor = None if factor is None else [factor[i] for i in kept]
     if vectors is not None:
         vectors = np.asarray(vectors)[kept]
-    elif preset.partition == "embedding":
-        vectors = mean_embeddings(lm, pairs)
+    elif preset.partition == "embedding":  # the mean input embedding of each row
+        found = lm.embed_tokens(["".join(pair) for pair in pairs])
+        vectors = np.stack([each.float().mean(0).cpu().numpy() for each in found])
     if parts is not None:
         parts = Partition(parts.labels[kept], parts.n_parts, parts.rule, parts.keys, parts.notes)
-    elif preset.partition != "oracle":
-        _check_counts(preset, pairs)
-    asked = None
-    if parts is None and NEEDS[preset.partition] == "scores":
-        asked = _read_queries(lm, preset, queries)
+    asked = None if parts is not None else _read_queries(lm, preset, pairs, queries)
     return PartitionInputs(pairs, form, asked_in(rows, form), asked, vectors, factor, parts)
 
 
-def _check_counts(preset: SPAPreset, pairs: Sequence[Pair]) -> None:
-    different = len(set(pairs))
-    if preset.n_parts > different:
+def _read_queries(lm, preset: SPAPreset, rows: Sequence[Pair], queries: Any) -> list[Pair] | None:
+    """Pairs of the queries, if the rule takes any; rows and queries must do for the parts."""
+    rule, n, different = preset.partition, preset.n_parts, len(set(rows))
+    if rule != "oracle" and n > different:
         raise ValueError(
-            f"{len(pairs)} rows, {different} of them different, cannot make {preset.n_parts} "
-            "parts; ask for fewer parts, or give more rows"
+            f"{len(rows)} rows, {different} of them different, cannot make {n} parts; ask for "
+            "fewer parts, or give more rows"
         )
-
-
-def _read_queries(lm, preset: SPAPreset, queries: Any) -> list[Pair]:
-    """Pairs of the queries, enough for the parts."""
-    rule = preset.partition
+    if NEEDS[rule] != "scores":
+        return None
     if queries is None or not len(queries):
         raise ValueError(f"partition {rule!r} needs queries: pass fit(data, queries=rows)")
     pairs, _ = read_rows(queries)
     plan_blocks(lm, pairs, preset.block_size)  # names a query that does not fit
-    if rule != "kmeans" and len(pairs) < preset.n_parts:
+    if rule != "kmeans" and len(pairs) < n:
         raise ValueError(
-            f"{len(pairs)} queries cannot make {preset.n_parts} parts: each part is the rows that "
-            "one query likes best. Give more queries, or ask for fewer parts"
+            f"{len(pairs)} queries cannot make {n} parts: each part is the rows that one query "
+            "likes best. Give more queries, or ask for fewer parts"
         )
     return pairs
-
-
-def mean_embeddings(lm, pairs: Sequence[Pair]) -> np.ndarray:
-    """The mean input embedding (n, N) of each row's prompt and completion."""
-    texts = ["".join(pair) for pair in pairs]
-    return np.stack([each.float().mean(0).cpu().numpy() for each in lm.embed_tokens(texts)])
 
 
 def needs_influence(inputs: PartitionInputs, preset: SPAPreset) -> bool:
@@ -109,34 +103,25 @@ def needs_influence(inputs: PartitionInputs, preset: SPAPreset) -> bool:
     return inputs.queries is not None and preset.partition != "bm25"
 
 
-def lexical_scores(inputs: PartitionInputs) -> np.ndarray:
-    """BM25+ (q, n) of the rows for the queries."""
-    return bm25_scores(as_rows(inputs.queries), as_rows(inputs.pairs))
+def lexical_scores(inputs: PartitionInputs) -> np.ndarray | None:
+    """BM25+ (q, n) of the rows for the queries; None where there are no queries."""
+    if inputs.queries is None:
+        return None
+    return bm25_scores(inputs.queries, inputs.pairs)
 
 
 def cut(
     inputs: PartitionInputs, scores: np.ndarray | None, preset: SPAPreset, seed: int
 ) -> Partition:
-    """The rows in parts: those that were given, or by the preset's rule.
-
-    Args:
-        scores: (q, n), where the rule takes them.
+    """The rows in parts: those that were given, or by the preset's rule from `scores` (q, n).
 
     Raises:
         ValueError: what the rule needs is missing, or a part is too small.
     """
-    rule, found, n = preset.partition, inputs.parts, len(inputs.pairs)
-    if found is None:
-        return make_partition(
-            rule, None if rule == "oracle" else preset.n_parts, scores=scores,
-            vectors=inputs.vectors, factor=inputs.factor, n=n, how=preset.normalisation,
-            sign=preset.sign, query_rule=preset.query_rule, ties=preset.ties,
-            min_size=preset.min_size, on_small=preset.on_small, seed=seed,
-        )  # fmt: skip
-    if found.sizes.min() < preset.min_size:
-        part = int(found.sizes.argmin())
-        raise ValueError(
-            f"part {part} has {found.sizes[part]} rows, fewer than min_size={preset.min_size}; the "
-            f"sizes are {found.sizes.tolist()}"
-        )
-    return found
+    if inputs.parts is not None:
+        return without_small(inputs.parts, None, preset.min_size, "error")
+    rule = preset.partition
+    how = {name: getattr(preset, name) for name in CUT[3:]} | {"how": preset.normalisation}
+    given = {"scores": scores, "vectors": inputs.vectors, "factor": inputs.factor}
+    k = None if rule == "oracle" else preset.n_parts
+    return make_partition(rule, k, n=len(inputs.pairs), **given, **how, seed=seed)

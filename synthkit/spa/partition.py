@@ -11,12 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from .checks import check_counts, check_scores, check_vectors, count_rows
+from synthkit.spa.checks import (
+    check_labels,
+    check_queries,
+    check_scores,
+    check_ties,
+    check_vectors,
+    count_parts,
+    count_rows,
+    too_small,
+)
 
 # %% auto #0
-__all__ = ['TIE', 'NEEDS', 'RULES', 'normalise', 'assign', 'select_queries', 'agreement', 'cluster_rows', 'nearness',
-           'parts_without_scores', 'Partition', 'fill_parts', 'drop_parts', 'count_parts', 'make_partition',
-           'without_small']
+__all__ = ['TIE', 'NEEDS', 'RULES', 'normalise', 'assign', 'select_queries', 'agreement', 'cluster_rows', 'parts_without_scores',
+           'Partition', 'fill_parts', 'drop_parts', 'by_queries', 'by_groups', 'without_small', 'make_partition']
 
 # %% ../../nbs/31_partition.ipynb #d8428393
 def normalise(scores: Any, how: str = "z") -> np.ndarray:
@@ -50,39 +58,25 @@ def assign(
     """The query that each row helps most, k*(i) = argmax_k I[k, i]: labels (n,).
 
     Args:
-        scores, how: see `normalise`.
-        sign: +1; -1 gives each row to the query it harms most, a control.
+        scores, how: see `normalise`. sign: +1, or -1 for the query that a row harms most.
         ties: "error" where more than half of the rows have no single best query, or "random".
-            Fewer ties are always broken at random.
-        seed: of the breaking of ties.
+            Fewer ties are always broken at random, by `seed`.
 
     Raises:
         ValueError: most rows are tied, or scores or options cannot be used.
     """
-    if sign not in (1, -1) or ties not in ("error", "random"):
-        raise ValueError(
-            f"sign is +1 or -1 and ties 'error' or 'random'; found {sign!r} and {ties!r}"
-        )
     values = sign * normalise(scores, how)
     best = values >= values.max(0) - TIE * np.ptp(values)  # (q, n)
-    tied = best.sum(0) > 1
-    if ties == "error" and tied.mean() > 0.5:
-        first, second = np.flatnonzero(best[:, tied.argmax()])[:2]
-        raise ValueError(
-            f"{tied.sum()} of {len(tied)} rows have no single best query (queries {first} and "
-            f"{second}, for one, score alike): an arg-max would give all of these to the first; "
-            "choose queries that this score can tell apart, or break ties at random"
-        )
+    check_ties(best, sign, ties)
     lots = np.random.default_rng(seed).random(values.shape)
     return np.where(best, lots, -1.0).argmax(0)
 
 # %% ../../nbs/31_partition.ipynb #92203a6a
 def select_queries(scores: Any, k: int, rule: str = "cover") -> np.ndarray:
-    """The k of q queries to keep: indices (k,), in the order of the queries.
+    """The k of q queries to keep, one a part: indices (k,), in the order of the queries.
 
     Args:
         scores: (q, n), not normalised.
-        k: how many, one a part.
         rule: "variance", the k queries whose scores vary most (the paper's); or "cover": begin
             with the most varying one, then add the query least correlated with its nearest among
             those taken, and so on.
@@ -90,17 +84,10 @@ def select_queries(scores: Any, k: int, rule: str = "cover") -> np.ndarray:
     Raises:
         ValueError: another rule, or more asked for than there are.
     """
-    scores = check_scores(scores)
-    if not 1 <= k <= len(scores):
-        raise ValueError(
-            f"{k} queries were asked for and there are {len(scores)}: a part needs a query of its "
-            "own, so add queries or ask for fewer parts"
-        )
+    scores = check_queries(scores, k, rule)
     spread = scores.var(1)
     if rule == "variance":
         return np.sort(np.argsort(-spread, kind="stable")[:k])
-    if rule != "cover":
-        raise ValueError(f"queries are selected by 'cover' or 'variance', found {rule!r}")
     alike = np.atleast_2d(np.corrcoef(scores))
     chosen = [int(spread.argmax())]
     while len(chosen) < k:
@@ -127,8 +114,7 @@ def agreement(labels: Partition | Sequence, factor: Sequence) -> float:
 def cluster_rows(vectors: Any, k: int, seed: int = 0) -> np.ndarray:
     """k-means groups of the vectors (n, d) of the rows: labels (n,).
 
-    Equation 4 of the paper asks for it, with d = q influence scores a row, and leaves it to later
-    work.
+    Equation 4 of the paper asks for it, with d = q influence scores a row.
 
     Raises:
         ValueError: vectors that are no finite table, or fewer different ones than groups.
@@ -139,22 +125,10 @@ def cluster_rows(vectors: Any, k: int, seed: int = 0) -> np.ndarray:
     return means.fit_predict(check_vectors(vectors, k)).astype(int)
 
 
-def nearness(points: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Minus the squared distance (k, n) of each point from each group's centre."""
-    centres = np.stack([points[labels == part].mean(0) for part in range(labels.max() + 1)])
-    return -((points[None] - centres[:, None]) ** 2).sum(2)
-
-
 def parts_without_scores(
     rule: str, n: int, k: int, factor: Sequence | None = None, seed: int = 0
 ) -> np.ndarray:
-    """Labels (n,) by a rule that looks at no row, or at a factor that is known.
-
-    Args:
-        rule: "random": parts whose sizes differ by one at most; "contiguous": slices in the order
-            of the rows, as the paper's code cuts "random" ones; "oracle": the levels of `factor`,
-            sorted; "same data": all 0.
-    """
+    """Labels (n,) by the rules that look at no score; "oracle" sorts the levels of `factor`."""
     if rule == "oracle":
         return np.unique(np.asarray(factor), return_inverse=True)[1]
     if rule == "random":
@@ -167,11 +141,9 @@ class Partition:
     """The part that each row of a training set belongs to.
 
     Attributes:
-        labels: (n,) of int, 0 to n_parts - 1.
-        n_parts: K.
+        labels: (n,) of int, 0 to n_parts - 1. n_parts: K.
         rule: how it was made, one of `RULES`; with "same data" every part holds all rows.
-        keys: what each part stands for: the index of its query, the level of a factor, or its
-            number.
+        keys: what each part stands for: the number of its query, the level of a factor, or its own.
         notes: what was done about parts that were too small.
     """
 
@@ -182,17 +154,8 @@ class Partition:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self):
-        labels = np.array(self.labels)
-        whole = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
-        if not whole or not len(labels) or labels.min() < 0 or labels.max() >= self.n_parts:
-            raise ValueError(
-                f"labels are one whole number a row, from 0 to {self.n_parts - 1}; found "
-                f"{labels.dtype} of shape {labels.shape}, such as {labels.ravel()[:3].tolist()}"
-            )
-        labels.flags.writeable = False
         keys = tuple(self.keys) or tuple(range(self.n_parts))
-        if len(keys) != self.n_parts:
-            raise ValueError(f"{self.n_parts} parts need as many keys, found {len(keys)}")
+        labels = check_labels(self.labels, self.n_parts, keys)
         for name, value in (("labels", labels), ("keys", keys), ("notes", tuple(self.notes))):
             object.__setattr__(self, name, value)
 
@@ -207,9 +170,8 @@ class Partition:
         """The indices of a part's rows, in order; IndexError if there is no such part."""
         if not 0 <= part < self.n_parts:
             raise IndexError(f"there are parts 0 to {self.n_parts - 1}, found {part}")
-        if self.rule == "same data":
-            return np.arange(len(self.labels))
-        return np.flatnonzero(self.labels == part)
+        whole = self.rule == "same data"
+        return np.arange(len(self.labels)) if whole else np.flatnonzero(self.labels == part)
 
     @property
     def largest_share(self) -> float:
@@ -268,86 +230,69 @@ def drop_parts(
         notes.append(f"part {gone} had {len(rows)} rows and was dropped")
 
 # %% ../../nbs/31_partition.ipynb #196d0b51
+def by_queries(
+    scores: Any, k: int, how: str, sign: int, query_rule: str, ties: str, seed: int
+) -> tuple[np.ndarray, np.ndarray, list]:
+    """Labels (n,) by arg-max over k selected queries, the liking (k, n), and the queries kept."""
+    keys = select_queries(scores, k, query_rule)
+    liking = sign * normalise(np.asarray(scores)[keys], how)
+    return assign(liking, "none", ties=ties, seed=seed), liking, keys.tolist()
+
+
+def by_groups(points: Any, k: int, seed: int) -> tuple[np.ndarray, np.ndarray, list]:
+    """k-means labels (n,) of points (n, d), minus squared distances (k, n), and the groups."""
+    points, labels = np.asarray(points, dtype=float), cluster_rows(points, k, seed)
+    centres = np.stack([points[labels == part].mean(0) for part in range(k)])
+    return labels, -((points[None] - centres[:, None]) ** 2).sum(2), list(range(k))
+
+# %% ../../nbs/31_partition.ipynb #6ea4396e
+def without_small(
+    partition: Partition, liking: np.ndarray | None, min_size: int, on_small: str
+) -> Partition:
+    """The partition, its parts of fewer than `min_size` rows treated as `on_small` says.
+
+    That is "error"; "fill": such a part is given the rows it likes best; or "drop": it goes, and
+    its rows join the parts that like them best.
+    """
+    sizes, labels, rule = partition.sizes, partition.labels, partition.rule
+    if sizes.min() >= min_size:
+        return partition
+    if on_small == "error" or liking is None:
+        raise too_small(partition, min_size, repairable=liking is not None)
+    if on_small == "fill":
+        labels, notes = fill_parts(labels, liking, min_size)
+        return Partition(labels, partition.n_parts, rule, partition.keys, notes)
+    labels, kept, notes = drop_parts(labels, liking, min_size)
+    return Partition(labels, len(kept), rule, [partition.keys[part] for part in kept], notes)
+
+# %% ../../nbs/31_partition.ipynb #a5e871eb
 NEEDS = {  # what a partition is made from, by its rule
     "influence": "scores", "bm25": "scores", "kmeans": "scores", "embedding": "vectors",
     "oracle": "factor", "random": "n", "contiguous": "n", "same data": "n",
 }  # fmt: skip
 RULES = tuple(NEEDS)
 
-
-def count_parts(rule: str, n_parts: int | None, scores: Any, factor: Any) -> int | None:
-    """The number of parts: as many as asked for, as there are queries, or levels of a factor."""
-    if rule == "oracle":
-        levels = len(np.unique(np.asarray(factor)))
-        if n_parts not in (None, levels):
-            raise ValueError(f"the factor has {levels} levels, and {n_parts} parts were asked for")
-        return levels
-    by_query = n_parts is None and rule in ("influence", "bm25")
-    return len(check_scores(scores)) if by_query else n_parts
-
-# %% ../../nbs/31_partition.ipynb #a5e871eb
+# %% ../../nbs/31_partition.ipynb #a5e871ec
 def make_partition(
     rule: str, n_parts: int | None = None, *, scores: Any = None, vectors: Any = None,
     factor: Sequence | None = None, n: int | None = None, how: str = "z", sign: int = 1,
     query_rule: str = "cover", ties: str = "error", min_size: int = 1, on_small: str = "error",
     seed: int = 0,
 ) -> Partition:  # fmt: skip
-    """Cut n rows into parts by one of `RULES`; `NEEDS` says what each is made from.
+    """Cut n rows into K parts by one of `RULES`, from what `NEEDS` says.
 
-    Args:
-        rule: "influence" or "bm25": arg-max of normalised scores over selected queries; "kmeans"
-            of normalised scores; "embedding": k-means of vectors; "oracle": the levels of a
-            factor; "random"; "contiguous"; "same data": every part is all rows.
-        n_parts: K; default: as many as there are queries or levels.
-        scores: (q, n). vectors: (n, d). factor: (n,) levels. n: how many rows.
-        how, sign, ties: see `assign`.
-        query_rule: see `select_queries`.
-        min_size: rows that a part needs, at least 1.
-        on_small: what happens to a smaller one: "error"; "fill": it is given the rows it likes
-            best; "drop": it goes, and its rows join the parts that like them best.
-        seed: of "random", of k-means and of ties.
-
-    Raises:
-        ValueError: what the rule needs is missing, numbers of rows differ, more parts than rows or
-            queries, a part is too small, or a bad option.
+    n_parts is None for as many as there are queries or levels. how, sign and ties: see `assign`;
+    query_rule: see `select_queries`; min_size, on_small: see `without_small`. A ValueError says
+    what is missing, or why it cannot be cut.
     """
-    if rule not in NEEDS:
-        raise ValueError(f"a partition is one of {', '.join(RULES)}; found {rule!r}")
-    given = {"scores": scores, "vectors": vectors, "factor": factor, "n": n}
-    n = count_rows(rule, NEEDS[rule], given)
-    k = count_parts(rule, n_parts, scores, factor)
-    check_counts(rule, k, n, min_size, on_small)
-    keys, liking = range(k), None
+    n = count_rows(rule, NEEDS, {"scores": scores, "vectors": vectors, "factor": factor, "n": n})
+    k = count_parts(rule, n_parts, n, scores, factor, min_size, on_small)
+    liking, keys = None, range(k) if rule != "oracle" else np.unique(np.asarray(factor)).tolist()
     if rule in ("influence", "bm25"):
-        keys = select_queries(scores, k, query_rule).tolist()
-        liking = sign * normalise(np.asarray(scores)[keys], how)
-        labels = assign(liking, "none", ties=ties, seed=seed)
+        labels, liking, keys = by_queries(scores, k, how, sign, query_rule, ties, seed)
     elif rule in ("kmeans", "embedding"):
-        points = normalise(scores, how).T if rule == "kmeans" else np.asarray(vectors, dtype=float)
-        labels = cluster_rows(points, k, seed)
-        liking = nearness(points, labels)
+        points = vectors if rule == "embedding" else normalise(scores, how).T
+        labels, liking, keys = by_groups(points, k, seed)
     else:
         labels = parts_without_scores(rule, n, k, factor, seed)
-        keys = np.unique(np.asarray(factor)).tolist() if rule == "oracle" else keys
     return without_small(Partition(labels, k, rule, keys), liking, min_size, on_small)
-
-# %% ../../nbs/31_partition.ipynb #6ea4396e
-def without_small(
-    partition: Partition, liking: np.ndarray | None, min_size: int, on_small: str
-) -> Partition:
-    """The partition, its parts of fewer than `min_size` rows filled, dropped or refused."""
-    sizes, labels, rule = partition.sizes, partition.labels, partition.rule
-    if not len(small := np.flatnonzero(sizes < min_size)):
-        return partition
-    if on_small == "error" or liking is None:
-        way = "" if liking is None else ", or set on_small to 'fill' or 'drop'"
-        raise ValueError(
-            f"part {small[0]} ({partition.keys[small[0]]!r}) of partition {rule!r} has "
-            f"{sizes[small[0]]} rows, fewer than min_size={min_size}; the sizes are "
-            f"{sizes.tolist()}. Ask for fewer parts, choose other queries{way}"
-        )
-    if on_small == "fill":
-        labels, notes = fill_parts(labels, liking, min_size)
-        return Partition(labels, partition.n_parts, rule, partition.keys, notes)
-    labels, kept, notes = drop_parts(labels, liking, min_size)
-    return Partition(labels, len(kept), rule, [partition.keys[part] for part in kept], notes)

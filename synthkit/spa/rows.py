@@ -85,8 +85,3 @@ def asked_in(rows: Any, form: Form) -> list[str]:
     """The different prompts of the rows, in their order."""
     texts = [""] if form.answered == "text" else as_dataset(rows)[form.asked]
     return list(dict.fromkeys(map(str, texts)))
-
-
-def as_rows(pairs: Iterable[Pair]) -> list[dict[str, str]]:
-    """Pairs as prompt/completion rows."""
-    return [{"prompt": prompt, "completion": completion} for prompt, completion in pairs]

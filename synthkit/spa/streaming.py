@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..datasets import rows_of
 from ..lm.finetune import as_prompt_and_completion
-from ..lm.rows import batches
+from ..lm.rows import batches, token_counts
 
 Pair = tuple[str, str]  # what is given, what must be written
 Factors = dict[str, tuple[Tensor, Tensor]]  # by matrix: a (b, m, d_in) and delta (b, m, d_out)
@@ -18,23 +18,18 @@ Blocks = dict[str, Tensor]  # by matrix l: (n, P_l), one flat gradient a row
 
 
 def as_pairs(rows) -> list[Pair]:
-    """Prompt and completion of each row of a table (see `synthkit.datasets.rows_of`).
+    """Prompt and completion of each row of a table (see `synthkit.datasets.rows_of`), or pairs.
 
     Raises:
-        TypeError: it is no table. KeyError: no columns that can be used.
-        ValueError: no rows, or a text that is missing.
+        TypeError: it is no table.
+        ValueError: no rows, no columns that can be used, or a text that is missing.
     """
+    if isinstance(rows, list) and rows and isinstance(rows[0], tuple):
+        return rows
     rows = rows_of(rows)
     if not len(rows):
-        raise ValueError("there are no rows to take gradients of: give at least one")
+        raise ValueError("there are no rows: give at least one")
     return [as_prompt_and_completion(row, i) for i, row in enumerate(rows)]
-
-
-def row_lengths(lm, pairs: Sequence[Pair]) -> list[int]:
-    """Tokens of each row: prompt, completion, and the marks of begin and end."""
-    heads, bodies = (lm.token_ids(list(side)) for side in zip(*pairs))
-    ends = (lm.bos_id is not None) + (lm.eos_id is not None)
-    return [len(head) + len(body) + ends for head, body in zip(heads, bodies)]
 
 
 def plan_blocks(lm, pairs: Sequence[Pair], block_size: int) -> list[list[int]]:
@@ -43,7 +38,7 @@ def plan_blocks(lm, pairs: Sequence[Pair], block_size: int) -> list[list[int]]:
     Raises:
         ValueError: `block_size` below 1, or a row that exceeds the context.
     """
-    sizes = row_lengths(lm, pairs)
+    sizes = token_counts(lm, pairs, marks=True)
     for i, size in enumerate(sizes):
         lm.check_length(size, f"row {i}")
     return list(batches(sizes, block_size))
@@ -106,11 +101,7 @@ def lengths(blocks: Blocks) -> Tensor:
 
 
 def check_gradients(blocks: Blocks, rows: Sequence[int]) -> Blocks:
-    """The same `blocks`, unless a gradient is not finite or has vanished.
-
-    Raises:
-        FloatingPointError: naming the row.
-    """
+    """The same `blocks`; FloatingPointError names a row whose gradient is zero or not finite."""
     norms = lengths(blocks)
     for wrong, what in ((~torch.isfinite(norms), "is not finite"), (norms == 0, "is zero")):
         if wrong.any():
@@ -132,8 +123,7 @@ def group_blocks(sizes: Mapping[str, int], n: int, memory: int) -> list[list[str
     groups: list[list[str]] = []
     room = 0
     for name, size in sizes.items():
-        need = 4 * n * size
-        if need > memory:
+        if (need := 4 * n * size) > memory:
             raise ValueError(
                 f"{n:,} gradients on {name} take {need:,} bytes, and memory={memory:,}; allow "
                 "more, or set project, which leaves a few numbers of each gradient"
@@ -147,18 +137,12 @@ def group_blocks(sizes: Mapping[str, int], n: int, memory: int) -> list[list[str
 
 
 def random_maps(matrices: Mapping[str, nn.Linear], k: int, seed: int) -> dict[str, Tensor]:
-    """For each matrix whose longer side d exceeds k, a Gaussian map (d, k) / sqrt(k) of it.
-
-    Raises:
-        ValueError: k below 1.
-    """
+    """For each matrix whose longer side d exceeds k, a Gaussian map (d, k) / sqrt(k) of it."""
     if k < 1:
         raise ValueError(f"project is how many numbers are left, at least 1; found {k}")
-    generator = torch.Generator().manual_seed(seed)
-    maps = {}
+    generator, maps = torch.Generator().manual_seed(seed), {}
     for name, matrix in matrices.items():
-        longer = max(matrix.weight.shape)
-        if longer > k:
+        if (longer := max(matrix.weight.shape)) > k:
             drawn = torch.randn(longer, k, generator=generator) / k**0.5
             maps[name] = drawn.to(matrix.weight.device)
     return maps
@@ -169,11 +153,9 @@ def project_factors(factors: Factors, maps: Mapping[str, Tensor]) -> Factors:
 
     Source: LoGra projects both sides of a gradient; a LoRA matrix has only one long side.
     """
-    mapped = {}
-    for name, (a, delta) in factors.items():
-        if name in maps and a.shape[2] >= delta.shape[2]:
-            a = a @ maps[name]
-        elif name in maps:
-            delta = delta @ maps[name]
-        mapped[name] = (a, delta)
+    mapped = dict(factors)
+    for name, each in maps.items():
+        a, delta = factors[name]
+        a_is_longer = a.shape[2] >= delta.shape[2]
+        mapped[name] = (a @ each, delta) if a_is_longer else (a, delta @ each)
     return mapped

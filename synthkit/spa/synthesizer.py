@@ -15,35 +15,26 @@ from datasets import Dataset
 from torch import nn
 
 # %% auto #0
-__all__ = ['train_on', 'choose_adapters', 'SPA']
+__all__ = ['train_on', 'choose_adapters', 'fit_adapters', 'sample_rows', 'SPA']
 
 # %% ../../nbs/32_spa.ipynb #4e7fcf4c
 from ..core.arguments import as_count, as_number, as_seed
-from ..core.provenance import with_provenance
-from ..core.synthesizer import Synthesizer
-from ..evaluation.contamination import as_held_out
+from ..core.phases import Phases
 from ..lm.mixed_adapters import share_weights
-from ..lm.training import History, batch_at, train
-from .answers import Answer, collect, plan_drafts, provenance, write
+from ..lm.modes import recomputed
+from ..lm.training import History, batch_at, mean_over, train
+from .answers import answer_rows, collect, plan_drafts, provenance, write
 from synthkit.spa.fitted import (
+    AdapterParts,
     Fitted,
     base_of,
-    check_base,
+    check_learned,
     kept_adapter,
     kept_scores,
-    key_without_cut,
-    pack_fitted,
-    unpack_fitted,
     weights_of,
 )
 from .influence import example_losses
-from synthkit.spa.inputs import (
-    PartitionInputs,
-    cut,
-    lexical_scores,
-    needs_influence,
-    read_inputs,
-)
+from .inputs import PartitionInputs, cut, lexical_scores, needs_influence, read_inputs
 from .partition import Partition
 from .presets import PRESETS, SPAPreset
 from .streaming import Pair
@@ -54,42 +45,30 @@ def train_on(
 ) -> History:
     """Add adapter `name` to `lm` and train it on `pairs`; afterwards it is idle.
 
-    With the same seed two adapters begin at the same weights.
-
-    Args:
-        seed: of the start and of the order of the rows.
-        options: `identity`, `checkpoint` and `progress` of `synthkit.lm.training.train`.
-
-    Raises:
-        FloatingPointError: the loss was not finite.
-        RuntimeError: nothing was learned, since no gradient came through.
+    The start and the order of the rows come from `seed`; `options` and errors are those of
+    `synthkit.lm.training.train`.
     """
     lm.add_adapter(name, rank=preset.rank, alpha=preset.alpha, seed=seed)
-    with lm.use_adapter(name), lm.evaluating():
+    schedule, size = preset.schedule(updates), preset.batch_size
+
+    def loss_of(batch: Sequence[int]):
+        return example_losses(lm, [pairs[i] for i in batch])[0].mean()
+
+    def loss_at(step: int):  # every row counts as one, whatever its length
+        batch = batch_at(step, len(pairs), size, seed)
+        return mean_over(batch, [1] * len(pairs), loss_of, schedule.accumulation)
+
+    with lm.use_adapter(name), lm.evaluating(), recomputed(lm.model, schedule.recomputing):
         weights = nn.ParameterList(w for w in lm.model.parameters() if w.requires_grad)
-
-        def loss_at(step: int):
-            batch = batch_at(step, len(pairs), preset.batch_size, seed)
-            return example_losses(lm, [pairs[i] for i in batch])[0].mean()
-
-        history = train(weights, loss_at, preset.schedule(updates), **options)
-    ends = [w for key, w in lm.model.named_parameters() if f".lora_B.{name}." in key]
-    if not any(w.any() for w in ends):
-        raise RuntimeError(
-            f"adapter {name!r} has learned nothing: no gradient reached it. Load the model again "
-            "with synthkit.load_lm; a 4-bit layer may have been repacked by an earlier pass"
-        )
+        history = train(weights, loss_at, schedule, **options)
+    check_learned(lm, name)
     return history
 
 # %% ../../nbs/32_spa.ipynb #d16246f1
 def choose_adapters(
     n_prompts: int, n_adapters: int, n: int, *, replace: bool = False, seed: int = 0
 ) -> np.ndarray:
-    """Places (n_prompts, n) of the adapters that answer: different ones unless `replace`.
-
-    Raises:
-        ValueError: n below 1, or more than there are adapters.
-    """
+    """Places (n_prompts, n) of the adapters that answer: different ones unless `replace`."""
     n = as_count(n, "n_per_prompt")
     if n > n_adapters and not replace:
         raise ValueError(
@@ -101,35 +80,58 @@ def choose_adapters(
         return rng.integers(n_adapters, size=(n_prompts, n))
     return rng.permuted(np.tile(np.arange(n_adapters), (n_prompts, 1)), axis=1)[:, :n]
 
+# %% ../../nbs/32_spa.ipynb #a7f24f0d
+def fit_adapters(
+    lm, inputs: PartitionInputs, preset: SPAPreset, seed: int, phases: Phases, progress: bool
+) -> Fitted:
+    """Score the rows, cut them, and train an adapter on each part, on a view of `lm`."""
+    view, histories = share_weights(lm), {}
+
+    def adapt(name: str, pairs: Sequence[Pair], updates: int, seed: int) -> None:
+        args = view, name, pairs, updates, preset, seed
+        make = partial(train_on, *args, progress=progress)
+        histories[name] = kept_adapter(phases, *args, make)
+
+    if needs_influence(inputs, preset):
+        adapt("reference", inputs.pairs, preset.reference_updates, seed)
+        scores = kept_scores(phases, view, inputs, preset, seed)
+    else:
+        scores = lexical_scores(inputs)
+    parts = cut(inputs, scores, preset, seed)
+    for part in range(parts.n_parts):
+        pairs = [inputs.pairs[i] for i in parts.rows(part)]
+        adapt(f"part-{part}", pairs, preset.part_updates, seed + part * (parts.rule == "same data"))
+    return Fitted(view, base_of(lm), inputs.form, inputs.asked, parts, histories, scores)
+
+# %% ../../nbs/32_spa.ipynb #3b27d40d
+def sample_rows(
+    spa: SPA, n: int, *, seed: int, held_out: Any, checkpoint: Path | None, progress: bool,
+    batch_size: int, temperature: float, **how: Any,
+) -> tuple[dict[str, list[str]], dict[str, Any]]:  # fmt: skip
+    """At most `n` answers in the columns of the rows, and their provenance; see `SPA.sample`."""
+    state, k = spa.fitted, len(spa.adapters)
+    how["temperature"] = as_number(temperature, "temperature")
+    picks = choose_adapters(len(state.asked), k, k, seed=seed)
+    limit = n * spa.preset.max_tries if temperature else picks.size
+    drafts = plan_drafts(state.asked, state.adapters, picks, limit, seed)
+    answer = partial(write, spa, seed=seed, batch_size=batch_size, progress=progress, **how)
+    key = {"fit": weights_of(state), "seed": seed, "options": how, "preset": spa.preset}
+    with spa._log(checkpoint, ("draft",), **key) as log:
+        made = collect(n, drafts, log, answer, held_out, spa.report.rejected, batch_size)
+    return state.form.columns(made), provenance(made, state, temperature)
+
 # %% ../../nbs/32_spa.ipynb #3b27d40c
-class SPA(Synthesizer):
+class SPA(AdapterParts):
     """Diverse answers from greedy decoding: one adapter for each part of a training set.
 
     Args:
-        lm: the base model (a `synthkit.LM`); it is never changed, and not copied either: the
-            adapters live on a view that shares its weights.
-        preset: "fast", "study", "paper" or a `SPAPreset`.
-        seed: of every adapter's start and order, of the rule, and of answers.
-        options: single values that replace those of the preset, such as `n_parts=4` or
-            `partition="random"`.
-
-    `sample` takes its prompts from the training rows: each once, in a random order, then each with
-    another adapter. Beside the common options it has `temperature`, `top_p`, `max_new_tokens` and
-    `batch_size`. Greedy, there are as many rows as prompts times adapters, and no more; `status` is
-    "cut off" where an answer ran into `max_new_tokens`.
-
-    Attributes:
-        fitted: a `synthkit.spa.fitted.Fitted`, with scores and the histories of trainings.
-        adapted, adapters, partition: of `fitted`: the model that holds the adapters, the names of
-            the parts' ones, the parts.
+        lm: the base model, never changed: the adapters live on a view of its weights.
+        preset, seed, options: see `Synthesizer`; `SPAPreset` has the options.
 
     Source: SPA (arXiv 2411.06722), sections 4 and 5.
     """
 
-    presets, uses_validation = PRESETS, False
-    adapted = property(lambda self: self.fitted.lm)
-    adapters = property(lambda self: self.fitted.adapters)
-    partition = property(lambda self: self.fitted.partition)
+    presets = PRESETS
 
     def fit(
         self, data: Any, *, validation: Any = None, queries: Any = None,
@@ -137,21 +139,13 @@ class SPA(Synthesizer):
         parts: Partition | None = None, too_long: str = "error",
         checkpoint: str | Path | None = None, progress: bool = False,
     ) -> SPA:  # fmt: skip
-        """Score, cut, and train an adapter on each part.
-
+        """Score, cut, and train an adapter on each part; see `Synthesizer.fit`.
         Args:
             data: rows with question/answer, prompt/completion, prompt/code or text.
             queries: such rows, for "influence", "kmeans" and "bm25".
             factor: for "oracle": a column of `data`, or a level for each row.
             vectors: for "embedding": (n, d); None takes mean input embeddings.
-            parts: a `Partition` that was made before, instead of the preset's rule.
-            too_long: "error" where a row exceeds the context, or "skip".
-            validation, checkpoint, progress: see `Synthesizer.fit`.
-
-        Raises:
-            TypeError, ValueError: see `Synthesizer.fit`; no queries, more parts than rows, a part
-                that is too small, an adapter in use on the model.
-            FloatingPointError: a loss was not finite.
+            parts: a `Partition` that was made before. too_long: "error", or "skip" such rows.
         """
         own = {"queries": queries, "factor": factor, "vectors": vectors, "parts": parts}
         own |= {"too_long": too_long, "checkpoint": checkpoint, "progress": progress}
@@ -160,99 +154,48 @@ class SPA(Synthesizer):
     def answer(
         self, prompts: Any, n_per_prompt: int | None = None, *, seed: int | None = None,
         temperature: float = 0.0, replace: bool = False, adapters: Sequence[str] | None = None,
-        **options: Any,
+        top_p: float = 1.0, max_new_tokens: int | None = None, batch_size: int = 64,
+        progress: bool = False,
     ) -> Dataset:  # fmt: skip
-        """Answers of different adapters to each prompt.
+        """Answers of different adapters to each prompt: columns prompt, text, adapter and draw.
 
         Args:
-            prompts: texts, or rows with the column that the training rows had; they are put to
-                the model in the same form as these were.
-            n_per_prompt: answers a prompt; None: one of each adapter.
-            seed: of the choice of adapters, and of sampling; None is the constructor's.
-            temperature: 0 is greedy, which is all that SPA asks for.
-            replace: an adapter may answer a prompt twice.
-            adapters: names to choose from; None: those of the parts ("reference" is there too,
-                if the partition was made from its scores).
-            options: `top_p`, `max_new_tokens` (default: the preset's), `batch_size` and
-                `progress`, see `LM.generate`.
-
-        Returns:
-            Columns prompt, text, adapter, partition, draw (0 to n - 1), and the common ones (see
-            `Synthesizer.sample`); the answers to a prompt stand together.
-
-        Raises:
-            ValueError: not fitted, no prompts, more answers than adapters, or a base that has
-                changed since. KeyError: no such adapter.
+            prompts: texts, or rows with the column that the training rows had.
+            n_per_prompt: None is one of each adapter. replace: one may answer a prompt twice.
+            adapters: to choose from; None is the parts'. temperature, ...: see `LM.generate`.
         """
         state, seed = self.fitted, as_seed(seed, self.seed)
-        names = state.adapters if adapters is None else list(adapters)
+        names = list(state.adapters if adapters is None else adapters)
         shown, _ = state.form.prompts(prompts)
         n = len(names) if n_per_prompt is None else n_per_prompt
         picks = choose_adapters(len(shown), len(names), n, replace=replace, seed=seed)
         asked, chosen = [p for p in shown for _ in range(n)], [names[i] for i in picks.ravel()]
-        made = self._write(asked, chosen, seed=seed, temperature=temperature, **options)
-        rows = {"prompt": asked, "text": [each["text"] for each in made]}
-        own = {**provenance(made, state, temperature), "draw": list(range(n)) * len(shown)}
-        common = {"method": self.name, "model": self.lm.name, "seed": seed}
-        return with_provenance(rows, {**common, **own})
+        how = {"top_p": top_p, "max_new_tokens": max_new_tokens, "batch_size": batch_size}
+        how |= {"temperature": temperature, "progress": progress, "seed": seed}
+        made = write(self, None, asked, chosen, **how)
+        return answer_rows(self, made, n, seed, provenance(made, state, temperature))
 
-    def _write(self, asked: Sequence[str], adapters: Sequence[str], **options) -> list[Answer]:
-        check_base(self.lm, self.fitted.base)
-        options = {"max_new_tokens": self.preset.max_new_tokens, **options}
-        return write(self.fitted, asked, adapters, **options)
+    def sample(
+        self, n: int, *, seed: int | None = None, held_out: Any = None, temperature: float = 0.0,
+        top_p: float = 1.0, max_new_tokens: int | None = None, batch_size: int = 64,
+        checkpoint: str | Path | None = None, progress: bool = False, strict: bool = False,
+    ) -> Dataset:  # fmt: skip
+        """`n` answers to the prompts of the fit, in the columns of its rows.
+
+        Greedy, there are prompts times adapters of them and no more. The arguments are those of
+        `Synthesizer.sample` and `answer`; `status` is "cut off" where the tokens ran out.
+        """
+        how = {"temperature": temperature, "top_p": top_p, "max_new_tokens": max_new_tokens}
+        how |= {"batch_size": batch_size, "checkpoint": checkpoint, "progress": progress}
+        return super().sample(n, seed=seed, held_out=held_out, strict=strict, **how)
 
     def _read(self, data, too_long="error", **given) -> PartitionInputs:
         base_of(self.lm)  # without an adapter in use
         fitting = partial(self._fitting, too_long=too_long)
         return read_inputs(self.lm, self.preset, data, fitting, **given)
 
-    def _fit_key(self, inputs, validation) -> str:
-        return key_without_cut(self.lm, inputs, self.preset, self.seed)
-
     def _fit(self, inputs, validation, *, phases, progress) -> Fitted:
-        lm, scores, histories = share_weights(self.lm), None, {}
+        return fit_adapters(self.lm, inputs, self.preset, self.seed, phases, progress)
 
-        def adapt(name, pairs, updates, seed):
-            args = lm, name, pairs, updates, self.preset, seed
-            make = partial(train_on, *args, progress=progress)
-            histories[name] = kept_adapter(phases, *args, make)
-
-        if needs_influence(inputs, self.preset):
-            adapt("reference", inputs.pairs, self.preset.reference_updates, self.seed)
-            scores = kept_scores(phases, lm, inputs.pairs, inputs.queries, self.preset, self.seed)
-        elif inputs.queries is not None:
-            scores = lexical_scores(inputs)
-        parts = cut(inputs, scores, self.preset, self.seed)
-        for part in range(parts.n_parts):
-            pairs = [inputs.pairs[i] for i in parts.rows(part)]
-            seed = self.seed + part * (parts.rule == "same data")
-            adapt(f"part-{part}", pairs, self.preset.part_updates, seed)
-        return Fitted(lm, base_of(self.lm), inputs.form, inputs.asked, parts, histories, scores)
-
-    def _sample(
-        self, n, *, seed, held_out, checkpoint, progress, temperature=0.0, batch_size=64, **options
-    ):
-        state, k, unwanted = self.fitted, len(self.adapters), as_held_out(held_out)
-        picks = choose_adapters(len(state.asked), k, k, seed=seed)
-        options["temperature"] = as_number(temperature, "temperature")
-        limit = n * self.preset.max_tries if temperature else picks.size
-        drafts = plan_drafts(state.asked, state.adapters, picks, limit, seed)
-
-        def answer(numbers, asked, adapters) -> list[Answer]:
-            own = {"row_ids": numbers, "batch_size": batch_size, "progress": progress}
-            return self._write(asked, adapters, seed=seed, **own, **options)
-
-        key = {"fit": weights_of(state), "seed": seed, "options": options, "preset": self.preset}
-        with self._log(checkpoint, ("draft",), **key) as log:
-            made = collect(n, drafts, log, answer, unwanted, self.report.rejected, batch_size)
-        return state.form.columns(made), provenance(made, state, temperature)
-
-    def _pack(self, state):
-        check_base(self.lm, state.base)
-        return pack_fitted(state)
-
-    def _unpack(self, saved):
-        return unpack_fitted(saved, self.lm)
-
-    def _about(self, state):
-        return f"{len(state.partition.labels)} rows in {state.partition.n_parts} parts"
+    def _sample(self, n, **options):
+        return sample_rows(self, n, **options)

@@ -93,11 +93,11 @@ def test_bm25_reads_rows_of_every_kind_and_lower_case():
 @pytest.mark.parametrize(
     ("queries", "documents", "options", "error", "words"),
     [
-        ([], DOCUMENTS, {}, ValueError, "no queries"),
-        (ASKED, [], {}, ValueError, "no documents"),
+        ([], DOCUMENTS, {}, ValueError, "no rows"),
+        (ASKED, [], {}, ValueError, "no rows"),
         (ASKED, ["", " "], {}, ValueError, "2 documents has a word"),
-        ("red house", DOCUMENTS, {}, TypeError, "found one text"),
-        ([3], DOCUMENTS, {}, TypeError, "found int"),
+        ("red house", DOCUMENTS, {}, TypeError, "not one string"),
+        ([3], DOCUMENTS, {}, TypeError, "int"),
         ([{"label": "x"}], DOCUMENTS, {}, ValueError, "label"),
         (ASKED, DOCUMENTS, {"k1": -1.0}, ValueError, "k1=-1.0"),
         (ASKED, DOCUMENTS, {"b": 1.5}, ValueError, "b=1.5"),
