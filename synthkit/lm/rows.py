@@ -80,7 +80,7 @@ def check_contexts(prompt: nn.Module, z: Any, n: int | None = None) -> Tensor:
 def token_counts(
     lm: LM, rows: Sequence[str | tuple[str, str]], *, marks: bool = False
 ) -> list[int]:
-    """Tokens of each row, a text or a prompt and its completion; with `marks` its BOS and EOS too."""
+    """Tokens of each row, a text or a prompt and its completion; `marks` adds BOS and EOS."""
     extra = marks * ((lm.bos_id is not None) + (lm.eos_id is not None))
     sides = zip(*([row] if isinstance(row, str) else row for row in rows))
     counts = [map(len, lm.token_ids(side)) for side in sides]

@@ -31,8 +31,7 @@ def write(
     """The answer of each adapter to its prompt; "cut off" where it ran into the limit of tokens.
 
     Args:
-        numbers: of the drafts, which seed them; None for their places.
-        asked: prompts as they stand in the rows. adapters: one for each.
+        numbers: of the drafts, which seed them; None for their places. adapters: one for each.
         max_new_tokens: default: the preset's. options: of `LM.generate`.
     """
     state = spa.fitted
@@ -66,10 +65,9 @@ def answer_rows(
 def plan_drafts(
     asked: Sequence[str], names: Sequence[str], picks: np.ndarray, limit: int, seed: int
 ) -> Iterator[Draft]:
-    """The drafts of a sample, `limit` at most: all prompts in a random order, then all again.
+    """The drafts of a sample: all prompts in a random order, then all again, up to `limit`.
 
-    Args:
-        picks: (n_prompts, K) places in `names`: the order in which adapters answer a prompt.
+    `picks` (n_prompts, K), places in `names`, is the order in which adapters answer a prompt.
     """
     order = np.random.default_rng((seed, 1)).permutation(len(asked))
     for draft in range(limit):

@@ -60,13 +60,9 @@ def diverse_beams(
     spa: SPA, prompts: Any, n: int, *, strength: float = 0.5, max_new_tokens: int | None = None,
     batch_size: int = 64,
 ) -> Dataset:  # fmt: skip
-    """`n` answers of one adapter to each prompt by `diverse_beam`; no dice either.
+    """`n` answers of `one_adapter` to each prompt by `diverse_beam`, as rows of `SPA.answer`.
 
-    Returns:
-        As `SPA.answer`; column draw is the group, and group 0 is the greedy answer.
-
-    Raises:
-        ValueError: no one adapter, a base that has changed, or errors of `diverse_beam`.
+    Column draw is the group, and group 0 is the greedy answer.
     """
     state, lm, name = spa.fitted, spa.adapted, one_adapter(spa)
     check_base(spa.lm, state.base)
@@ -92,15 +88,10 @@ def diverse_beam(
     answer is the greedy one.
 
     Args:
-        prompts: as the model reads them.
-        batch_size: most beams that run at a time.
-
-    Returns:
-        For each prompt its answers by group, without white space around them.
+        prompts: as the model reads them. batch_size: most beams that run at a time.
 
     Raises:
-        ValueError: n below 1, a negative strength, an empty prompt without BOS, or one that
-            leaves no room in the context.
+        ValueError: a bad n or strength, or a prompt that is empty or leaves no room.
 
     Source: Vijayakumar et al., Diverse Beam Search (arXiv 1610.02424), with Hamming diversity and
     B' = 1. transformers no longer ships a group beam search of its own.
@@ -123,12 +114,7 @@ def diverse_beam(
 
 
 def beams(lm, rows: Sequence[Tensor], n: int, strength: float, limit: int) -> list[list[list[int]]]:
-    """New tokens of `n` groups of each row, without the end token; see `diverse_beam`.
-
-    Args:
-        rows: input embeddings, (m_i, N) each.
-        limit: most new tokens.
-    """
+    """New tokens of `n` groups of each row, embedded (m_i, N), without the end token."""
     ends, p = torch.tensor(sorted(end_tokens(lm.model, lm.eos_id)), device=lm.device), len(rows)
     running = torch.ones(p * n, dtype=torch.bool, device=lm.device)
     made: list[Tensor] = []

@@ -32,8 +32,7 @@ class Fitted:
 
     Attributes:
         lm: a view of the base with the adapters. base: name and fingerprint of the base.
-        form: of the rows. asked: their different prompts.
-        partition: the parts of the rows.
+        form: of the rows. asked: their different prompts. partition: their parts.
         histories: of each training, by adapter.
         scores: (q, n) influence or BM25+; None where the rule takes none.
     """

@@ -27,12 +27,9 @@ def ekfac(
     where lambda = c * mean(Lambda). The damping is kronfluence's.
 
     Args:
-        queries: (q, P_l) by matrix.
-        stream: a `GradientStream` without projection.
-        c: damping.
-        labels: "sampled" from the model gives the Fisher matrix, the row's "own" the empirical
-            one.
-        seed: of the sampling; a row's labels do not depend on the others.
+        queries: (q, P_l) by matrix. stream: a `GradientStream` without projection.
+        labels: "sampled" from the model (by `seed` and row) for the Fisher matrix, or the row's
+            "own" for the empirical one.
 
     Raises:
         ValueError: a projected stream, a bad option, or a matrix without gradients.
@@ -67,9 +64,7 @@ def eigenbases(plan: Plan, factors_of: FactorsOf) -> dict[str, tuple[Tensor, Ten
         for name, (a, delta) in factors.items():
             a = a * mask[..., None].to(a)  # delta is zero at padding by itself
             parts = [side.flatten(0, 1).T @ side.flatten(0, 1) for side in (delta, a)]
-            before = sums.setdefault(name, [torch.zeros_like(part) for part in parts])
-            for whole, part in zip(before, parts):
-                whole += part
+            sums[name] = [x + y for x, y in zip(sums[name], parts)] if name in sums else parts
     return {
         name: tuple(torch.linalg.eigh(each.double())[1].to(each) for each in both)
         for name, both in sums.items()

@@ -33,11 +33,7 @@ def as_pairs(rows) -> list[Pair]:
 
 
 def plan_blocks(lm, pairs: Sequence[Pair], block_size: int) -> list[list[int]]:
-    """Group the rows into blocks: at most `block_size` each, of like length.
-
-    Raises:
-        ValueError: `block_size` below 1, or a row that exceeds the context.
-    """
+    """Group the rows into blocks of like length; ValueError for a row that exceeds the context."""
     sizes = token_counts(lm, pairs, marks=True)
     for i, size in enumerate(sizes):
         lm.check_length(size, f"row {i}")
@@ -115,11 +111,7 @@ def check_gradients(blocks: Blocks, rows: Sequence[int]) -> Blocks:
 
 
 def group_blocks(sizes: Mapping[str, int], n: int, memory: int) -> list[list[str]]:
-    """Matrices in groups, the n float32 gradients of each group within `memory` bytes.
-
-    Raises:
-        ValueError: one matrix alone exceeds `memory`.
-    """
+    """Matrices in groups, the n float32 gradients of each group within `memory` bytes."""
     groups: list[list[str]] = []
     room = 0
     for name, size in sizes.items():
@@ -149,10 +141,7 @@ def random_maps(matrices: Mapping[str, nn.Linear], k: int, seed: int) -> dict[st
 
 
 def project_factors(factors: Factors, maps: Mapping[str, Tensor]) -> Factors:
-    """The factors with their longer sides mapped: the full gradient is never formed.
-
-    Source: LoGra projects both sides of a gradient; a LoRA matrix has only one long side.
-    """
+    """The factors with their longer sides mapped, as in LoGra: no full gradient is formed."""
     mapped = dict(factors)
     for name, each in maps.items():
         a, delta = factors[name]

@@ -51,13 +51,6 @@ def test_a_single_adapter_is_the_reference_adapter(lm, fitted):
     assert few.fitted.histories["part-0"].steps == 1 and list(one.partition.sizes) == [18]
 
 
-def test_several_adapters_on_the_same_data_differ(lm):
-    spa = SPA(lm, n_parts=2, partition="same data", **QUICK).fit(ROWS)
-    named = dict(spa.adapted.model.named_parameters())
-    first = [key for key in named if "part-0" in key]
-    assert any(not torch.equal(named[k], named[k.replace("part-0", "part-1")]) for k in first)
-
-
 def test_sampling_one_adapter(fitted, without_reference):
     cold = baselines.sampled(fitted, ASKED, 4, temperature=0.0).to_pandas()
     assert (cold.groupby("prompt")["text"].nunique() == 1).all()

@@ -5,15 +5,12 @@ import runpy
 import weakref
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from bitsandbytes.nn.modules import has_avx512bf16
-from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
-from sklearn.metrics import adjusted_rand_score
 from tiny import QUERIES, ROWS, tiny_lm
 from torch import nn
 
@@ -36,9 +33,7 @@ from synthkit.spa.streaming import (
     Stored,
     as_pairs,
     check_gradients,
-    group_blocks,
     lengths,
-    project_factors,
     random_maps,
     stack,
 )
@@ -141,13 +136,6 @@ def test_the_loss_is_that_of_nll_and_of_training(lm):
     np.testing.assert_allclose(query_losses(lm, ROWS), losses, rtol=1e-5)
 
 
-def test_a_block_holds_rows_of_like_length_and_every_row_once(stream):
-    assert sorted(i for indices in stream.plan for i in indices) == list(range(len(ROWS)))
-    assert max(map(len, stream.plan)) == 3 and len(stream) == len(ROWS)
-    sizes = [len(p) + len(c) for p, c in map(lambda r: r.values(), ROWS)]
-    assert sizes[stream.plan[0][0]] > sizes[stream.plan[-1][-1]]
-
-
 def test_a_matrix_that_is_called_twice_gets_the_sum(lm):
     shared = nn.Linear(4, 3, bias=False)
     x = torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(0))
@@ -225,10 +213,8 @@ def test_a_gradient_that_vanished_or_exploded_names_its_row(base):
     with pytest.raises(FloatingPointError, match=r"row \d is zero"):
         influence_scores(lm, ROWS, QUERIES)
     handle.remove()
-    blocks = random_blocks(4)
-    assert check_gradients(blocks, [7, 8, 9, 10]) is blocks
     for value, what in ((0.0, "zero"), (float("nan"), "not finite"), (float("inf"), "not finite")):
-        wrong = {name: g.clone() for name, g in blocks.items()}
+        wrong = random_blocks(4)
         for g in wrong.values():
             g[2] = value
         with pytest.raises(FloatingPointError, match=f"row 9 is {what}"):
@@ -287,16 +273,6 @@ def test_scoring_holds_two_blocks_at_most(lm, monkeypatch, method):
     assert all(blocks <= 2 and rows <= 2 for each in held.values() for blocks, rows in each)
 
 
-def test_sizes_and_parts(stream, G):
-    assert stream.sizes == G.sizes
-    names = list(stream.sizes)[3:6]
-    part = stack(stream.only(names))
-    assert list(part) == names
-    for name in names:
-        torch.testing.assert_close(part[name], G.only(names).blocks[name])
-    assert len(stream.sizes) == 42, "a part leaves the whole as it is"
-
-
 @pytest.mark.parametrize("k", [1, 4, 10**6])
 def test_a_projection_maps_the_longer_side(lm, G, k):
     stream = GradientStream(lm, ROWS, project=k, seed=3)
@@ -313,34 +289,11 @@ def test_a_projection_maps_the_longer_side(lm, G, k):
     assert all(each.shape[1] == k for each in maps.values())
 
 
-def test_a_projection_keeps_dot_products_on_average():
-    matrix = {"l": nn.Linear(200, 2, bias=False)}
-    generator = torch.Generator().manual_seed(0)
-    a, delta = (
-        torch.randn(3, 1, 200, generator=generator),
-        torch.randn(3, 1, 2, generator=generator),
-    )
-    exact = per_example({"l": (a, delta)})["l"]
-    exact = exact @ exact.T
-    found = []
-    for seed in range(300):
-        maps = random_maps(matrix, 50, seed)
-        g = per_example(project_factors({"l": (a, delta)}, maps))["l"]
-        found.append(g @ g.T)
-    found = torch.stack(found)
-    error = found.std(0) / len(found) ** 0.5
-    assert ((found.mean(0) - exact).abs() < 4 * error + 1e-3).all()
-    same = [random_maps(matrix, 50, 1)["l"] for _ in range(2)]
-    assert torch.equal(*same) and not torch.equal(same[0], random_maps(matrix, 50, 2)["l"])
-
-
-def test_groups_fit_the_memory():
-    sizes = {"a": 10, "b": 20, "c": 5, "d": 30}
-    assert group_blocks(sizes, 10, 4 * 10 * 35) == [["a", "b", "c"], ["d"]]
-    assert group_blocks(sizes, 10, 10**9) == [list(sizes)]
-    assert group_blocks(sizes, 10, 4 * 10 * 30) == [["a", "b"], ["c"], ["d"]]
-    with pytest.raises(ValueError, match=r"on d take 1,200 bytes.*project"):
-        group_blocks(sizes, 10, 1199)
+def test_a_projection_keeps_lengths_on_average_and_follows_its_seed():
+    matrix = {"l": nn.Linear(2000, 2, bias=False)}
+    maps = [random_maps(matrix, 500, seed)["l"] for seed in (1, 1, 2)]
+    assert maps[0].square().sum(1).mean() == pytest.approx(1, abs=0.02)
+    assert torch.equal(maps[0], maps[1]) and not torch.equal(maps[0], maps[2])
 
 
 # --- estimators against what they stand for -------------------------------------------------------
@@ -438,19 +391,6 @@ def test_ekfac_is_its_formula(lm, Q):
         assert relative(found[name].double(), r.flatten(1)) < 1e-2, name
 
 
-def test_ekfac_limits_and_errors(lm, Q, G, stream):
-    far = ekfac(Q, stream, 1e7, labels="own")
-    for name, q in Q.items():
-        cosines = torch.nn.functional.cosine_similarity(far[name], q)
-        assert (cosines > 0.9999).all()
-    with pytest.raises(ValueError, match="whole gradients"):
-        ekfac(Q, GradientStream(lm, ROWS, project=4))
-    with pytest.raises(ValueError, match="labels must be one of"):
-        ekfac(Q, stream, labels="guessed")
-    with pytest.raises(ValueError, match="damping must be positive"):
-        ekfac(Q, stream, 0.0)
-
-
 def test_sampled_labels_come_from_the_model_whatever_the_block(lm, Q):
     args = [GradientStream(lm, ROWS, block_size=size) for size in (2, 7)]
     a, b = (ekfac(Q, each, seed=5) for each in args)
@@ -520,51 +460,31 @@ def test_every_method_gives_finite_scores_and_repeats_itself(lm, method):
     assert np.array_equal(found, influence_scores(lm, ROWS, QUERIES, method=method))
 
 
-def test_containers_and_columns(lm):
-    wanted = influence_scores(lm, ROWS, QUERIES)
-    frame, table = pd.DataFrame(ROWS, index=range(10, 17)), Dataset.from_list(QUERIES)
-    assert np.array_equal(influence_scores(lm, frame, table), wanted)
-    more = [row | {"style": "x", "task": 3} for row in ROWS]
-    assert np.array_equal(influence_scores(lm, more, QUERIES), wanted)
-    texts = [{"text": row["prompt"] + row["completion"]} for row in ROWS]
-    assert influence_scores(lm, texts, QUERIES).shape == wanted.shape
-
-
-def test_identical_rows_get_identical_scores(lm):
-    rows = [ROWS[0], ROWS[3], ROWS[0], ROWS[0]]
-    for method in METHODS:
-        found = influence_scores(lm, rows, QUERIES, method=method, block_size=2)
-        np.testing.assert_allclose(found[:, 2], found[:, 0], rtol=1e-3)
-        np.testing.assert_allclose(found[:, 3], found[:, 0], rtol=1e-3)
-
-
-def test_bad_input(base, lm):
-    cases = [
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
         ({"train": []}, ValueError, "no rows"),
-        ({"queries": []}, ValueError, "no rows"),
         ({"train": "text"}, TypeError, "DataFrame"),
         ({"train": [{"words": "a"}]}, ValueError, "found words"),
         ({"train": [{"prompt": "a", "completion": ""}]}, ValueError, "row 0 .* no text"),
         ({"train": [ROWS[0], {"text": "long " * 200}]}, ValueError, "row 1 takes"),
-        (
-            {"train": [ROWS[0], {"prompt": "long " * 200, "completion": "a"}]},
-            ValueError,
-            "row 1 takes",
-        ),
         ({"method": "lissa"}, ValueError, "method must be one of dot"),
         ({"block_size": 0}, ValueError, "batch_size must be at least 1"),
         ({"reduction": "max"}, ValueError, "reduction must be"),
         ({"project": 0}, ValueError, "project is how many"),
         ({"adapter": "nobody"}, KeyError, "no adapter 'nobody'"),
         ({"damping": 0.0}, ValueError, "damping must be positive"),
-        ({"damping": -1.0, "method": "fisher"}, ValueError, "damping must be positive"),
         ({"damping": float("nan"), "method": "ekfac"}, ValueError, "damping must be positive"),
-        ({"memory": 10, "method": "fisher"}, ValueError, "memory=10"),
+        ({"memory": 10, "method": "fisher"}, ValueError, "on .*lora_A take .* memory=10.*project"),
         ({"project": 4, "method": "ekfac"}, ValueError, "whole gradients"),
-    ]
-    for options, kind, message in cases:
-        with pytest.raises(kind, match=message):
-            influence_scores(**{"lm": lm, "train": ROWS, "queries": QUERIES} | options)
+    ],
+)
+def test_bad_input(lm, options, kind, message):
+    with pytest.raises(kind, match=message):
+        influence_scores(**{"lm": lm, "train": ROWS, "queries": QUERIES} | options)
+
+
+def test_scores_need_one_adapter_and_one_projection(base, lm):
     with pytest.raises(ValueError, match="no adapter is in use"):
         influence_scores(base, ROWS, QUERIES)
     with pytest.raises(ValueError, match="different adapters or projections"):
@@ -665,29 +585,6 @@ def test_estimators_predict_retraining(toy, vectors, least):
     ranks, right = leave_one_out(scores, toy.removed, toy.rises)
     assert ranks.mean() > 0.4  # the sign of a small score is right only with the true curvature
     assert leave_one_out(-scores, toy.removed, toy.rises)[1] == pytest.approx(1 - right)
-
-
-def test_weak_damping_predicts_and_does_not_sort(toy):
-    def both(c):
-        scores = grad_dot(block_fisher(toy.Q, toy.G, c), toy.G).numpy()
-        fidelity = lds(scores, toy.kept, toy.losses).mean()
-        return fidelity, adjusted_rand_score(toy.modes, scores.argmax(0))
-
-    weak, strong = both(1.0), both(1e4)
-    assert weak[0] > strong[0] and weak[1] < strong[1] - 0.2
-
-
-def test_removing_the_most_helpful_rows_hurts_most(toy):
-    scores = grad_dot(block_fisher(toy.Q, toy.G), toy.G).numpy()
-    n = len(toy.x)
-    for j in range(len(scores)):
-        order = scores[j].argsort()
-        rises = []
-        for which in (order[-n // 10 :], order[: n // 10]):
-            kept = np.ones(n)
-            kept[which] = 0
-            rises.append(toy.loss(toy.fit(kept))[j] - toy.full[j])
-        assert rises[0] > 0 > rises[1]
 
 
 # --- four bits ------------------------------------------------------------------------------------

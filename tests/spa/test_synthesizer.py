@@ -1,7 +1,6 @@
 """SPA: rows and prompts, trainings and cuts, answers, samples; the contract has what all do."""
 
 from collections import Counter
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -11,13 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import tiny_lm
 
-from synthkit import load_lm, load_world
+from synthkit import load_lm
 from synthkit.lm.mixed_adapters import share_weights
 from synthkit.lm.training import History
 from synthkit.spa import SPA, Partition, SPAPreset, influence_scores, make_partition
 from synthkit.spa import synthesizer as module
 from synthkit.spa.answers import plan_drafts
-from synthkit.spa.presets import PRESETS
 from synthkit.spa.rows import QUESTION, Form, read_rows
 from synthkit.spa.synthesizer import choose_adapters, train_on
 
@@ -75,13 +73,11 @@ def same_weights(one, two):
     ("change", "message"),
     [
         ({"method": "magic"}, "method must be one of dot, .*; got 'magic'"),
-        ({"partition": "magic"}, "partition must be one of influence"),
         ({"sign": 0}, "sign must be one of 1, -1; got 0"),
         ({"part_updates": 0}, "part_updates must be at least 1"),
-        ({"n_parts": 0}, "n_parts must be at least 1"),
-        ({"lr": 0.0}, "lr must be positive"),
         ({"damping": -1.0}, "damping must be positive"),
         ({"decay_from": 2.0}, "decay_from is a share"),
+        ({"accumulation": 0}, "accumulation must be positive"),
     ],
 )
 def test_impossible_choices_are_refused_at_once(lm, change, message):
@@ -89,46 +85,26 @@ def test_impossible_choices_are_refused_at_once(lm, change, message):
         SPA(lm, **change)
 
 
-def test_scales_grow_and_a_change_replaces_one_value(lm):
-    updates = [PRESETS[scale].part_updates for scale in ("fast", "study", "paper")]
-    assert updates == sorted(set(updates))
-    assert asdict(SPA(lm, preset="study", rank=3).preset) == asdict(PRESETS["study"]) | {"rank": 3}
-
-
 # --- rows and prompts ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("row", "pair", "form"),
+    ("row", "pair", "template"),
     [
-        (
-            {"question": "q", "answer": "a"},
-            ("Question: q\nAnswer:", " a"),
-            Form("question", "answer", QUESTION),
-        ),
-        (
-            {"prompt": "p", "code": "c"},
-            ("Question: p\nAnswer:", " c"),
-            Form("prompt", "code", QUESTION),
-        ),
-        ({"prompt": "p", "completion": "c"}, ("p", "c"), Form("prompt", "completion")),
-        ({"text": "t"}, ("", "t"), Form("prompt", "text")),
+        ({"question": "q", "answer": "a"}, ("Question: q\nAnswer:", " a"), QUESTION),
+        ({"prompt": "p", "code": "c"}, ("Question: p\nAnswer:", " c"), QUESTION),
+        ({"prompt": "p", "completion": "c"}, ("p", "c"), "{}"),
+        ({"text": "t"}, ("", "t"), "{}"),
     ],
 )
-def test_rows_of_every_shape_and_samples_of_the_same(lm, monkeypatch, row, pair, form):
+def test_rows_of_every_shape_and_samples_of_the_same(lm, monkeypatch, row, pair, template):
+    form = Form(*(["prompt", "text"] if "text" in row else row), template)
     assert read_rows([row, row]) == ([pair, pair], form)
     monkeypatch.setattr(module, "train_on", stub_training)
     made = make(lm, n_parts=2, partition="random").fit([row, {**row, list(row)[-1]: "b"}])
     rows = made.sample(1)
     assert rows.column_names[: len(row)] == list(row)
     assert "prompt" not in row or set(rows["prompt"]) == {"p"}
-
-
-def test_rows_of_the_code_world():
-    rows = load_world("code").sample(3, seed=0)
-    pairs, form = read_rows(rows)
-    assert pairs[0] == (f"Question: {rows[0]['prompt']}\nAnswer:", f" {rows[0]['code']}")
-    assert form.prompts(rows)[0] == list(rows["prompt"])
 
 
 def test_texts_and_rows_ask_the_same():
@@ -146,7 +122,6 @@ def test_texts_and_rows_ask_the_same():
         ("one", TypeError, "not one string"),
         ([], ValueError, "no prompt was given"),
         ([{"prompt": "p"}], ValueError, "question"),
-        ([3], TypeError, "must hold texts; row 0 is int"),
         ({"question": ["q"]}, TypeError, "found dict"),
     ],
 )
@@ -171,6 +146,15 @@ def test_the_seed_decides_start_and_order(lm):
         train_on(view, name, PAIRS, 2, preset(), seed)
     assert same_weights(weights(view, "one"), weights(view, "two"))
     assert not same_weights(weights(view, "one"), weights(view, "three"))
+
+
+def test_what_saves_memory_changes_no_adapter(lm):
+    view, own = share_weights(lm), {"accumulation": 4, "recomputing": True}
+    train_on(view, "whole", PAIRS, 3, preset(), 0)
+    train_on(view, "parts", PAIRS, 3, preset(**own), 0)
+    whole, parts = weights(view, "whole"), weights(view, "parts")
+    assert all(torch.allclose(whole[key], parts[key], atol=2e-4) for key in whole)
+    assert not same_weights(whole, parts), "sums in another order"
 
 
 def test_an_adapter_without_gradients_is_an_error(lm, monkeypatch):
@@ -283,14 +267,6 @@ def test_a_row_that_is_left_out_takes_along_what_was_said_of_it(
     assert np.array_equal(spa.partition.labels, wanted)
 
 
-def test_the_wrong_sign_gives_a_row_to_the_query_it_harms(lm, monkeypatch):
-    scores = np.random.default_rng(0).normal(size=(3, 18))
-    stub(monkeypatch, scores)
-    found = {s: make(lm, sign=s).fit(ROWS, queries=QUERIES).partition for s in (1, -1)}
-    assert not (found[1].labels == found[-1].labels).any(), "best and worst query differ"
-    assert np.array_equal(found[1].labels, make_partition("influence", 3, scores=scores).labels)
-
-
 # --- nothing is lost -----------------------------------------------------------------------------
 
 
@@ -360,29 +336,18 @@ def test_a_cut_that_fails_keeps_the_costly_part(lm, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "rows", "more", "message"),
     [
-        ({}, ROWS[:2], {"queries": QUERIES}, "2 rows, 2 of them different, cannot make 3 parts"),
-        ({}, [ROWS[0]] * 18, {"queries": QUERIES}, "18 rows, 1 of them different"),
+        ({}, [ROWS[0]] * 18, {"queries": QUERIES}, "18 rows, 1 of them different, cannot make 3"),
         ({}, ROWS, {}, "partition 'influence' needs queries"),
-        ({"partition": "kmeans"}, ROWS, {"queries": []}, "'kmeans' needs queries"),
         ({}, ROWS, {"queries": QUERIES[:2]}, "2 queries cannot make 3 parts"),
         ({}, ROWS, {"queries": [*QUERIES[:2], LONG]}, "row 2 takes"),
         ({"partition": "oracle"}, ROWS, {}, "is made from factor"),
-        (
-            {"partition": "oracle"},
-            ROWS,
-            {"factor": "colour"},
-            "no column called 'colour'; found question, answer, side",
-        ),
+        ({"partition": "oracle"}, ROWS, {"factor": "colour"}, "no column called 'colour'; found"),
         ({"partition": "embedding"}, ROWS, {"vectors": np.eye(4)}, "18 rows and 4 vectors"),
         ({}, ROWS, {"parts": Partition([0, 1], 2, "mine")}, "18 rows and 2 parts"),
-        (
-            {"min_size": 2},
-            ROWS,
-            {"parts": Partition([0] * 17 + [1], 2, "mine")},
-            r"part 1 has 1 rows, fewer than min_size=2; the sizes are \[17, 1\]",
-        ),
+        ({"min_size": 2}, ROWS, {"parts": Partition([0] * 17 + [1], 2, "mine")},
+         r"part 1 .* has 1 rows, fewer than min_size=2; the sizes are \[17, 1\]"),
     ],
-)
+)  # fmt: skip
 def test_what_cannot_be_cut_is_refused_before_a_training(
     lm, monkeypatch, change, rows, more, message
 ):
@@ -391,46 +356,23 @@ def test_what_cannot_be_cut_is_refused_before_a_training(
         make(lm, **change).fit(rows, **more)
 
 
-def test_a_loss_that_is_no_number_is_an_error(lm):
-    with pytest.raises(FloatingPointError, match="Lower the learning rate"):
-        make(lm, n_parts=2, partition="random", lr=1e30, part_updates=8).fit(ROWS)
-
-
-def test_small_parts_are_named_filled_or_dropped(lm, monkeypatch):
-    scores = np.random.default_rng(0).random((3, 18))
-    scores[1] = scores[0] / 2 + scores[2] / 2
-    stub(monkeypatch, scores)
-
-    def fit(**changes):
-        changed = make(lm, normalisation="none", min_size=2, **changes)
-        return changed.fit(ROWS, queries=QUERIES).partition
-
-    with pytest.raises(ValueError, match=r"has 0 rows, fewer than min_size=2; the sizes are \["):
-        fit()
-    filled, dropped = fit(on_small="fill"), fit(on_small="drop")
-    assert min(filled.sizes) == 2 and filled.n_parts == 3 and filled.notes
-    assert dropped.n_parts == 2 and "dropped" in dropped.notes[0]
-
-
-def test_an_adapter_in_use_is_refused_and_an_idle_one_is_no_hindrance(lm, tmp_path):
+def test_only_the_fitted_base_will_do(lm, tmp_path):
     student = lm.with_lora(rank=2)
     with pytest.raises(ValueError, match="adapter 'student' is in use on 'llama'"):
         make(student, n_parts=2, partition="random").fit(ROWS)
     student.set_adapter(None)
     spa = make(student, n_parts=2, partition="random").fit(ROWS)
     assert len(spa.answer(ASKED)) == 4 and student.describe()["adapters"] == ["student"]
+    uses = (lambda: spa.answer(ASKED), lambda: spa.sample(2), lambda: spa.save(tmp_path))
     student.set_adapter("student")
-    for use in (lambda: spa.answer(ASKED), lambda: spa.sample(2), lambda: spa.save(tmp_path)):
+    for use in uses:
         with pytest.raises(ValueError, match="adapter 'student' is in use"):
             use()
-
-
-def test_a_base_that_has_changed_is_noticed(lm, tmp_path):
-    changing = lm.clone()
-    spa = make(changing, n_parts=2, partition="random").fit(ROWS)
+    student.set_adapter(None)
+    spa.lm = student.clone()
     with torch.no_grad():
-        changing.model.get_input_embeddings().weight.mul_(1.01)
-    for use in (lambda: spa.answer(ASKED), lambda: spa.sample(2), lambda: spa.save(tmp_path)):
+        spa.lm.model.get_input_embeddings().weight.mul_(1.01)
+    for use in uses:
         with pytest.raises(ValueError, match=r"fitted with llama .*fit again"):
             use()
 
@@ -459,21 +401,14 @@ def test_fewer_answers_than_adapters_are_of_different_ones(fitted):
     rows = fitted.answer(prompts, 2).to_pandas()
     assert len(rows) == 24 and set(rows["adapter"]) == set(fitted.adapters)
     assert (rows.groupby("prompt")["adapter"].nunique() == 2).all()
-    assert fitted.answer(prompts, 2).to_pandas().equals(rows)
     assert list(fitted.answer(prompts, 2, seed=1)["adapter"]) != list(rows["adapter"])
 
 
 def test_more_answers_than_adapters_need_replacement(fitted):
     with pytest.raises(ValueError, match="4 answers a prompt and 3 adapters"):
         fitted.answer(ASKED, 4)
-    rows = fitted.answer(ASKED, 5, replace=True, temperature=1.0)
-    assert len(rows) == 10 and set(rows["temperature"]) == {1.0}
-
-
-def test_one_adapter_answers_greedily_with_one_text(fitted):
-    rows = fitted.answer(ASKED, 3, replace=True, adapters=["reference"]).to_pandas()
-    assert (rows.groupby("prompt")["text"].nunique() == 1).all()
-    assert set(rows["adapter"]) == {"reference"}
+    rows = fitted.answer(ASKED, 5, replace=True, adapters=["reference"]).to_pandas()
+    assert len(rows) == 10 and (rows.groupby("prompt")["text"].nunique() == 1).all()
     with pytest.raises(KeyError, match="no adapter part-9"):
         fitted.answer(ASKED, adapters=["part-0", "part-9"])
 
@@ -500,13 +435,6 @@ def test_adapters_are_chosen_without_replacement(prompts, adapters, n, seed):
     assert found.shape == (prompts, n) and found.min() >= 0 and found.max() < adapters
 
 
-def test_every_adapter_is_chosen_alike():
-    counts = np.bincount(choose_adapters(6000, 5, 2).ravel())
-    assert np.allclose(counts, 2400, rtol=0.05)
-    with pytest.raises(ValueError, match="at least 1"):
-        choose_adapters(3, 5, 0)
-
-
 # --- samples -------------------------------------------------------------------------------------
 
 
@@ -520,6 +448,12 @@ def test_drafts_go_through_the_prompts_and_then_through_the_adapters(n_prompts, 
     assert len(set(drafts)) == len({each[1:] for each in drafts}) == n_prompts * k
     for start in range(0, len(drafts), n_prompts):
         assert sorted(each[1] for each in drafts[start : start + n_prompts]) == asked
+
+
+def test_an_unknown_keyword_is_one_of_what_was_called(fitted):
+    for name in ("answer", "sample"):
+        with pytest.raises(TypeError, match=rf"SPA\.{name}\(\) got .*'colour'"):
+            getattr(fitted, name)(3, colour="red")
 
 
 def test_a_sample_is_answers_to_the_fitted_prompts_in_the_columns_of_the_rows(fitted):

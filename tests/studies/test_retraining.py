@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from tiny import QUERIES, ROWS, tiny_lm
 
 from synthkit.lm import load_lm
-from synthkit.lm.finetune import finetune
 from synthkit.lm.training import Schedule
 from synthkit.spa import METHODS, influence_scores
 from synthkit.studies.spa import retraining
@@ -44,23 +43,19 @@ def test_agreements_on_losses_that_are_linear():
     assert leave_one_out(scores, [1, 3, 5, 7], rises)[1] == 0.75
 
 
-def test_agreements_refuse_what_does_not_fit():
-    scores, kept, losses = np.ones((2, 5)), np.ones((6, 5)), np.ones((6, 2))
-    for wrong in (
-        (scores[0], kept, losses),
-        (scores, kept[:, :4], losses),
-        (scores, kept, losses.T),
-    ):
-        with pytest.raises(ValueError, match="need"):
-            lds(*wrong)
-    with pytest.raises(ValueError, match="at least four trainings, found 3"):
-        lds(scores, kept[:3], losses[:3])
-    with pytest.raises(ValueError, match="constant"):
-        lds(scores, kept, losses)
-    with pytest.raises(ValueError, match="at least four"):
-        leave_one_out(scores, [1, 2], np.ones((2, 2)))
-    with pytest.raises(ValueError, match="need"):
-        leave_one_out(scores, [1, 2, 3, 4], np.ones((3, 2)))
+@pytest.mark.parametrize(
+    ("scores", "kept", "losses", "words"),
+    [
+        ((5,), (6, 5), (6, 2), "need"),
+        ((2, 5), (6, 4), (6, 2), "need"),
+        ((2, 5), (6, 5), (2, 6), "need"),
+        ((2, 5), (3, 5), (3, 2), "at least four trainings, found 3"),
+        ((2, 5), (6, 5), (6, 2), "constant"),
+    ],
+)
+def test_agreements_refuse_what_does_not_fit(scores, kept, losses, words):
+    with pytest.raises(ValueError, match=words):
+        lds(*map(np.ones, (scores, kept, losses)))
 
 
 # --- against retraining: a language model ---------------------------------------------------------
@@ -112,14 +107,6 @@ def test_a_rows_twin_is_its_most_helpful_row_and_is_missed(base):
     without = train_adapter(base, ROWS, kept, **TRAINING)
     rise = query_losses(without, ROWS) - query_losses(student, ROWS)
     assert rise.argmax() == 4 and rise[4] > 0
-
-
-def test_a_student_of_finetune_will_do(base):
-    from synthkit.lm.finetune import FinetunePreset
-
-    rows = [{"question": row["prompt"], "answer": row["completion"]} for row in ROWS]
-    student = finetune(base, rows, FinetunePreset(rank=2, alpha=4, epochs=2, batch_size=4))
-    assert influence_scores(student, rows, rows[:2]).shape == (2, len(ROWS))
 
 
 def test_subsets():

@@ -100,11 +100,6 @@ def test_the_right_sign_finds_the_modes_and_the_wrong_one_does_not(trial):
     assert (trial.cut(E.ORACLE).labels == oracle.labels).all()
 
 
-@pytest.mark.parametrize("count", E.COUNTS.values())
-def test_other_numbers_of_parts(trial, count):
-    assert trial.cut(E.COVER, count).n_parts == count
-
-
 def test_sweeps_and_retraining_belong_to_the_first_testbed():
     preset = replace(E.PRESETS["study"], arms=(E.GREEDY,))
     first, *others = E.cases(preset)

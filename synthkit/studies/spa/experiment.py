@@ -10,19 +10,12 @@ from functools import cached_property, partial
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
-from ...evaluation.diversity import (
-    average_kl,
-    distinct_working,
-    mean_kl,
-    pair_diversity,
-    unique_fraction,
-)
+from ...evaluation import diversity
 from ...spa.baselines import diverse_beams, sampled, single_adapter
 from ...spa.bm25 import bm25_scores
 from ...spa.influence import influence_scores
 from ...spa.partition import Partition, make_partition
 from ...spa.presets import SPAPreset
-from ...spa.rows import as_rows, read_rows
 from ...spa.synthesizer import SPA
 from ..study import Case, Trial, Unit
 from .records_base import records_base
@@ -59,17 +52,14 @@ METHOD = SPAPreset(
 
 @dataclass(frozen=True)
 class ExperimentPreset:
-    """Sizes of the experiment.
+    """Sizes of the experiment; sweeps and retraining are run in the first testbed alone.
 
     Attributes:
         testbeds: names of `TESTBEDS`.
         arms: ways to several answers that are compared in the first testbed; core: in the others.
         n_rows: rows of the training set; n_asked: prompts that are answered.
-        method: the preset of SPA.
-        counts, mixed: whether the sweeps over the number of parts and with real rows are run, in
-            the first testbed.
-        n_fidelity, subsets, steps: rows, random halves and steps of each training of the test by
-            retraining, in the first testbed; 0 rows for none.
+        counts, mixed: whether there are sweeps over the number of parts and with real rows.
+        n_fidelity, subsets, steps: rows, random halves and steps of retraining; 0 rows for none.
         seeds: each draws its own rows, queries and prompts, and trains its own adapters.
     """
 
@@ -89,18 +79,12 @@ class ExperimentPreset:
 
 PRESETS = {
     "fast": ExperimentPreset(
-        testbeds=("records, strong skew",),
-        arms=(GREEDY, HOT, RANDOM, INFLUENCE),
-        n_rows=240,
-        n_asked=24,
-        method=replace(METHOD, reference_updates=40, part_updates=20),
-        counts=False,
-        mixed=False,
-        n_fidelity=0,
-        seeds=(0,),
+        testbeds=("records, strong skew",), arms=(GREEDY, HOT, RANDOM, INFLUENCE), n_rows=240,
+        n_asked=24, method=replace(METHOD, reference_updates=40, part_updates=20), counts=False,
+        mixed=False, n_fidelity=0, seeds=(0,),
     ),
     "study": ExperimentPreset(),
-}
+}  # fmt: skip
 
 
 def cases(preset: ExperimentPreset) -> list[Case]:
@@ -136,9 +120,8 @@ class PartsTrial(Trial):
         return records_base(self.lm) if in_records else self.lm
 
     def testbed_with(self, **options) -> Testbed:
-        return make_testbed(
-            self.name, self.preset.n_rows, self.preset.n_asked, self.seed, **options
-        )
+        sizes = self.preset.n_rows, self.preset.n_asked
+        return make_testbed(self.name, *sizes, self.seed, **options)
 
     @cached_property
     def testbed(self) -> Testbed:
@@ -152,10 +135,6 @@ class PartsTrial(Trial):
         return trial
 
     @cached_property
-    def pairs(self) -> list[tuple[str, str]]:
-        return read_rows(self.testbed.rows)[0]
-
-    @cached_property
     def single(self) -> SPA:
         """One adapter, trained on all rows: it answers alone, and influence is taken on it."""
         how = {"preset": self.preset.method, "seed": self.seed}
@@ -164,10 +143,9 @@ class PartsTrial(Trial):
     @cached_property
     def scores(self) -> np.ndarray:
         """Influence of the rows on the 2 K queries, (2 K, n)."""
-        asked = as_rows(read_rows(self.testbed.queries)[0])
-        single, start = self.single, time.process_time()
+        single, testbed, start = self.single, self.testbed, time.process_time()
         found = influence_scores(
-            single.adapted, as_rows(self.pairs), asked, adapter=single.adapters[0],
+            single.adapted, testbed.rows, testbed.queries, adapter=single.adapters[0],
             method=self.preset.method.method, seed=self.seed,
         )  # fmt: skip
         self.add(INFLUENCE, {"seconds": time.process_time() - start})
@@ -176,30 +154,26 @@ class PartsTrial(Trial):
     @cached_property
     def lexical(self) -> np.ndarray:
         """BM25+ of the rows on K queries of other topics, (K, n)."""
-        others = as_rows(read_rows(self.testbed.others)[0])
         start = time.process_time()
-        found = bm25_scores(others, as_rows(self.pairs))
+        found = bm25_scores(self.testbed.others, self.testbed.rows)
         self.add(BM25, {"seconds": time.process_time() - start})
         return found
 
     def cut(self, rule: str, n_parts: int | None = None) -> Partition:
         """The parts of a rule of `PARTS`, as many as there are modes unless `n_parts` is given."""
         k, how = n_parts or self.testbed.n_modes, self.preset.method
+        if rule in (ORACLE, RANDOM, OTHER_SEEDS):
+            name = {ORACLE: "oracle", RANDOM: "random", OTHER_SEEDS: "same data"}[rule]
+            k = None if rule == ORACLE else k
+            return make_partition(name, k, factor=self.testbed.mode, seed=self.seed)
         sizes = {"min_size": how.min_size, "on_small": how.on_small, "seed": self.seed}
-        if rule == ORACLE:
-            return make_partition("oracle", factor=self.testbed.mode, seed=self.seed)
-        if rule == RANDOM:
-            return make_partition("random", k, n=len(self.pairs), seed=self.seed)
-        if rule == OTHER_SEEDS:
-            return make_partition("same data", k, n=len(self.pairs))
         if rule == BM25:
             return make_partition("bm25", k, scores=self.lexical, ties="random", **sizes)
         if rule == CLUSTERS:
             return make_partition("kmeans", k, scores=self.scores[:k], **sizes)
         if rule in (VARIANCE, COVER):
-            query_rule = "variance" if rule == VARIANCE else "cover"
-            how = {"scores": self.scores, "query_rule": query_rule, **sizes}
-            return make_partition("influence", k, **how)
+            sizes["query_rule"] = "variance" if rule == VARIANCE else "cover"
+            return make_partition("influence", k, scores=self.scores, **sizes)
         first = self.scores[: max(k, self.testbed.n_modes)]  # one question in every mode
         sign = -1 if rule == WRONG else 1
         return make_partition("influence", k, scores=first, sign=sign, **sizes)
@@ -244,8 +218,8 @@ def answer_in_parts(trial: PartsTrial, arm: str, partition: Partition) -> list[l
             value = adjusted_rand_score(factor, partition.labels)
             trial.add(arm, {f"adjusted Rand index, {name}": value})
         trial.add(arm, {"largest part": partition.largest_share})
-    kl = average_kl(spa.adapted, spa.adapters, *testbed.references)
-    trial.add(arm, {"KL": mean_kl(kl), "parts": partition.n_parts})
+    kl = diversity.average_kl(spa.adapted, spa.adapters, *testbed.references)
+    trial.add(arm, {"KL": diversity.mean_kl(kl), "parts": partition.n_parts})
     return grouped(spa.answer(testbed.prompts, seed=trial.seed), partition.n_parts)
 
 
@@ -257,29 +231,24 @@ def measure_answers(testbed: Testbed, groups: Sequence[Sequence[str]]) -> dict[s
         for group, flags in zip(groups, right)
     ]
     return {
-        "diversity": pair_diversity(groups).mean(),
-        "unique fraction": unique_fraction(groups).mean(),
+        "diversity": diversity.pair_diversity(groups).mean(),
+        "unique fraction": diversity.unique_fraction(groups).mean(),
         "pass@1": right.mean(),
         f"pass@{right.shape[1]}": right.any(1).mean(),
-        "working answers": distinct_working(groups, right).mean(),
+        "working answers": diversity.distinct_working(groups, right).mean(),
         "working modes": np.mean([len(found) for found in modes]),
     }
 
 
 def hold_against_retraining(trial: PartsTrial) -> None:
     """Scores against adapters trained without some of the rows."""
-    preset = trial.preset
+    preset, testbed = trial.preset, trial.testbed
     found = fidelity(
-        trial.base,
-        as_rows(trial.pairs[: preset.n_fidelity]),
-        as_rows(read_rows(trial.testbed.queries[: trial.testbed.n_modes])[0]),
-        methods=METHODS,
-        subsets=preset.subsets,
-        controls=2,
-        seed=trial.seed,
+        trial.base, testbed.rows[: preset.n_fidelity], testbed.queries[: testbed.n_modes],
+        methods=METHODS, subsets=preset.subsets, controls=2, seed=trial.seed,
         checkpoint=trial.log.path.with_name(f"retraining-{trial.seed}.jsonl"),
         schedule=preset.method.schedule(preset.steps),
-    )
+    )  # fmt: skip
     trial.add("random tenth", {"rise without": found.random_rises.mean()})
     for name in METHODS:
         trial.add(name, {"rise without": found.rises[name].mean(), "LDS": found.lds[name].mean()})

@@ -33,19 +33,12 @@ if TYPE_CHECKING:
 
     from ..results import Result
 
-COLUMNS = {
-    "diversity": "diversity",
-    "unique": "unique fraction",
-    "pass@1": "pass@1",
-    "working answers": "working answers",
-    "working modes": "working modes",
-    "KL": "KL",
-    "ARI mode": "adjusted Rand index, mode",
-    "ARI topic": "adjusted Rand index, topic",
-}
+SAME = ("pass@1", "working answers", "working modes", "KL")  # named as they are measured
+ARI = "adjusted Rand index, mode"
+COLUMNS = {"diversity": "diversity", "unique": "unique fraction", **dict(zip(SAME, SAME))}
+COLUMNS |= {"ARI mode": ARI, "ARI topic": "adjusted Rand index, topic"}
 SWEEPS = (*COUNTS, *MIXED)
 FIRST = "records, strong skew"  # where scores are held against retraining
-ARI = "adjusted Rand index, mode"
 LEAST_GAIN = {  # of diversity over random parts
     name: {"strong": 0.5, "mild": 0.15}[about["skew"]] for name, about in TESTBEDS.items()
 }

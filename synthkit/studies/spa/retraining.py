@@ -23,12 +23,10 @@ class Fidelity:
     """Agreement of scores with retraining, for n rows and q queries; see `fidelity`.
 
     Attributes:
-        scores: (q, n) by method, positive = helpful.
-        lds: (q,) by method.
+        scores: (q, n) by method, positive = helpful. lds: (q,) by method.
         rises: (q,) by method: the rise of each query's loss without the rows that help it most.
         random_rises: (r, q) the same without as many random rows, r times.
-        kept: (s, n) the subsets of `lds`.
-        losses: (s, q) each query's loss after each of these trainings.
+        kept, losses: (s, n) the subsets of `lds`, and (s, q) the loss of each query after them.
     """
 
     scores: dict[str, np.ndarray]
@@ -40,29 +38,18 @@ class Fidelity:
 
 
 def train_adapter(
-    lm,
-    rows,
-    kept: Sequence[bool] | None = None,
-    *,
-    rank: int = 8,
-    alpha: float = 16.0,
-    schedule: Schedule = SCHEDULE,
-    batch_size: int = 16,
-    seed: int = 0,
-):
+    lm, rows, kept: Sequence[bool] | None = None, *, rank: int = 8, alpha: float = 16.0,
+    schedule: Schedule = SCHEDULE, batch_size: int = 16, seed: int = 0,
+):  # fmt: skip
     """A copy of `lm` with a LoRA adapter, "student", trained on the kept rows.
 
     Whatever is kept, the start, the order of batches and each row's place in them are the same:
     a row that is left out weighs nothing in its batch. So two results differ by the rows alone.
 
     Args:
-        lm: a base model; it stays as it is.
         rows: question/answer, prompt/completion or text rows.
         kept: (n,) which rows count; default: all.
-        rank, alpha: of LoRA, on every linear layer.
-        schedule: of AdamW; it must name a learning rate.
-        batch_size: rows a step, before any is left out.
-        seed: of the start and of the order.
+        schedule: of AdamW; it must name a learning rate. batch_size: rows a step, kept or not.
 
     Raises:
         ValueError: no rows, none kept, a `kept` of another length, or a row over the context.
@@ -97,15 +84,16 @@ def query_losses(lm, queries) -> np.ndarray:
     return lm.nll(completions, prompts=prompts).numpy()
 
 
-def random_subsets(n: int, count: int, share: float = 0.5, seed: int = 0) -> np.ndarray:
-    """`count` random subsets of n rows, bool (count, n), each of round(share * n) rows.
+def count_of(share: float, n: int) -> int:
+    """How many of n rows a share of them is; ValueError where that is none, or all."""
+    if not 0 < (count := round(share * n)) < n:
+        raise ValueError(f"{share:g} of {n} rows is {count}: some rows must stay and some must go")
+    return count
 
-    Raises:
-        ValueError: a subset would hold no row, or all of them.
-    """
-    size = round(share * n)
-    if not 0 < size < n:
-        raise ValueError(f"{share:g} of {n} rows is {size}: some rows must stay and some must go")
+
+def random_subsets(n: int, count: int, share: float = 0.5, seed: int = 0) -> np.ndarray:
+    """`count` random subsets of n rows, bool (count, n), each of round(share * n) rows."""
+    size = count_of(share, n)
     rng = np.random.default_rng(seed)
     return np.array([rng.permutation(n) < size for _ in range(count)]).reshape(count, n)
 
@@ -116,12 +104,9 @@ def retrained_losses(
     """Each query's loss (s, q) after a training on each of the subsets `kept` (s, n).
 
     Args:
-        lm: a base model.
-        rows, queries: question/answer, prompt/completion or text rows.
         checkpoint: a log (see `ResumeLog`) with the losses of each training as it ends. A later
             call with the same model, rows, queries and settings trains what is missing.
-        progress: show a bar.
-        training: options of `train_adapter`.
+        progress: show a bar. lm, rows, training: of `train_adapter`.
 
     Raises:
         ValueError: bad rows or subsets, or a checkpoint of other rows, queries or settings.
@@ -143,33 +128,19 @@ def retrained_losses(
 
 
 def fidelity(
-    lm,
-    rows,
-    queries,
-    *,
-    methods: Sequence[str] = ("datainf", "ekfac"),
-    subsets: int = 60,
-    removed: float = 0.1,
-    controls: int = 4,
-    seed: int = 0,
-    checkpoint: str | Path | None = None,
-    progress: bool = False,
-    **training,
-) -> Fidelity:
+    lm, rows, queries, *, methods: Sequence[str] = ("datainf", "ekfac"), subsets: int = 60,
+    removed: float = 0.1, controls: int = 4, seed: int = 0, checkpoint: str | Path | None = None,
+    progress: bool = False, **training,
+) -> Fidelity:  # fmt: skip
     """Scores at a reference adapter, judged by trainings from the same start without some rows.
 
     It takes 1 + subsets + controls + len(methods) * q trainings (equal ones are done once).
 
     Args:
-        lm: a base model.
-        rows, queries: question/answer, prompt/completion or text rows.
         methods: of `influence_scores`.
         subsets: random halves of the rows, for `lds`.
-        removed: the share of rows whose loss is measured, most helpful or random.
-        controls: how many random shares.
-        seed: of the subsets, and of every training.
-        checkpoint, progress: of `retrained_losses`.
-        training: other options of `train_adapter`.
+        removed: the share of rows whose loss is measured, most helpful or (`controls`) random.
+        lm, rows, queries, checkpoint, progress, training: of `retrained_losses`.
 
     Raises:
         ValueError: fewer than four subsets, a bad share, method or option.
@@ -201,15 +172,8 @@ def fidelity(
 
 
 def without_most_helpful(scores: np.ndarray, share: float = 0.1) -> np.ndarray:
-    """For each query, bool (q, n): all rows but the share with the highest scores (q, n).
-
-    Raises:
-        ValueError: the share holds no row, or all of them.
-    """
-    n = scores.shape[1]
-    count = round(share * n)
-    if not 0 < count < n:
-        raise ValueError(f"{share:g} of {n} rows is {count}: some rows must stay and some must go")
+    """For each query, bool (q, n): all rows but the share with the highest scores (q, n)."""
+    count = count_of(share, scores.shape[1])
     kept = np.ones(scores.shape, dtype=bool)
     np.put_along_axis(kept, np.argsort(-scores, axis=1, kind="stable")[:, :count], False, axis=1)
     return kept
@@ -218,25 +182,21 @@ def without_most_helpful(scores: np.ndarray, share: float = 0.1) -> np.ndarray:
 def lds(scores: np.ndarray, kept: np.ndarray, losses: np.ndarray) -> np.ndarray:
     """Linear datamodelling score (q,): do summed scores rank models trained on subsets?
 
+    That is, for each query, Spearman's correlation over subsets of the sum of the kept rows' scores
+    and minus the loss.
+
     Args:
         scores: (q, n), positive = helpful.
         kept: (s, n) of bool, the subsets that were trained on.
         losses: (s, q), each query's loss after each of these trainings.
-
-    Returns:
-        For each query Spearman's correlation, over subsets, of the sum of the kept rows' scores
-        and minus the loss.
 
     Raises:
         ValueError: shapes do not fit, fewer than four subsets, or a constant side.
 
     Source: Park et al., TRAK (arXiv 2303.14186), section 2.
     """
-    scores, losses = np.asarray(scores), np.asarray(losses)
-    kept = np.asarray(kept, dtype=float)
-    _check_shapes(scores, kept.shape, losses.shape)
-    predicted = kept @ scores.T  # (s, q)
-    return np.array([_spearman(predicted[:, j], -losses[:, j]) for j in range(len(scores))])
+    _check_shapes(np.asarray(scores), np.shape(kept), np.shape(losses))
+    return _spearman(np.asarray(kept, dtype=float) @ np.asarray(scores).T, -np.asarray(losses))
 
 
 def leave_one_out(
@@ -255,8 +215,7 @@ def leave_one_out(
     scores, rises = np.asarray(scores), np.asarray(rises)
     _check_shapes(scores, (len(removed), *scores.shape[1:]), rises.shape)
     chosen = scores[:, list(removed)].T  # (m, q)
-    ranks = [_spearman(chosen[:, j], rises[:, j]) for j in range(len(scores))]
-    return np.array(ranks), float((np.sign(chosen) == np.sign(rises)).mean())
+    return _spearman(chosen, rises), float((np.sign(chosen) == np.sign(rises)).mean())
 
 
 def _check_shapes(scores: np.ndarray, kept: tuple, losses: tuple) -> None:
@@ -270,9 +229,10 @@ def _check_shapes(scores: np.ndarray, kept: tuple, losses: tuple) -> None:
         raise ValueError(f"a rank correlation needs at least four trainings, found {kept[0]}")
 
 
-def _spearman(x: np.ndarray, y: np.ndarray) -> float:
+def _spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Spearman's correlation (q,) of the columns of x and y, (s, q) each."""
     from scipy.stats import spearmanr
 
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
+    if (np.ptp(x, 0) == 0).any() or (np.ptp(y, 0) == 0).any():
         raise ValueError("scores or losses are constant: a rank correlation needs variation")
-    return float(spearmanr(x, y).statistic)
+    return np.array([spearmanr(*each).statistic for each in zip(x.T, y.T)])

@@ -57,9 +57,7 @@ class Testbed:
 def records_testbed(n: int, n_asked: int, seed: int, skew: str, real: float = 0.0) -> Testbed:
     """The records world: six orders of the same three statements (modes), four domains (topics).
 
-    Args:
-        skew: how often each order comes in the training set, one of `SKEWS`.
-        real: the share of the training rows whose orders are even, as real answers might be.
+    `real` is the share of the training rows whose orders are even, as real answers might be.
     """
     world, even = load_world("records", skew=skew), load_world("records", skew="even")
     n_even = round(real * n)
@@ -71,9 +69,10 @@ def records_testbed(n: int, n_asked: int, seed: int, skew: str, real: float = 0.
     asked = even.unseen(n_asked, seed + 4, [*rows, *queries, *others])
 
     def judge(asked: Rows, groups: Sequence[Sequence[str]]) -> np.ndarray:
-        right = [[world.check({**row, "answer": text}) for text in group]
-                 for row, group in zip(asked, groups)]  # fmt: skip
-        return np.array(right)
+        pairs = zip(asked, groups)
+        return np.array(
+            [[world.check({**row, "answer": t}) for t in group] for row, group in pairs]
+        )
 
     factors = [[row[name] for row in rows] for name in ("order", "domain")]
     return Testbed(rows, *factors, queries, others, asked, judge, order_of)
@@ -94,16 +93,15 @@ def code_testbed(n: int, n_asked: int, seed: int, skew: str) -> Testbed:
     drawn = [as_question(row) for row in world.rows(n, seed)]
     names = np.random.default_rng(seed).permutation(whole)
     queries = [row for name in names[:2] for row in world.solutions(name, seed=seed + 1)]
-    others = [
-        world.solutions(name, seed=seed + 2)[i] for i, name in enumerate(names[: len(STYLES)])
-    ]
+    six = enumerate(names[: len(STYLES)])
+    others = [world.solutions(name, seed=seed + 2)[i] for i, name in six]
     seen = {row["prompt"] for row in [*drawn, *queries, *others]}
     fresh = {row["prompt"]: row for row in world.rows(20 * n_asked, seed + 3)}
     asked = [as_question(row) for prompt, row in fresh.items() if prompt not in seen][:n_asked]
 
     def judge(asked: Rows, groups: Sequence[Sequence[str]]) -> np.ndarray:
-        programs = [(text, tuple(row["tests"])) for row, group in zip(asked, groups)
-                    for text in group]  # fmt: skip
+        pairs = zip(asked, groups)
+        programs = [(text, tuple(row["tests"])) for row, group in pairs for text in group]
         different = list(dict.fromkeys(programs))
         passed = dict(zip(different, (found.ok for found in run_tests(different))))
         return np.array([passed[program] for program in programs]).reshape(len(asked), -1)
