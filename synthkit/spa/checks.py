@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.arguments import finite_rows
+
 if TYPE_CHECKING:
     from .partition import Partition
 
@@ -74,9 +76,7 @@ def check_ties(best: np.ndarray, sign: int, ties: str) -> None:
 
 def check_vectors(vectors: Any, k: int) -> np.ndarray:
     """`vectors` (n, d) as float64, fit for k groups; ValueError where they are not."""
-    vectors = np.asarray(vectors, dtype=float)
-    if vectors.ndim != 2 or not np.isfinite(vectors).all():
-        raise ValueError(f"vectors are a finite table (rows, numbers), found shape {vectors.shape}")
+    vectors = finite_rows(vectors, "vectors")
     different = len(np.unique(vectors, axis=0))
     if not 1 <= k <= different:
         raise ValueError(

@@ -11,10 +11,9 @@ import numpy as np
 from ..datasets import as_dataset
 from ..datasets.validation import need_columns
 from ..lm.rows import token_counts
-from .bm25 import bm25_scores
 from .partition import NEEDS, Partition, make_partition, without_small
 from .presets import SPAPreset
-from .rows import Form, asked_in, read_rows
+from .rows import Form, read_rows
 from .streaming import Pair, plan_blocks
 
 CUT = (
@@ -72,8 +71,9 @@ def read_inputs(
         vectors = np.stack([each.float().mean(0).cpu().numpy() for each in found])
     if parts is not None:
         parts = Partition(parts.labels[kept], parts.n_parts, parts.rule, parts.keys, parts.notes)
+    shown = [""] if form.answered == "text" else list(dict.fromkeys(map(str, rows[form.asked])))
     asked = None if parts is not None else _read_queries(lm, preset, pairs, queries)
-    return PartitionInputs(pairs, form, asked_in(rows, form), asked, vectors, factor, parts)
+    return PartitionInputs(pairs, form, shown, asked, vectors, factor, parts)
 
 
 def _read_queries(lm, preset: SPAPreset, rows: Sequence[Pair], queries: Any) -> list[Pair] | None:
@@ -96,18 +96,6 @@ def _read_queries(lm, preset: SPAPreset, rows: Sequence[Pair], queries: Any) -> 
             "likes best. Give more queries, or ask for fewer parts"
         )
     return pairs
-
-
-def needs_influence(inputs: PartitionInputs, preset: SPAPreset) -> bool:
-    """True if the rows are cut by scores that are taken at a reference adapter."""
-    return inputs.queries is not None and preset.partition != "bm25"
-
-
-def lexical_scores(inputs: PartitionInputs) -> np.ndarray | None:
-    """BM25+ (q, n) of the rows for the queries; None where there are no queries."""
-    if inputs.queries is None:
-        return None
-    return bm25_scores(inputs.queries, inputs.pairs)
 
 
 def cut(

@@ -79,9 +79,3 @@ def read_rows(rows: Any) -> tuple[list[Pair], Form]:
         rows = rows.select_columns(["prompt", "code"])
         rows = rows.rename_columns({"prompt": "question", "code": "answer"})
     return as_pairs(rows), form
-
-
-def asked_in(rows: Any, form: Form) -> list[str]:
-    """The different prompts of the rows, in their order."""
-    texts = [""] if form.answered == "text" else as_dataset(rows)[form.asked]
-    return list(dict.fromkeys(map(str, texts)))

@@ -24,6 +24,7 @@ from ..lm.mixed_adapters import share_weights
 from ..lm.modes import recomputed
 from ..lm.training import History, batch_at, mean_over, train
 from .answers import answer_rows, collect, plan_drafts, provenance, write
+from .bm25 import bm25_scores
 from synthkit.spa.fitted import (
     AdapterParts,
     Fitted,
@@ -34,7 +35,7 @@ from synthkit.spa.fitted import (
     weights_of,
 )
 from .influence import example_losses
-from .inputs import PartitionInputs, cut, lexical_scores, needs_influence, read_inputs
+from .inputs import PartitionInputs, cut, read_inputs
 from .partition import Partition
 from .presets import PRESETS, SPAPreset
 from .streaming import Pair
@@ -85,18 +86,18 @@ def fit_adapters(
     lm, inputs: PartitionInputs, preset: SPAPreset, seed: int, phases: Phases, progress: bool
 ) -> Fitted:
     """Score the rows, cut them, and train an adapter on each part, on a view of `lm`."""
-    view, histories = share_weights(lm), {}
+    view, scores, histories = share_weights(lm), None, {}
 
     def adapt(name: str, pairs: Sequence[Pair], updates: int, seed: int) -> None:
         args = view, name, pairs, updates, preset, seed
         make = partial(train_on, *args, progress=progress)
         histories[name] = kept_adapter(phases, *args, make)
 
-    if needs_influence(inputs, preset):
+    if inputs.queries and preset.partition == "bm25":
+        scores = bm25_scores(inputs.queries, inputs.pairs)
+    elif inputs.queries:
         adapt("reference", inputs.pairs, preset.reference_updates, seed)
         scores = kept_scores(phases, view, inputs, preset, seed)
-    else:
-        scores = lexical_scores(inputs)
     parts = cut(inputs, scores, preset, seed)
     for part in range(parts.n_parts):
         pairs = [inputs.pairs[i] for i in parts.rows(part)]
@@ -140,6 +141,7 @@ class SPA(AdapterParts):
         checkpoint: str | Path | None = None, progress: bool = False,
     ) -> SPA:  # fmt: skip
         """Score, cut, and train an adapter on each part; see `Synthesizer.fit`.
+
         Args:
             data: rows with question/answer, prompt/completion, prompt/code or text.
             queries: such rows, for "influence", "kmeans" and "bm25".
