@@ -27,6 +27,7 @@ from ..teacher import replies as teachers
 
 if TYPE_CHECKING:
     from datasets import Dataset
+    from typing_extensions import Self
 
 # %% auto #0
 __all__ = ['DATA', 'SOURCE', 'plan_prompts', 'filter_replies', 'as_columns', 'EmbedSDG', 'import_answers']
@@ -132,7 +133,7 @@ class EmbedSDG(Synthesizer):
     def fit(
         self, data: Any, *, validation: Any = None, too_long: str = "error",
         checkpoint: str | Path | None = None, progress: bool = False,
-    ) -> EmbedSDG:  # fmt: skip
+    ) -> Self:  # fmt: skip
         """Place every question of `data` (columns question, answer) on the map; count windows.
 
         Args:
@@ -144,7 +145,7 @@ class EmbedSDG(Synthesizer):
         )
 
     @classmethod
-    def load(cls, folder: str | Path, lm: Any = None, *, teacher: Any = None) -> EmbedSDG:
+    def load(cls, folder: str | Path, lm: Any = None, *, teacher: Any = None) -> Self:
         """A fitted method from `folder`, with its student and a teacher: see `Synthesizer.load`."""
         return super().load(folder, lm, teacher=teacher)
 
