@@ -9,49 +9,35 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..core.intervals import Interval
 from ..evaluation.text import rate, texts_of
+from synthkit.synalign.attribute_checks import (
+    check_describing,
+    check_schema,
+    checked_record,
+    checked_values,
+    sources_of,
+)
 from .parsing import Descriptions, ParsedAnswer, Record, parse_record, plain
 from .turns import ask_in_turns
 from ..teacher.replies import Reply, judge
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 # %% auto #0
-__all__ = ['Attribute', 'Schema', 'attribute_table', 'describe', 'follows', 'write', 'match']
+__all__ = ['Attribute', 'Schema', 'describe', 'follows', 'write', 'match']
 
 # %% ../../nbs/41_attributes.ipynb #f2c82dd0
 @dataclass(frozen=True)
 class Attribute:
-    """One thing that can be said of a text.
+    """One thing that can be said of a text; ValueError for a name or values that cannot be."""
 
-    Attributes:
-        name: the key in prompts and records.
-        values: the valid values, or None for free text.
-        read: from a text to the value it shows, or None where that takes a judge. It raises
-            ValueError for a text that shows none.
-
-    Raises:
-        ValueError: a name that a `key: value` line cannot hold, no values, or two that differ only
-            in what `plain` takes away.
-    """
-
-    name: str
-    values: tuple[str, ...] | None = None
-    read: Callable[[str], str] | None = None
+    name: str  # the key in prompts and records
+    values: tuple[str, ...] | None = None  # the valid ones; None: free text
+    read: Callable[[str], str] | None = None  # what a text shows; ValueError: it shows nothing
 
     def __post_init__(self):
-        if not plain(self.name) or re.search(r"[:=\n{},]", self.name):
-            raise ValueError(f"an attribute needs a name, without : = , or braces: {self.name!r}")
-        if self.values is None:
-            return
-        object.__setattr__(self, "values", tuple(self.values))
-        keys = {plain(value) for value in self.values}
-        if not all(keys) or not keys or len(keys) < len(self.values):
-            raise ValueError(f"{self.name}: give different values, or None; got {self.values}")
+        object.__setattr__(self, "values", checked_values(self.name, self.values))
 
     def canonical(self, value: Any) -> str | None:
         """The valid spelling of `value`, or None: free text counts as it is, if there is any."""
@@ -64,28 +50,17 @@ class Attribute:
 class Schema:
     """The attributes of a kind of text: a schema makes both prompts and reads both answers.
 
-    Attributes:
-        name: what one text is called.
-        attributes: in the order of prompts and records.
-        describe: the template of call 1, with `{text}` once, and `{attributes}` if it needs a list.
-        write: the template of call 2, with `{record}` once.
-
-    Raises:
-        ValueError: no attributes, two of one name, or a template without its slot.
+    ValueError: no attributes, two of one name, or a template without its slot.
     """
 
-    name: str
-    attributes: tuple[Attribute, ...]
-    describe: str
-    write: str
+    name: str  # what one text is called
+    attributes: tuple[Attribute, ...]  # in the order of prompts and records
+    describe: str  # the template of call 1: `{text}` once; `{attributes}` if it needs a list
+    write: str  # the template of call 2: `{record}` once
 
     def __post_init__(self):
         object.__setattr__(self, "attributes", tuple(self.attributes))
-        if not self.names or len({plain(name) for name in self.names}) < len(self.names):
-            raise ValueError(f"{self.name}: attributes need different names, got {self.names}")
-        for slot, template in (("{text}", self.describe), ("{record}", self.write)):
-            if template.count(slot) != 1:
-                raise ValueError(f"{self.name}: a template must hold {slot} once, got {template!r}")
+        check_schema(self)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -125,58 +100,21 @@ class Schema:
         return parse_record(answer, self.attributes)
 
     def checked(self, record: Mapping[str, str]) -> Record:
-        """The record in valid spelling and the schema's order.
-
-        Raises:
-            TypeError: not a mapping.
-            ValueError: an attribute that the schema does not have, or a value that is not valid.
-        """
-        if not isinstance(record, Mapping):
-            raise TypeError(f"a record maps attributes to values, got {type(record).__name__}")
-        for name, value in record.items():
-            if (attribute := self.attribute(name)) is None:
-                have = ", ".join(self.names)
-                raise ValueError(f"a {self.name} has no attribute {name!r}; it has {have}")
-            if attribute.canonical(value) is None:
-                raise ValueError(f"{name} is {value!r}; it must be one of {attribute.values}")
-        asked = [each for each in self.attributes if each.name in record]
-        return {each.name: each.canonical(record[each.name]) for each in asked}
+        """The record in valid spelling and the schema's order; see `checked_record`."""
+        return checked_record(record, self)
 
     def read(self, text: str) -> Record:
-        """The attributes that can be seen in `text`; what it does not show is left out.
-
-        Raises:
-            ValueError: a reader gives a value that its attribute does not have.
-        """
+        """The attributes that can be seen in `text`; ValueError: a reader gives no valid value."""
         found: Record = {}
         for attribute in filter(lambda each: each.read is not None, self.attributes):
             try:
                 shown = attribute.read(text)
-            except ValueError:  # the text does not show it
+            except ValueError:  # the text does not show it, so it is left out
                 continue
             if (valid := attribute.canonical(shown)) is None:
                 raise ValueError(f"the reader of {attribute.name} gives {shown!r}, no valid value")
             found[attribute.name] = valid
         return found
-
-# %% ../../nbs/41_attributes.ipynb #19ca6f63
-def attribute_table(data: Any, schema: Schema) -> pd.DataFrame:
-    """The attributes that texts show, a row each; None where a text does not show one.
-
-    Args:
-        data: texts: a list of str, a Dataset or a DataFrame with a `text` column.
-        schema: one with something to see.
-
-    Raises:
-        ValueError: no attribute of the schema can be seen in a text, or there is no text.
-    """
-    import pandas as pd
-
-    if not schema.observable:
-        raise ValueError(f"no attribute of {schema.name} can be seen in a text: give it a read=")
-    found = [schema.read(text) for text in texts_of(data)]
-    columns = {name: [record.get(name) for record in found] for name in schema.observable}
-    return pd.DataFrame(columns, dtype=object)
 
 # %% ../../nbs/41_attributes.ipynb #0654e2fa
 def describe(
@@ -189,28 +127,25 @@ def describe(
 ) -> Descriptions:
     """Call 1 of SynAlign's latent attribute reasoning: each text as a flat record.
 
-    Raises:
-        ValueError: no text, negative retries, or no teacher and a schema that cannot be seen.
-        TeacherError: the teacher failed; what it answered is in the checkpoint.
+    ValueError: no text, or attributes that nobody can tell. TeacherError: the teacher failed.
     """
-    _check_describing(teacher, schema, retries)
+    check_describing(teacher, schema, retries)
     texts, parsed, tries, reasons = texts_of(texts), {}, Counter(), Counter()
 
     def accept(place: int, answer: Reply) -> bool:
         parsed[place] = schema.parse(answer)
-        if parsed[place].record is None:
-            reasons[parsed[place].reason] += 1
+        reasons.update(filter(None, [parsed[place].reason]))
         return parsed[place].record is not None
 
     if teacher is not None:
         prompts = [schema.describe_prompt(text) for text in texts]
         tries = ask_in_turns(teacher, prompts, accept, retries=retries, **options)
-    answers = [parsed.get(place, ParsedAnswer(None)) for place in range(len(texts))]
-    return _described(texts, schema, answers, tries, dict(reasons))
+    return _described(texts, schema, parsed, tries, dict(reasons))
 
 # %% ../../nbs/41_attributes.ipynb #849ab4cf
-def _described(texts, schema: Schema, answers, tries, reasons) -> Descriptions:
+def _described(texts, schema: Schema, parsed, tries, reasons) -> Descriptions:
     """The answers' records, with what can be seen where there is none."""
+    answers = [parsed.get(place, ParsedAnswer(None)) for place in range(len(texts))]
     records, origin = [], []
     for text, answer in zip(texts, answers):
         record, kind = answer.record, "answer"
@@ -222,14 +157,6 @@ def _described(texts, schema: Schema, answers, tries, reasons) -> Descriptions:
     details = tuple(answer.detail for answer in answers)
     counts = tuple(tries[place] for place in range(len(texts)))
     return Descriptions(tuple(records), counts, tuple(origin), details, reasons)
-
-
-def _check_describing(teacher: Any, schema: Schema, retries: int) -> None:
-    if retries < 0:
-        raise ValueError(f"retries must be 0 or more, got {retries}")
-    hidden = [name for name in schema.names if name not in schema.observable]
-    if teacher is None and hidden:
-        raise ValueError(f"a teacher is needed: {', '.join(hidden)} cannot be seen in a text")
 
 # %% ../../nbs/41_attributes.ipynb #243a0380
 def follows(record: Mapping[str, str], text: str, schema: Schema) -> float | None:
@@ -260,56 +187,29 @@ def _worth(row: Mapping[str, Any]) -> float:
 
 # %% ../../nbs/41_attributes.ipynb #ab21febb
 def write(
-    teacher: Any,
-    records: Sequence[Mapping[str, str] | None],  # of call 1, or made by hand; None is left out
-    schema: Schema,
-    *,
-    labels: Sequence[Any] | None = None,  # one a record, passed on into the rows
-    per_record: int = 1,  # texts for each record
-    retries: int = 1,  # further calls for a text that cannot be used or shows too little
+    teacher: Any, records: Sequence[Mapping[str, str] | None], schema: Schema, *,
+    labels: Sequence[Any] | None = None,  # one per record, passed on into the rows
+    per_record: int = 1, retries: int = 1,  # texts of each record; further calls for a text
     least: float = 0.0,  # share of its record that a text must show
     **options: Any,  # of `ask_in_turns`: seed, checkpoint, progress
-) -> list[dict[str, Any]]:
-    """Call 2 of SynAlign's latent attribute reasoning: new texts from records.
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Call 2 of SynAlign's latent attribute reasoning: new texts, a row each; None is left out.
 
-    Returns:
-        A row per text: `text`, `label` (where labels are given), `record`, `follows` (see
-        `follows`), `tries`, and `source`, the record's index. Where no try gave a text that can be
-        used, `text` is "" and `problem` says why ("empty", "cut", "refused" or "failed"). A local
-        model without a temperature of its own writes at 1.
-
-    Raises:
-        ValueError: no record at all, counts that make no sense, or a record that is not valid.
-        TeacherError: the teacher failed.
+    A row has `text` ("" with a `problem` where none can be used), `record`, `follows`, `tries`,
+    `source` (the record's index) and `label`. A local model without a temperature writes at 1.
+    ValueError: records or settings that cannot be. TeacherError: the teacher failed.
     """
-    sources, rows = _sources(records, labels, per_record, retries, least), {}
-    prompts = [schema.write_prompt(records[source]) for source in sources]
+    sources, rows = sources_of(records, labels, per_record, retries, least), {}
+    asked = [records[each["source"]] for each in sources]
 
     def accept(place: int, answer: Reply) -> bool:
-        row = _written(answer, records[sources[place]], schema)
+        row = _written(answer, asked[place], schema)
         rows[place] = max((rows.get(place, row), row), key=_worth)
         return _worth(rows[place]) >= max(least, 1e-9)
 
+    prompts = [schema.write_prompt(record) for record in asked]
     tries = ask_in_turns(teacher, prompts, accept, retries=retries, temperature=1.0, **options)
-    given = [{} if labels is None else {"label": labels[source]} for source in sources]
-    return [
-        rows[place] | {"tries": tries[place], "source": source} | given[place]
-        for place, source in enumerate(sources)
-    ]
-
-# %% ../../nbs/41_attributes.ipynb #76754897
-def _sources(records, labels, per_record: int, retries: int, least: float) -> list[int]:
-    """The number of the record that each text is written from."""
-    if not any(record is not None for record in records):
-        raise ValueError(f"none of the {len(records)} records can be written from")
-    if labels is not None and len(labels) != len(records):
-        raise ValueError(f"{len(records)} records have {len(labels)} labels: give one a record")
-    if per_record < 1 or retries < 0 or not 0 <= least <= 1:
-        raise ValueError(
-            "per_record is at least 1, retries at least 0, least a share from 0 to 1; "
-            f"got {per_record}, {retries} and {least}"
-        )
-    return [i for i, each in enumerate(records) if each is not None for _ in range(per_record)]
+    return [rows[place] | {"tries": tries[place]} | each for place, each in enumerate(sources)]
 
 # %% ../../nbs/41_attributes.ipynb #ffd2e278
 def match(rows: Iterable[Mapping[str, Any]], schema: Schema) -> dict[str, Interval]:

@@ -5,20 +5,18 @@
 # %% ../../nbs/40_exploration.ipynb #7e8a1ad4
 from __future__ import annotations
 
-import logging
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .checks import check_count, check_indices, checked_vectors
-
-_log = logging.getLogger(__name__)
+from .picks import Exploration, Plan, checked_labels, checked_settings, explored
 
 # %% auto #0
-__all__ = ['BASELINES', 'median_distance', 'GPTracker', 'Exploration', 'gp_select', 'nearest_pick', 'random_select',
-           'k_centre_select', 'medoid_select', 'coverage', 'quotas', 'Plan', 'explore']
+__all__ = ['BASELINES', 'median_distance', 'GPTracker', 'gp_select', 'nearest_pick', 'random_select', 'k_centre_select',
+           'medoid_select', 'coverage', 'quotas', 'explore']
 
 # %% ../../nbs/40_exploration.ipynb #13f91174
 def median_distance(
@@ -26,20 +24,16 @@ def median_distance(
     most: int = 2000,  # rows drawn when there are more
     seed: int = 0,  # of that draw
 ) -> float:
-    """σ, the median Euclidean distance between two different rows: the length scale ℓ of the GP.
+    """σ, the median distance between two different rows; ValueError where all are the same."""
+    from sklearn.metrics import euclidean_distances
 
-    Raises:
-        ValueError: fewer than two rows, all rows are the same, or one is not finite.
-    """
     vectors = checked_vectors(vectors)
     if len(vectors) > most:
         rows = np.random.default_rng(seed).choice(len(vectors), most, replace=False)
         vectors = vectors[np.sort(rows)]
     points = vectors - vectors.mean(axis=0)
-    squares = (points**2).sum(axis=1)
-    squared = squares[:, None] + squares - 2 * (points @ points.T)
-    distances = np.sqrt(np.maximum(squared[np.triu_indices(len(points), 1)], 0))
-    rounding = 1e-7 * np.sqrt(squares.max()) + 1e-12 * np.abs(vectors).max()
+    distances = euclidean_distances(points)[np.triu_indices(len(points), 1)]
+    rounding = 1e-7 * np.linalg.norm(points, axis=1).max() + 1e-12 * np.abs(vectors).max()
     apart = distances[distances > rounding]  # the rest are copies
     if not len(apart):
         raise ValueError(
@@ -52,19 +46,16 @@ def median_distance(
 class GPTracker:
     """The posterior variance of a Gaussian process at n candidates while some of them are seen.
 
+    SynAlign's GP, as an incremental (pivoted) Cholesky. Memory: 8 bytes x n x (d + picks).
+
     Attributes:
         variance: σ²(x) of every candidate, (n,); 1 before anything is seen.
         seen: the candidates observed so far, in order; one may come twice.
 
-    Memory: 8 bytes x n x (d + picks). SynAlign's GP, as an incremental (pivoted) Cholesky.
-
     Args:
-        vectors: (n, d) candidates.
-        length: ℓ of the kernel.
+        vectors: (n, d) candidates, finite.
+        length: ℓ of the kernel, above 0.
         noise: τ², above 0, so that seeing a text twice is no division by zero.
-
-    Raises:
-        ValueError: `length` or `noise` is not positive, or vectors are not finite (n, d).
     """
 
     def __init__(self, vectors: Any, length: float, noise: float = 1e-6):
@@ -96,29 +87,14 @@ class GPTracker:
         self.seen.append(int(i))
         self.variance = np.maximum(self.variance - row**2, 0)
 
-# %% ../../nbs/40_exploration.ipynb #c080cc48
-@dataclass(frozen=True, eq=False)
-class Exploration:
-    """The outcome of `gp_select`.
-
-    Attributes:
-        picks: (k,) candidates, in the order they were chosen.
-        variance: (k,) σ² of each pick just before it was seen; it never rises.
-        ties: (k,) share of the other free candidates that had the same variance; NaN while
-            nothing had been seen.
-        length: ℓ that was used.
-    """
-
-    picks: np.ndarray
-    variance: np.ndarray
-    ties: np.ndarray
-    length: float
-
-    @property
-    def tie_share(self) -> float:
-        """The mean of `ties` over the steps at which something had been seen before."""
-        counted = self.ties[np.isfinite(self.ties)]
-        return float(counted.mean()) if len(counted) else 0.0
+    def observe_near(self, i: int, neighbours: int) -> None:
+        """See candidate i and those nearest to it, `neighbours` in all."""
+        self.observe(i)
+        if neighbours > 1:
+            near = self.squared_distances(i)
+            near[i] = np.inf
+            for j in np.argsort(near, kind="stable")[: min(neighbours, len(near)) - 1]:
+                self.observe(int(j))
 
 # %% ../../nbs/40_exploration.ipynb #ed2c2d0a
 def _step(
@@ -132,21 +108,24 @@ def _step(
     open_ = np.where(free, tracker.variance, -1.0)
     tied = np.flatnonzero(open_ >= open_.max() - 1e-12)
     share = (len(tied) - 1) / max(1, int(free.sum()) - 1) if tracker.seen else np.nan
-    if first is not None:
-        (pick,) = check_indices([first], len(free), "first")
-        if not free[pick]:
-            raise ValueError(f"first is {first}, which is among the covered candidates")
-    else:
-        pick = int(open_.argmax() if ties == "first" else rng.choice(tied))
-    variance = float(tracker.variance[pick])
+    if first is None:
+        first = open_.argmax() if ties == "first" else rng.choice(tied)
+    pick, variance = int(first), float(tracker.variance[first])
     free[pick] = False
-    tracker.observe(pick)
-    if neighbours > 1:
-        near = tracker.squared_distances(pick)
-        near[pick] = np.inf
-        for j in np.argsort(near, kind="stable")[: min(neighbours, len(free)) - 1]:
-            tracker.observe(int(j))
+    tracker.observe_near(pick, neighbours)
     return pick, variance, share
+
+# %% ../../nbs/40_exploration.ipynb #d8b6fd68
+def _tracker(
+    vectors: np.ndarray, length: float | None, noise: float, covered: Sequence[int], seed: int
+) -> GPTracker:
+    """A tracker that has seen the covered candidates; the default ℓ is the median distance."""
+    if length is None:
+        length = median_distance(vectors, seed=seed) if len(vectors) > 1 else 1.0
+    tracker = GPTracker(vectors, length, noise)
+    for i in covered:
+        tracker.observe(i)
+    return tracker
 
 # %% ../../nbs/40_exploration.ipynb #6fc8b87f
 def gp_select(
@@ -163,51 +142,15 @@ def gp_select(
 ) -> Exploration:
     """The k candidates that a Gaussian process knows least about, one after the other.
 
-    SynAlign's exploration-aware sampling; equal to pivoted Cholesky of K + τ²I.
-
-    Raises:
-        ValueError: fewer free candidates than picks, all vectors equal (with no `length` given),
-            not finite, or an impossible setting.
+    SynAlign's exploration-aware sampling; equal to pivoted Cholesky of K + τ²I. ValueError: too
+    few free candidates, vectors that are all equal or not finite, or an impossible setting.
     """
-    vectors, covered = _checked(vectors, k, covered, neighbours, ties)
-    width = _default_length(vectors, seed) if length is None else length
-    tracker, rng = GPTracker(vectors, width, noise), np.random.default_rng(seed)
-    free = np.ones(len(vectors), dtype=bool)
-    for i in covered:
-        tracker.observe(i)
-        free[i] = False
+    vectors, covered = checked_settings(vectors, k, first, covered, neighbours, ties)
+    tracker, rng = _tracker(vectors, length, noise, covered, seed), np.random.default_rng(seed)
+    free = ~np.isin(np.arange(len(vectors)), covered)
     starts = [first, *[None] * (k - 1)]
     steps = [_step(tracker, free, neighbours, ties, rng, start) for start in starts]
-    found = Exploration(*map(np.array, zip(*steps)), tracker.length)
-    if length is not None:
-        _tell_of_ties(found)
-    return found
-
-# %% ../../nbs/40_exploration.ipynb #4cef2a3e
-def _checked(vectors, k, covered, neighbours, ties) -> tuple[np.ndarray, list[int]]:
-    """The vectors and the numbers of the covered ones; ValueError for impossible settings."""
-    vectors = checked_vectors(vectors)
-    covered = check_indices(covered, len(vectors), "covered")
-    check_count(k, len(vectors) - len(set(covered)))
-    if neighbours < 1 or ties not in ("first", "random"):
-        raise ValueError(
-            f"neighbours counts the pick itself (1 or more), got {neighbours}; ties is 'first' or "
-            f"'random', got {ties!r}"
-        )
-    return vectors, covered
-
-
-def _default_length(vectors: np.ndarray, seed: int) -> float:
-    return median_distance(vectors, seed=seed) if len(vectors) > 1 else 1.0
-
-
-def _tell_of_ties(found: Exploration) -> None:
-    if found.tie_share > 0.01:
-        _log.warning(
-            "on average %.0f%% of the candidates tie for the largest variance: the length scale "
-            "%.3g does not fit these vectors, and the order says little; leave length out",
-            100 * found.tie_share, found.length,
-        )  # fmt: skip
+    return explored(steps, tracker.length, warn=length is not None)
 
 # %% ../../nbs/40_exploration.ipynb #2f8b346d
 def nearest_pick(vectors: Any, picked: Any) -> np.ndarray:
@@ -293,17 +236,10 @@ def coverage(vectors: Any, picks: Any, others: Any = None) -> dict[str, float]:
 def quotas(labels: Sequence[Hashable], n: int, split: str = "average") -> dict[Hashable, int]:
     """Picks of each label, never more than it has texts; the sum is n.
 
-    Args:
-        labels: one label a candidate.
-        n: picks in all.
-        split: "average", the same for each label; "proportion", by frequency.
-
-    Raises:
-        ValueError: fewer picks than labels, more picks than candidates, or an unknown split.
+    `split` is "average", the same for each label, or "proportion", by frequency. ValueError: fewer
+    picks than labels, more picks than candidates, or an unknown split.
     """
-    sizes: dict[Hashable, int] = {}
-    for label in labels:
-        sizes[label] = sizes.get(label, 0) + 1
+    sizes = Counter(labels)
     if split not in ("average", "proportion"):
         raise ValueError(f"split must be 'average' or 'proportion', got {split!r}")
     check_count(n, len(labels))
@@ -319,21 +255,6 @@ def quotas(labels: Sequence[Hashable], n: int, split: str = "average") -> dict[H
     return given
 
 # %% ../../nbs/40_exploration.ipynb #b24d2444
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """The outcome of `explore`.
-
-    Attributes:
-        picks: (n,) candidates: the first pick of every label, then the second of every label, ...
-        tie_share: of each label, see `Exploration`; 0 for rules without ties.
-        by_chance: the labels whose texts are all equal, served at random.
-    """
-
-    picks: np.ndarray
-    tie_share: dict[Hashable, float]
-    by_chance: tuple[Hashable, ...]
-
-
 BASELINES: dict[str, Callable[..., np.ndarray]] = {
     "random": random_select,
     "k_centre": k_centre_select,
@@ -358,7 +279,7 @@ def _choose(
 def explore(
     vectors: Any,  # (N, d) candidates
     n: int,  # picks in all
-    labels: Sequence[Hashable] | None = None,  # one a candidate; default: all alike
+    labels: Sequence[Hashable] | None = None,  # one per candidate; default: all alike
     *,
     method: str = "gp",  # "gp", "random", "k_centre" or "medoids"
     split: str = "average",  # see `quotas`
@@ -367,21 +288,13 @@ def explore(
 ) -> Plan:
     """Demonstrations for n calls, label by label (SynAlign's exploration-aware sampling).
 
-    Raises:
-        ValueError: an unknown method, labels of another length, more picks than candidates.
+    ValueError: an unknown method, labels of another length, more picks than candidates.
     """
-    vectors = checked_vectors(vectors)
-
-    labels = [None] * len(vectors) if labels is None else list(labels)
-    if len(labels) != len(vectors):
-        raise ValueError(f"{len(vectors)} vectors have {len(labels)} labels: give one a text")
-    shares = quotas(labels, n, split)
+    vectors, labels = checked_labels(vectors, labels)
+    shares, chosen = quotas(labels, n, split), {}
     seeds = np.random.default_rng(seed).integers(2**31, size=len(shares)).tolist()
-    ranked, tie_share, by_chance = [], {}, []
     for (label, k), own in zip(shares.items(), seeds):
-        members = np.array([i for i, other in enumerate(labels) if other == label])
-        picks, tie_share[label], chance = _choose(method, vectors[members], k, own, options)
-        by_chance += [label] * chance
-        ranked += [(rank, int(i)) for rank, i in enumerate(members[picks])]
-    ranked.sort(key=lambda pair: pair[0])
-    return Plan(np.array([i for _, i in ranked]), tie_share, tuple(by_chance))
+        members = np.flatnonzero([other == label for other in labels])
+        picks, *facts = _choose(method, vectors[members], k, own, options)
+        chosen[label] = members[picks], *facts
+    return Plan.of(chosen)

@@ -23,8 +23,8 @@ from ..core.packing import (
 from ..core.saved import Saved
 from ..datasets import as_dataset
 from ..embed.encoders import Embedder, load_embedder, unpack_embedder
-from .exploration import Plan
 from .parsing import Record
+from .picks import Plan
 from .schemas import REVIEWS, Schema, same_schema, with_class
 
 if TYPE_CHECKING:

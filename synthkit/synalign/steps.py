@@ -13,9 +13,10 @@ import numpy as np
 from ..embed.encoders import Embedder, load_embedder
 from .alignment import align, alignment_report, witness
 from .attributes import Schema, describe
-from .exploration import Plan, explore, median_distance
+from .exploration import explore, median_distance
 from .judging import AlignmentReport
 from .parsing import Record
+from .picks import Plan
 from .presets import SynAlignPreset
 from .state import RealTexts, SynAlignFit, classes_of
 

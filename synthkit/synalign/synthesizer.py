@@ -24,8 +24,8 @@ from ..teacher.replies import teacher_identity, teacher_name
 from . import state, steps
 from .alignment import systematic_resample
 from .attributes import Schema, write
-from .exploration import Plan
 from .judging import AlignmentReport
+from .picks import Plan
 from .presets import PRESETS, SynAlignPreset
 from .schemas import default_schema, with_class
 

@@ -8,11 +8,9 @@ from hypothesis import strategies as st
 from tiny import tiny_lm
 
 from synthkit import load_lm
-from synthkit.datasets import load_sentiment
 from synthkit.lm.finetune import FinetunePreset
 from synthkit.studies.synalign import prediction as P
 from synthkit.studies.synalign.pools import Labelled, labelled, skewed_pool
-from synthkit.synalign.alignment import align
 from synthkit.synalign.judging import total_variation
 from synthkit.worlds import load_world
 
@@ -95,8 +93,7 @@ def test_weights_are_repetitions_and_zero_is_absence():
     assert P.linear_score(x, y, z, t, w, strength=10.0) == part
     twice = P.linear_score(np.vstack([x, x[:20]]), y + y[:20], z, t, strength=4.0)
     assert P.linear_score(x, y, z, t, 1 + w / 2, strength=6.0) == twice
-    with pytest.warns(UserWarning, match="count as wrong"):
-        score = P.linear_score(x, [*y[:20], *["c"] * 20], z, [*t[:-1], "c"], w, 10.0)
+    score = P.linear_score(x, [*y[:20], *["c"] * 20], z, [*t[:-1], "c"], w, 10.0)
     assert score.predicted == part.predicted
 
 
@@ -106,12 +103,8 @@ def test_what_cannot_be_learned_is_said():
         P.linear_score(x, ["a"] * 4, x, ["a"] * 4)
     with pytest.raises(ValueError, match="no label in common"):
         P.linear_score(x, [0, 1, 0, 1], x, ["0", "1", "0", "1"])
-    with pytest.raises(ValueError, match="one finite number >= 0"):
+    with pytest.raises(ValueError, match="finite, not negative"):
         P.linear_score(x, [0, 1, 0, 1], x, [0, 1, 0, 1], [1, 1, np.nan, 1])
-    with pytest.raises(ValueError, match="one label a row"):
-        P.linear_score(x, [0, 1], x, [0, 1, 0, 1])
-    with pytest.raises(ValueError):
-        P.linear_score(x, [0, 1, 0, 1], np.eye(3), [0, 1, 0])
 
 
 # --- the fine-tuned student -----------------------------------------------------------------------
@@ -216,19 +209,3 @@ def test_pools_that_cannot_be():
     lonely = Labelled((*rows.texts, "one more"), (*rows.labels, "rare"))
     with pytest.raises(ValueError, match="'rare' has 1 different"):
         skewed_pool(lonely, [*modes, 0])
-
-
-# --- real text, by path ---------------------------------------------------------------------------
-
-
-def test_weights_repair_a_real_pool_that_lacks_a_kind_of_text(shared_data):
-    rows = labelled(load_sentiment(shared_data / "sentiment_sentences/amazon_cells_labelled.txt"))
-    split = skewed_pool(rows, ["!" in text for text in rows.texts], keep=0.2, seed=1)
-
-    def seen(part):
-        return np.array([[len(set(t)) / 20, 3.0 * ("!" in t)] for t in part.texts])
-
-    labels = (split.pool.labels, split.reference.labels)
-    w = align(seen(split.pool), seen(split.reference), labels=labels)
-    before, after = (total_variation(split.pool.modes, split.test.modes, v) for v in (None, w))
-    assert before > 0.1 and after < before / 2

@@ -2,13 +2,9 @@
 
 import json
 import math
-import subprocess
-import sys
-import warnings
 from collections import Counter
 
 import httpx
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,13 +15,11 @@ from synthkit.studies.synalign.oracle import oracle, read_prompt
 from synthkit.synalign.attributes import (
     Attribute,
     Schema,
-    attribute_table,
     describe,
     follows,
     match,
     write,
 )
-from synthkit.synalign.judging import total_variation
 from synthkit.synalign.parsing import REASONS, json_objects, parse_record, plain
 from synthkit.synalign.schemas import REVIEWS, SURFACE
 from synthkit.synalign.turns import ask_in_turns
@@ -119,19 +113,6 @@ def test_json_objects_are_the_outermost_ones():
     text = "one " + nested + ' } two {"d": "{"} three {"e": 1'
     assert json_objects(text) == [nested, '{"d": "{"}', '{"e": 1']
     assert json_objects("no braces") == []
-
-
-@given(
-    st.recursive(
-        st.integers() | st.text(),
-        lambda inner: st.dictionaries(st.text(), inner, max_size=3),
-        max_leaves=8,
-    )
-)
-@settings(max_examples=60, deadline=None)
-def test_json_objects_find_any_json_again(value):
-    piece = json.dumps({"key": value})
-    assert json_objects(f"Sure: {piece}. Done.") == [piece]
 
 
 READABLE = {
@@ -352,26 +333,6 @@ def test_surface_sees(text, attribute, value):
     assert SURFACE.read(text)[attribute] == value
 
 
-@given(st.text(max_size=300))
-@settings(max_examples=100, deadline=None)
-def test_surface_sees_every_attribute_in_any_text(text):
-    shown = SURFACE.read(text)
-    assert tuple(shown) == SURFACE.names == SURFACE.observable
-    assert SURFACE.parse(json.dumps(shown)).record == shown
-    assert SURFACE.parse(SURFACE.write_prompt(shown)).record == shown
-
-
-def test_a_table_has_a_row_a_text_and_a_column_for_what_can_be_seen():
-    table = attribute_table([*TEXTS[:3], "no review"], REVIEWS)
-    assert table.iloc[:3].to_dict("records") == RECORDS[:3]
-    assert table.iloc[3].isna().all() and list(table.columns) == list(REVIEWS.names)
-    seen = Attribute("q", ("yes", "no"), lambda text: "yes")
-    half = Schema("n", (Attribute("mood"), seen), "{text}", "{record}")
-    assert list(attribute_table(WORLD.sample(3), half).columns) == ["q"]
-    with pytest.raises(ValueError, match="no attribute of note can be seen"):
-        attribute_table(["a"], FREE)
-
-
 # --- describing -----------------------------------------------------------------------------------
 
 
@@ -542,20 +503,6 @@ def test_bad_input_to_write(options, words):
 # --- calls: kept, resumed, not repeated -----------------------------------------------------------
 
 
-def test_a_dying_teacher_loses_nothing(tmp_path):
-    cells, file = WORLD.support()[:10], tmp_path / "answers.jsonl"
-    inner = oracle(WORLD).fn
-    with pytest.raises(TeacherError, match=r"dying stopped.*8 answers are safe in answers\.jsonl"):
-        write(Dying(9, inner), cells, REVIEWS, checkpoint=file)
-    second = Dying(2, inner)
-    rows = write(second, cells, REVIEWS, checkpoint=file)
-    assert second.asked == 2
-    assert rows == write(Dying(10, oracle(WORLD).fn), cells, REVIEWS)
-    assert write(Dying(0), cells, REVIEWS, checkpoint=file) == rows  # nothing is asked any more
-    with pytest.raises(TeacherError, match="0 answers are on no disk; name a checkpoint="):
-        write(Dying(0), RECORDS, REVIEWS)
-
-
 def test_describe_resumes_in_the_middle_of_its_retries(tmp_path):
     file, times = tmp_path / "answers.jsonl", Counter()
     good = {REVIEWS.describe_prompt(text): json.dumps(REVIEWS.read(text)) for text in TEXTS}
@@ -658,20 +605,6 @@ def test_match_by_hand():
             match(rows, schema)
 
 
-def test_records_pull_a_teacher_with_habits_to_the_real_shares():
-    """The reason for the second call, with oracles: exact, and no model plays a part."""
-    biased = oracle(load_world("reviews", distribution="llm"))
-    label_only = [{"sentiment": row["sentiment"]} for row in ROWS]
-    arms = {"one": label_only, "two": describe(biased, TEXTS, REVIEWS).records}
-    truth = attribute_table([row["text"] for row in WORLD.rows(1000, seed=5)], REVIEWS)
-    apart = {}
-    for name, given_ in arms.items():
-        shown = attribute_table([r["text"] for r in write(biased, given_, REVIEWS)], REVIEWS)
-        far = [total_variation(shown[c].tolist(), truth[c].tolist()) for c in shown]
-        apart[name] = np.mean(far)
-    assert apart["two"] < apart["one"] / 2
-
-
 # --- the embedded model ---------------------------------------------------------------------------
 
 
@@ -683,16 +616,3 @@ def test_the_embedded_model_describes_and_writes(embedded_lm):
     rows, again, other = (write(teacher, RECORDS[:16], REVIEWS, seed=seed) for seed in (1, 1, 2))
     assert match(rows, REVIEWS)["topic"].mean > 0.5 and rows == again
     assert [row["text"] for row in rows] != [row["text"] for row in other]
-
-
-def test_equal_records_get_different_texts(embedded_lm):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        rows = write(LMTeacher(embedded_lm), RECORDS[:1], REVIEWS, per_record=6)
-    assert len({row["text"] for row in rows}) > 1
-
-
-def test_nothing_heavy_is_imported(repo):
-    code = "import sys, synthkit.synalign.attributes; print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=repo, capture_output=True, text=True)
-    assert done.stdout.strip() == "False", done.stderr

@@ -89,14 +89,6 @@ def test_no_distance_no_length(vectors):
 # --- the variance ---------------------------------------------------------------------------------
 
 
-def test_the_example_worked_by_hand():
-    line = np.array([[0.0], [1.0], [3.0]])
-    tracker = GPTracker(line, 1.0, noise=1e-12)
-    tracker.observe(0)
-    np.testing.assert_allclose(tracker.variance, [0, 1 - np.exp(-1), 1 - np.exp(-9)], atol=1e-10)
-    assert gp_select(line, 2, 1.0, first=0).picks.tolist() == [0, 2]
-
-
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(0, 10**6),
@@ -145,12 +137,6 @@ def test_picks_are_the_pivots_of_lapack_and_add_up_to_the_determinant(seed):
 # --- the loop -------------------------------------------------------------------------------------
 
 
-def test_variance_at_the_picks_never_rises(reviews):
-    found = gp_select(reviews, 120)
-    assert (np.diff(found.variance) <= 1e-12).all() and found.variance[0] == 1
-    assert len(set(found.picks.tolist())) == 120
-
-
 @pytest.mark.parametrize("way", ["gp", "k_centre"])
 def test_a_list_can_be_continued_and_the_seed_draws_its_first_pick_only(way):
     X = cloud(80)
@@ -184,16 +170,6 @@ def test_picks_do_not_depend_on_scale_place_or_rotation(seed, scale, shift):
     plain = gp_select(X, 12, first=0).picks
     moved = gp_select(scale * (X @ turn) + scale * shift, 12, first=0).picks
     np.testing.assert_array_equal(plain, moved)
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.integers(0, 10**6))
-def test_shuffling_the_file_shuffles_the_picks(seed):
-    X = cloud(50, 4, seed)
-    order = np.random.default_rng(seed).permutation(50)
-    plain = gp_select(X, 15, first=int(order[0]), ties="first").picks
-    mixed = gp_select(X[order], 15, first=0, ties="first").picks
-    np.testing.assert_array_equal(plain, order[mixed])
 
 
 def test_copies_are_picked_last():
@@ -267,14 +243,6 @@ def test_k_centre_is_within_twice_the_best(seed, k):
     radius = nearest_pick(X, X[k_centre_select(X, k, seed=seed)]).max()
     best = min(nearest_pick(X, X[list(c)]).max() for c in combinations(range(9), k))
     assert radius <= 2 * best + 1e-9
-
-
-def test_small_lengths_tend_to_k_centre():
-    X = cloud(60, 2)
-    length = median_distance(X)
-    picks = [set(gp_select(X, 15, f * length, first=0).picks.tolist()) for f in (2, 0.2)]
-    far = {0, *k_centre_select(X, 14, covered=[0]).tolist()}
-    assert len(picks[1] & far) > len(picks[0] & far)
 
 
 def test_medoids_are_in_the_middle_of_groups_apart():
@@ -383,14 +351,6 @@ def test_impossible_settings_are_named(options, words):
         gp_select(cloud(5), 2, **options)
 
 
-@pytest.mark.slow
-def test_the_benchmark_reports_equal_picks_and_a_gain():
-    from bench_exploration import compare
-
-    found = compare(n=1500, k=60, d=64)
-    assert found["equal"] and found["ratio"] > 5
-
-
 # --- labels that are odd, and bad input -----------------------------------------------------------
 
 
@@ -398,11 +358,6 @@ def test_the_benchmark_reports_equal_picks_and_a_gain():
 def test_a_label_of_equal_texts_is_served_by_chance_and_named(equal):
     plan = explore(np.vstack([cloud(20), equal]), 10, ["a"] * 20 + ["b"] * 20)
     assert plan.by_chance == ("b",) and (plan.picks >= 20).sum() == 5
-
-
-def test_a_label_of_one_text_is_served():
-    plan = explore(cloud(11), 5, ["a"] * 10 + ["b"])
-    assert 10 in plan.picks.tolist() and len(plan.picks) == 5
 
 
 @pytest.mark.parametrize(

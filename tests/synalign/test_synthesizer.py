@@ -20,7 +20,7 @@ from synthkit.synalign.schemas import REVIEWS, SURFACE, default_schema, with_cla
 from synthkit.synalign.state import COLUMNS, class_column, read_real
 from synthkit.synalign.steps import hold_out
 from synthkit.synalign.synthesizer import SynAlign
-from synthkit.teacher import FunctionTeacher, LMTeacher, TeacherError
+from synthkit.teacher import FunctionTeacher, LMTeacher
 
 WORLD = load_world("reviews")
 REAL = WORLD.rows(60, seed=0)
@@ -411,30 +411,6 @@ def test_missing_needs_weights_and_a_number_that_can_be():
 # --- a teacher that dies --------------------------------------------------------------------------
 
 
-def mortal(at):
-    """A teacher whose line is dead at call `at`, once; and the list of what it was asked."""
-    asked, healthy = [], oracle(WORLD)
-
-    def answer(prompt):
-        asked.append(prompt)
-        if len(asked) == at:
-            raise ConnectionError("the line is dead")
-        return healthy.fn(prompt)
-
-    return writer(answer), asked
-
-
-def test_a_teacher_that_dies_while_describing(tmp_path):
-    teacher, asked = mortal(at=70)
-    rows, found = WORLD.rows(80, 4), make(teacher, picks=80, held_out=0.0)
-    with pytest.raises(TeacherError, match="69 answers are safe"):
-        found.fit(rows, checkpoint=tmp_path)
-    with pytest.raises(ValueError, match="not fitted yet"):
-        found.pool(3)
-    found.fit(rows, checkpoint=tmp_path)
-    assert len(asked) == 70 + 11 and len(found.fitted.records) == 80
-
-
 def test_a_fit_on_file_belongs_to_its_teacher_encoder_and_schema(tmp_path):
     make().fit(REAL, checkpoint=tmp_path)
     own = Schema("review", REVIEWS.attributes[1:3], REVIEWS.describe, REVIEWS.write)
@@ -468,17 +444,6 @@ def test_no_classes_and_classes_that_are_numbers_come_back(label, tmp_path):
     assert again.fitted.real.labels == found.fitted.real.labels
     assert {*again.pool(6)["label"]} == ({None} if label is None else {3, 4})
     assert again.fitted.plan.tie_share == found.fitted.plan.tie_share
-
-
-def test_a_model_that_embeds_is_needed_again(lm, tmp_path):
-    found = SynAlign(lm, describe="read", picks=4, encoder="lm").fit(REAL)
-    found.save(tmp_path / "fit")
-    other = load_lm(tiny_lm(tmp_path / "two", seed=1, **SMALL), device="cpu")
-    with pytest.raises(ValueError, match=f"{lm.fingerprint}.*{other.fingerprint}"):
-        SynAlign.load(tmp_path / "fit", other)
-    again = SynAlign.load(tmp_path / "fit", lm)
-    np.testing.assert_allclose(again.weigh(REAL), found.weigh(REAL), atol=1e-9)
-    assert again.fit(REAL).fitted.encoder.settings == found.fitted.encoder.settings
 
 
 def test_an_encoder_or_a_schema_of_your_own_has_to_be_given_again(tmp_path):
@@ -522,13 +487,3 @@ def test_a_random_model_that_describes_nothing_falls_back_to_reading(lm):
     assert counts["read"] == 4 and counts["calls"] == 4
     with pytest.warns(UserWarning, match=r"0 of 5 texts can be used \(5 x cut\)"):
         assert len(found.pool(5)) == 0
-
-
-@pytest.mark.slow
-def test_the_embedded_model_does_all_of_it(embedded_lm):
-    found = SynAlign(embedded_lm, picks=8).fit(REAL)
-    sample = found.sample(10)
-    assert len(sample) == 10 and found.alignment.n == 30
-    assert set(sample["model"]) == {embedded_lm.name} and set(sample["temperature"]) == {1.0}
-    assert np.mean([row["follows"] for row in sample]) > 0.5
-    assert SynAlign(embedded_lm, picks=8).fit(REAL).sample(10)["text"][:] == sample["text"][:]

@@ -31,16 +31,9 @@ class Labelled:
 
 
 def labelled(rows: Any, label: str = "label", text: str = "text") -> Labelled:
-    """Rows of any kind as texts with labels.
+    """Rows that `synthkit.datasets.load_texts` reads, by the columns of their texts and labels.
 
-    Args:
-        rows: what `synthkit.datasets.load_texts` reads (a Dataset, a DataFrame, a list of
-            dictionaries, a file), or what this function returned.
-        label: the column of the labels; "sentiment" for the reviews world.
-        text: the column of the texts.
-
-    Raises:
-        ValueError: no rows, a column that is not there, or a row without a text or a label.
+    ValueError: no rows, a column that is not there, or a row without a text or a label.
     """
     if isinstance(rows, Labelled):
         return rows

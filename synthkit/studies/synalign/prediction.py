@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...lm.finetune import FinetunePreset, finetune
-from ...synalign.checks import checked_vectors
+from ...synalign.checks import as_weights
 from .pools import labelled
 
 PROMPT = "Text: {text}\nLabel:"  # what the fine-tuned student completes
@@ -59,57 +57,28 @@ def linear_score(
 ) -> Score:
     """A logistic regression on vectors; rows of weight 0 are left out.
 
-    Raises:
-        ValueError: counts, widths or weights that do not fit, fewer than two labels to learn, or
-            no label in common with the test rows.
+    A label that only test rows have counts as wrong. ValueError: fewer than two labels to learn, or
+    none in common with the test rows.
     """
     from sklearn.linear_model import LogisticRegression
 
-    x = checked_vectors(vectors, "training vectors")
-    z = checked_vectors(test_vectors, "test vectors", width=x.shape[1])
-    if len(x) != len(labels) or len(z) != len(test_labels):
-        raise ValueError(
-            f"{len(x)} training vectors with {len(labels)} labels and {len(z)} test vectors with "
-            f"{len(test_labels)}: give one label a row"
-        )
-    w = _row_weights(weights, len(x))
+    x, w = np.asarray(vectors, dtype=float), as_weights(weights, len(labels)) * len(labels)
     there = np.flatnonzero(w)
     names = list(dict.fromkeys(labels[i] for i in there))
     _check_labels(names, test_labels)
     code = {name: i for i, name in enumerate(names)}
     model = LogisticRegression(C=strength, max_iter=2000)
     model.fit(x[there], [code[labels[i]] for i in there], sample_weight=w[there])
-    return Score(tuple(test_labels), tuple(names[i] for i in model.predict(z)))
-
-
-def _row_weights(weights: Any, n: int) -> np.ndarray:
-    """Weights of mean 1, (n,)."""
-    w = np.ones(n) if weights is None else np.asarray(weights, dtype=float)
-    if w.shape != (n,) or not np.isfinite(w).all() or (w < 0).any() or not w.sum() > 0:
-        raise ValueError(
-            f"weights must hold one finite number >= 0 for each of {n} training rows, not all 0; "
-            f"got shape {w.shape}"
-        )
-    return w * n / w.sum()
+    predicted = model.predict(np.asarray(test_vectors, dtype=float))
+    return Score(tuple(test_labels), tuple(names[i] for i in predicted))
 
 
 def _check_labels(known: Sequence[Hashable], test: Sequence[Hashable]) -> None:
-    """Errors and a warning for labels that cannot be learned."""
+    """Raise ValueError for labels that cannot be learned."""
     if len(known) < 2:
-        raise ValueError(
-            f"a student needs two labels to tell apart; the training rows have {known}"
-        )
-    unseen = Counter(label for label in test if label not in set(known))
-    if unseen.total() == len(test):
-        raise ValueError(
-            f"training and test rows have no label in common: {known[:5]} and {list(unseen)[:5]}"
-        )
-    if unseen:
-        warnings.warn(
-            f"{unseen.total()} of {len(test)} test rows have labels that no training row has, and "
-            f"count as wrong: {list(unseen)[:5]}",
-            stacklevel=3,
-        )
+        raise ValueError(f"a student needs two labels to tell apart; training rows have {known}")
+    if not set(known) & set(test):
+        raise ValueError(f"no label in common: {known[:5]} to learn and {[*test][:5]} to test")
 
 
 def tuned_accuracy(lm: Any, train: Any, test: Any, preset: FinetunePreset, seed: int = 0) -> Score:
@@ -118,12 +87,7 @@ def tuned_accuracy(lm: Any, train: Any, test: Any, preset: FinetunePreset, seed:
     The cost of a label is -log p(its words and the end of text | `PROMPT`), in nats. A text that
     does not fit the context is cut at its end.
 
-    Args:
-        lm: a `synthkit.LM`; it stays as it is.
-        train, test: rows with text and label (see `labelled`).
-
-    Raises:
-        ValueError: labels that cannot be learned, and the errors of `labelled`.
+    ValueError: labels that cannot be learned, and the errors of `labelled`.
     """
     train, test = labelled(train), labelled(test)
     names = list(dict.fromkeys(train.labels))

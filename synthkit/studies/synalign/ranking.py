@@ -18,28 +18,16 @@ from ...core.intervals import Interval, bootstrap_interval
 
 def _hits(rankings: Any, relevant: Sequence[Collection[int]], k: int | None) -> list[np.ndarray]:
     """Relevance of each of the first k documents of each query."""
-    if len(rankings) != len(relevant) or not len(relevant):
-        raise ValueError(f"{len(rankings)} rankings for {len(relevant)} queries: give one a query")
-    if k is not None and k < 1:
-        raise ValueError(f"k counts documents and must be 1 or more, got {k}")
-    without = [i for i, each in enumerate(relevant) if not len(each)]
-    if without:
-        raise ValueError(
-            f"{len(without)} of {len(relevant)} queries have no relevant document, the first is "
-            f"query {without[0]}: leave them out"
-        )
+    if not all(relevant):
+        raise ValueError("a query has no relevant document: leave it out")
     return [
         np.array([int(document) in wanted for document in ranking[:k]], dtype=bool)
-        for ranking, wanted in zip(rankings, relevant)
+        for ranking, wanted in zip(rankings, relevant, strict=True)
     ]
 
 
 def recall_at_k(rankings: Any, relevant: Sequence[Collection[int]], k: int) -> np.ndarray:
-    """The share of each query's relevant documents among its first k, (q,).
-
-    Raises:
-        ValueError: counts differ, a query without a relevant document, or k below 1.
-    """
+    """The share of each query's relevant documents among its first k, (q,)."""
     hits = _hits(rankings, relevant, k)
     return np.array([hit.sum() / len(wanted) for hit, wanted in zip(hits, relevant)])
 
@@ -116,37 +104,20 @@ def team_draft(
 
 
 def interleave(
-    a: Any,
-    b: Any,
-    relevant: Sequence[Collection[int]],
-    seed: int = 0,
+    a: Any, b: Any,  # rankings of the same queries, document indices from best to worst
+    relevant: Sequence[Collection[int]],  # the relevant documents of each query
+    seed: int = 0,  # of the drafts and clicks
     *,
-    k: int = 10,
-    rounds: int = 10,
-    clicks: Clicks | None = None,
-) -> Interval:
+    k: int = 10,  # documents shown
+    rounds: int = 10,  # users per query
+    clicks: Clicks = Clicks(),
+) -> Interval:  # fmt: skip
     """The share of users who click more on `a`, of two retrievers interleaved by team draft.
 
-    It stands in for the paper's A/B test and is none: no user is asked, so it can only say what
-    relevance and the click model already imply.
-
-    Args:
-        a, b: rankings of the same queries, document indices from best to worst.
-        relevant: the relevant documents of each query.
-        seed: of the drafts and clicks.
-        k: documents shown; rounds: users a query.
-
-    Returns:
-        The share, a tie counted as one half, with its bootstrap interval over the queries.
-
-    Raises:
-        ValueError: counts differ, fewer than two queries, or a query without a relevant document.
+    A tie counts as one half; the bootstrap interval is over the queries.
     """
-    clicks = clicks or Clicks()
-    for rankings in (a, b):
-        _hits(rankings, relevant, k)
     rng, scores = random.Random(f"interleave-{seed}"), []
-    for first, second, wanted in zip(a, b, relevant):
+    for first, second, wanted in zip(a, b, relevant, strict=True):
         outcomes = []
         for _ in range(rounds):
             shown, teams = team_draft(first[:k], second[:k], k, rng)

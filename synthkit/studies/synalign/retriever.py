@@ -23,13 +23,8 @@ def label_pairs(
 ) -> tuple[list[Pair], list[Hashable]]:
     """Each text as a query with another text of its label as document, and the pairs' labels.
 
-    A text that is alone with its label is left out.
-
-    Raises:
-        ValueError: counts differ, or no label has two texts.
+    A text that is alone with its label is left out. ValueError: no label has two texts.
     """
-    if len(texts) != len(labels):
-        raise ValueError(f"{len(texts)} texts with {len(labels)} labels: give one a text")
     of_label: dict[Hashable, list[int]] = {}
     for i, label in enumerate(labels):
         of_label.setdefault(label, []).append(i)
@@ -101,15 +96,7 @@ class Retriever:
         self.best = 0
 
     def fit(self, pairs: Sequence[Pair], groups: Sequence[Hashable]) -> Retriever:
-        """Tune both maps on synthetic pairs.
-
-        Args:
-            pairs: (query, document) texts, 10 or more.
-            groups: one for each pair; documents of the same group are no negatives of each other.
-
-        Raises:
-            ValueError: too few pairs, or groups that do not fit.
-        """
+        """Tune both maps on (query, document) pairs, 10 or more; see `info_nce` for groups."""
         if len(pairs) < 10 or len(groups) != len(pairs):
             raise ValueError(
                 "a retriever is tuned on 10 pairs or more, with a group each; got "
