@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from datasets import Dataset
 from torch import nn
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 # %% auto #0
 __all__ = ['train_on', 'choose_adapters', 'fit_adapters', 'sample_rows', 'SPA']
@@ -139,7 +142,7 @@ class SPA(AdapterParts):
         factor: str | Sequence | None = None, vectors: np.ndarray | None = None,
         parts: Partition | None = None, too_long: str = "error",
         checkpoint: str | Path | None = None, progress: bool = False,
-    ) -> SPA:  # fmt: skip
+    ) -> Self:  # fmt: skip
         """Score, cut, and train an adapter on each part; see `Synthesizer.fit`.
 
         Args:
