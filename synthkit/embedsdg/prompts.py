@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from ..teacher.templates import fill, read_templates
 
 FORMS = ("paper", "embedded")
-STOPS = ("\nInput:", "\n\nExample ")  # where a decoded copy has ended and a new example begins
 
 # What the copying is shown on. Any four texts of the domain will do.
 SHOTS = (
@@ -53,6 +54,26 @@ def decode_prompt(shots: Sequence[str] = SHOTS, *, form: str = "paper") -> tuple
     copies = [f"Example {i}\nInput:\n{t}\nOutput:\n{t}" for i, t in enumerate(shots, 1)]
     before = "\n\n".join(["\n".join(lines), *copies, "Your turn\nInput:\n"])
     return before, "\nOutput:\n"
+
+
+def stops_of(before: str, after: str) -> tuple[str, ...]:
+    """Strings that end a decoded text: those which follow a text in the prompt.
+
+    A model that has written its copy goes on as the prompt does: with the line that stands before
+    a text ("Input:"), the one behind it ("Output:"), or the next example.
+
+    Args:
+        before, after: of `decode_prompt`, or of a prompt of the user's.
+    """
+    lines = [before.rstrip().rpartition("\n")[2], after.strip().partition("\n")[0]]
+    stops = ["\n" + line for line in lines if line]
+    parts = before.split(after) if after.strip() else []
+    for left, right in pairwise(parts):  # a text, and its copy
+        n = next((n for n in range(len(right), 0, -1) if left.endswith(right[:n])), 0)
+        following = re.match(r"\s+\S+", right[n:])
+        if n and following:
+            stops.append(following[0])
+    return tuple(dict.fromkeys(stops))
 
 
 _SEEDS = """You write training data: word problems in mathematics with worked answers.

@@ -36,6 +36,8 @@ from .sparsity import (
     sparse_regions,
 )
 
+PROBES = 6  # questions that a student is asked to copy
+
 
 @dataclass
 class SeedMap:
@@ -57,7 +59,6 @@ class SeedMap:
     points: np.ndarray
     grid: Grid = field(init=False)
     counts: np.ndarray = field(init=False)
-    _measured: set[tuple[str, str]] = field(init=False, default_factory=set, repr=False)
 
     def __post_init__(self):
         self.grid = Grid.fit(self.points, self.preset.windows)
@@ -132,6 +133,18 @@ class SeedMap:
                 return pairs
             threshold += 1 if sparse else -1
 
+    def check_copies(self, template: str | None = None) -> float | None:
+        """Share of a few questions that the student copies; see `warn_of_lost`, which warns.
+
+        None where the preset has no sketch decoded, or no question fits the context.
+        """
+        preset, probes = self.preset, self.questions[:PROBES]
+        if preset.sketch != "decode" or preset.seeds == 1:
+            return None
+        form = fitting_form(self.lm, max(map(len, self.lm.token_ids(probes))), template)
+        scaling = {"weights": preset.weights, "rescale": preset.rescale}
+        return warn_of_lost(self.lm, probes, form=form, **scaling)
+
     def sketches(self, pairs: Sequence[SeedPair], template: str | None = None) -> list[str | None]:
         """One sketch per pair as the preset says: decoded, nearest tokens, or None.
 
@@ -148,10 +161,6 @@ class SeedMap:
         if preset.sketch == "nearest":
             return [nearest_tokens(self.lm, block) for block in blocks]
         form = fitting_form(self.lm, max(map(len, blocks)), template)
-        if form not in self._measured:
-            self._measured.add(form)
-            scaling = {"weights": preset.weights, "rescale": preset.rescale}
-            warn_of_lost(self.lm, self.questions[:8], form=form, **scaling)
         return decode_fitting(self.lm, blocks, form)
 
     def pack(self) -> Files:

@@ -276,22 +276,16 @@ def select_pairs(
 ) -> list[SeedPair]:
     """`n` pairs of seeds from opposing sides of the regions, for EmbedSDG's equation (1).
 
-    Cycles over the regions with a new pair each pass. Raises ValueError when the regions cannot
-    give `n` pairs (the message says how many they can), and for settings out of range.
+    Raises ValueError for settings out of range, and when the regions give fewer than `n` pairs.
     """
     if n < 1 or max_uses < 1 or not 0 < near <= 0.5:
-        raise ValueError(
-            "n and max_uses must be positive and near lie in (0, 0.5]; "
-            f"got {n=}, {max_uses=}, {near=}"
-        )
+        raise ValueError(f"n, max_uses >= 1 and 0 < near <= 0.5; got {n=}, {max_uses=}, {near=}")
     points, rng = as_points(points), np.random.default_rng(seed)
     codes = _text_codes(texts, len(points))
     pairs = _draw_pairs(points, regions, n, codes, near, max_uses, rng)
     if strict and len(pairs) < n:
-        raise ValueError(
-            f"{len(regions)} regions give {len(pairs)} different pairs, {n} were wanted "
-            f"({max_uses=}); raise the threshold, max_uses or the number of texts"
-        )
+        found = f"{len(regions)} regions give {len(pairs)} different pairs, {n} were wanted"
+        raise ValueError(f"{found}; raise the threshold, {max_uses=} or the number of texts")
     return pairs
 
 # %% ../../nbs/10_sparsity.ipynb #7f04e147
@@ -311,9 +305,7 @@ def random_pairs(
     same = np.unique(codes, return_counts=True)[1]
     possible = (n_points**2 - int((same**2).sum())) // 2
     if n < 1 or (strict and n > possible):
-        raise ValueError(
-            f"{n_points} points form {possible} pairs of different texts; asked for {n}"
-        )
+        raise ValueError(f"{n_points} points form {possible} pairs of unlike texts, not {n}")
     rng = np.random.default_rng(seed)
     seen: dict[tuple[int, int], SeedPair] = {}
     while len(seen) < min(n, possible):

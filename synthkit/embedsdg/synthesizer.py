@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,15 +23,16 @@ from .replies import as_exported, parse_generation, reject_reason
 from .seed_map import SeedMap
 from .sparsity import SeedPair
 from ..evaluation.contamination import HeldOut, as_held_out, question_key
+
+# %% auto #0
+__all__ = ['DATA', 'SOURCE', 'plan_prompts', 'filter_replies', 'collect_rows', 'as_columns', 'EmbedSDG', 'import_answers']
+
+# %% ../../nbs/12_synthesizer.ipynb #7cc75794
 from ..teacher import files as answer_files
 from ..teacher import replies as teachers
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from typing_extensions import Self
-
-# %% auto #0
-__all__ = ['DATA', 'SOURCE', 'plan_prompts', 'filter_replies', 'as_columns', 'EmbedSDG', 'import_answers']
 
 # %% ../../nbs/12_synthesizer.ipynb #edce50b9
 def plan_prompts(
@@ -64,26 +66,44 @@ def filter_replies(
 ) -> tuple[list[dict], Counter[str]]:
     """The rows worth keeping, and how many replies were turned away for which reason.
 
-    Args:
-        plan: dictionaries of `plan_prompts`.
-        replies: one per entry of the plan; None where the teacher has not answered.
-        previous: keys of known questions (`question_key`); those of the kept rows are added.
-        held_out: test questions that must not be repeated.
+    A reply is None where there is none yet. `previous` holds the keys of known questions
+    (`question_key`), and gets those of the rows kept; `held_out` is what no row may repeat.
     """
     kept, rejected = [], Counter()
     for entry, reply in zip(plan, replies):
-        if reply is None:
-            rejected["not answered"] += 1
-            continue
-        parsed, seeds = parse_generation(reply), entry["seed_questions"]
+        parsed, seeds = parse_generation(reply or ""), entry["seed_questions"]
         reason = reject_reason(parsed, seeds, previous=previous, held_out=held_out)
         if reason:
-            rejected[reason] += 1
+            rejected["not answered" if reply is None else reason] += 1
             continue
         previous.add(question_key(parsed.question))
         found = {name: getattr(parsed, name) for name in (*DATA, "status")}
         kept.append({**{name: entry.get(name) for name in SOURCE}, **found})
     return kept, rejected
+
+# %% ../../nbs/12_synthesizer.ipynb #40d09d28
+def collect_rows(
+    n: int, plan: Callable, ask: Callable, keep: Callable, rounds: int, report: Report
+) -> list[dict]:
+    """Plan, ask and filter until there are `n` rows, the rounds are over, or no pair is left.
+
+    Args:
+        plan: from a number, and the prompts to skip, to a list of `plan_prompts`.
+        ask: from prompts to replies. keep: from plan and replies to what `filter_replies` gives.
+        report: counts the prompts, and the replies that are turned away.
+    """
+    rows, asked = [], 0
+    for _ in range(rounds):
+        wanted = n - len(rows)
+        entries = plan(wanted, skip=asked)
+        asked += len(entries)
+        kept, rejected = keep(entries, ask([entry["prompt"] for entry in entries]))
+        rows += kept
+        report.rejected += rejected + Counter({"no pair of seeds left": wanted - len(entries)})
+        if len(entries) < wanted or len(rows) == n:
+            break
+    report.facts["prompts"] = asked
+    return rows
 
 # %% ../../nbs/12_synthesizer.ipynb #9956d5dd
 def as_columns(rows: Sequence[Mapping], writer: str) -> tuple[dict[str, list], dict[str, Any]]:
@@ -97,25 +117,16 @@ class EmbedSDG(Synthesizer):
     """Synthetic questions and answers made where a student's data is thin (arXiv 2603.22294).
 
     Args:
-        lm: the student model SM (a `synthkit.LM`); its embeddings and attention draw the map, and
-            it decodes the sketches.
+        lm: the student SM (a `synthkit.LM`): its embeddings draw the map, it decodes the sketches.
         teacher: TM, anything with `complete(prompts) -> list[str]`, a function of a prompt, an LM.
         prompts: a mapping or a folder of prompts in the user's words, see `user_prompts`.
-        preset: "fast", "study", "paper" or an `EmbedSDGPreset`.
-        seed: of the map (t-SNE) and the default of `sample`.
-        options: single values that replace those of the preset, for example `where="random"`.
+        preset, seed, options: see `Synthesizer`; options such as `where="random"`.
 
-    Attributes:
-        map: the `SeedMap` of the data it was fitted to.
-        report: how the replies of the last `sample` ended, counted.
-
-    Raises:
-        TypeError: no teacher. ValueError: an unknown preset, option, prompt or field of a prompt,
-            or an impossible value.
+    `fit` takes rows with question and answer and draws a `SeedMap` of them, `map`.
     """
 
-    presets = PRESETS
-    uses_validation = False
+    presets, uses_validation = PRESETS, False
+    map = property(lambda self: self.fitted)
 
     def __init__(
         self, lm: Any = None, *, teacher: Any = None,
@@ -126,38 +137,18 @@ class EmbedSDG(Synthesizer):
         self.prompts = user_prompts(prompts)
         self.teacher = None if teacher is None else teachers.as_teacher(teacher)
 
-    @property
-    def map(self) -> SeedMap:
-        return self.fitted
-
-    def fit(
-        self, data: Any, *, validation: Any = None, too_long: str = "error",
-        checkpoint: str | Path | None = None, progress: bool = False,
-    ) -> Self:  # fmt: skip
-        """Place every question of `data` (columns question, answer) on the map; count windows.
-
-        Args:
-            too_long: "skip" leaves out questions longer than the model's context, with a warning.
-            validation, checkpoint, progress: see `Synthesizer.fit`.
-        """
-        return super().fit(
-            data, validation=validation, checkpoint=checkpoint, progress=progress, too_long=too_long
-        )
-
-    @classmethod
-    def load(cls, folder: str | Path, lm: Any = None, *, teacher: Any = None) -> Self:
-        """A fitted method from `folder`, with its student and a teacher: see `Synthesizer.load`."""
-        return super().load(folder, lm, teacher=teacher)
+    def sample(
+        self, n: int, *, seed: int | None = None, held_out: Any = None,
+        checkpoint: str | Path | None = None, progress: bool = False, strict: bool = False,
+    ) -> Dataset:  # fmt: skip
+        """Have the teacher write `n` new rows: see `Synthesizer.sample`."""
+        own = {"seed": seed, "held_out": held_out, "checkpoint": checkpoint}
+        return super().sample(n, progress=progress, strict=strict, **own)
 
     def plan(
         self, n: int, *, seed: int | None = None, threshold: int | None = None, skip: int = 0
     ) -> list[dict]:
-        """At most `n` prompts with their seeds, regions and sketches (see `plan_prompts`).
-
-        Args:
-            threshold: T; None chooses it for `n` pairs.
-            skip: leave out so many pairs at the start (they were asked for before).
-        """
+        """At most `n` prompts and their origin, after the first `skip`; a T of None is chosen."""
         n, skip = as_count(n), as_count(skip, "skip", least=0)
         seed = as_seed(seed, self.seed)
         pairs = self.map.pairs(n + skip, seed, threshold)[skip:]
@@ -166,9 +157,8 @@ class EmbedSDG(Synthesizer):
         return [{"seed": seed, **entry} for entry in plan]
 
     def export_prompts(self, n: int, path: str | Path, *, seed: int | None = None) -> None:
-        """Write `n` prompts with their provenance as JSONL, for any model or person to answer."""
-        plan = self.plan(n, seed=seed)
-        write_jsonl(path, [{"id": str(i), **entry} for i, entry in enumerate(plan)])
+        """Write `n` prompts with their origin as JSONL, for any model or person to answer."""
+        write_jsonl(path, [{"id": str(i), **row} for i, row in enumerate(self.plan(n, seed=seed))])
 
     def _read(self, data, too_long="error"):
         rows = as_dataset(data, "question", "answer")
@@ -177,42 +167,27 @@ class EmbedSDG(Synthesizer):
         return list(rows["question"]), list(rows["answer"])
 
     def _fit(self, material, validation, *, phases, progress):
-        return phases.phase(
-            "map", lambda: SeedMap.draw(self.lm, self.preset, *material, seed=self.seed),
-            SeedMap.pack, self._unpack_map,
-        )  # fmt: skip
+        draw = partial(SeedMap.draw, self.lm, self.preset, *material, seed=self.seed)
+        drawn = phases.phase("map", draw, SeedMap.pack, self._unpack)
+        self.report.facts["copied"] = drawn.check_copies(self.prompts.get("decode"))
+        return drawn
 
     def _sample(self, n, *, seed, held_out, checkpoint, progress):
         if self.teacher is None:
             raise ValueError("no teacher: give one, or use export_prompts and import_answers")
-        previous = {question_key(question) for question in self.map.questions}
-        threshold, unwanted = self.map.threshold(n), as_held_out(held_out)
-        rows, asked = [], 0
+        known, threshold = set(map(question_key, self.map.questions)), self.map.threshold(n)
+        plan = partial(self.plan, seed=seed, threshold=threshold)
+        keep = partial(filter_replies, previous=known, held_out=as_held_out(held_out))
         with teachers.answer_log(checkpoint) as log:
-            for _ in range(self.preset.max_rounds):
-                wanted = n - len(rows)
-                plan = self.plan(wanted, seed=seed, threshold=threshold, skip=asked)
-                asked += len(plan)
-                prompts = [entry["prompt"] for entry in plan]
-                replies = teachers.ask(self.teacher, prompts, log=log, progress=progress)
-                kept, rejected = filter_replies(plan, replies, previous, unwanted)
-                rows += kept
-                self.report.rejected += rejected
-                if len(plan) < wanted:
-                    self.report.rejected["no pair of seeds left"] += wanted - len(plan)
-                if len(plan) < wanted or len(rows) == n:
-                    break
-        self.report.facts |= {"threshold": threshold, "prompts": asked}
+            ask = partial(teachers.ask, self.teacher, log=log, progress=progress)
+            rows = collect_rows(n, plan, ask, keep, self.preset.max_rounds, self.report)
+        self.report.facts["threshold"] = threshold
         return as_columns(rows, teachers.teacher_name(self.teacher))
-
     def _pack(self, state):
         return state.pack(), {"prompts": self.prompts}
 
     def _unpack(self, saved):
-        self.prompts = saved.facts["prompts"]
-        return self._unpack_map(saved)
-
-    def _unpack_map(self, saved):
+        self.prompts = saved.facts.get("prompts", self.prompts)
         return SeedMap.unpack(saved.read, self.lm, self.preset)
 
     def _about(self, state):
@@ -226,17 +201,14 @@ def import_answers(
 
     Args:
         prompts: what `EmbedSDG.export_prompts` wrote.
-        answers: JSONL rows `{id, answer}` (or `{prompt_sha, answer}`), in any order; prompts
-            without an answer are counted and left out.
+        answers: JSONL rows `{id, answer}` (or `{prompt_sha, answer}`), in any order.
         teacher: the name of who answered, for the column `model`.
         held_out: test questions that must not be repeated.
 
     Returns:
         Rows with the columns of `EmbedSDG.sample`, and a report of why the others are missing.
 
-    Raises:
-        ValueError: no file of exported prompts, an answer to a prompt that is not in the file, or
-            two answers to one.
+    Raises ValueError for no exported prompts, a foreign answer, or two answers to one prompt.
     """
     plan = as_exported(read_jsonl(prompts), Path(prompts).name)
     texts, ids = ([entry[name] for entry in plan] for name in ("prompt", "id"))

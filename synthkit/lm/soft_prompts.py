@@ -78,9 +78,6 @@ class PromptMLPs(nn.Module):
         return (inner @ self.last + self.last_bias).transpose(0, 1)  # (n, t, N)
 
 # %% ../../nbs/20_soft_prompts.ipynb #c1de9654
-KINDS = ("ssnp", "ssmp", "ssmc")
-
-
 def new_map(settings: Mapping, vocabulary: Tensor | None) -> nn.Module:
     """The map of a kind, from z to (n, t, N), as the settings of a `SoftPrompt` have it."""
     kind, t, n, seed = (settings[name] for name in ("kind", "length", "width", "seed"))
@@ -105,6 +102,9 @@ def starting_rows(vocabulary: Tensor | None, n: int, width: int, seed: int) -> T
     return vocabulary.detach().float().cpu()[torch.from_numpy(rows)]
 
 # %% ../../nbs/20_soft_prompts.ipynb #09247e3a
+KINDS = ("ssnp", "ssmp", "ssmc")
+
+
 def check_settings(settings: Mapping) -> None:
     """Raise ValueError when the settings of a `SoftPrompt` name an unknown kind or a size < 1."""
     if settings["kind"] not in KINDS:
@@ -119,22 +119,15 @@ class SoftPrompt(nn.Module):
     """P_theta: a context z (n, d_e) becomes t vectors (n, t, N) in front of a frozen model.
 
     Args:
-        kind: "ssnp" (constant), "ssmp" (mixture) or "ssmc" (a network a position).
-        length: t, the number of vectors.
-        width: N, the model's embedding width.
-        context_width: d_e, the length of z.
-        k: prompts in the mixture.
-        hidden: h, hidden units of each network.
+        kind: "ssnp" (constant), "ssmp" (mixture) or "ssmc" (a network per position).
+        length, width, context_width: t, N (the model's embedding width), d_e.
+        k, hidden: prompts in the mixture; h, the hidden units of each network.
         learned_dim: put a trained linear map from d_e to so many numbers in front.
-        seed: of the start.
-        vocabulary: (V, N) embeddings whose rows the prompt starts from (see `vocabulary`); noise
-            of standard deviation 0.02 if None.
+        vocabulary: (V, N) embeddings that the prompt starts from; None: noise of sd 0.02.
 
-    Everything is float32; `prefix` casts the result to the model's type. The buffers `mean` and
-    `sd` (d_e,) standardise z; until `calibrate` has seen the training contexts they are 0 and 1.
-
-    Raises:
-        ValueError: an unknown kind, a size below 1, or a vocabulary of another width.
+    All is float32; `prefix` casts to the model's type. The buffers `mean` and `sd` (d_e,), 0 and 1
+    until `calibrate`, standardise z. Raises ValueError for an unknown kind, a size below 1, or a
+    vocabulary of another width.
 
     Source: SoftSRV's SS_NP, SS_MP and SS_MC. That the networks are MLPs is reported; their depth,
     the standardisation and the start are choices of this kit.
@@ -172,11 +165,7 @@ class SoftPrompt(nn.Module):
         return self.map(self._seen(z))
 
     def mixture_weights(self, z: Tensor) -> Tensor:
-        """w(z), (n, k), of a mixture.
-
-        Raises:
-            ValueError: this is no mixture, or z has the wrong width.
-        """
+        """w(z), (n, k), of a mixture; ValueError for the other kinds."""
         if self.kind != "ssmp":
             raise ValueError(f"only 'ssmp' has mixture weights; this prompt is {self.kind!r}")
         return self.map.weights(self._seen(z))
@@ -219,17 +208,11 @@ def vocabulary(lm: LM, most: int = 4096) -> Tensor:
     picked = np.linspace(0, len(ids) - 1, min(most, len(ids))).round().astype(int)
     return lm.embed_ids([ids[i] for i in picked]).float().cpu()
 
-
+# %% ../../nbs/20_soft_prompts.ipynb #96cadc03
 def new_soft_prompt(
-    lm: LM,
-    kind: str,
-    context: Context,
-    length: int = 8,
-    *,
-    k: int = 8,
-    hidden: int = 64,
+    lm: LM, kind: str, context: Context, length: int = 8, *, k: int = 8, hidden: int = 64,
     seed: int = 0,
-) -> SoftPrompt:
+) -> SoftPrompt:  # fmt: skip
     """A fresh soft prompt for `lm` and `context`, started from words of the model's vocabulary."""
     learned_dim = context.dim if context.kind == "learned" else None
     sizes = {"k": k, "hidden": hidden, "learned_dim": learned_dim, "seed": seed}

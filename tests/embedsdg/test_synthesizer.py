@@ -177,26 +177,31 @@ def test_prompts_with_wrong_names_or_fields_are_refused(prompts, words):
         EmbedSDG(StubLM(), prompts=prompts)
 
 
-def test_a_student_copies_once_as_its_sketches_are_made(monkeypatch):
+def test_a_fit_measures_once_how_well_the_student_copies(monkeypatch):
     told = []
-    made = method(sketch="decode", rescale="clip", weights="uniform").map
-    monkeypatch.setattr(
-        seed_map, "warn_of_lost", lambda lm, probes, **options: told.append((probes, options))
-    )
+
+    def measure(lm, probes, **options):
+        told.append((probes, options))
+        return 0.5
+
+    monkeypatch.setattr(seed_map, "warn_of_lost", measure)
     monkeypatch.setattr(
         seed_map, "decode", lambda lm, blocks, form: [Sketch(str(len(b)), 1.0) for b in blocks]
     )
-    pairs = made.pairs(6, 4, threshold=8)
+    made = method(sketch="decode", rescale="clip", weights="uniform")
+    assert made.report.facts["copied"] == 0.5
+    pairs = made.map.pairs(6, 4, threshold=8)
     lengths = [max(len(REAL[i]["question"].split()) for i in (p.a, p.b)) for p in pairs]
-    assert made.sketches(pairs) == made.sketches(pairs) == [str(length) for length in lengths]
+    assert made.map.sketches(pairs) == [str(length) for length in lengths]
     ((probes, options),) = told
     assert (options["weights"], options["rescale"]) == ("uniform", "clip")
     assert set(probes) < {row["question"] for row in REAL}
+    assert method(sketch="skip").report.facts["copied"] is None and len(told) == 1
 
     prompt = sum(len(part.split()) for part in options["form"])
     monkeypatch.setattr(StubLM, "context", prompt + 2 * max(lengths))
     with pytest.warns(UserWarning, match=rf"{lengths.count(max(lengths))} of 6 .* too long"):
-        found = made.sketches(pairs)
+        found = made.map.sketches(pairs)
     assert [text is None for text in found] == [length == max(lengths) for length in lengths]
 
 
@@ -260,7 +265,7 @@ def test_a_map_on_which_no_questions_meet_names_windows_that_do():
 
 def test_wrong_settings_are_named():
     with pytest.raises(ValueError, match="no teacher"):
-        EmbedSDG(StubLM(), windows=8).fit(REAL).sample(3)
+        EmbedSDG(StubLM(), windows=8, sketch="skip").fit(REAL).sample(3)
     for wrong in ({"where": "sprase"}, {"seeds": 3}, {"sketch": "draw"}, {"max_rounds": 0}):
         with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
             EmbedSDG(StubLM(), **wrong)
