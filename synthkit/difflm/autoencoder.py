@@ -18,7 +18,7 @@ from ..core.identity import run_key
 from ..core.presets import choose_preset
 from .checks import about, check_decoder, check_ids, check_latents, place_weights
 from .format_model import freeze, step_seed
-from .presets import AUTOENCODERS, AutoencoderPreset
+from .part_presets import AUTOENCODERS, AutoencoderPreset
 from .splits import split_rows
 from .text_encoder import text_encoder
 from ..lm.decoding import Sampling, choose, run_decoder, supported, uniform, with_cache

@@ -9,12 +9,7 @@ from torch import Tensor
 
 
 def check_ids(codec, ids: Tensor, least: int = 2) -> Tensor:
-    """Token ids (n, at most `codec.length`) of at least so many rows, or a ValueError.
-
-    Raises:
-        TypeError: `ids` is no tensor of whole numbers.
-        ValueError: another shape, too few rows, or a token outside the vocabulary.
-    """
+    """Token ids (n, at most `codec.length`) of at least so many rows, or an error."""
     if not isinstance(ids, Tensor) or ids.dtype not in (torch.long, torch.int):
         found = ids.dtype if isinstance(ids, Tensor) else type(ids).__name__
         raise TypeError(f"token ids are a tensor of whole numbers (encode makes it), found {found}")
@@ -34,11 +29,7 @@ def check_ids(codec, ids: Tensor, least: int = 2) -> Tensor:
 
 
 def check_latents(latents: Any, d: int, least: int = 1) -> Tensor:
-    """Latents as float32 (n, d) on the CPU, without a gradient.
-
-    Raises:
-        ValueError: another shape, fewer than `least` rows, NaN or infinite values.
-    """
+    """At least so many finite latents as float32 (n, d) on the CPU, or a ValueError."""
     latents = torch.as_tensor(latents).detach().to("cpu", torch.float32)
     if latents.dim() != 2 or latents.shape[1] != d:
         raise ValueError(f"latents must be (n, {d}), found {tuple(latents.shape)}")

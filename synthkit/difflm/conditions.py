@@ -7,27 +7,40 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from .columns import Category, Column, Constant, Date, Ranked
+from .columns import MISSING, Category, Column, Constant, Date, Ranked
 from .schema import TableSchema
 from .values import is_number, plain
 
 
 @dataclass(frozen=True)
 class Codes:
-    """A set of a column's codes.
-
-    Attributes:
-        intervals: (first, last) each, both included; sorted, none touching another.
-        missing: whether a missing value belongs to the set.
-    """
+    """A set of a column's codes: intervals (first, last), sorted, none touching another."""
 
     intervals: tuple[tuple[int, int], ...]
-    missing: bool = False
+    missing: bool = False  # whether a missing value belongs to the set
 
     def __len__(self) -> int:
         return sum(last - first + 1 for first, last in self.intervals) + self.missing
+
+    def all(self) -> list[int]:
+        """All codes of the set."""
+        codes = [code for first, last in self.intervals for code in range(first, last + 1)]
+        return [*codes, MISSING] if self.missing else codes
+
+    def some(self, n: int = 500) -> list[int]:
+        """The ends of the intervals, and codes drawn from them."""
+        rng, sizes = np.random.default_rng(0), [last - first + 1 for first, last in self.intervals]
+        which = rng.choice(len(sizes), n, p=np.array(sizes) / sum(sizes))
+        drawn = [int(rng.integers(*self.intervals[k], endpoint=True)) for k in which]
+        return [*drawn, *(end for ends in self.intervals for end in ends)]
+
+    def holds(self, codes: np.ndarray) -> np.ndarray:
+        """Mask (n,) of the codes (n,) that belong to the set."""
+        inside = [(codes >= first) & (codes <= last) for first, last in self.intervals]
+        return np.any([*inside, (codes == MISSING) & self.missing], axis=0)
 
 
 def codes_for(schema: TableSchema, conditions: Mapping[str, Any] | None = None) -> list[Codes]:
@@ -37,11 +50,6 @@ def codes_for(schema: TableSchema, conditions: Mapping[str, Any] | None = None) 
         schema: the columns.
         conditions: by column: a value; None for a missing value; a set or list of values; or a
             range (low, high), both included, None for an open end. Ranges hold no missing values.
-
-    Raises:
-        TypeError: the conditions are no mapping.
-        ValueError: there is no such column, a value is of the wrong kind, or nothing satisfies a
-            condition.
     """
     conditions = {} if conditions is None else conditions
     if not isinstance(conditions, Mapping):
@@ -85,11 +93,8 @@ def _equal(column: Column, value: Any) -> tuple[int, int] | bool | None:
     if value is None or value is pd.NaT or value is pd.NA or value != value:
         return None
     if isinstance(column, Constant):
-        return (
-            (0, 0)
-            if not column.missing and value in (column.value, column.restore_one())
-            else False
-        )
+        same = not column.missing and value in (column.value, column.restore_one())
+        return (0, 0) if same else False
     if isinstance(column, Category):
         same = (is_number(value), isinstance(value, bool))
         for code, each in enumerate(column.values):
@@ -197,8 +202,6 @@ def _held(column: Column) -> str:
         shown = ", ".join(map(repr, column.values[:8]))
         text = shown + (f" and {len(column.values) - 8} more" if len(column.values) > 8 else "")
     else:
-        import numpy as np
-
         ends = column.restore(np.array([column.low_code, column.high_code]))
         text = f"{ends[0]} to {ends[1]}"
         if isinstance(column, Ranked):

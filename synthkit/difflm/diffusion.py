@@ -20,7 +20,7 @@ from ..core.arguments import as_count, as_seed
 from ..core.identity import run_key
 from ..core.presets import choose_preset
 from .checks import check_latents
-from .presets import DIFFUSIONS, DiffusionPreset
+from .part_presets import DIFFUSIONS, DiffusionPreset
 from ..lm.training import History, batch_at, train
 
 # %% auto #0

@@ -24,9 +24,7 @@ def judge(
 ) -> list[str | None]:
     """For each draft why it is turned away, or None.
 
-    Args:
-        conditions: of columns, see `conditions.codes_for`.
-        tests: asked in turn about rows (as dictionaries) or texts that are good so far.
+    `tests` are asked in turn about rows (as dictionaries) or texts that are good so far.
     """
     reasons = form.faults(drafts)
     good = [i for i, why in enumerate(reasons) if why is None]
@@ -55,9 +53,6 @@ def repeats(form: Form, held_out: Any) -> Callable[[Any], bool]:
 
     A row repeats another one whose values are all equal; a text is judged by `HeldOut`, which
     `held_out` may be already: then a row is read as JSON.
-
-    Raises:
-        TypeError: no data. ValueError: a column of the table is missing.
     """
     if form.schema is None or isinstance(held_out, HeldOut):
         unwanted = as_held_out(held_out)
@@ -78,11 +73,7 @@ def row_key(row: Mapping[str, Any]) -> tuple:
 def logged_batch(
     log: ResumeLog | None, batch: Batch, decode: Callable[[Batch], tuple[list[Draft], list[float]]]
 ) -> tuple[list[Draft], list[float]]:
-    """Drafts of a batch and their ln w from the log, or from `decode`, which are then put there.
-
-    Raises:
-        ValueError: the log has drafts for other slots, so that other drafts were turned away.
-    """
+    """Drafts of a batch and their ln w from the log, or from `decode`, which are then put there."""
     if log is None:
         return decode(batch)
     place, slots = (batch.turn, batch.start), list(batch.slots)

@@ -40,23 +40,14 @@ class FitInputs:
 
 @dataclass
 class Fitted:
-    """Result of a fit.
+    """Result of a fit."""
 
-    Attributes:
-        form: how rows or texts are written as tokens.
-        autoencoder: encoder, injector and frozen decoder.
-        diffusion: of the latents.
-        latents: mu of the training rows, (n, d).
-        collapse: the autoencoder's report on whether the latents are used.
-        histories: of the trainings, by phase.
-    """
-
-    form: Form
-    autoencoder: Autoencoder
+    form: Form  # how rows or texts are written as tokens
+    autoencoder: Autoencoder  # encoder, injector and frozen decoder
     diffusion: LatentDiffusion
-    latents: Tensor
-    collapse: Collapse
-    histories: dict[str, History]
+    latents: Tensor  # mu of the training rows, (n, d)
+    collapse: Collapse  # the report on whether the latents are used
+    histories: dict[str, History]  # of the trainings, by phase
 
     @property
     def schema(self) -> TableSchema | None:
@@ -82,10 +73,7 @@ def fit_phases(
 ) -> Fitted:  # fmt: skip
     """Format model, autoencoder and diffusion, each from `phases` if an earlier run has made it.
 
-    Args:
-        validation: what stops the trainings; None sets a share of the inputs aside.
-        lm: the decoder; None trains a format model, unless the inputs hold one.
-        encoder: a pretrained one, or None.
+    Without `validation` a share of the inputs is set aside to stop the trainings.
     """
     form = make_form(inputs.data, lm, preset, inputs.target)
     if inputs.decoder is not None:
@@ -174,11 +162,7 @@ def pack_fitted(fitted: Fitted, *, with_decoder: bool) -> tuple[Files, dict[str,
 
 
 def unpack_fitted(saved: Saved, lm, piece: int, encoder: Any = None) -> Fitted:
-    """Unpack what `pack_fitted` packed.
-
-    Raises:
-        ValueError: another decoder, codec or encoder.
-    """
+    """Unpack what `pack_fitted` packed; ValueError with another decoder, codec or encoder."""
     read, facts = saved.read, saved.facts
     form = form_from(facts, lm, piece)
     with nullcontext() if lm is None else frozen(lm):

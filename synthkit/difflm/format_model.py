@@ -23,7 +23,7 @@ from ..core.packing import Files, Read, json_bytes, read_into, read_tensors, ten
 from ..core.presets import choose_preset
 from ..lm.training import batch_at, train
 from .checks import check_ids, place_weights
-from .presets import FORMATS, FormatPreset
+from .part_presets import FORMATS, FormatPreset
 
 
 def format_model(
@@ -40,19 +40,12 @@ def format_model(
     """A small frozen Llama that writes rows of a codec and does not know how columns go together.
 
     Args:
-        codec: a `RowCodec`.
-        frame: the table, or its token ids (n, length).
+        codec: a `RowCodec`. frame: the table, or its token ids (n, length), two rows or more.
         preset: a name in `FORMATS`, or a preset; `changes` replace some of its values.
         seed: of the start, the shuffles and the hints.
         shuffle: False trains on the rows as they are, for a comparison: that decoder knows the
             joint distribution by itself, and needs no latent.
         checkpoint, progress: see `synthkit.lm.training.train`.
-
-    Returns:
-        A `LlamaForCausalLM` in eval mode, none of whose weights asks for a gradient.
-
-    Raises:
-        ValueError: ids that are no rows of the codec, or fewer than two of them.
     """
     preset = choose_preset(preset, FORMATS, changes, "format_model")
     ids = check_ids(codec, frame if isinstance(frame, Tensor) else codec.encode(frame))
@@ -128,13 +121,7 @@ def freeze(model: nn.Module) -> nn.Module:
 
 
 def shuffle_columns(ids: Tensor, spans, seed) -> Tensor:
-    """Rows (n, L) whose columns were permuted independently of each other.
-
-    Args:
-        ids: (n, L).
-        spans: a slice of places for each column.
-        seed: an integer or a tuple of them.
-    """
+    """Rows ids (n, L) whose columns, a slice of places each, were permuted independently."""
     rng, mixed = np.random.default_rng(seed), ids.clone()
     for span in spans:
         order = torch.from_numpy(rng.permutation(len(ids)))
@@ -198,22 +185,15 @@ class _HintedModel(nn.Module):
 
 def pack_format_model(model) -> Files:
     """The files of a format model, as `from_pretrained` reads them."""
-    shared = model.config.tie_word_embeddings
-    state = {
-        name: value
-        for name, value in model.state_dict().items()
-        if not (shared and name == "lm_head.weight")
-    }
+    state = dict(model.state_dict())
+    if model.config.tie_word_embeddings:
+        del state["lm_head.weight"]
     config = {**model.config.to_dict(), "model_type": "llama"}
     return {"config.json": json_bytes(config), "model.safetensors": tensor_bytes(state)}
 
 
 def unpack_format_model(read: Read):
-    """The frozen model that `pack_format_model` packed.
-
-    Raises:
-        ValueError: the weights do not fit the config.
-    """
+    """The frozen model that `pack_format_model` packed."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     model = LlamaForCausalLM(LlamaConfig(**json.loads(read("config.json"))))
@@ -224,4 +204,5 @@ def unpack_format_model(read: Read):
 
 
 def step_seed(seed: int, step: int) -> int:
+    """Seed of what is drawn in a step of a training."""
     return int(np.random.SeedSequence((seed, step)).generate_state(1)[0])

@@ -15,9 +15,9 @@ from torch import Tensor
 from ..datasets import as_dataset, as_frame, is_list_of_texts
 from ..lm.rows import token_counts
 from ..lm.tokens import text_room
-from .columns import MISSING
 from .conditions import codes_for
-from .json_trie import JsonConstraint, JsonPieces
+from .json_pieces import JsonPieces
+from .json_trie import JsonConstraint
 from .presets import DiffLMPreset
 from .rows import RowCodec, from_json, rows_from_json, to_json
 from .schema import TableSchema
@@ -34,13 +34,7 @@ CUT_OFF = "no end"
 def read_material(data: Any, *, texts: bool) -> pd.DataFrame | list[str]:
     """Read the data that a fit learns from: a DataFrame, or a list of texts.
 
-    Args:
-        data: a table of any kind that `synthkit.datasets.as_frame` reads, or texts.
-        texts: whether texts can be learned; then a column `text` is taken for them.
-
-    Raises:
-        TypeError: none of these. ValueError: nothing in it, an empty text, or texts where a table
-            is needed.
+    Where `texts` can be learned, a column `text` is taken for them.
     """
     if is_list_of_texts(data):
         if not texts:
@@ -56,11 +50,7 @@ def read_material(data: Any, *, texts: bool) -> pd.DataFrame | list[str]:
 
 
 class RowForm:
-    """Rows as the tokens of their columns: what the format model writes.
-
-    Args:
-        schema: the columns. piece: decimal digits a token.
-    """
+    """Rows as the tokens of their columns: what the format model writes."""
 
     kind = "rows"
 
@@ -99,11 +89,7 @@ class RowForm:
 
 
 class TextForm:
-    """Texts as a model's tokenizer cuts them.
-
-    Args:
-        codec: of the model's tokenizer.
-    """
+    """Texts as a model's tokenizer cuts them."""
 
     kind, schema = "text", None
 
@@ -143,11 +129,7 @@ class TextForm:
 
 
 class JsonForm(TextForm):
-    """Rows as lines of JSON, for a model that reads text; the paper's form of a row.
-
-    Args:
-        schema: the columns. codec: of the model's tokenizer.
-    """
+    """Rows as lines of JSON, for a model that reads text; the paper's form of a row."""
 
     kind = "json"
 
@@ -156,11 +138,7 @@ class JsonForm(TextForm):
         self.schema, self.pieces = schema, JsonPieces(schema, codec.tokenizer)
 
     def encode(self, table: pd.DataFrame) -> Tensor:
-        """Token ids (n, m), ends included, padded on the right.
-
-        Raises:
-            ValueError: a row is longer than the codec holds.
-        """
+        """Token ids (n, m), ends included, padded on the right."""
         ids = self.pieces.encode(table, eos=self.codec.eos, pad=self.codec.pad)
         if ids.shape[1] > self.codec.length:
             raise ValueError(
@@ -173,10 +151,10 @@ class JsonForm(TextForm):
         """The trie of the rows that satisfy the conditions."""
         if conditions:
             return json_constraint(self.schema, self.codec.tokenizer, conditions, self.pieces)
-        return self._constraint
+        return self._all
 
     @cached_property
-    def _constraint(self) -> JsonConstraint:
+    def _all(self) -> JsonConstraint:
         return json_constraint(self.schema, self.codec.tokenizer, None, self.pieces)
 
     def faults(self, drafts: Sequence[Draft]) -> list[str | None]:
@@ -206,16 +184,7 @@ def json_constraint(schema: TableSchema, tokenizer, conditions=None, pieces=None
 def make_form(
     material: pd.DataFrame | list[str], lm, preset: DiffLMPreset, target: str | None = None
 ) -> Form:
-    """Choose the form in which the material is written as tokens: rows, JSON or texts.
-
-    Args:
-        material: see `read_material`. lm: None for the offline decoder.
-        target: the column that a model would predict; for tables.
-
-    Raises:
-        ValueError: a target for texts, no such column, a column of words and numbers, or what
-            `TableSchema.infer` refuses.
-    """
+    """Choose the form in which the material is written as tokens: rows, JSON or texts."""
     if not isinstance(material, pd.DataFrame):
         if target is not None:
             raise ValueError(f"texts have no columns, so target={target!r} has no meaning here")
@@ -249,11 +218,7 @@ def check_kinds_of_values(schema: TableSchema) -> None:
 def text_codec(lm, texts: Sequence[str], preset: DiffLMPreset, room: int = 0) -> TextCodec:
     """The codec of a model's tokenizer, with room for texts a quarter longer than the longest.
 
-    Args:
-        room: tokens that there is room for at least, if the model's context allows it.
-
-    Raises:
-        ValueError: a text does not fit the model's context behind the soft tokens.
+    If the model's context allows it, there is room for `room` tokens at least.
     """
     lengths, most = row_lengths(lm, texts), text_room(lm, preset.autoencoder.tokens)
     longest = max(lengths)
@@ -283,8 +248,5 @@ def rows_at(material: pd.DataFrame | list[str], places: Sequence[int]) -> pd.Dat
 
 def satisfied(schema: TableSchema, table: pd.DataFrame, conditions) -> np.ndarray:
     """Mask (n,) of the rows of a table that satisfy conditions."""
-    met = np.ones(len(table), dtype=bool)
-    for codes, wanted in zip(schema.codes(table, "nearest").T, codes_for(schema, conditions)):
-        inside = [(codes >= low) & (codes <= high) for low, high in wanted.intervals]
-        met &= np.any([*inside, (codes == MISSING) & wanted.missing], axis=0)
-    return met
+    both = zip(codes_for(schema, conditions), schema.codes(table, "nearest").T)
+    return np.all([wanted.holds(codes) for wanted, codes in both], axis=0)

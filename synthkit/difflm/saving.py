@@ -10,7 +10,7 @@ from torch import nn
 from ..core.packing import Files, Read, json_bytes, read_into, read_tensors, tensor_bytes
 from .autoencoder import Autoencoder
 from .diffusion import Denoiser, LatentDiffusion, Scale
-from .presets import AutoencoderPreset, DiffusionPreset
+from .part_presets import AutoencoderPreset, DiffusionPreset
 
 
 def pack_autoencoder(model: Autoencoder) -> Files:
@@ -21,14 +21,7 @@ def pack_autoencoder(model: Autoencoder) -> Files:
 
 
 def unpack_autoencoder(read: Read, decoder: nn.Module, codec, encoder=None) -> Autoencoder:
-    """The autoencoder that `pack_autoencoder` packed, around the same decoder and codec.
-
-    Args:
-        encoder: the pretrained one that it began with, if it began with one.
-
-    Raises:
-        ValueError: another decoder, codec or encoder.
-    """
+    """The autoencoder that `pack_autoencoder` packed, around the same parts."""
     about = json.loads(read("autoencoder.json"))
     preset, known = AutoencoderPreset(**about["preset"]), about["made_for"]
     model = Autoencoder(decoder, codec, preset, seed=known["seed"], encoder=encoder)

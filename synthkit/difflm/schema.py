@@ -21,27 +21,16 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class TableSchema:
-    """The columns of a table, in order, and which of them is the target.
-
-    Attributes:
-        columns: one `Category`, `Number`, `Ranked`, `Date` or `Constant` each.
-        target: the column that a model trained on the table would predict, or None.
-    """
+    """The columns of a table, in order, and the one that a model would predict, if any."""
 
     columns: tuple[Column, ...]
     target: str | None = None
 
     @classmethod
     def infer(
-        cls,
-        frame: pd.DataFrame,
-        target: str | None = None,
-        *,
-        digits: int | None = 4,
-        max_categories: int = 1000,
-        few: int = 128,
-        ranks: int | None = None,
-    ) -> TableSchema:
+        cls, frame: pd.DataFrame, target: str | None = None, *, digits: int | None = 4,
+        max_categories: int = 1000, few: int = 128, ranks: int | None = None,
+    ) -> TableSchema:  # fmt: skip
         """The schema of a table.
 
         Words, truth values and categories become a `Category`; so do numbers with at most `few`
@@ -51,7 +40,6 @@ class TableSchema:
 
         Args:
             frame: at least two rows; every entry a word, a number, a truth value, a date or None.
-            target: see `TableSchema`.
             digits: significant digits of a column's typical size that numbers on a grid keep; None
                 keeps all (15 of fractions, 18 of whole numbers, of large ones counted from a round
                 one). Dates keep seconds, or with None microseconds.
@@ -99,12 +87,7 @@ class TableSchema:
     def codes(self, frame: pd.DataFrame, unseen: str = "error") -> np.ndarray:
         """A table's codes (n, columns), int64; `columns.MISSING` where a value is missing.
 
-        Args:
-            frame: holds every column of the schema; others are left out.
-            unseen: what happens to a number or date outside the range: "error", or "nearest".
-
-        Raises:
-            ValueError: a column is not there, or holds what the schema does not allow.
+        A number or date outside the range is an "error", or stands for the "nearest" one.
         """
         if unseen not in ("error", "nearest"):
             raise ValueError(f"unseen is 'error' or 'nearest', found {unseen!r}")
@@ -120,35 +103,25 @@ class TableSchema:
         return pd.DataFrame(dict(enumerate(series))).set_axis(self.names, axis=1)
 
     def describe(self) -> pd.DataFrame:
-        """One line a column: kind, type, what it holds, step and whether entries are missing."""
-        lines = [
-            {
-                "column": each.name,
-                "kind": each.kind,
-                "type": "category" if getattr(each, "levels", None) else each.dtype,
-                "holds": _holds(each),
-                "step": _step(each),
-                "missing": each.missing,
-            }
+        """A line per column: kind, type, what it holds, step and whether entries are missing."""
+        lines = {
+            each.name: [
+                each.kind, "category" if getattr(each, "levels", None) else each.dtype,
+                _holds(each), _step(each), each.missing,
+            ]
             for each in self.columns
-        ]
-        return pd.DataFrame(lines).set_index("column")
+        }  # fmt: skip
+        heads = ["kind", "type", "holds", "step", "missing"]
+        return pd.DataFrame.from_dict(lines, "index", columns=heads).rename_axis("column")
 
     def to_json(self) -> dict:
         """The schema as plain JSON values."""
-        return {
-            "version": VERSION,
-            "target": self.target,
-            "columns": [asdict(column) for column in self.columns],
-        }
+        columns = [asdict(column) for column in self.columns]
+        return {"version": VERSION, "target": self.target, "columns": columns}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> TableSchema:
-        """The schema that `to_json` wrote.
-
-        Raises:
-            ValueError: it is not one; the message says what is wrong.
-        """
+        """The schema that `to_json` wrote; ValueError where it is none."""
         try:
             if value["version"] != VERSION:
                 raise ValueError(f"version {value['version']!r}, where {VERSION} is read")
@@ -158,12 +131,7 @@ class TableSchema:
 
 
 def check_table(frame: Any) -> pd.DataFrame:
-    """`frame` as a DataFrame with usable column names.
-
-    Raises:
-        TypeError: it is no table, or a name is no text.
-        ValueError: it has no column, or a name is blank or there twice.
-    """
+    """`frame` as a DataFrame with usable column names: texts, none blank or there twice."""
     frame = as_frame(frame)
     if frame.shape[1] == 0:
         raise ValueError("the table has no columns")

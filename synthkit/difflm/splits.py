@@ -8,11 +8,7 @@ from torch import Tensor
 
 
 def split(n: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers of a training part and of a validation part of `share`, both in order.
-
-    Raises:
-        ValueError: fewer than two rows would be left to train on.
-    """
+    """Row numbers of a training part, two at least, and of a validation part, both in order."""
     if n < 2:
         raise ValueError(f"DiffLM needs at least two rows or texts, found {n}")
     aside = min(round(share * n), n - 2)

@@ -18,16 +18,8 @@ class TextCodec:
 
     Args:
         tokenizer: of the decoder, with an end token.
-        context: the most tokens a text may have, its end included.
-        vocab_size: tokens the decoder knows; default: the tokenizer's.
-
-    Attributes:
-        bos: the begin token, or None where the tokenizer puts none in front of a text.
-        eos, pad: the end token; what stands behind it.
-        length: the same as `context`.
-
-    Raises:
-        ValueError: the tokenizer has no end token, or a context below 2.
+        context: the most tokens that a text may have, its end included; later `length`.
+        vocab_size: tokens that the decoder knows; default: the tokenizer's.
     """
 
     def __init__(self, tokenizer, context: int, *, vocab_size: int | None = None):
@@ -39,18 +31,11 @@ class TextCodec:
         self.vocab_size = vocab_size or len(tokenizer)
         self.eos: int = tokenizer.eos_token_id
         self.pad: int = self.eos if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        first = tokenizer("a").input_ids[:1]
-        self.bos: int | None = tokenizer.bos_token_id
-        if first != [self.bos]:  # GPT-2 names a BOS token and never uses it
-            self.bos = None
+        first, bos = tokenizer("a").input_ids[0], tokenizer.bos_token_id
+        self.bos: int | None = bos if first == bos else None  # GPT-2 names one and never uses it
 
     def encode(self, texts: Sequence[str]) -> Tensor:
-        """Ids (n, m) of the texts and their ends, as wide as the longest.
-
-        Raises:
-            TypeError: `texts` is one string, or holds something that is no string.
-            ValueError: no texts, an empty one, or one that is too long.
-        """
+        """Ids (n, m) of the texts and their ends, as wide as the longest."""
         texts = check_texts(texts)
         if not texts:
             raise ValueError("there are no texts to encode")

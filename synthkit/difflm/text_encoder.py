@@ -12,18 +12,11 @@ from ..lm.fingerprint import fingerprint
 
 
 class TextEncoder(nn.Module):
-    """q(z | x) by a pretrained model that is trained further, such as BERT.
+    """q(z | x) by a copy of a pretrained model that is trained further, such as BERT.
 
-    The decoder's tokens are turned into text, which the encoder's own tokenizer cuts anew. One
-    linear layer without bias makes mu and log sigma^2 of the pooled state: the model's pooler if
-    it has one, else the state of the first token.
-
-    Args:
-        model: a transformers encoder; a copy of it is trained, in float32.
-        tokenizer: its own.
-        codec: of the decoder, from token ids to texts (`TextCodec`).
-        latent: d.
-        length: the most tokens it reads of a text.
+    The decoder's tokens are turned into text by its `TextCodec`, which the encoder's own tokenizer
+    cuts anew, at most `length` tokens. One linear layer without bias makes mu and log sigma^2 of
+    the pooled state: the model's pooler if it has one, else the state of the first token.
 
     Source: the released code of DiffLM (arXiv 2411.03250).
     """
@@ -48,15 +41,9 @@ class TextEncoder(nn.Module):
 
 
 def load_text_encoder(given: Any) -> tuple[nn.Module, Any]:
-    """A pretrained encoder and its tokenizer.
+    """A pretrained encoder and its tokenizer: the pair, or of a folder or name of transformers.
 
-    Args:
-        given: the pair itself, or a folder or a name that transformers loads them from. Code that
-            comes with a model is never run.
-
-    Raises:
-        FileNotFoundError: a path that is no folder.
-        TypeError: something else.
+    Code that comes with a model is never run.
     """
     if isinstance(given, tuple) and len(given) == 2:
         return given
@@ -82,20 +69,10 @@ def encoder_identity(given: Any) -> Any:
 
 
 def text_encoder(given: Any, reads: str, codec, latent: int) -> TextEncoder | None:
-    """The encoder that a preset asks for: None for the kit's own.
-
-    Args:
-        given: see `load_text_encoder`, or None. reads: "tokens" or "text".
-
-    Raises:
-        ValueError: one is asked for and none is given, or the other way round; or the rows are
-            no texts.
-    """
+    """The encoder that a preset asks for by `reads`: None for the kit's own, "tokens"."""
     if reads == "tokens":
         if given is not None:
-            raise ValueError(
-                "an encoder is given, but the kit's own is asked for: set reads='text'"
-            )
+            raise ValueError("an encoder is given, but not asked for: set reads='text'")
         return None
     if given is None:
         raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,15 +11,11 @@ from torch import Tensor
 
 
 class PrefixTrie:
-    """The tree of given sequences: from its root, each path to an end spells one of them.
+    """The tree of given sequences of token ids: each path from its root to an end spells one.
 
     Args:
-        sequences: token ids, each sequence non-empty.
         vocab_size: tokens are smaller than this.
         eos: the token that ends a sequence, valid where one ends; None: nothing follows.
-
-    Raises:
-        ValueError: no sequence, an empty one, or a token outside the vocabulary.
     """
 
     def __init__(
@@ -78,11 +75,7 @@ class PrefixTrie:
 
 @dataclass(frozen=True)
 class OneOf:
-    """A column of one token: the trie is one node with a branch for each valid token.
-
-    Attributes:
-        tokens: the valid ids.
-    """
+    """A column of one token: the trie is one node with a branch for each valid token."""
 
     tokens: tuple[int, ...]
     width: int = 1
@@ -102,24 +95,15 @@ class Digits:
 
     After some digits, the numbers that can still come fill one interval: after 4 of three digits,
     400 to 499. A digit is allowed when its interval meets one of the wanted intervals.
-
-    Attributes:
-        first: the id of digit 0 at the first place; digit d at place j has id first + j base + d.
-        base: how many digits a place has.
-        places: digits a number.
-        plus: wanted numbers as (first, last) each, sorted and apart.
-        minus: wanted negative numbers, by their size.
-        signs: ids of plus and minus, or None where a number has no sign.
-        missing: the id of a missing value, at every place, or None where it is not wanted.
     """
 
-    first: int
-    base: int
-    places: int
-    plus: tuple[tuple[int, int], ...]
-    minus: tuple[tuple[int, int], ...] = ()
-    signs: tuple[int, int] | None = None
-    missing: int | None = None
+    first: int  # the id of digit 0 at the first place; digit d at place j: first + j base + d
+    base: int  # how many digits a place has
+    places: int  # how many digits a number has
+    plus: tuple[tuple[int, int], ...]  # wanted numbers, (first, last) each, sorted and apart
+    minus: tuple[tuple[int, int], ...] = ()  # wanted negative numbers, by their size
+    signs: tuple[int, int] | None = None  # ids of plus and minus, if there is a sign
+    missing: int | None = None  # the id of a missing value, at every place, if it is wanted
 
     @property
     def width(self) -> int:
@@ -173,11 +157,7 @@ class RowConstraint:
 
     Columns do not restrict each other, so the trie of whole rows is the chain of the columns' own
     tries, and the next token depends on the place and on the tokens of its own column only.
-
-    Args:
-        parts: one `OneOf` or `Digits` each, in the order of the row.
-        vocab_size: the codec's.
-        bos, eos: its marks. A prefix may begin with bos; after a whole row only eos is allowed.
+    A prefix may begin with `bos`; after a whole row only `eos` is allowed.
     """
 
     def __init__(self, parts: Sequence[OneOf | Digits], vocab_size: int, *, bos: int, eos: int):
@@ -191,10 +171,7 @@ class RowConstraint:
 
     def count(self) -> int:
         """Count the different rows that are allowed."""
-        total = 1
-        for part in self.parts:
-            total *= part.count()
-        return total
+        return math.prod(part.count() for part in self.parts)
 
     def allowed(self, prefix: Tensor) -> Tensor:
         """Mask (b, vocab) of tokens that may follow prefixes (b, t) that are allowed so far.

@@ -13,11 +13,7 @@ MICROSECOND = "datetime64[us]"
 
 
 def numbers_of(series: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers (n,) int64 or float64, 0 where one is missing, and which are missing (n,).
-
-    Raises:
-        ValueError: something is no number, or is infinite.
-    """
+    """Numbers (n,) int64 or float64, 0 where one is missing, and which are missing (n,)."""
     gone = series.isna().to_numpy(bool)
     objects = series.dtype == object and pd.api.types.infer_dtype(series, skipna=True) == "integer"
     if objects or pd.api.types.is_integer_dtype(series.dtype):

@@ -30,7 +30,7 @@ from synthkit.difflm.autoencoder import (
 )
 from synthkit.difflm.checks import place_weights
 from synthkit.difflm.format_model import format_model
-from synthkit.difflm.presets import KINDS, AutoencoderPreset, FormatPreset
+from synthkit.difflm.part_presets import KINDS, AutoencoderPreset, FormatPreset
 from synthkit.difflm.rows import RowCodec
 from synthkit.difflm.saving import pack_autoencoder, unpack_autoencoder
 from synthkit.difflm.schema import TableSchema

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthkit.difflm import diffusion as df
-from synthkit.difflm.presets import DiffusionPreset
+from synthkit.difflm.part_presets import DiffusionPreset
 from synthkit.difflm.saving import pack_diffusion
 
 

@@ -15,7 +15,7 @@ from synthkit.difflm.format_model import (
     shuffle_columns,
     unpack_format_model,
 )
-from synthkit.difflm.presets import FormatPreset
+from synthkit.difflm.part_presets import FormatPreset
 from synthkit.difflm.rows import RowCodec
 from synthkit.difflm.schema import TableSchema
 

@@ -18,7 +18,8 @@ from synthkit import load_lm
 from synthkit.difflm.autoencoder import Autoencoder
 from synthkit.difflm.columns import Category, Date, Number, Ranked
 from synthkit.difflm.conditions import codes_for
-from synthkit.difflm.json_trie import JsonConstraint, JsonPieces
+from synthkit.difflm.json_pieces import JsonPieces
+from synthkit.difflm.json_trie import JsonConstraint
 from synthkit.difflm.rows import from_json, to_json
 from synthkit.difflm.schema import TableSchema
 from synthkit.difflm.synthesizer import log_agreement

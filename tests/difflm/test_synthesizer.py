@@ -73,7 +73,7 @@ def test_changes_find_the_part_they_belong_to():
         ({"diffusion_accumulation": 2}, "set autoencoder_accumulation"),
         ({"batch": 0}, "batch must be at least 1"),
         ({"max_tries": 0}, "max_tries must be at least 1"),
-        ({"ranks": 1}, "ranks must be a whole number of 2 or more"),
+        ({"ranks": 1}, "ranks must be 2 or more"),
         ({"validation_share": 1.0}, r"validation_share must lie in \[0, 1\), got 1.0"),
     ],
 )

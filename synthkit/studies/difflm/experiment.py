@@ -29,12 +29,8 @@ if TYPE_CHECKING:
 
 CENSUS = "census"
 BAYES_OPTIMAL = "Bayes-optimal"  # its score of the target, which no classifier beats
-REAL, FEW, CLASS_CONDITIONAL, INDEPENDENT = (
-    "real",
-    "1,000 real rows",
-    "independent within classes",
-    "independent columns",
-)
+REAL, FEW = "real", "1,000 real rows"
+CLASS_CONDITIONAL, INDEPENDENT = "independent within classes", "independent columns"
 DIFFUSION, NORMAL = "DiffLM", "DiffLM, latents from N(0, I)"
 ENCODED, SHARP = "DiffLM, latents of training rows", "DiffLM, temperature 0.5"
 # How one fitted method is sampled.
@@ -70,45 +66,30 @@ MEASURES = (
 class ExperimentPreset:
     """Sizes of the experiment.
 
-    Attributes:
-        n_train, n_test: rows of the census world.
-        method: the preset of DiffLM.
-        ways: arms of `WAYS` that are sampled, each as many rows as there are to learn from.
-        n_free: rows drawn without the trie, to count what is invalid; 0 for none.
-        ablations: whether a collapse is forced.
-        injected: arms of `INJECTED` that are fitted too.
-        mixes: whether real rows are mixed with synthetic ones.
-        utility_seeds: of the boosted trees.
-        others: arms of `OTHERS`, each trained for as many seconds of CPU as DiffLM, or for its own
-            default number of epochs where that takes less.
-        seeds: each draws its rows and trains its own method.
+    Each of the `others` is trained for as many seconds of CPU as DiffLM, or for its own default
+    number of epochs where that takes less.
     """
 
-    n_train: int = 5000
+    n_train: int = 5000  # rows of the census world
     n_test: int = 5000
-    method: str = "study"
-    ways: tuple[str, ...] = tuple(WAYS)
-    n_free: int = 1000
-    ablations: bool = True
-    injected: tuple[str, ...] = tuple(INJECTED)
-    mixes: bool = True
-    utility_seeds: tuple[int, ...] = (0,)
-    others: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = (0, 1, 2)
+    method: str = "study"  # the preset of DiffLM
+    ways: tuple[str, ...] = tuple(WAYS)  # each sampled as often as there are rows to learn from
+    n_free: int = 1000  # rows drawn without the trie, to count what is invalid
+    ablations: bool = True  # whether a collapse is forced
+    injected: tuple[str, ...] = tuple(INJECTED)  # fitted too
+    mixes: bool = True  # whether real rows are mixed with synthetic ones
+    utility_seeds: tuple[int, ...] = (0,)  # of the boosted trees
+    others: tuple[str, ...] = ()  # arms of `OTHERS`
+    seeds: tuple[int, ...] = (0, 1, 2)  # each draws its rows and trains its own method
 
 
 PRESETS = {
     "fast": ExperimentPreset(
-        method="fast",
-        ways=(DIFFUSION, NORMAL),
-        n_free=500,
-        ablations=False,
-        injected=(),
-        mixes=False,
-        seeds=(0,),
+        method="fast", ways=(DIFFUSION, NORMAL), n_free=500, ablations=False, injected=(),
+        mixes=False, seeds=(0,),
     ),
     "study": ExperimentPreset(),
-}
+}  # fmt: skip
 
 
 # --- what is measured -----------------------------------------------------------------------------
@@ -137,7 +118,7 @@ def table_units(preset: ExperimentPreset, exact: bool = False) -> list[Unit]:
         Unit(REFERENCE, add_references, (REAL, CLASS_CONDITIONAL, INDEPENDENT)),
         Unit(FIT, add_fit, (DIFFUSION,), ("seconds",)),
         *(Unit(arm, partial(add_way, arm=arm)) for arm in preset.ways),
-        Unit(COLLAPSE, add_own_collapse, (DIFFUSION,), ("KL",)),
+        Unit(COLLAPSE, partial(add_collapse, arm=DIFFUSION), (DIFFUSION,), ("KL",)),
     ]
     if preset.n_free:
         units += [Unit(arm, partial(add_unconstrained, arm=arm)) for arm in WITHOUT_TRIE]
@@ -179,30 +160,18 @@ class FittedTrial(Trial):
 
 @dataclass
 class TableTrial(FittedTrial):
-    """One table and seed: rows to learn from and to test on, and the method fitted to them.
+    """One table and seed: rows to learn from and to test on, and the method fitted to them."""
 
-    Attributes:
-        draw: from a preset and a seed to (train, test).
-        options: of `DiffLM`, such as `{"ranks": None}` for numbers on a grid.
-        world: the one that the rows are from, where their distribution is known.
-    """
-
-    draw: Callable[[Any, int], tuple[pd.DataFrame, pd.DataFrame]] = draw_census
+    draw: Callable[[Any, int], tuple[pd.DataFrame, pd.DataFrame]] = draw_census  # (train, test)
     target: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    world: CensusWorld | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)  # of `DiffLM`
+    world: CensusWorld | None = None  # that the rows are from, where their distribution is known
+    train = property(lambda self: self.tables[0])
+    test = property(lambda self: self.tables[1])
 
     @cached_property
     def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         return self.draw(self.preset, self.seed)
-
-    @property
-    def train(self) -> pd.DataFrame:
-        return self.tables[0]
-
-    @property
-    def test(self) -> pd.DataFrame:
-        return self.tables[1]
 
     def fit(self, changes: Mapping[str, Any] | None = None, **how) -> DiffLM:
         options = {**self.options, **(changes or {})}
@@ -227,8 +196,7 @@ def rows_hash(frame: pd.DataFrame) -> str:
 def fixed(preset, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Settings of a preset that no later call may change: all but seeds and other libraries.
 
-    DiffLM's own preset stands there with all its values, `options` included, since a later version
-    may give its name other ones.
+    DiffLM's own preset stands there with all its values, since a later version may change them.
     """
     kept = {k: v for k, v in asdict(preset).items() if k not in ("seeds", "others")}
     return {**kept, "method": asdict(with_changes(preset.method, options or {}))}
@@ -238,11 +206,7 @@ def fixed(preset, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
 
 
 def add_exact(trial: TableTrial) -> None:
-    """AUC of the exact distribution on the target of the test rows: the most there is.
-
-    F1 is that of the class that is likelier, as for the trees; a threshold chosen for F1 may do
-    better.
-    """
+    """AUC of the exact distribution on the test rows, the most there is; F1 as for the trees."""
     from sklearn.metrics import f1_score, roc_auc_score
 
     truth, chance = trial.test[trial.target] == POSITIVE, trial.world.bayes_score(trial.test)
@@ -277,11 +241,6 @@ def add_way(trial: TableTrial, arm: str) -> None:
     if arm == DIFFUSION:
         trial.add(arm, {"sampling seconds": time.process_time() - begun})
     score(trial, arm, table)
-
-
-def add_own_collapse(trial: TableTrial) -> None:
-    """Measures of the use that the method's decoder makes of its own latents."""
-    add_collapse(trial, DIFFUSION, trial.method)
 
 
 def add_unconstrained(trial: TableTrial, arm: str) -> None:
@@ -349,6 +308,7 @@ def score(trial: TableTrial, arm: str, table: pd.DataFrame) -> None:
 
 
 def add_row(trial: TableTrial, arm: str, row) -> None:
+    """The measures of a row of results."""
     trial.add(arm, {name: row[name] for name in MEASURES if name in row})
 
 
@@ -361,9 +321,9 @@ def add_joint(trial: TableTrial, arm: str, table: pd.DataFrame) -> None:
         trial.add(arm, {f"joint, {name}": row["found"], f"joint, {name}, floor": row["floor"]})
 
 
-def add_collapse(trial: Trial, arm: str, method: DiffLM) -> None:
-    """The cost of another row's latent, and the number of dimensions used."""
-    found = method.fitted.collapse
+def add_collapse(trial: FittedTrial, arm: str, method: DiffLM | None = None) -> None:
+    """Measures of the use that a decoder makes of its latents; by default the trial's method's."""
+    found = (method or trial.method).fitted.collapse
     trial.add(arm, {
         "active dimensions": found.active / found.latent,
         "KL": found.kl,

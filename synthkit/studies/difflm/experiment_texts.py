@@ -45,28 +45,18 @@ SHARES = (
 class TextsPreset:
     """Sizes of the experiment.
 
-    Attributes:
-        n_train: texts to learn from; DiffLM sets a share of them aside to stop in time.
-        n_held: held-out texts that every arm is compared with.
-        n_sample: texts in an arm, and in that of real texts, which are held out as well.
-        longest: tokens of a text at most, its end included; longer ones are left out and counted.
-            None: what the model's context holds behind the soft tokens.
-        method: the preset of DiffLM. changes: single values of it, see `with_changes`.
-        max_tries: how often a text without an end is drawn anew; all drafts are counted.
-        seeds: each splits its set and trains its own method.
-
-    Raises:
-        ValueError: a number that is not positive.
+    Texts of more than `longest` tokens (None: than what the model's context holds behind the soft
+    tokens), their ends included, are left out and counted.
     """
 
-    n_train: int = 1200
-    n_held: int = 150
-    n_sample: int = 150
+    n_train: int = 1200  # texts to learn from; DiffLM sets a share of them aside
+    n_held: int = 150  # held-out texts that every arm is compared with
+    n_sample: int = 150  # texts in an arm, and in that of real texts, which are held out as well
     longest: int | None = None
-    method: str = "fast"
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    max_tries: int = 5
-    seeds: tuple[int, ...] = (0, 1, 2)
+    method: str = "fast"  # the preset of DiffLM
+    changes: Mapping[str, Any] = field(default_factory=dict)  # of it, see `with_changes`
+    max_tries: int = 5  # how often a text without an end is drawn anew
+    seeds: tuple[int, ...] = (0, 1, 2)  # each splits its set and trains its own method
 
     def __post_init__(self):
         for name in ("n_train", "n_held", "n_sample", "max_tries"):
@@ -81,26 +71,17 @@ QUICK = {
     "beta": 1e-3, "floor": 5e-4, "diffusion_steps": 600,
 }  # fmt: skip
 PRESETS = {
-    "fast": TextsPreset(
-        n_train=240,
-        n_held=40,
-        n_sample=40,
-        changes=QUICK
-        | {"autoencoder_steps": 60, "autoencoder_eval_every": 20, "diffusion_steps": 200},
-        seeds=(0,),
-    ),
+    "fast": TextsPreset(240, 40, 40, seeds=(0,), changes={
+        **QUICK, "autoencoder_steps": 60, "autoencoder_eval_every": 20, "diffusion_steps": 200,
+    }),
     "study": TextsPreset(changes=QUICK),
-}
+}  # fmt: skip
 
 
 def split_texts(
     lm, about: TextSet, preset: TextsPreset, seed: int
 ) -> tuple[list[str], list[str], list[str], int]:
-    """Texts to learn from, an arm of real ones, and held-out ones; how many are too long.
-
-    Raises:
-        ValueError: every text is too long, or too few are left.
-    """
+    """Texts to learn from, an arm of real ones, and held-out ones; how many are too long."""
     tokens = with_changes(preset.method, preset.changes).autoencoder.tokens
     room = text_room(lm, tokens) + 1  # with its end
     room = room if preset.longest is None else min(room, preset.longest)
@@ -156,7 +137,7 @@ def measure_arm(trial: TextTrial, arm: str) -> None:
         trial.add(arm, {TURNED_AWAY: turned_away})
         trial.score(arm, texts)
     if arm == DIFFUSION:
-        add_collapse(trial, DIFFUSION, trial.method)
+        add_collapse(trial, DIFFUSION)
 
 
 def unguided(trial: TextTrial) -> list[str]:
@@ -218,11 +199,6 @@ def study(
             `TextSet(load_mbpp(path)["code"], "code")` or
             `TextSet(load_tool_schemas(path)["text"], "tools")`. None: the two worlds.
         presets: by the name of a set, one of its own.
-
-    Raises:
-        ValueError: a preset for a set that is not there, or a name that no file can have; when it
-            runs, a set that is too small or too long; see `split_texts`.
-        RuntimeError: when it runs, code, where no process can be limited; see `synthkit.sandbox`.
     """
     presets = dict(presets or {})
     if unknown := ", ".join(sorted(set(presets) - set(KINDS if sets is None else sets))):
@@ -230,11 +206,8 @@ def study(
         raise ValueError(f"there is a preset for {unknown}, but the sets are {known}")
 
     def cases(preset: TextsPreset) -> list[Case]:
-        units = [
-            Unit(arm, partial(measure_arm, arm=arm), measures=(JUDGED,))
-            for arm in (REAL, FROZEN, *WAYS)
-        ]
-        found = []
+        arms, found = (REAL, FROZEN, *WAYS), []
+        units = [Unit(arm, partial(measure_arm, arm=arm), measures=(JUDGED,)) for arm in arms]
         for name, about in (world_sets(preset) if sets is None else sets).items():
             trial = partial(TextTrial, name=name, about=about)
             key = {"texts": about.texts, "kind": about.kind}

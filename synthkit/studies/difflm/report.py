@@ -85,12 +85,9 @@ def utility(result: Result, place: Mapping[str, str]) -> str:
 def table(result: Result, name: str) -> pd.DataFrame:
     """Mean of every arm over the seeds on one table; columns that no arm has are left out.
 
-    "pair error, %" is measured with the bins of the real table on both sides. SDMetrics gives each
-    table bins over its own range, so that one extreme value moves all of them; that form has a
-    column of its own where it differs by more than 0.5 % in some arm and seed. "copies" is the
-    share of an arm's rows that equal a training row, "real rows copied by chance" the same share of
-    real rows that are held out. "Bayes-optimal" is the exact distribution, where it is known: it
-    predicts the target as well as anything can.
+    SDMetrics' own pair error has a column where it differs by more than 0.5 % in some arm and seed.
+    "copies" is the share of an arm's rows that equal a training row, "real rows copied by chance"
+    that of held-out real rows. "Bayes-optimal" is the exact distribution, where it is known.
     """
     frame = means(result, COLUMNS, ARMS, table=name)
     if OWN_BINS in frame and not any(bins_differ(result, name, arm) for arm in frame.index):

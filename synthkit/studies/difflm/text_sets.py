@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ...difflm.json_values import no_constant
 from ...sandbox import run_many, run_tests
 from ...worlds import load_world
 from ...worlds.code import TASKS, recognise_style
@@ -31,22 +32,15 @@ TASK_OF = {name: task for task, about in TASKS.items() for name in about.names}
 class TextSet:
     """Texts to learn from, and how texts of their kind are judged.
 
-    Attributes:
-        texts: programs, or tools in JSON. Repeats stay, so that held-out texts show how often
-            the set repeats itself.
-        kind: one of `KINDS`.
-        category: from a valid text to its category, None where it has none. Default: of code the
-            style that its syntax tree shows, of tools the types of the parameters.
-        right: from valid texts to whether each is right, where that can be known.
-
-    Raises:
-        ValueError: another kind, no texts, or a blank one. TypeError: something that is no text.
+    `category` goes from a valid text to its category, None where it has none; default: of code the
+    style that its syntax tree shows, of tools the types of the parameters. Repeats of texts stay,
+    so that held-out texts show how often the set repeats itself.
     """
 
-    texts: Sequence[str]
-    kind: str
+    texts: Sequence[str]  # programs, or tools in JSON
+    kind: str  # one of `KINDS`
     category: Callable[[str], str | None] | None = None
-    right: Callable[[Sequence[str]], Sequence[bool]] | None = None
+    right: Callable[[Sequence[str]], Sequence[bool]] | None = None  # of valid texts, where known
 
     def __post_init__(self):
         if self.kind not in KINDS:
@@ -65,11 +59,7 @@ class TextSet:
 
     @cached_property
     def fields(self) -> frozenset[str]:
-        """The keys that every tool of the set has, and a valid one must have; none for code.
-
-        Raises:
-            ValueError: a text of the set is not a JSON object (its number, from 0).
-        """
+        """The keys that every tool of the set has, and a valid one must have; none for code."""
         if self.kind == "code":
             return frozenset()
         tools = [read_tool(text) for text in self.texts]
@@ -83,11 +73,7 @@ class TextSet:
 
 
 def world_set(name: str, n: int, seed: int = 0) -> TextSet:
-    """`n` programs of the code world, or tools of the tools world, with their own distributions.
-
-    Raises:
-        ValueError: another name.
-    """
+    """`n` programs of the code world, or tools of the tools world, with their own distributions."""
     worlds = {
         "code": ("code", task_of, pass_own_tests),
         "tools": ("text", tool_category, hold_true),
@@ -108,8 +94,7 @@ def task_of(code: str) -> str | None:
 def pass_own_tests(programs: Sequence[str]) -> list[bool]:
     """For each program, if it passes the tests of the task in its name, in the sandbox.
 
-    A task with a constant is tried with each of its constants that the program spells; one must
-    do. A program without a task is wrong.
+    Of a task's constants each that the program spells is tried; one must do.
     """
     cases = [(i, (code, tests)) for i, code in enumerate(programs) for tests in own_tests(code)]
     outcomes = run_tests([case for _, case in cases])
@@ -118,10 +103,7 @@ def pass_own_tests(programs: Sequence[str]) -> list[bool]:
 
 
 def own_tests(code: str) -> list[list[str]]:
-    """Three assert statements of a program's task, for each constant that the program may mean.
-
-    The same program always gets the same tests. Without a task there are none.
-    """
+    """Three assert statements of a program's task, if any, for each constant that it may mean."""
     name = task_of(code)
     if name is None:
         return []
@@ -145,12 +127,13 @@ def tool_category(text: str) -> str | None:
 def hold_true(tools: Sequence[str]) -> list[bool]:
     """For each tool, if it is one of the tools world: see `ToolsWorld.check`."""
     world = load_world("tools")
-    found = []
-    for text in tools:
+
+    def holds(text: str) -> bool:
         types = parameter_types(text)
         about = {"text": text, "category": tool_category(text), "types": types}
-        found.append(world.check({**about, "n_params": len(types.split(",")) if types else 0}))
-    return found
+        return world.check({**about, "n_params": len(types.split(",")) if types else 0})
+
+    return [holds(text) for text in tools]
 
 
 # --- what texts are judged by ---------------------------------------------------------------------
@@ -159,11 +142,8 @@ def hold_true(tools: Sequence[str]) -> list[bool]:
 def read_tool(text: str) -> dict[str, Any] | None:
     """The JSON object of a text, or None where it is none."""
 
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is not JSON")
-
     try:
-        tool = json.loads(text, parse_constant=refuse)
+        tool = json.loads(text, parse_constant=no_constant)
     except (ValueError, RecursionError):
         return None
     return tool if isinstance(tool, dict) else None
