@@ -66,23 +66,6 @@ def test_each_column_keeps_its_values_and_moves_as_a_whole(n, seed):
     assert torch.equal(mixed, shuffle_columns(ids, columns, seed))
 
 
-def test_columns_are_shuffled_apart_and_the_rows_given_stay():
-    ids = torch.arange(200)[:, None].repeat(1, 3)
-    mixed = shuffle_columns(ids, [slice(0, 1), slice(1, 2), slice(2, 3)], 0)
-    assert torch.equal(ids[:, 0], torch.arange(200))
-    for a, b in ((0, 1), (0, 2), (1, 2)):
-        assert (mixed[:, a] == mixed[:, b]).float().mean() < 0.1
-    assert not torch.equal(mixed, shuffle_columns(ids, [slice(0, 1), slice(1, 2)], 1))
-
-
-def test_each_epoch_shuffles_anew(ids, codec):
-    shuffles = module._Shuffles(ids, spans(codec), seed=0)
-    first = shuffles.at(0, len(ids)).clone()
-    second = shuffles.at(1, len(ids))
-    assert not torch.equal(first.sort(0).values, second) and not torch.equal(first, second)
-    assert torch.equal(first, module._Shuffles(ids, spans(codec), seed=0).at(0, len(ids)))
-
-
 # --- what it knows -------------------------------------------------------------------------------
 
 

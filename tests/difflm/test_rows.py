@@ -279,14 +279,6 @@ def test_order_and_spaces_of_json_do_not_matter(texts, codec):
     assert from_json(replaced(texts[0], age=17.0), codec.schema)[1] is None
 
 
-def test_day_first_dates_of_json_come_back():
-    days = ["03.02.2020", "25.02.2020", "04.12.2019", "28.01.2020"]
-    schema = small(d=days, y=[0, 1, 0, 1]).schema
-    found, reasons = rows_from_json([to_json({"d": day, "y": 0}) for day in days], schema)
-    assert found["d"].tolist() == days and not reasons
-    assert from_json(to_json({"d": "2020-02-03", "y": 0}), schema)[1] == "d: not a date"
-
-
 def test_the_ends_of_columns_are_read_from_json():
     """The largest number of 32 bits and the first and last time with a part of a second."""
     x = np.array([0.1, 0.3, 0.2], dtype="float32")
@@ -297,14 +289,6 @@ def test_the_ends_of_columns_are_read_from_json():
         found, reasons = rows_from_json(map(to_json, table.to_dict("records")), schema)
         assert not reasons
         pd.testing.assert_frame_equal(found, drawn)
-
-
-def test_reasons_are_counted(texts, codec):
-    frame, reasons = rows_from_json([*texts, "", "no", replaced(texts[0], sex="X")], codec.schema)
-    assert len(frame) == 4
-    assert reasons == {"not JSON": 2, "sex: unknown value": 1}
-    nothing, _ = rows_from_json([], codec.schema)
-    assert list(nothing.columns) == codec.schema.names and len(nothing) == 0
 
 
 # --- real tables ---------------------------------------------------------------------------------
@@ -322,11 +306,3 @@ def test_real_tables_are_short_rows_that_come_back(shared_data, name, most, piec
     exact = [each.name for each in codec.schema.columns if each.kind != "number"]
     pd.testing.assert_frame_equal(again[exact], frame[exact])
     assert codec.constraint().holds(ids[:500]).all()
-
-
-def test_real_rows_of_json_come_back(shared_data):
-    frame = load_table(shared_data / "adult" / "train.csv").head(300)
-    schema = TableSchema.infer(frame, digits=None)
-    found, reasons = rows_from_json(map(to_json, frame.to_dict("records")), schema)
-    pd.testing.assert_frame_equal(found, frame)
-    assert not reasons

@@ -10,8 +10,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from synthkit.core.files import read_json, write_json
-from synthkit.datasets import load_table
-from synthkit.datasets.dates import date_form
 from synthkit.difflm.columns import MISSING, Category, Constant, Date, Number, Ranked
 from synthkit.difflm.conditions import codes_for
 from synthkit.difflm.schema import TableSchema
@@ -194,16 +192,6 @@ def test_ranks_keep_the_order_the_range_and_the_nearest_value(values, ranks):
         pd.testing.assert_frame_equal(again, frame)
 
 
-def test_first_digits_of_a_rank_are_as_frequent_however_long_the_tail():
-    values = np.random.default_rng(0).lognormal(0, 3, 5000)
-    frame = pd.DataFrame({"x": values, "y": np.arange(5000) % 2})
-    shares = {}
-    for ranks in (None, 1000):
-        codes = TableSchema.infer(frame, ranks=ranks).codes(frame)[:, 0]
-        shares[ranks] = pd.Series(codes * 10 // (codes.max() + 1)).value_counts(normalize=True)
-    assert shares[None].max() > 0.99 and shares[1000].between(0.09, 0.11).all()
-
-
 def test_ranks_come_back_in_their_types_and_with_gaps():
     kind = came_back([3, 14, None, 26], "Int64", ranks=9)
     assert isinstance(kind, Ranked) and kind.integer and kind.missing and kind.ranks == (3, 14, 26)
@@ -220,39 +208,6 @@ def test_ranks_come_back_in_their_types_and_with_gaps():
     assert schema.codes(outside, "nearest")[0, 0] == 2
     with pytest.raises(ValueError, match="ranks must be at least 2"):
         TableSchema.infer(pd.DataFrame({"x": [1, 2], "y": [0, 1]}), ranks=1)
-
-
-def test_small_integer_types_do_not_overflow():
-    frame = pd.DataFrame({"x": np.array([-32768, 32767, 5, 81], dtype=np.int16), "y": [0, 1, 0, 1]})
-    schema = TableSchema.infer(frame, digits=4)
-    assert schema["x"].step == 10, "so that 32767 is rounded to 32770"
-    again = schema.restore(schema.codes(frame))["x"]
-    assert again.dtype == np.int16 and (again.min(), again.max()) == (-32768, 32767)
-
-
-def test_units_of_dates():
-    assert column(STAMPS).unit == 86_400_000_000
-    minutes = STAMPS + pd.to_timedelta(np.arange(len(STAMPS)), "min")
-    assert column(minutes).unit == 60_000_000
-    fine = STAMPS + pd.to_timedelta(np.arange(len(STAMPS)), "ms")
-    assert column(fine).unit == 1_000_000 and column(fine, digits=None).unit == 1000
-
-
-@pytest.mark.parametrize(
-    "texts, form",
-    [
-        (["2024-02-29", "2023-01-01"], "%Y-%m-%d"),
-        (["2024-02-30", "2023-01-01"], None),
-        (["2024-2-3", "2023-1-1"], "%Y-%-m-%-d"),
-        (["2024-2-3", "2023-01-01"], None),
-        (["13/02/2024", "01/02/2024"], "%d/%m/%Y"),
-        (["02/13/2024", "01/02/2024"], "%m/%d/%Y"),
-        (["2024-02-29", "soon"], None),
-        (["a", "b"], None),
-    ],
-)
-def test_texts_are_dates_only_when_every_one_comes_back(texts, form):
-    assert date_form(pd.Series(texts)) == form
 
 
 @pytest.mark.parametrize("start", [10**18, 2**60, 2**63 - 41, -(2**60), -(2**63) + 1])
@@ -455,25 +410,16 @@ def test_day_first_texts_are_read_by_their_form():
         (TABLE[["one"]], ValueError, "no column varies"),
         (TABLE.assign(age=[1, 2, np.inf, -np.inf]), ValueError, "'age' holds 2 infinite values"),
         (TABLE.assign(x=[[1], [2], [3], [4]]), ValueError, "'x' holds list values"),
-        (
-            TABLE.assign(
-                x=pd.Series([each.tz_localize("UTC") for each in STAMPS[:4]], dtype=object)
-            ),
-            ValueError,
-            "'x' holds times of a time zone as objects",
-        ),
+        (TABLE.assign(x=pd.Series(list(STAMPS[:4].tz_localize("UTC")), dtype=object)), ValueError,
+         "'x' holds times of a time zone as objects"),
         (TABLE.assign(x=["a", np.inf, 1, "b"]), ValueError, "'x' holds float values such as inf"),
-        (
-            TABLE.assign(x=np.array([1, 2, 3, 2**63], dtype="uint64")),
-            ValueError,
-            "more than 64 bits",
-        ),
+        (TABLE.assign(x=np.array([1, 2, 3, 2**63], "uint64")), ValueError, "more than 64 bits"),
         (TABLE.assign(x=[b"a", b"b", b"a", b"b"]), ValueError, "'x' holds bytes values"),
         (TABLE.assign(x=TABLE["day"] - STAMPS[0]), ValueError, "'x' holds Timedelta values"),
         (TABLE.assign(x=pd.cut(TABLE["age"], 2)), ValueError, "'x' holds Interval values"),
         (TABLE.assign(x=["a", {"b": 1}, "c", "d"]), ValueError, "'x' holds dict values"),
     ],
-)
+)  # fmt: skip
 def test_bad_tables_are_refused(frame, error, message):
     with pytest.raises(error, match=message):
         TableSchema.infer(frame)
@@ -504,13 +450,6 @@ def test_bad_settings_are_refused():
             TableSchema.infer(TABLE, **options)
 
 
-def test_description_states_kind_range_and_step():
-    found = TableSchema.infer(TABLE).describe()
-    assert found["kind"].tolist() == ["number", "category", "category", "date", "constant"]
-    assert found.loc["age", ["holds", "step"]].tolist() == ["25 to 52", "1"]
-    assert found.loc["day", "step"] == "day" and found.loc["one", "holds"] == "always 'x'"
-
-
 # --- files and real tables -----------------------------------------------------------------------
 
 
@@ -522,37 +461,7 @@ def test_json_keeps_everything(tmp_path):
     assert TableSchema.from_json(read_json(tmp_path / "schema.json")) == schema
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        {},
-        [],
-        {"version": 99, "columns": [], "target": None},
-        {"version": 1, "columns": [{"kind": "poem"}], "target": None},
-        {"version": 1, "columns": [{"kind": "category", "colour": 1}], "target": None},
-    ],
-)
-def test_json_that_is_no_schema(value):
+@pytest.mark.parametrize("columns", [[{"kind": "poem"}], [{"kind": "category", "colour": 1}], 5])
+def test_json_that_is_no_schema(columns):
     with pytest.raises(ValueError, match="this is no table schema"):
-        TableSchema.from_json(value)
-
-
-@pytest.mark.parametrize("name", ["adult", "default", "magic"])
-def test_real_tables_come_back(shared_data, name):
-    frame = load_table(shared_data / name / "train.csv")
-    schema = TableSchema.infer(frame)
-    codes = schema.codes(frame)
-    again = schema.restore(codes)
-    assert (again.dtypes == frame.dtypes).all()
-    numbers = [each.name for each in schema.columns if isinstance(each, Number)]
-    pd.testing.assert_frame_equal(again.drop(columns=numbers), frame.drop(columns=numbers))
-    for each in numbers:
-        assert (again[each] - frame[each]).abs().max() <= schema[each].step / 2 * (1 + 1e-9)
-    assert (schema.codes(again) == codes).all()
-    assert TableSchema.from_json(json.loads(json.dumps(schema.to_json()))) == schema
-
-
-def test_all_digits_of_a_real_table(shared_data):
-    frame = load_table(shared_data / "magic" / "train.csv")
-    schema = TableSchema.infer(frame, digits=None)
-    pd.testing.assert_frame_equal(schema.restore(schema.codes(frame)), frame)
+        TableSchema.from_json({"version": 1, "columns": columns, "target": None})

@@ -332,10 +332,11 @@ def test_conditions_give_the_conditional_distribution_and_the_count_is_told():
     assert set(method.report.rejected) == {OFF_LATENT}
     asked = 4000 + method.report.rejected[OFF_LATENT]
     assert abs(4000 / asked - 0.5) < 0.03  # P(coat)
-    summer = method.table(3000, seed=1, conditions={"coat": "no"})
-    assert abs((summer.gloves == "yes").mean() - (0.1 * 0.8 + 0.9 * 0.05)) < 0.03
-    both = method.table(50, seed=1, conditions={"coat": "no", "gloves": "yes"})
-    assert set(both.coat) == {"no"} and set(both.gloves) == {"yes"}
+    once = method.table(2000, conditions={"coat": "yes"}, max_tries=1)
+    assert set(once.coat) == {"yes"} and len(once) == 2000, "the best of the tries is settled for"
+    assert method.report.facts["settled for"] == method.report.rejected[OFF_LATENT] > 0
+    alike = method.table(60, check=lambda row: row["coat"] == row["gloves"])
+    assert (alike.coat == alike.gloves).all()
 
 
 def test_free_sampling_under_conditions_agrees_with_the_trie():
@@ -345,13 +346,6 @@ def test_free_sampling_under_conditions_agrees_with_the_trie():
     assert abs((free.gloves == "yes").mean() - 0.725) < 0.04
     assert method.report.rejected[UNMET] > 0 and OFF_LATENT not in method.report.rejected
     assert any("another column" in why for why in method.report.rejected)
-
-
-def test_when_tries_end_the_best_of_them_is_settled_for():
-    method = dressed()
-    found = method.table(2000, conditions={"coat": "yes"}, max_tries=1)
-    assert set(found.coat) == {"yes"} and len(found) == 2000
-    assert method.report.facts["settled for"] == method.report.rejected[OFF_LATENT] > 0
 
 
 # --- tries ---------------------------------------------------------------------------------------
@@ -366,13 +360,6 @@ def test_free_sampling_counts_reasons_and_every_row_is_valid():
     tries = np.array(found["tries"])
     assert tries.sum() == 500 + wrong and tries.max() > 1
     assert set(method.sample(100)["tries"]) == {1} and not method.report.rejected, "with the trie"
-
-
-def test_check_keeps_what_it_likes():
-    found = dressed().table(60, check=lambda row: row["coat"] == row["gloves"])
-    assert (found.coat == found.gloves).all() and len(found) == 60
-    with pytest.raises(TypeError, match="check is a function"):
-        dressed().sample(2, check="coat")
 
 
 def test_collect_redraws_only_what_was_turned_away():
@@ -424,13 +411,7 @@ def test_a_checkpoint_of_another_sample_is_refused(tmp_path, other):
         dressed().sample(**{**asked, **other}, checkpoint=path)
 
 
-def test_a_checkpoint_of_another_model_or_check_is_refused(tmp_path):
-    path, other = tmp_path / "s.jsonl", dressed()
-    dressed().sample(5, seed=3, checkpoint=path)
-    with torch.no_grad():
-        other.fitted.autoencoder.scale += 1
-    with pytest.raises(ValueError, match="drafts of a sample of DiffLM with other"):
-        other.sample(5, seed=3, checkpoint=path)
+def test_a_checkpoint_of_another_check_is_refused(tmp_path):
     asked = {"n": 60, "seed": 3, "checkpoint": tmp_path / "c.jsonl"}
     dressed(batch=8).sample(**asked, check=lambda row: row["coat"] == "yes")
     with pytest.raises(ValueError, match="another check"):  # other slots were drawn anew
@@ -524,7 +505,6 @@ def test_another_fit_may_use_the_same_decoder(lm, fitted, tmp_path, monkeypatch)
     assert other.fitted.decoder is decoder and not same(other, fitted)
     with pytest.raises(ValueError, match="holds a fit of DiffLM with other data"):
         quick().fit(TABLE, target="sex", checkpoint=tmp_path / "fit")
-    assert same(DiffLM.load(again.save(tmp_path / "kept")), fitted)
     for wrong, error, message in (
         (lm.model, ValueError, "belongs to other rows: .* pass the decoder of a fit"),
         (fitted, TypeError, r"found DiffLM; pass fitted\.decoder"),
@@ -598,18 +578,13 @@ def writer(lm):
     return quick(lm).fit(TEXTS)
 
 
-def test_texts_are_learned_through_the_models_tokenizer(lm, writer, tmp_path):
+def test_texts_are_learned_through_the_models_tokenizer(lm, writer):
     assert writer.fitted.schema is None and writer.fitted.latents.shape == (16, 3)
     longest = max(map(len, lm.token_ids(TEXTS))) + 1
     assert writer.fitted.form.codec.length == longest + longest // 4
     rows = writer.sample(2, max_tries=400)
     assert rows.column_names[:3] == ["text", "prior", "tries"] and set(rows["model"]) == {lm.name}
     assert all(text.strip() for text in rows["text"])
-    again = DiffLM.load(writer.save(tmp_path / "writer"), lm)
-    assert same(again, writer) and again.sample(2, max_tries=400).to_dict() == rows.to_dict()
-    assert writer.table(1, max_tries=400)["text"].tolist() == [rows["text"][0]]
-    with pytest.raises(ValueError, match="fitted with llama: give that model as lm"):
-        DiffLM.load(tmp_path / "writer")
 
 
 @pytest.fixture(scope="module")

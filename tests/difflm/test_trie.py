@@ -109,14 +109,6 @@ def test_digits_allow_exactly_the_wanted_numbers(plus, minus, missing, base):
     assert trie.count() == len(wanted) and trie.holds(rows).all()
 
 
-def test_a_token_of_another_kind_is_followed_by_nothing():
-    trie = RowConstraint([Digits(3, 10, 2, ((5, 60),), ((1, 30),), (23, 24), 25)], 30, bos=1, eos=2)
-    for wrong in (3, 27, 0):
-        assert tokens_after(trie, wrong) == []
-    assert tokens_after(trie, 25) == [25] and tokens_after(trie, 23, 25) == []
-    assert tokens_after(trie, 25, 4) == []
-
-
 # --- rows of a table -----------------------------------------------------------------------------
 
 PEOPLE = pd.DataFrame(
@@ -158,13 +150,6 @@ def test_drawn_rows_are_valid_and_what_is_invalid_is_invalid(piece):
     reasons = codec.why_invalid(broken)
     assert trie.holds(broken).tolist() == [why is None for why in reasons]
     assert 0 < sum(why is not None for why in reasons) < 400
-
-
-def test_rows_of_another_length_or_vocabulary_do_not_hold():
-    ids = CODEC.encode(PEOPLE)
-    assert not CODEC.constraint().holds(ids[:, 1:]).any()
-    ids[0, 3], ids[1, 3] = CODEC.vocab_size, -1
-    assert CODEC.constraint().holds(ids).tolist()[:3] == [False, False, True]
 
 
 NIGHT = pd.Timestamp("2024-02-29")

@@ -158,13 +158,6 @@ def test_a_study_that_was_cut_off_goes_on_from_its_checkpoint(
     assert not any(path.is_dir() for path in tmp_path.iterdir())
 
 
-def test_a_fit_whose_time_others_get_is_not_half_taken_over(stand_in, tmp_path):
-    trial = trial_of(Log(tmp_path / "m.jsonl"), census_rows(), replace(ONE, others=("TVAE",)))
-    trial.folder.mkdir()
-    E.add_fit(trial)
-    assert not stand_in.resumed
-
-
 def test_rows_have_one_hash_whatever_their_index():
     frame = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
     assert E.rows_hash(frame) == E.rows_hash(frame.set_index(pd.Index([7, 7])))
@@ -272,13 +265,6 @@ def test_a_split_of_a_table_with_repeated_labels_keeps_every_row():
     assert sorted([*train["a"], *test["a"]]) == list(range(100)) and len(test) == 20
 
 
-def test_a_name_that_no_file_can_have_is_refused_first(stand_in, tmp_path):
-    frame = pd.DataFrame({"a": range(60), "b": ["x", "y"] * 30})
-    with pytest.raises(ValueError, match="becomes part of a file's name"):
-        run(R2.study({"fine": (frame, "b"), "not/fine": (frame, "b")}), SMALL, out=tmp_path)
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_table_with_a_numeric_target_dates_and_gaps_is_judged_by_its_error(stand_in, tmp_path):
     n, rng = 300, np.random.default_rng(0)
     rooms, income = rng.integers(1, 9, n), rng.gamma(4.0, 1.0, n)
@@ -357,18 +343,6 @@ def test_times_stand_beside_each_other(recorded):
     assert found.loc[(E.CENSUS, E.DIFFUSION), "CPU seconds of sampling"] == 12
     assert found.loc[(E.CENSUS, "TVAE"), "epochs"] == 41 and len(found) == 2
     assert found.loc[(E.CENSUS, "TVAE"), "rows made / asked for"] == 0.96
-
-
-def test_tables_leave_out_what_has_a_table_of_its_own(recorded):
-    found = of(recorded, {
-        ("valid", E.UNCONSTRAINED): (0.97, 0.96, 0.98),
-        ("auc", E.REAL): (0.95,) * 3, ("auc", E.mixed_arm(1.0)): (0.95, 0.95, 0.94),
-        ("auc", E.DIFFUSION): (0.9,) * 3, ("pair_error_real_bins", E.DIFFUSION): (4, 4, 4.1),
-    })  # fmt: skip
-    table = R.table(found, E.CENSUS)
-    assert list(table.columns) == ["AUC", "pair error, %"]
-    assert list(table.index) == [E.REAL, E.DIFFUSION]
-    assert R.latents(found, E.CENSUS).loc[E.UNCONSTRAINED, "valid"] == 0.97
 
 
 def test_the_exact_distribution_stands_first_and_what_is_missing_to_it_is_told(recorded):

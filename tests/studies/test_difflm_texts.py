@@ -139,12 +139,6 @@ def test_a_sound_tool_is_named_described_and_has_a_schema(change, sound):
     assert S.is_sound({**tool(), **change}) is sound
 
 
-def test_a_tool_is_right_only_with_words_of_one_category():
-    good, mixed = tool(), tool(description="Get the snowfall of the account.")
-    assert S.hold_true([text_of(good), text_of(mixed), "{}"]) == [True, False, False]
-    assert S.tool_category(text_of(good)) == "weather" and S.tool_category("{}") is None
-
-
 def test_types_of_parameters_are_a_category_wherever_tools_have_them():
     schema = {"a": {"type": "string"}, "b": {"type": ["string", "null"]}, "c": {}}
     assert S.parameter_types(text_of(tool(properties=schema))) == "any,any,string"
@@ -310,13 +304,6 @@ def test_other_texts_models_or_presets_need_another_folder(stand_in, tiny, tmp_p
     assert {row["set"] for row in again(name="more", seeds=[0, 1]).measurements} == {"more"}
 
 
-def test_an_arm_whose_tries_are_used_up_is_judged_by_what_there_is(stand_in, tiny, tmp_path):
-    stand_in.missing = 4
-    result = run(E.study({"own": S.TextSet(SHORT, "code")}), SMALL, lm=tiny, out=tmp_path)
-    drawn = rows_of(result, E.NORMAL)
-    assert (drawn[S.JUDGED], drawn["valid"], drawn[E.TURNED_AWAY]) == (2, 1, 3)
-
-
 def test_the_table_has_a_row_each_set_and_arm(stand_in, tiny, tmp_path):
     tools = [text_of(tool(f"get_{i}")) for i in range(30)]
     long = load_lm(tiny_lm(tmp_path / "long", max_position_embeddings=256), device="cpu")
@@ -383,18 +370,6 @@ def test_texts_that_do_not_fit_or_do_not_suffice_are_named(tiny):
     few = S.TextSet([*SHORT[:10], "x" * 900], "code")
     with pytest.raises(ValueError, match=r"20 texts are needed, found 10 .*\(of 11\)"):
         E.split_texts(tiny, few, SMALL, 0)
-
-
-def test_the_longest_text_that_fits_can_be_learned(tiny):
-    preset = replace(SMALL, n_train=2, n_held=1, n_sample=1, changes={"tokens": 4})
-    words = ["x" * n for n in range(1, 200)]
-    kept = E.split_texts(tiny, S.TextSet(words, "code"), replace(preset, n_train=1), 0)
-    lengths = [len(ids) + 1 for ids in tiny.token_ids(words)]
-    room = tiny.context - 4 - 1
-    assert kept[-1] == sum(length > room for length in lengths) > 0
-    longest = words[max(i for i, length in enumerate(lengths) if length == room)]
-    options = E.with_changes("fast", {"tokens": 4})
-    assert E.text_codec(tiny, [longest], options).length == room
 
 
 def test_worlds_are_drawn_and_a_wrong_preset_is_named(tmp_path):
