@@ -15,8 +15,8 @@ from .checks import check_count, check_indices, checked_vectors
 from .picks import Exploration, Plan, checked_labels, checked_settings, explored
 
 # %% auto #0
-__all__ = ['BASELINES', 'median_distance', 'GPTracker', 'gp_select', 'nearest_pick', 'random_select', 'k_centre_select',
-           'medoid_select', 'coverage', 'quotas', 'explore']
+__all__ = ['BASELINES', 'median_distance', 'GPTracker', 'gp_select', 'random_select', 'k_centre_select', 'medoid_select',
+           'quotas', 'explore']
 
 # %% ../../nbs/40_exploration.ipynb #13f91174
 def median_distance(
@@ -152,15 +152,6 @@ def gp_select(
     steps = [_step(tracker, free, neighbours, ties, rng, start) for start in starts]
     return explored(steps, tracker.length, warn=length is not None)
 
-# %% ../../nbs/40_exploration.ipynb #2f8b346d
-def nearest_pick(vectors: Any, picked: Any) -> np.ndarray:
-    """The distance of each row of `vectors` (n, d) to its nearest row of `picked`, (n,)."""
-    from sklearn.metrics import pairwise_distances_argmin_min
-
-    vectors = checked_vectors(vectors)
-    picked = checked_vectors(picked, "picked vectors", vectors.shape[1])
-    return pairwise_distances_argmin_min(vectors, picked)[1]
-
 # %% ../../nbs/40_exploration.ipynb #a58c2a05
 def random_select(vectors: Any, k: int, *, seed: int = 0) -> np.ndarray:
     """k candidates by chance, without repeats, (k,)."""
@@ -213,24 +204,6 @@ def medoid_select(vectors: Any, k: int, *, seed: int = 0) -> np.ndarray:
     if len(picks) < k:
         picks += k_centre_select(vectors, k - len(picks), covered=picks).tolist()
     return np.array(picks)
-
-# %% ../../nbs/40_exploration.ipynb #34e5d248
-def coverage(vectors: Any, picks: Any, others: Any = None) -> dict[str, float]:
-    """Distances of texts to their nearest pick: mean, 95th percentile and largest.
-
-    Args:
-        vectors: (n, d) candidates.
-        picks: (k,) indices into them.
-        others: (m, d) texts to measure; default: the candidates themselves.
-    """
-    vectors = checked_vectors(vectors)
-    picks = check_indices(picks, len(vectors), "picks")
-    near = nearest_pick(vectors if others is None else others, vectors[picks])
-    return {
-        "mean distance": float(near.mean()),
-        "95th percentile": float(np.quantile(near, 0.95)),
-        "largest distance": float(near.max()),
-    }
 
 # %% ../../nbs/40_exploration.ipynb #15b9b37f
 def quotas(labels: Sequence[Hashable], n: int, split: str = "average") -> dict[Hashable, int]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -26,9 +25,6 @@ from ..embed.encoders import Embedder, load_embedder, unpack_embedder
 from .parsing import Record
 from .picks import Plan
 from .schemas import REVIEWS, Schema, same_schema, with_class
-
-if TYPE_CHECKING:
-    from datasets import Dataset
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,25 +219,3 @@ def identity(encoder: Embedder, schema: Schema) -> tuple[Any, ...]:
     learned = {name: data for name, data in learned.items() if name != "embedder.json"}
     attributes = [(each.name, each.values) for each in schema.attributes]
     return encoder.settings, learned, schema.name, attributes, schema.describe, schema.write
-
-
-# --- rows -----------------------------------------------------------------------------------------
-
-COLUMNS = ("text", "label", "record", "demonstration", "call", "tries", "follows", "weight")
-
-
-def as_rows(rows: Sequence[Mapping], demonstrations: Sequence[int] | None = None) -> Dataset:
-    """Rows of `write`, one record a call, as a `datasets.Dataset` with the columns of `COLUMNS`.
-
-    Args:
-        rows: with text, record, source and so on.
-        demonstrations: of each call the real text behind it; None: there is none, and it is -1.
-    """
-    from datasets import Dataset
-
-    columns = {name: [row.get(name) for row in rows] for name in COLUMNS}
-    calls = [row["source"] for row in rows]
-    shown = [-1 if demonstrations is None else int(demonstrations[call]) for call in calls]
-    columns |= {"call": calls, "demonstration": shown, "weight": [1 / len(rows) for _ in rows]}
-    columns["record"] = [json.dumps(row["record"], ensure_ascii=False) for row in rows]
-    return Dataset.from_dict(columns)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,16 +17,15 @@ from ..core.synthesizer import Synthesizer
 from ..datasets import as_dataset
 from ..embed.encoders import load_embedder
 from ..evaluation.contamination import as_held_out
-from ..evaluation.text import exact_duplicates
 from ..teacher import LMTeacher, as_teacher
 from ..teacher.replies import teacher_identity, teacher_name
 from . import state, steps
-from .alignment import systematic_resample
-from .attributes import Schema, write
+from .attributes import Schema
+from .fitting import draw, fit_texts
 from .judging import AlignmentReport
-from .picks import Plan
+from .pool import as_rows, tally, usable_rows, write_pool
 from .presets import PRESETS, SynAlignPreset
-from .schemas import default_schema, with_class
+from .schemas import default_schema
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -42,15 +40,11 @@ class SynAlign(Synthesizer):
         teacher: what describes and writes instead, see `synthkit.teacher.as_teacher`.
         encoder: of `synthkit.embed.encoders.load_embedder`; "tfidf" learns from the real texts.
         schema: the attributes; None: `REVIEWS` for rows of the reviews world, else `SURFACE`.
-        preset: "fast", "study", "paper" or a `SynAlignPreset`.
-        seed: of every choice, and the default of `pool` and `sample`.
-        options: single values that replace those of the preset: `picks=60`.
+        preset, seed, options: see `Synthesizer`; options are those of `SynAlignPreset`.
 
     Attributes:
-        fitted: a `SynAlignFit`; ValueError before `fit`.
         alignment: an `AlignmentReport` on the texts held out, of what was weighed last; None
             before, and with fewer than two texts held out.
-        report: of the last call; its facts tell of calls (`described`, `written`).
     """
 
     presets = PRESETS
@@ -76,10 +70,9 @@ class SynAlign(Synthesizer):
         Args:
             data: rows with `text` and the class.
             validation: rows that only judge; None sets a share of `data` aside.
-            label: the column of the class; rows of the reviews world need not name it, it is the
-                sentiment. None: texts without classes.
+            label: the column of the class (the sentiment in rows of the reviews world); None: texts
+                without classes.
             demonstrations: rows of `data` to take instead of picking.
-            checkpoint: a folder from which an interrupted fit goes on; `save` empties it.
 
         Raises:
             TypeError, ValueError: rows, vectors or settings that do not fit.
@@ -96,11 +89,7 @@ class SynAlign(Synthesizer):
     ) -> Self:  # fmt: skip
         """Take further real texts as demonstrations, for example those that `missing` names.
 
-        Args:
-            checkpoint: a file for the answers; an interrupted call goes on from there.
-
-        Raises:
-            ValueError: not fitted, a row that is not there, or one that is held out.
+        ValueError: not fitted, a row that is not there, or one that is held out.
         """
         fit = self.fitted
         rows = state.checked_rows(demonstrations, fit.real)
@@ -116,17 +105,10 @@ class SynAlign(Synthesizer):
         self, n: int | None = None, *, seed: int | None = None, held_out: Any = None,
         checkpoint: str | Path | None = None, progress: bool = False,
     ) -> Dataset:  # fmt: skip
-        """`n` written texts without weights, with the columns of `synthkit.synalign.state.COLUMNS`.
+        """`n` written texts without weights, with the columns of `synalign.pool.COLUMNS`.
 
-        The records take turns. Texts that cannot be used are missing, with a warning.
-
-        Args:
-            n: None is the preset's `per_record` for each record.
-            seed, held_out, checkpoint: see `sample`.
-
-        Raises:
-            ValueError: not fitted, n below 1, or no teacher.
-            TeacherError: the teacher failed; what it answered is in the checkpoint.
+        The records take turns; n is by default the preset's `per_record` for each. Texts that
+        cannot be used are missing, with a warning. Arguments and errors are those of `sample`.
         """
         k = len(self.fitted.records)
         n = as_count(k * self.preset.per_record if n is None else n)
@@ -138,18 +120,10 @@ class SynAlign(Synthesizer):
         return rows
 
     def weigh(self, rows: Any, *, aligned: bool = True) -> np.ndarray:
-        """Weights (n,) that bring `rows` close to the real texts, class by class.
+        """Weights (n,) that bring `rows` close to the real texts, class by class; sets `alignment`.
 
-        Sets `alignment`.
-
-        Args:
-            rows: with `text`, and if the real texts have classes with `label`, or with the column
-                that held them there.
-            aligned: False gives equal weights, and the report on them.
-
-        Raises:
-            ValueError: not fitted, no column of classes, or a class of the real texts that no row
-                has.
+        The rows have `text` and, where the real texts have classes, `label` or their column; with
+        `aligned=False` all weigh the same. ValueError: not fitted, or a class that no row has.
         """
         return self._weigh(as_dataset(rows, "text"), self.fitted, aligned)
 
@@ -164,11 +138,8 @@ class SynAlign(Synthesizer):
     def missing(self, k: int, *, again: bool = False) -> list[int]:
         """The `k` real texts that the texts weighed last miss most, by row number, worst first.
 
-        Args:
-            again: True if texts that are demonstrations already may be named once more.
-
-        Raises:
-            ValueError: nothing has been weighed, or there are fewer than k such texts.
+        `again` may name demonstrations once more. ValueError: nothing has been weighed, or there
+        are fewer than k such texts.
         """
         if self._weighed is None:
             raise ValueError("nothing has been weighed yet: call sample(n) or weigh(rows) first")
@@ -186,18 +157,15 @@ class SynAlign(Synthesizer):
 
         A text may come several times: the report counts those `drawn again`, and as `repeated`
         those that were written twice. A class of which no text can be used leaves its share of the
-        rows open. Errors are also those of `pool` and `weigh`.
-
-        Args:
-            seed: of the writing and of the draw; None is that of the constructor.
-            held_out: texts that must not be repeated; they leave the pool.
-            aligned: False draws from the same pool with equal weights.
-            checkpoint: a file for the answers; an interrupted call goes on from there.
-            strict: raise an error where there are fewer rows than `n`.
+        rows open. `held_out` texts leave the pool; `aligned=False` draws with equal weights. All
+        else is as in `Synthesizer.sample`.
 
         Returns:
             The columns of a pool, and those of every method: `demonstration` is a row of the real
             texts, `call` a place in the pool, `weight` the text's share of the whole pool.
+
+        Raises:
+            TeacherError: the teacher failed; what it answered is in the checkpoint.
         """
         own = {"checkpoint": checkpoint, "progress": progress, "strict": strict, "aligned": aligned}
         return super().sample(n, seed=seed, held_out=held_out, **own)
@@ -207,12 +175,9 @@ class SynAlign(Synthesizer):
         cls, folder: str | Path, lm: Any = None, *, teacher: Any = None, encoder: Any = None,
         schema: Schema | None = None,
     ) -> Self:  # fmt: skip
-        """A fitted SynAlign from `folder`; errors are also those of `Synthesizer.load`.
+        """A fitted SynAlign from `folder`; see `Synthesizer.load`.
 
-        Args:
-            encoder: the one of the fit. None: TF-IDF comes back from the folder, and "lm" reads
-                `lm`; any other one is only named there, since a name could stand for any code.
-            schema: one of your own has to be given again.
+        Only the encoders TF-IDF and "lm" come back from a folder, and only the kit's schemas.
         """
         return super().load(folder, lm, teacher=teacher, encoder=encoder, schema=schema)
 
@@ -242,24 +207,11 @@ class SynAlign(Synthesizer):
         return super()._fit_key((data, chosen, identity, who), validation and validation[:3])
 
     def _fit(self, material, validation, *, phases, progress):
-        texts, labels, column, schema, chosen = material
-        parts = steps.hold_out(len(texts), self.preset.held_out, labels, self.seed)
-        if validation is not None:
-            parts = np.arange(len(texts)), len(texts) + np.arange(len(validation[0]))
-            texts, labels = texts + validation[0], labels and labels + validation[1]
-        with_class(schema, column, labels)  # before anything is asked
-        encoder, vectors = steps.embedded(texts, parts[0], self.encoder or "tfidf", self.lm)
-        real = state.RealTexts(texts, labels, column, *parts, vectors)
-        plan = self._plan(real, chosen)
-        kept, records, counts = phases.phase(
-            "records",
-            lambda: self._describe(plan.picks, real, schema, phases.running("records"), progress),
-            lambda made: {"records.json": json.dumps(made).encode()},
-            lambda saved: json.loads(saved.read("records.json")),
-        )
-        self.report.facts["described"] = counts
-        width = steps.width_of(real, self.preset.bandwidth)
-        return state.SynAlignFit(real, encoder, plan, schema, width, kept, records)
+        return fit_texts(
+            material, validation, self.preset, self.seed, encoder=self.encoder or "tfidf",
+            lm=self.lm, phases=phases, report=self.report,
+            describe=lambda *call: self._describe(*call, progress),
+        )  # fmt: skip
 
     def _sample(self, n, *, seed, held_out, checkpoint, progress, aligned=True):
         size = math.ceil(n * self.preset.pool)
@@ -270,16 +222,12 @@ class SynAlign(Synthesizer):
             self.report.facts["alignment"] = self.alignment
             if lost := n - -(-n * len(written.real.fit) // len(fit.real.fit)):
                 self.report.rejected["no text of its class"] += lost
-                n -= lost
-            index = systematic_resample(weights, n, seed)
-            self.report.facts["drawn again"] = n - len(np.unique(index))
-            rows = rows.from_dict(rows[index.tolist()] | {"weight": weights[index].tolist()})
+            rows = draw(rows, weights, n - lost, seed, self.report)
         if self.teacher is not None:
             return rows, {"model": teacher_name(self.teacher)}
         return rows, {"temperature": self.preset.temperature}
 
-    def _pack(self, fit):
-        return state.pack_fit(fit)
+    _pack = staticmethod(state.pack_fit)
 
     def _unpack(self, saved):
         fit = state.unpack_fit(saved, self.lm, self.encoder, self.schema)
@@ -301,15 +249,6 @@ class SynAlign(Synthesizer):
         self.alignment: AlignmentReport | None = None
         self._weighed: tuple[np.ndarray, np.ndarray] | None = None
 
-    def _plan(self, real: state.RealTexts, chosen: list[int] | None) -> Plan:
-        if chosen is not None:
-            return Plan(np.array(state.checked_rows(chosen, real)), {}, ())
-        if (picks := self.preset.picks) > (n := len(real.fit)):
-            self.report.warn(
-                f"{picks} picks, but {n} real texts to pick from: each is a demonstration once"
-            )
-        return steps.demonstrations_of(real, self.preset, self.seed)
-
     def _describe(self, rows, real, schema, checkpoint, progress):
         """Call 1, by the teacher, by a greedy model, or by reading."""
         return steps.records_of(
@@ -321,26 +260,10 @@ class SynAlign(Synthesizer):
     def _pool(self, n: int, seed: int, held_out: Any, checkpoint: Any, progress: bool) -> Dataset:
         """Call 2: a pool is written once; the report counts what of it cannot be used."""
         fit, key = self.fitted, (self.fitted, self.teacher, n, seed)
-        turns = [i % len(fit.records) for i in range(n)]
-        shown = [fit.demonstrations[i] for i in turns]
         if self._written[0] != key:
-            self._written = key, write(
-                self.writer(), [fit.records[i] for i in turns], fit.full_schema,
-                labels=fit.real.labels_of(shown), retries=self.preset.retries,
-                least=self.preset.least, seed=seed, checkpoint=checkpoint, progress=progress,
-            )  # fmt: skip
-        rows, unwanted = self._written[1], as_held_out(held_out)
-        why = [row.get("problem") or ("held out" * (row["text"] in unwanted)) for row in rows]
-        self.report.rejected.update(filter(None, why))
-        self.report.facts["written"] = tally(rows, fit.real.texts)
-        return state.as_rows([row for row, reason in zip(rows, why) if not reason], shown)
-
-
-def tally(rows: Sequence[Mapping[str, Any]], real: Sequence[str]) -> dict[str, int]:
-    """Written texts and calls, and texts that repeat another one or a real one."""
-    texts = [row["text"] for row in rows if row["text"]]
-    copies = exact_duplicates(texts).sum(), exact_duplicates(texts, against=real).sum()
-    return {
-        "texts": len(texts), "calls": sum(row["tries"] for row in rows),
-        "repeated": int(copies[0]), "copies of real texts": int(copies[1]),
-    }  # fmt: skip
+            how = {"seed": seed, "checkpoint": checkpoint, "progress": progress}
+            self._written = key, write_pool(self.writer(), fit, self.preset, n, **how)
+        rows, reasons = usable_rows(self._written[1], as_held_out(held_out))
+        self.report.rejected.update(reasons)
+        self.report.facts["written"] = tally(self._written[1], fit.real.texts)
+        return as_rows(rows)

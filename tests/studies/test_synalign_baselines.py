@@ -9,8 +9,8 @@ import pytest
 
 from synthkit.studies.synalign.baselines import attrprompt, simprompt
 from synthkit.studies.synalign.weights import density_ratio_weights, ratio_weights
+from synthkit.synalign.pool import COLUMNS
 from synthkit.synalign.schemas import REVIEWS
-from synthkit.synalign.state import COLUMNS
 from synthkit.teacher import FunctionTeacher, TeacherError
 
 

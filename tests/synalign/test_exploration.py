@@ -14,16 +14,15 @@ from sklearn.metrics.pairwise import rbf_kernel
 
 from synthkit.core.intervals import paired_interval
 from synthkit.embed.encoders import TfidfEmbedder
+from synthkit.studies.synalign.coverage import coverage, nearest_pick
 from synthkit.synalign.checks import checked_vectors
 from synthkit.synalign.exploration import (
     GPTracker,
-    coverage,
     explore,
     gp_select,
     k_centre_select,
     median_distance,
     medoid_select,
-    nearest_pick,
     quotas,
     random_select,
 )

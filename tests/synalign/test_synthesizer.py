@@ -16,8 +16,9 @@ from synthkit.studies.synalign.oracle import oracle
 from synthkit.synalign.attributes import Attribute, Schema
 from synthkit.synalign.exploration import median_distance
 from synthkit.synalign.judging import effective_size
+from synthkit.synalign.pool import COLUMNS
 from synthkit.synalign.schemas import REVIEWS, SURFACE, default_schema, with_class
-from synthkit.synalign.state import COLUMNS, class_column, read_real
+from synthkit.synalign.state import class_column, read_real
 from synthkit.synalign.steps import hold_out
 from synthkit.synalign.synthesizer import SynAlign
 from synthkit.teacher import FunctionTeacher, LMTeacher

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.arguments import as_count
 from ...synalign.attributes import write
+from ...synalign.pool import as_rows
 from ...synalign.schemas import REVIEWS
-from ...synalign.state import as_rows
 from ...teacher import as_teacher
 from ...teacher.base import TeacherError
 from ...teacher.replies import teacher_name

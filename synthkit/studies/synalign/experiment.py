@@ -13,7 +13,6 @@ from ...embed.encoders import TfidfEmbedder
 from ...lm.finetune import FinetunePreset
 from ...synalign.alignment import systematic_resample
 from ...synalign.exploration import (
-    coverage,
     gp_select,
     k_centre_select,
     medoid_select,
@@ -22,6 +21,7 @@ from ...synalign.exploration import (
 from ...worlds import load_world
 from ...worlds.reviews import VALUES
 from ..study import Case, Trial, Unit
+from .coverage import coverage
 from .prediction import tuned_accuracy
 from .ranking import interleave, mrr, ndcg
 from .retriever import Retriever, relevant_by
