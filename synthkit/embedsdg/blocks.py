@@ -1,9 +1,8 @@
-"""Checks of what is averaged and decoded: token embeddings, weights, and blocks of columns."""
+"""Checks of what is averaged: token embeddings and weights."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,12 +39,3 @@ def _checked(E: Tensor, w: Tensor, which: str) -> tuple[Tensor, Tensor]:
     if (w < 0).any() or w.sum() == 0:
         raise ValueError(f"the {which} text's weights must be >= 0, and not all 0")
     return E, w
-
-
-def check_blocks(blocks: Sequence[Tensor], lm: Any) -> None:
-    """Raise ValueError for a block that is not (m, N) with m >= 1 and the model's N."""
-    for i, block in enumerate(blocks):
-        if block.dim() != 2 or len(block) == 0 or block.shape[1] != lm.hidden_size:
-            raise ValueError(
-                f"block {i} must be (m, {lm.hidden_size}) with m >= 1, found {tuple(block.shape)}"
-            )

@@ -16,8 +16,9 @@ from difflib import SequenceMatcher
 import torch
 from torch import Tensor
 
-from .blocks import as_parents, check_blocks
+from .blocks import as_parents
 from .prompts import SHOTS, decode_prompt, stops_of
+from ..lm.rows import check_embeds
 from ..lm.tokens import new_text
 
 # %% ../../nbs/11_interpolation.ipynb #041bf1c2
@@ -131,7 +132,7 @@ def decode(
     By default the embedded model gets its own copying format and any other model the paper's.
     Raises ValueError for a block that is empty, of another width, not finite, or too long.
     """
-    check_blocks(blocks, lm)
+    blocks = check_embeds(blocks, lm.hidden_size)
     form, longest, unit = _prompt(lm, form), max(map(len, blocks), default=0), token_scale(lm)
     before, after = lm.token_ids(form)
     ending = lm.embed_ids(after)

@@ -1,4 +1,4 @@
-"""Baselines of SoftSRV without training, through the same filter: templates, re-ranking, copies."""
+"""Baselines of SoftSRV without training, through the same filter: templates and copies."""
 
 from __future__ import annotations
 
@@ -149,41 +149,6 @@ def template(
 
     one = nats if len(prompts) == 1 else None  # behind several prompts a text has several
     return Generator(lm, kind, starts, real, nats=one, **options)
-
-
-def rerank(lm, prompts: Sequence[str], real=None, *, m: int = 4, **options) -> Generator:
-    """Best of `m` drafts by the frozen model's own likelihood, in nats per token of the text.
-
-    This is re-ranking, and its rows say so: it stands where the paper has self-refinement, for
-    models too small to judge their own text.
-
-    Raises:
-        ValueError: `m` is below 2, or the prompts are no texts.
-    """
-    if m < 2:
-        raise ValueError(f"re-ranking needs at least 2 drafts to choose from, got m={m}")
-    prompts = check_prompts(prompts)
-
-    def choose(slots: Sequence[int], turn: int, how: Drawing) -> list[Draft]:
-        seeds = [how.seed * m + j for j in range(m)]
-        drawn = [made.drafts(slots, turn, replace(how, seed=seed)) for seed in seeds]
-        asked = [prompts[slot % len(prompts)] for slot in slots]
-        nats = np.stack([draft_nats(lm, asked, drafts) for drafts in drawn])  # (m, slots)
-        return [drawn[j][i] for i, j in enumerate(nats.argmin(0))]
-
-    kind = f"re-ranked, best of {m}"
-    made = Generator(lm, kind, embed_prompts(lm, prompts), real, choose=choose, **options)
-    return made
-
-
-def draft_nats(lm, prompts: Sequence[str], drafts: Sequence[Draft]) -> np.ndarray:
-    """Nats per token of each draft after its prompt; infinite for a torn or an empty one."""
-    nats = np.full(len(drafts), np.inf)
-    whole = [i for i, draft in enumerate(drafts) if draft.ended and draft.text.strip()]
-    if whole:
-        asked = [prompts[i] for i in whole]
-        nats[whole] = lm.nll([drafts[i].text for i in whole], prompts=asked).numpy()
-    return nats
 
 
 # --- copies --------------------------------------------------------------------------------------

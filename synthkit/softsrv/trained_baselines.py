@@ -1,21 +1,14 @@
-"""Baselines of SoftSRV that are trained: LoRA on the generator, and peft's own prompt tuning."""
+"""A baseline of SoftSRV that is trained: LoRA on the generator."""
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
-from torch import Tensor
 
 from ..core.presets import choose_preset
 from ..lm.finetune import FinetunePreset, finetune
-from ..lm.mixed_adapters import share_weights
-from ..lm.modes import frozen
-from ..lm.rows import IGNORED, right_pad
-from ..lm.soft_prompts import starting_rows, vocabulary
-from ..lm.training import batch_at, train
 from .baselines import Generator
 from .presets import PRESETS, SoftSRVPreset
 from .texts import target_texts
@@ -61,60 +54,3 @@ def lora_generator(
     )  # fmt: skip
     made.losses = student.losses
     return made
-
-
-def peft_prompt_tuning(lm, real, *, seed: int = 0, **options) -> Generator:
-    """peft's own prompt tuning, trained as SSNP is: t vectors, no context.
-
-    peft puts its vectors before BOS, [P][BOS][text][EOS], where SoftSRV puts its own after it.
-    The generator's `vectors` are P, `(t, N)`, and `losses` holds the loss of every update.
-
-    Args:
-        options: `preset=`, its changes (`steps=`), `teacher=`, `answer=`.
-    """
-    own, preset = split_options(options, kind="ssnp")
-    texts = target_texts(real)
-    vectors, losses = tune_by_peft(lm, texts, preset, seed)
-    with torch.no_grad():
-        front = lm.embed_ids([] if lm.bos_id is None else [lm.bos_id])
-        start = torch.cat([vectors.to(front), front])  # (t + 1, N)
-    made = Generator(
-        lm, "peft prompt tuning", [start], texts, preset=preset, seed=seed,
-        nats=lambda found: lm.nll(found, prefix_embeds=vectors.to(lm.device)), **own,
-    )  # fmt: skip
-    made.vectors, made.losses = vectors, losses
-    return made
-
-
-def tune_by_peft(
-    lm, texts: Sequence[str], preset: SoftSRVPreset, seed: int
-) -> tuple[Tensor, list[float]]:
-    """P `(t, N)` as peft trains it on a second view of the model, and the loss of every update."""
-    from peft import PromptTuningConfig, TaskType, get_peft_model
-
-    config = PromptTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=preset.length)
-    rows = [[*lm.with_bos(ids), lm.eos_id] for ids in lm.token_ids(texts)]
-    start = starting_rows(vocabulary(lm), preset.length, lm.hidden_size, seed)
-    with frozen(lm), warnings.catch_warnings():
-        # peft wraps the model and reads a property that transformers has renamed
-        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.*", FutureWarning)
-        model = get_peft_model(share_weights(lm).model, config).eval()
-        (theta,) = [p for p in model.parameters() if p.requires_grad]  # (t, N)
-        with torch.no_grad():
-            theta.copy_(start)
-
-        def loss_at(step: int) -> Tensor:
-            chosen = batch_at(step, len(rows), preset.batch_size, seed)
-            return peft_loss(model, [rows[i] for i in chosen], lm.bos_id is not None)
-
-        history = train(model.prompt_encoder, loss_at, preset.training())
-    return theta.detach().float().cpu(), history.train_losses
-
-
-def peft_loss(model, rows: Sequence[Sequence[int]], skip_first: bool) -> Tensor:
-    """peft's own loss on rows of ids; without the first token (BOS) if `skip_first`."""
-    ids, mask = right_pad(rows, device=model.device)
-    labels = ids.masked_fill(mask == 0, IGNORED)
-    if skip_first:
-        labels[:, 0] = IGNORED
-    return model(input_ids=ids, attention_mask=mask, labels=labels).loss

@@ -3,9 +3,8 @@
 import pytest
 
 from synthkit import load_world
-from synthkit.embedsdg.prompts import SHOTS, baseline_prompt, decode_prompt, generation_prompt
+from synthkit.embedsdg.prompts import SHOTS, decode_prompt, generation_prompt
 from synthkit.embedsdg.replies import parse_generation
-from synthkit.lm.documents import instruction
 from synthkit.worlds.math import read_question
 
 WORLD = load_world("math")
@@ -27,11 +26,6 @@ def test_decode_prompt_shows_every_shot_twice_and_ends_open():
     assert len(SHOTS) == 4 and before.endswith("Input:\n") and after == "\nOutput:\n"
 
 
-def test_decode_prompt_of_the_embedded_model_is_its_training_format():
-    before, after = decode_prompt(form="embedded")
-    assert before + "a text" + after == instruction("Copy the text.", given="a text")
-
-
 @pytest.mark.parametrize("i", range(0, 36, 4))
 def test_the_math_oracle_follows_the_sketch(i):
     first, second, third = ROWS[i : i + 3]
@@ -47,11 +41,6 @@ def test_without_a_readable_sketch_the_oracle_takes_one_of_the_seeds(sketch):
     prompt = generation_prompt(seeds_of(first, second), sketch)
     assert read_question(answered(prompt).question).family in {first["family"], second["family"]}
     assert ("partial example" in prompt.lower()) == bool(sketch and sketch.strip())
-
-
-def test_baseline_prompt_names_one_seed():
-    prompt = baseline_prompt(ROWS[5]["question"], ROWS[5]["answer"])
-    assert read_question(answered(prompt).question).family == ROWS[5]["family"]
 
 
 def test_a_sketch_of_several_lines_stays_one_line():

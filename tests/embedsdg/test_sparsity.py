@@ -124,22 +124,6 @@ def test_windows_that_do_not_overlap_hold_each_point_once(n_axes, windows):
     assert count_windows(points, Grid.fit(points, 9).cells()).sum() == 500
 
 
-def test_points_outside_are_in_no_window(points):
-    grid = Grid.fit(points, 10, stride=1, quantiles=(0.1, 0.9))
-    inside = np.all(
-        [(points >= np.array(grid.bounds)[:, 0]), (points <= np.array(grid.bounds)[:, 1])],
-        axis=(0, 2),
-    )
-    assert count_windows(points, grid).sum() == inside.sum() < len(points)
-
-
-def test_defaults_are_sixty_windows_in_the_plane_and_twenty_in_space():
-    points = np.random.default_rng(0).normal(size=(50, 3))
-    assert Grid.fit(points).n_windows == (20, 20, 20)
-    assert Grid.fit(points[:, :2]).n_windows == (60, 60)
-    assert Grid.fit(points).stride == Fraction(1, 2)
-
-
 def test_grid_refuses_bad_input(points):
     for bad, words in [
         (np.ones((9, 2)), "axis 0 runs from 1.0 to 1.0"),
@@ -282,12 +266,6 @@ def test_pairs_are_new_and_seeds_are_capped(points, grid):
     assert len({frozenset((p.a, p.b)) for p in pairs}) == 20
 
 
-def test_pairs_repeat_with_the_seed(points, grid):
-    regions = regions_of(points, grid)
-    first, again, other = (select_pairs(points, regions, 20, seed=s) for s in (0, 0, 1))
-    assert first == again != other
-
-
 def test_pairs_never_join_identical_texts():
     points = np.random.default_rng(0).uniform(size=(60, 2))
     texts = [f"Text  {i % 2}" if i % 3 else f"text {i % 2}" for i in range(60)]
@@ -308,22 +286,10 @@ def test_pairs_say_how_many_there_can_be(points, grid):
     assert select_pairs(points, regions, most) == fewer and len(fewer) == most
 
 
-def test_duplicate_points_form_no_pair():
-    points = np.repeat([[0.0, 0.0], [10.0, 10.0]], 3, axis=0)
-    regions = regions_of(points, Grid.fit(points, 5), T=9)
-    with pytest.raises(ValueError, match="give 0 different pairs"):
-        select_pairs(points, regions, 1)
-
-
 @pytest.mark.parametrize("options", [{"n": 0}, {"near": 0}, {"near": 0.6}, {"max_uses": 0}])
 def test_pairs_refuse_settings_out_of_range(points, grid, options):
     with pytest.raises(ValueError, match="0 < near"):
         select_pairs(points, regions_of(points, grid), **{"n": 3, **options})
-
-
-def test_pairs_refuse_another_number_of_texts(points, grid):
-    with pytest.raises(ValueError, match="600 points and 3 texts"):
-        select_pairs(points, regions_of(points, grid), 3, texts=["a", "b", "c"])
 
 
 def test_random_pairs_are_different_and_exhaustible():

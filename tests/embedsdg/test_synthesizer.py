@@ -5,7 +5,6 @@ import random
 import re
 from collections import Counter
 
-import numpy as np
 import pytest
 import torch
 
@@ -14,7 +13,7 @@ from synthkit.embedsdg import EmbedSDG, import_answers, seed_map
 from synthkit.embedsdg.interpolation import Sketch
 from synthkit.embedsdg.synthesizer import DATA, SOURCE, filter_replies, plan_prompts
 from synthkit.evaluation.contamination import HeldOut
-from synthkit.teacher import FunctionTeacher, Reply
+from synthkit.teacher import FunctionTeacher
 from synthkit.worlds import load_world
 
 WORLD = load_world("math")
@@ -65,11 +64,6 @@ def test_sparse_seeds_lie_where_fewer_questions_are():
     assert max(counts["sparse"]) < min(counts["dense"])
 
 
-def test_more_pairs_begin_with_the_fewer():
-    made = method().map
-    assert made.pairs(25, 4, threshold=8)[:10] == made.pairs(10, 4, threshold=8)
-
-
 def test_the_teacher_sees_the_seeds_and_nothing_of_the_factors():
     seen = []
     teacher = FunctionTeacher(lambda p: seen.append(p) or WORLD.teacher().fn(p), "spy")
@@ -96,23 +90,6 @@ def test_rejected_replies_are_asked_again_and_counted():
     rejected = made.report.rejected
     assert rejected["missing question"] > 0 and rejected["near-copy of a seed"] > 0
     assert made.report.facts["prompts"] == 40 + rejected.total()
-
-
-@pytest.mark.filterwarnings("ignore:EmbedSDG")
-def test_unusable_replies_are_counted_and_end_after_the_rounds():
-    said = [Reply("### Question\nq?\n### Answer\n3 * 12 = 36 eggs. Then", "length")]
-    said += ["I'm sorry, but I can't help with that.", "<think>### Question\nq?\n### Answer\n1"]
-    said += [None] + ["no"] * 4
-    made = method(FunctionTeacher(lambda p: said.pop(0), "odd"), max_rounds=2)
-    assert len(made.sample(4)) == 0
-    assert made.report.rejected == {"cut": 1, "refused": 1, "empty": 2, "missing question": 4}
-
-
-def test_test_questions_are_kept_out():
-    first, again = method().sample(20, seed=0), method()
-    rows = again.sample(20, seed=0, held_out=HeldOut(first["question"][:6], n=None))
-    assert not set(first["question"][:6]) & set(rows["question"])
-    assert again.report.rejected["contamination"] == 6
 
 
 @pytest.mark.parametrize("where", ["sparse", "random"])
@@ -203,14 +180,6 @@ def test_a_fit_measures_once_how_well_the_student_copies(monkeypatch):
     with pytest.warns(UserWarning, match=rf"{lengths.count(max(lengths))} of 6 .* too long"):
         found = made.map.sketches(pairs)
     assert [text is None for text in found] == [length == max(lengths) for length in lengths]
-
-
-def test_a_loaded_map_places_texts_alike(tmp_path):
-    made = method()
-    loaded = EmbedSDG.load(made.save(tmp_path), StubLM()).map
-    assert np.array_equal(loaded.counts, made.map.counts)
-    texts = [row["question"] for row in REAL[:3]]
-    assert np.allclose(loaded.place(texts), made.map.points[:3], atol=1e-5)
 
 
 def test_prompts_go_out_and_answers_come_back(tmp_path):

@@ -1,7 +1,5 @@
 """The baselines: the same rows and filter as SoftSRV, and what each of them is."""
 
-import warnings
-
 import pytest
 import torch
 from tiny import tiny_lm
@@ -9,18 +7,16 @@ from tiny import tiny_lm
 from synthkit.core.provenance import COMMON
 from synthkit.evaluation.contamination import HeldOut
 from synthkit.lm import load_lm
-from synthkit.softsrv import SoftSRV, baselines
-from synthkit.softsrv.baselines import Generator, repeat_texts, rerank, template
-from synthkit.softsrv.drafts import Draft, Drawing
+from synthkit.softsrv import baselines
+from synthkit.softsrv.baselines import repeat_texts, template
+from synthkit.softsrv.drafts import Draft
 from synthkit.softsrv.filters import COLUMNS
 from synthkit.softsrv.refinement import (
     GOOD,
-    critique_prompt,
     refine,
-    rewrite_prompt,
     self_refine,
 )
-from synthkit.softsrv.trained_baselines import lora_generator, peft_loss, peft_prompt_tuning
+from synthkit.softsrv.trained_baselines import lora_generator
 from synthkit.teacher import FunctionTeacher
 
 REAL = [
@@ -72,36 +68,13 @@ def test_a_template_passes_the_same_filter(lm, monkeypatch):
     assert set(rows["status"]) == {"kept"} and len(set(rows["text"])) == 3
 
 
-def test_what_a_prompted_model_writes_can_be_cut_to_the_part_that_counts(lm, monkeypatch):
-    monkeypatch.setattr(
-        baselines,
-        "write",
-        lambda lm, starts, ids, how: [Draft(f"Why {i}? Because.", True) for i in ids],
-    )
-    made = template(lm, PROMPTS, REAL, extract=lambda text: text.split("?")[0] + " it is?")
-    assert made.sample(2)["text"] == ["Why 0 it is?", "Why 1 it is?"]
-
-
-def test_a_template_can_be_answered_and_named(lm, monkeypatch):
-    monkeypatch.setattr(
-        baselines,
-        "write",
-        lambda lm, starts, ids, how: [Draft(f"How many is {i}?", True) for i in ids],
-    )
-    teacher = FunctionTeacher(lambda prompt: prompt.replace("\n", "|"), "t")
-    rows = template(lm, PROMPTS, REAL, kind="zero-shot", teacher=teacher).sample(2)
-    assert rows["answer"] == [f"Question: How many is {i}?|Answer:" for i in range(2)]
-    assert set(rows["kind"]) == {"zero-shot"} and set(rows["teacher"]) == {"t"}
-
-
 @pytest.mark.parametrize(
     ("prompts", "error"),
     [([], ValueError), (["a", " "], ValueError), ([3], ValueError), ("one", TypeError)],
 )
 def test_prompts_are_checked(lm, prompts, error):
-    for make in (template, rerank):
-        with pytest.raises(error, match="prompt"):
-            make(lm, prompts, REAL)
+    with pytest.raises(error, match="prompt"):
+        template(lm, prompts, REAL)
     with pytest.raises(error, match="prompt"):
         self_refine(FunctionTeacher(str, "t"), prompts, 1)
 
@@ -116,51 +89,6 @@ def test_the_loss_of_one_prompt_is_that_of_the_texts_behind_it(lm):
     sizes = torch.tensor([len(ids) + 1.0 for ids in lm.token_ids(REAL[:3])])
     expected = float((nats * sizes).sum() / sizes.sum())
     assert template(lm, PROMPTS[:1], REAL).loss(REAL[:3]) == pytest.approx(expected)
-
-
-def test_without_real_texts_nothing_counts_as_copied(lm, monkeypatch):
-    monkeypatch.setattr(baselines, "write", lambda lm, starts, ids, how: [Draft(REAL[0], True)])
-    assert template(lm, PROMPTS[:1]).sample(1)["status"] == ["kept"]
-    rows = template(lm, PROMPTS[:1], REAL, drop=()).sample(1)
-    assert rows["status"] == ["duplicate"] and rows["near_copy_train"] == [True]
-
-
-# --- re-ranking ----------------------------------------------------------------------------------
-
-
-def test_re_ranking_takes_the_likeliest_whole_draft(lm, monkeypatch):
-    script = {
-        0: [Draft("A short one.", True), Draft("zq", True), Draft("", True)],
-        1: [Draft("Anna Anna Anna", False), Draft("xw%", True), Draft("A short one.", True)],
-    }
-
-    def stub(lm, starts, ids, how):
-        return [script[i][how.seed % 3] for i in ids]
-
-    monkeypatch.setattr(baselines, "write", stub)
-    made = rerank(lm, PROMPTS, REAL, m=3, drop=())
-    found = made.sample(2, seed=5)["text"]
-    for slot, text in enumerate(found):
-        whole = [d.text for d in script[slot] if d.ended and d.text]
-        nats = lm.nll(whole, prompts=[PROMPTS[slot]] * len(whole))
-        assert text == whole[int(nats.argmin())]
-
-
-def test_re_ranked_rows_say_what_they_are(lm):
-    rows = rerank(lm, PROMPTS, REAL, m=2, **RAW).sample(2)
-    assert set(rows["kind"]) == {"re-ranked, best of 2"}
-
-
-def test_a_slot_with_torn_drafts_only_stays_torn(lm, monkeypatch):
-    monkeypatch.setattr(
-        baselines, "write", lambda lm, starts, ids, how: [Draft("cut off here", False) for _ in ids]
-    )
-    assert rerank(lm, PROMPTS, drop=()).sample(1)["status"] == ["unterminated"]
-
-
-def test_re_ranking_needs_something_to_choose_from(lm):
-    with pytest.raises(ValueError, match=r"at least 2 drafts.*m=1"):
-        rerank(lm, PROMPTS, m=1)
 
 
 # --- refinement ----------------------------------------------------------------------------------
@@ -226,19 +154,6 @@ def test_refinement_can_be_answered_by_another():
     assert rows["answer"] == ["42", "42"] and set(rows["teacher"]) == {"t"}
 
 
-def test_refinement_prompts_show_what_they_speak_of():
-    judged = critique_prompt("Write.", "The draft.", ["Point one.", "Point two."])
-    for part in ("Write.", "The draft.", "- Point one.", "- Point two.", GOOD):
-        assert part in judged
-    rewritten = rewrite_prompt("Write.", "The draft.", "The fault.")
-    assert all(part in rewritten for part in ("Write.", "The draft.", "The fault."))
-
-
-def test_negative_rounds_are_refused():
-    with pytest.raises(ValueError, match="rounds must not be negative"):
-        self_refine(Refiner(), ["Write."], 1, rounds=-1)
-
-
 # --- copies --------------------------------------------------------------------------------------
 
 
@@ -250,16 +165,6 @@ def test_repeated_texts_are_the_real_ones_evenly():
     assert all(rows["near_copy_own"]) and all(rows["near_copy_train"])
     assert all(REAL[row["context"]] == row["text"] for row in rows)
     assert set(rows["kind"]) == {"repeated"} and set(rows["status"]) == {"duplicate"}
-
-
-def test_repeated_texts_can_be_answered():
-    rows = repeat_texts(REAL, 3, answer=lambda text: text[:4])
-    assert rows["answer"] == ["Anna"] * 3
-
-
-def test_no_repetition_is_refused():
-    with pytest.raises(ValueError, match="at least 1"):
-        repeat_texts(REAL, 0)
 
 
 # --- trained generators --------------------------------------------------------------------------
@@ -274,71 +179,15 @@ def test_lora_learns_the_target_on_a_copy_at_equal_data(lm):
     assert set(rows["kind"]) == {"LoRA rank 8"} and len(rows) == 3
 
 
-def test_a_loss_is_the_token_weighted_mean(lm):
-    made = lora_generator(lm, REAL, **QUICK)
-    sizes = torch.tensor([len(ids) + 1.0 for ids in lm.token_ids(REAL[:3])])
-    nats = made.lm.nll(REAL[:3])
-    assert made.loss(REAL[:3]) == pytest.approx(float((nats * sizes).sum() / sizes.sum()))
-
-
 def test_lora_without_bos_is_refused(tmp_path):
     other = load_lm(tiny_lm(tmp_path / "qwen2", "qwen2"), device="cpu")
     with pytest.raises(ValueError, match="no BOS"):
         lora_generator(other, REAL)
 
 
-def test_peft_prompt_tuning_learns_and_leaves_the_model_alone(lm):
-    before = weights(lm)
-    asked = [name for name, p in lm.model.named_parameters() if p.requires_grad]
-    made = peft_prompt_tuning(lm, REAL, **{**QUICK, "steps": 25}, lr=0.05, **RAW)
-    assert_untouched(lm, before)
-    assert [name for name, p in lm.model.named_parameters() if p.requires_grad] == asked
-    assert made.vectors.shape == (3, lm.hidden_size)
-    assert made.losses[-1] < made.losses[0] - 0.1
-    assert made.loss(REAL) < float(lm.nll(REAL).mean())
-    assert set(made.sample(2)["kind"]) == {"peft prompt tuning"}
-
-
-def test_peft_prompt_tuning_starts_as_ssnp_does_and_writes_behind_bos(lm):
-    made = peft_prompt_tuning(lm, REAL, **QUICK, lr=1e-12, **RAW)
-    own = SoftSRV(lm, kind="ssnp", **QUICK, lr=1e-12).fit(REAL)
-    assert torch.allclose(made.vectors, own.fitted.prompt(torch.zeros(1, lm.hidden_size))[0],
-                          atol=1e-6)  # fmt: skip
-    rows = made.sample(3, seed=2)
-    texts = lm.generate(
-        ["", "", ""], prefix_embeds=made.vectors, max_new_tokens=8, temperature=1.0, seed=2
-    )
-    assert [text.strip() for text in rows["text"]] == [text.strip() for text in texts]
-
-
-def test_the_loss_that_peft_trains_on_is_ours_with_the_prompt_before_bos(lm):
-    from peft import PromptTuningConfig, get_peft_model
-
-    config = PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = get_peft_model(lm.clone().model, config).eval()
-    (theta,) = [p for p in model.parameters() if p.requires_grad]
-    rows = [[*lm.with_bos(ids), lm.eos_id] for ids in lm.token_ids(REAL[:4])]
-    theirs = peft_loss(model, rows, skip_first=True)
-    embeds, labels, mask = lm.training_batch(REAL[:4], prefix_embeds=theta)
-    ours = lm.token_losses(embeds, labels, mask).sum() / (labels != -100).sum()
-    assert float(theirs.detach()) == pytest.approx(float(ours.detach()), abs=1e-6)
-
-
-def test_peft_prompt_tuning_works_on_a_4_bit_model_and_gives_it_back_as_it_was(tmp_path):
-    lm = load_lm(tiny_lm(tmp_path / "llama"), bits=4, device="cpu")
-    asked = [name for name, p in lm.model.named_parameters() if p.requires_grad]
-    before = lm.fingerprint
-    made = peft_prompt_tuning(lm, REAL, **{**QUICK, "steps": 10}, lr=0.05)
-    assert made.losses[-1] < made.losses[0] and lm.fingerprint == before
-    assert [name for name, p in lm.model.named_parameters() if p.requires_grad] == asked
-
-
 def test_options_that_no_preset_has_are_refused(lm):
-    for make in (lora_generator, peft_prompt_tuning):
-        with pytest.raises(ValueError, match="no option colour"):
-            make(lm, REAL, colour=1)
+    with pytest.raises(ValueError, match="no option colour"):
+        lora_generator(lm, REAL, colour=1)
     with pytest.raises(ValueError, match="no option colour"):
         template(lm, PROMPTS, colour=1)
 
@@ -349,8 +198,3 @@ def test_a_generator_counts_and_repeats_itself(lm):
     assert made.report.delivered == 5
     with pytest.raises(ValueError, match="at least 1"):
         made.sample(0)
-    assert isinstance(made, Generator)
-    assert (
-        made.drafts([0], 0, Drawing(0.0, 4, 0))[0].text
-        == made.drafts([2], 0, Drawing(0.0, 4, 0))[0].text
-    )  # the prompts take turns

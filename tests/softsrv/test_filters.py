@@ -33,16 +33,6 @@ def test_a_text_without_a_word_is_empty(text):
     assert status(text) == EMPTY and status(text + ".") == KEPT
 
 
-def test_min_words_moves_the_limit():
-    assert status("two words", accept=Filter(TRAIN, min_words=2)) == KEPT
-    assert status("two words", accept=Filter(TRAIN, min_words=3)) == EMPTY
-
-
-def test_a_text_that_the_model_did_not_end_is_unterminated():
-    assert status(NEW, ended=False) == UNTERMINATED
-    assert status(NEW, ended=True) == KEPT
-
-
 def test_a_test_text_is_contaminated_each_time_it_comes():
     accept = Filter(TRAIN, held_out=HeldOut([NEW], n=None))
     assert [status(NEW.upper(), accept=accept) for _ in range(2)] == [CONTAMINATED] * 2
@@ -72,17 +62,6 @@ def test_near_copies_mask_numbers_and_are_noted_for_both_sides():
     assert status(other_numbers, accept=Filter(TRAIN, near_copy="train"), own=TRAIN[1]) == NEAR_COPY
 
 
-def test_without_a_text_of_its_own_there_is_no_own_copy():
-    found = Filter(TRAIN).judge(NEW)
-    assert found.near_copy_own is None and found.near_copy_train is False
-
-
-def test_near_copies_are_named_but_kept_unless_asked_otherwise():
-    assert NEAR_COPY not in DROPPED and KEPT not in DROPPED
-    assert Filter(TRAIN).keeps(NEAR_COPY)
-    assert not Filter(TRAIN, drop=[*DROPPED, NEAR_COPY]).keeps(NEAR_COPY)
-
-
 def test_the_first_status_that_fits_is_given():
     """The order: contaminated, empty, unterminated, duplicate, near copy."""
     held_out = HeldOut(["x", *TRAIN], n=None)
@@ -108,21 +87,6 @@ def test_kept_texts_are_all_different_and_long_enough(texts):
     kept = [text for text in texts if accept.keeps(accept.judge(text).status)]
     keys = [same_key(text) for text in kept]
     assert len(set(keys)) == len(keys) and all(count_words(text) >= 2 for text in kept)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"min_words": 0}, "min_words must be at least 1, got 0"),
-        ({"near_copy": "both"}, "near_copy must be one of .*'both'"),
-        ({"drop": ["duplicates"]}, "drop must be a collection.*duplicates"),
-        ({"drop": "duplicate"}, "drop must be a collection"),
-        ({"drop": ["kept"]}, "drop must be a collection.*kept"),
-    ],
-)
-def test_impossible_options_are_refused(options, message):
-    with pytest.raises(ValueError, match=message):
-        Filter(TRAIN, **options)
 
 
 def test_rows_have_the_same_columns_and_types_whatever_is_missing():

@@ -19,30 +19,12 @@ from ...embedsdg.grid import Grid, as_points
 class DensityAccuracy:
     """Correlation of density and correctness, from single examples to aggregates."""
 
-    n: int
     example_rho: float  # Spearman over single examples: the honest number
     example_p: float  # its permutation p-value
     cell_rho: float  # Spearman over non-overlapping cells with enough test points; nan if < 4
-    n_cells: int
     binned_pearson: float  # over `bins` equal groups by density: aggregated, inflates
     binned_spearman: float
-    bins: int
     within_rho: float  # mean Spearman inside a group, weighted by size; nan without groups
-    n_within: int  # groups in which it exists
-    family_rho: float  # Spearman over groups of mean density and accuracy; nan without groups
-    n_groups: int
-
-    def rows(self) -> list[tuple[str, float, int]]:
-        """(statistic, value, units it is computed over), ready for a table."""
-        return [
-            ("per example, Spearman", self.example_rho, self.n),
-            ("per example, permutation p", self.example_p, self.n),
-            ("per cell, Spearman", self.cell_rho, self.n_cells),
-            ("within group, Spearman", self.within_rho, self.n_within),
-            ("over groups, Spearman", self.family_rho, self.n_groups),
-            (f"{self.bins} bins, Pearson (aggregated; inflates)", self.binned_pearson, self.bins),
-            (f"{self.bins} bins, Spearman (aggregated; inflates)", self.binned_spearman, self.bins),
-        ]
 
 
 def density_accuracy(
@@ -71,27 +53,10 @@ def density_accuracy(
             f"(one a bin); found lengths {sorted(lengths)}"
         )
     rho, p = permutation_spearman(density, correct, n_permutations, seed)
-    cell_x, cell_y = _cell_means(density, correct, points, grid.cells(), min_cell)
-    bin_x, bin_y = _bin_means(density, correct, bins, np.random.default_rng(seed))
-    within, n_within, family = float("nan"), 0, float("nan")
-    if groups is not None:
-        groups = np.asarray(groups)
-        within, n_within = _within(density, correct, groups)
-        family = _rho(*_means(groups, density, correct)[:2])
-    return DensityAccuracy(
-        n=len(density),
-        example_rho=rho,
-        example_p=p,
-        cell_rho=_rho(cell_x, cell_y),
-        n_cells=len(cell_x),
-        binned_pearson=_rho(bin_x, bin_y, ranked=False),
-        binned_spearman=_rho(bin_x, bin_y),
-        bins=bins,
-        within_rho=within,
-        n_within=n_within,
-        family_rho=family,
-        n_groups=0 if groups is None else len(np.unique(groups)),
-    )
+    cells = _cell_means(density, correct, points, grid.cells(), min_cell)
+    binned = _bin_means(density, correct, bins, np.random.default_rng(seed))
+    within = float("nan") if groups is None else _within(density, correct, np.asarray(groups))
+    return DensityAccuracy(rho, p, _rho(*cells), _rho(*binned, ranked=False), _rho(*binned), within)
 
 
 def _means(keys: np.ndarray, *values: np.ndarray) -> list[np.ndarray]:
@@ -109,16 +74,12 @@ def _rho(x: np.ndarray, y: np.ndarray, ranked: bool = True) -> float:
     return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1] if ranked else np.corrcoef(x, y)[0, 1])
 
 
-def _within(density: np.ndarray, correct: np.ndarray, groups: np.ndarray) -> tuple[float, int]:
-    """The size-weighted mean of the groups' own correlations, and how many groups have one."""
-    found = [
-        (_rho(density[g], correct[g]), g.sum()) for g in (groups == u for u in np.unique(groups))
-    ]
-    found = [(rho, size) for rho, size in found if np.isfinite(rho)]
-    if not found:
-        return float("nan"), 0
-    rhos, sizes = np.array(found).T
-    return float(np.average(rhos, weights=sizes)), len(found)
+def _within(density: np.ndarray, correct: np.ndarray, groups: np.ndarray) -> float:
+    """The size-weighted mean of the groups' own correlations; nan where none has one."""
+    masks = [groups == group for group in np.unique(groups)]
+    found = np.array([(_rho(density[mask], correct[mask]), mask.sum()) for mask in masks])
+    rhos, sizes = found[np.isfinite(found[:, 0])].T
+    return float(np.average(rhos, weights=sizes)) if len(rhos) else float("nan")
 
 
 def _cell_means(
