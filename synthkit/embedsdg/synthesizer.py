@@ -178,10 +178,10 @@ class EmbedSDG(Synthesizer):
         known, threshold = set(map(question_key, self.map.questions)), self.map.threshold(n)
         plan = partial(self.plan, seed=seed, threshold=threshold)
         keep = partial(filter_replies, previous=known, held_out=as_held_out(held_out))
+        self.report.facts["threshold"] = threshold
         with teachers.answer_log(checkpoint) as log:
             ask = partial(teachers.ask, self.teacher, log=log, progress=progress)
             rows = collect_rows(n, plan, ask, keep, self.preset.max_rounds, self.report)
-        self.report.facts["threshold"] = threshold
         return as_columns(rows, teachers.teacher_name(self.teacher))
     def _pack(self, state):
         return state.pack(), {"prompts": self.prompts}
