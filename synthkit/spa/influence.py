@@ -33,6 +33,7 @@ from synthkit.spa.streaming import (
     check_gradients,
     check_reached,
     group_blocks,
+    held,
     joined,
     lengths,
     plan_blocks,
@@ -319,7 +320,8 @@ def influence_scores(
 
     Args:
         method: one of `METHODS`. damping: its c; default: that of `METHODS`.
-        memory: bytes of stored gradients of "fisher"; the others hold two blocks of gradients.
+        memory: bytes of gradients that may be kept; "fisher" needs one matrix's, and "datainf"
+            computes what it cannot keep once a walk.
         seed: of a projection, and of the labels that "ekfac" samples.
         lm, train, queries, options: of `GradientStream`, whose errors these are.
 
@@ -329,6 +331,7 @@ def influence_scores(
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, found {method!r}")
     stream = GradientStream(lm, train, seed=seed, **options)
+    stream = held(stream, memory) if method == "datainf" else stream
     vectors = stack(GradientStream(lm, queries, seed=seed, **options))
     c = METHODS[method] if damping is None else damping
     vectors = with_curvature(vectors, stream, method, c, memory, seed)

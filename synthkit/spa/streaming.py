@@ -62,6 +62,26 @@ class Stored:
         return Stored({name: self.blocks[name] for name in names})
 
 
+@dataclass(frozen=True)
+class Held:
+    """The blocks of a stream, kept as they came for the next walks."""
+
+    walked: list[tuple[list[int], Blocks]]
+    sizes: dict[str, int]
+
+    def __len__(self) -> int:
+        return sum(len(indices) for indices, _ in self.walked)
+
+    def __iter__(self) -> Iterator[tuple[list[int], Blocks]]:
+        return iter(self.walked)
+
+
+def held(stream, memory: int):
+    """The stream, with its gradients kept where they take at most `memory` bytes."""
+    fits = 4 * len(stream) * sum(stream.sizes.values()) <= memory
+    return Held(list(stream), stream.sizes) if fits else stream
+
+
 def stack(stream) -> Blocks:
     """All gradients of a stream in the order of its rows: 4 n P bytes."""
     stacked: Blocks = {}

@@ -266,7 +266,7 @@ def test_scoring_holds_two_blocks_at_most(lm, monkeypatch, method):
     noted("per_example", lambda found: next(iter(found.values())))
     gc.freeze()  # what was there before is not looked at: collecting is quick
     try:
-        influence_scores(lm, ROWS, QUERIES, method=method, block_size=2)
+        influence_scores(lm, ROWS, QUERIES, method=method, block_size=2, memory=1)
     finally:
         gc.unfreeze()
     assert len(held["batch_factors"]) >= 12 and held["per_example"]
@@ -354,6 +354,11 @@ def test_streamed_equals_stored(lm, G, Q, method, size):
     wanted = (grad_cos if method == "cosine" else grad_dot)(curved, G).numpy()
     found = influence_scores(lm, ROWS, QUERIES, method=method, block_size=size)
     np.testing.assert_allclose(found, wanted, rtol=2e-3, atol=1e-4 * np.abs(wanted).max())
+
+
+def test_what_is_kept_gives_the_very_same_scores(lm):
+    kept, walked = (influence_scores(lm, ROWS, QUERIES, memory=size) for size in (2**28, 1))
+    assert np.array_equal(kept, walked)
 
 
 def test_fisher_in_groups_is_the_same(lm, G, Q, monkeypatch):

@@ -85,7 +85,7 @@ def query_losses(lm, queries) -> np.ndarray:
 
 
 def count_of(share: float, n: int) -> int:
-    """How many of n rows a share of them is; ValueError where that is none, or all."""
+    """Number of rows that a share of n is; ValueError where that is none, or all."""
     if not 0 < (count := round(share * n)) < n:
         raise ValueError(f"{share:g} of {n} rows is {count}: some rows must stay and some must go")
     return count
