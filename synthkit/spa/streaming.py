@@ -42,15 +42,19 @@ def plan_blocks(lm, pairs: Sequence[Pair], block_size: int) -> list[list[int]]:
 
 @dataclass(frozen=True)
 class Stored:
-    """Gradients that are in memory already, walked as a stream of one block."""
+    """Gradients that are in memory already, walked as a stream: in one block, or by a plan."""
 
     blocks: Blocks
+    plan: Sequence[Sequence[int]] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.blocks.values())))
 
     def __iter__(self) -> Iterator[tuple[list[int], Blocks]]:
-        yield list(range(len(self))), self.blocks
+        if not self.plan:
+            yield list(range(len(self))), self.blocks
+        for rows in map(list, self.plan):
+            yield rows, {name: block[rows] for name, block in self.blocks.items()}
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -62,24 +66,10 @@ class Stored:
         return Stored({name: self.blocks[name] for name in names})
 
 
-@dataclass(frozen=True)
-class Held:
-    """The blocks of a stream, kept as they came for the next walks."""
-
-    walked: list[tuple[list[int], Blocks]]
-    sizes: dict[str, int]
-
-    def __len__(self) -> int:
-        return sum(len(indices) for indices, _ in self.walked)
-
-    def __iter__(self) -> Iterator[tuple[list[int], Blocks]]:
-        return iter(self.walked)
-
-
 def held(stream, memory: int):
     """The stream, with its gradients kept where they take at most `memory` bytes."""
     fits = 4 * len(stream) * sum(stream.sizes.values()) <= memory
-    return Held(list(stream), stream.sizes) if fits else stream
+    return Stored(stack(stream), stream.plan) if fits else stream
 
 
 def stack(stream) -> Blocks:
