@@ -14,12 +14,7 @@ if TYPE_CHECKING:
 
 
 def check_scores(scores: Any) -> np.ndarray:
-    """`scores` (q, n) as float64, one line a query, one column a row of the training set.
-
-    Raises:
-        ValueError: no queries, no rows, a score that is not finite, or a query to which all rows
-            are alike.
-    """
+    """`scores` (q, n) as float64; ValueError where one is not finite or a query is indifferent."""
     scores = np.asarray(scores, dtype=float)
     if scores.ndim != 2 or 0 in scores.shape:
         raise ValueError(
@@ -55,11 +50,7 @@ def check_queries(scores: Any, k: int, rule: str) -> np.ndarray:
 
 
 def check_ties(best: np.ndarray, sign: int, ties: str) -> None:
-    """Raise ValueError for a bad option, or where most rows have several best queries.
-
-    Args:
-        best: (q, n) of bool, the queries that a row helps as much as any.
-    """
+    """Raise ValueError for a bad option, or where most rows have several `best` (q, n) queries."""
     if sign not in (1, -1) or ties not in ("error", "random"):
         raise ValueError(
             f"sign is +1 or -1 and ties 'error' or 'random'; found {sign!r} and {ties!r}"
@@ -102,14 +93,7 @@ def check_labels(labels: Any, n_parts: int, keys: Sequence) -> np.ndarray:
 
 
 def count_rows(rule: str, needs: Mapping[str, str], given: Mapping[str, Any]) -> int:
-    """Number of rows that all of `given` is about.
-
-    Args:
-        needs: what each rule is made from: "n" may be any of `given`.
-
-    Raises:
-        ValueError: no such rule, what it needs is missing, or numbers of rows differ.
-    """
+    """Number of rows that all of `given` is about; ValueError where the rule needs more."""
     if rule not in needs:
         raise ValueError(f"a partition is one of {', '.join(needs)}; found {rule!r}")
     there = {name: value for name, value in given.items() if value is not None}
@@ -127,11 +111,7 @@ def count_rows(rule: str, needs: Mapping[str, str], given: Mapping[str, Any]) ->
 def count_parts(
     rule: str, n_parts: int | None, n: int, scores: Any, factor: Any, min_size: int, on_small: str
 ) -> int:
-    """The number of parts: as many as asked for, as there are queries, or levels of a factor.
-
-    Raises:
-        ValueError: n rows cannot make parts of that number and size.
-    """
+    """The number of parts asked for, or of queries or levels; ValueError where n is too small."""
     if rule == "oracle":
         levels = len(np.unique(np.asarray(factor)))
         if n_parts not in (None, levels):

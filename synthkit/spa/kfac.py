@@ -108,10 +108,7 @@ def sampled_factors(stream: Any, seed: int) -> FactorsOf:
 
 @torch.no_grad()
 def draw_labels(stream: Any, indices: Sequence[int], seed: int) -> dict[int, Tensor]:
-    """For each row, labels drawn from the model at the counted places, given the row's own past.
-
-    Row i draws from its own generator, (seed, i), so that a block's other rows do not matter.
-    """
+    """For each row, by (seed, row), labels drawn from the model at the counted places."""
     lm, sampling = stream.lm, Sampling(temperature=1.0, seed=seed)
     prompts, completions = zip(*(stream.pairs[i] for i in indices))
     with lm.use_adapter(stream.adapter), lm.evaluating():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from ..core.arguments import as_count
 from ..lm.schedule import Schedule, check_positive
 from .influence import METHODS
 from .partition import RULES
@@ -18,14 +19,12 @@ class SPAPreset:
         n_parts: K; "oracle" has as many parts as its factor has levels.
         partition: how the rows are cut, one of `synthkit.spa.partition.RULES`.
         rank, alpha, lr, batch_size: of every adapter, LoRA on all linear layers, AdamW.
-        reference_updates: of the reference adapter, which learns all rows.
-        part_updates: of each part's adapter, whatever the part's size.
+        reference_updates, part_updates: of the adapter of all rows, and of each part's.
         decay_from, clip, accumulation, recomputing: see `synthkit.lm.schedule.Schedule`.
         save_every: updates between two states on file, where a checkpoint is asked for.
         method, damping, reduction, project, block_size: see `influence_scores`.
         normalisation, sign, query_rule, ties: see `make_partition`; sign -1 is a negative control.
-        min_size, on_small: rows a part needs, and what is done if it has fewer: "error", "fill" or
-            "drop".
+        min_size, on_small: rows a part needs; "error", "fill" or "drop" if it has fewer.
         max_new_tokens: of an answer.
         max_tries: drafts per row that `sample` is asked for, at a temperature above 0.
 
@@ -70,8 +69,7 @@ class SPAPreset:
                 listed = ", ".join(map(str, known))
                 raise ValueError(f"{name} must be one of {listed}; got {found!r}")
         for name in COUNTS:
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+            as_count(getattr(self, name), name)
         for name in ("alpha", "damping"):
             check_positive(name, getattr(self, name))
         self.schedule(self.part_updates)  # checks the rest

@@ -221,9 +221,8 @@ def leave_one_out(
 def _check_shapes(scores: np.ndarray, kept: tuple, losses: tuple) -> None:
     if scores.ndim != 2 or kept[1:] != scores.shape[1:] or losses != (kept[0], len(scores)):
         raise ValueError(
-            f"scores (queries, rows) have shape {scores.shape}; {kept[0]} trainings then need "
-            f"losses of shape ({kept[0]}, {len(scores)}), found {losses}, and subsets of "
-            f"{scores.shape[1:]} rows, found {kept[1:]}"
+            f"scores {scores.shape} need subsets (s, rows) and losses (s, queries) of the same s "
+            f"trainings; found {kept} and {losses}"
         )
     if kept[0] < 4:
         raise ValueError(f"a rank correlation needs at least four trainings, found {kept[0]}")
