@@ -187,7 +187,7 @@ def main(n: int, q: int) -> None:
     for method in ("dot", "datainf", "ekfac"):
         seconds, found = timed(
             lambda method=method: influence_scores(
-                lm, rows, queries, method=method, block_size=BLOCK
+                lm, rows, queries, method=method, block_size=BLOCK, memory=0
             )
         )
         ours[method] = seconds, found
