@@ -4,73 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .choosing import Sampling, choose, uniform
+from .key_values import Beginning, keeps_all, make_roomy
+from .products import packed
+
 # Finished rows are cut out of the batch (which copies the cache) once they are this share of it.
 _COMPACT_SHARE = 0.25
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """Rule by which the next token is chosen.
-
-    `temperature=0` takes the most probable token. Otherwise logits are divided by `temperature`,
-    the `top_k` best are kept (0 keeps all), then the smallest set of tokens that holds `top_p` of
-    the probability, and one is drawn. Row i draws from its own generator, seeded by (seed, i).
-    """
-
-    temperature: float = 0.0
-    top_p: float = 1.0
-    top_k: int = 0
-    seed: int = 0
-
-    def __post_init__(self):
-        if not (np.isfinite(self.temperature) and self.temperature >= 0):
-            raise ValueError(f"temperature must be finite and >= 0, found {self.temperature}")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p must lie in (0, 1], found {self.top_p}")
-        if self.top_k < 0:
-            raise ValueError(f"top_k must be >= 0 (0 = untruncated), found {self.top_k}")
-
-    def noise(self, row: int, steps: int) -> np.ndarray:
-        """(steps,) uniform numbers in [0, 1) for row `row`, the same whatever the batch."""
-        return np.random.default_rng((self.seed, row)).random(steps)
-
-
-def uniform(numbers: np.ndarray, device: torch.device) -> Tensor:
-    """Numbers (b,) on a device, as float32 on one that knows no float64."""
-    numbers = numbers.astype(np.float32) if device.type == "mps" else numbers
-    return torch.as_tensor(numbers, device=device)
-
-
-def choose(logits: Tensor, uniform: Tensor, sampling: Sampling) -> Tensor:
-    """Next tokens (b,) from `logits` (b, V) and one uniform number a row (b,)."""
-    if sampling.temperature == 0:
-        return logits.argmax(-1)
-    scores = logits.float() / sampling.temperature
-    if not sampling.top_k and sampling.top_p == 1:
-        return _inverse_cdf(scores.softmax(-1, dtype=torch.float64), uniform)
-    scores, order = scores.sort(dim=-1, descending=True, stable=True)
-    if sampling.top_k:
-        scores[:, sampling.top_k :] = -torch.inf
-    probabilities = scores.softmax(-1, dtype=torch.float64)
-    if sampling.top_p < 1:
-        before = probabilities.cumsum(-1) - probabilities  # mass of the better tokens
-        probabilities = probabilities.masked_fill(before >= sampling.top_p, 0)
-    return order.gather(-1, _inverse_cdf(probabilities, uniform)[:, None])[:, 0]
-
-
-def _inverse_cdf(probabilities: Tensor, uniform: Tensor) -> Tensor:
-    """Index (b,) at which the running sum of (b, V) passes `uniform` (b,) of its total."""
-    running = probabilities.cumsum(-1)
-    target = uniform[:, None].to(running) * running[:, -1:]
-    last = probabilities.shape[-1] - 1
-    return torch.searchsorted(running, target, right=True)[:, 0].clamp(max=last)
+PACK_STEPS = 32  # steps after which packed weights (see `products.packed`) have paid
 
 
 def left_pad(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -128,12 +74,13 @@ def run_decoder(
         inputs: of the first forward pass: `inputs_embeds` (b, m, N), perhaps a filled cache.
         choose_next: from logits (b, V) of the next token to the tokens (b,) that are taken, and
             which places of the batch go on (None: all); or None at the end.
-        mask: (b, m), 1 for what is there; None where nothing is padded.
+        mask: (b, m), 1 for what is there, with what a filled cache holds in front; None where
+            nothing is padded.
         embed: from tokens (b,) to the embeddings (b, 1, N) that stand for them; None: the model's.
     """
     fixed = supported(model, use_cache=True, logits_to_keep=1)
     positioned = mask is not None and bool(supported(model, position_ids=None))  # ALiBi takes none
-    inputs, new = dict(inputs), None  # all positions at first, then the last one
+    inputs, new = dict(inputs), -inputs["inputs_embeds"].shape[1]  # later, the last position
     while True:
         if mask is not None:
             inputs["attention_mask"] = mask
@@ -145,6 +92,7 @@ def run_decoder(
             return
         tokens, keep = choice
         cache, new = cache_of(out), -1
+        make_roomy(cache)
         if keep is not None:
             cache.batch_select_indices(keep)
             tokens, mask = tokens[keep], None if mask is None else mask[keep]
@@ -165,6 +113,7 @@ def decode(
     sampling: Sampling | None = None,
     stopped: Callable[[list[int]], bool] | None = None,
     compacted: Callable[[Tensor], None] | None = None,
+    beginning: Beginning | None = None,
 ) -> list[list[int]]:
     """New tokens for each row of one batch.
 
@@ -178,6 +127,7 @@ def decode(
         stopped: called with a row's new tokens after each one; true ends the row.
         compacted: called with the places of the batch that are left, when finished rows are cut
             out of it.
+        beginning: stands in front of every row.
 
     Returns:
         A list of token ids for each row, without the end token.
@@ -185,6 +135,10 @@ def decode(
     sampling = sampling or Sampling()
     batch = _Batch(rows, row_ids, limits, set(eos), sampling, stopped)
     embeds, mask = left_pad(rows)
+    inputs = {"inputs_embeds": embeds}
+    if beginning is not None:
+        inputs |= with_cache(model, beginning.cache_for(len(rows)))
+        mask = beginning.mask_for(mask)
 
     def choose_next(logits: Tensor) -> Choice | None:
         tokens = choose(logits, batch.noise(), sampling)
@@ -198,8 +152,23 @@ def decode(
                 compacted(keep)
         return tokens, keep
 
-    run_decoder(model, {"inputs_embeds": embeds}, choose_next, mask=mask)
+    with packed(model, on=max(limits) >= PACK_STEPS):
+        run_decoder(model, inputs, choose_next, mask=mask)
     return batch.tokens
+
+
+@torch.no_grad()
+def begin(model: nn.Module, embeds: Tensor) -> Beginning | None:
+    """Run what all rows begin with, (m, N), through the model once.
+
+    None where rows that are padded behind it would not be what they are alone: the model takes no
+    positions (ALiBi), or its cache drops some.
+    """
+    if not supported(model, position_ids=None):
+        return None
+    fixed = supported(model, use_cache=True, logits_to_keep=1)
+    cache = cache_of(model(inputs_embeds=embeds[None], **fixed))
+    return Beginning(cache, len(embeds)) if keeps_all(cache) else None
 
 
 class _Batch:

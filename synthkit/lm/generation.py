@@ -9,13 +9,19 @@ import torch
 from torch import Tensor
 
 from .chat import prompt_ids
-from .decoding import Sampling, decode
-from .mixed_adapters import mixed_adapters
+from .choosing import Sampling
+from .decoding import PACK_STEPS, begin, decode
+from .key_values import Beginning
+from .mixed_adapters import MixedRows, Rows, mixed_adapters
+from .products import packed
 from .rows import PromptRows, batches, check_embeds
 from .tokens import Written, check_stops, cut, end_tokens, new_text, stopper
 
 if TYPE_CHECKING:
     from .model import LM
+
+# What all rows begin with is run once where that saves this many multiplications.
+_WORTH_SHARING = 10**11
 
 
 def generate(
@@ -87,19 +93,23 @@ def generate(
         raise ValueError(f"{len(numbers)} row_ids for {len(lengths)} rows; give one per row")
     bar = tqdm(total=len(lengths), desc="generate", unit="text", disable=not progress)
     mixed = mixed_adapters(lm, adapters, len(lengths))
-    with lm.evaluating(), torch.no_grad(), mixed as mix, bar:
+    fast = packed(lm.model, on=len(lengths) * max_new_tokens >= PACK_STEPS * batch_size)
+    with lm.evaluating(), torch.no_grad(), mixed as mix, bar, fast:
+        beginning = _beginning(lm, rows, mix)
+        shared = beginning.length if beginning else 0
         for batch in batches(lengths, batch_size):
             mix.take(batch)
             limits = [min(max_new_tokens, lm.context - lengths[i]) for i in batch]
             new = decode(
                 lm.model,
-                [rows.embeds(i) for i in batch],
+                [rows.embeds(i)[shared:] for i in batch],
                 [numbers[i] for i in batch],
                 limits,
                 eos=end_tokens(lm.model, lm.eos_id),
                 sampling=sampling,
                 stopped=stopper(lm.tokenizer, stops),
                 compacted=mix.keep,
+                beginning=beginning,
             )
             for i, ids, limit in zip(batch, new, limits):
                 whole = new_text(lm.tokenizer, ids, rows.last_id(i))
@@ -108,6 +118,15 @@ def generate(
                 texts[i] = Written(text, "length" if torn else "stop")
             bar.update(len(batch))
     return texts
+
+
+def _beginning(lm: LM, rows: PromptRows, mix: Rows) -> Beginning | None:
+    """What all rows begin with (a few-shot prompt), run through the model where that pays."""
+    length = rows.shared() if rows.ids else 0
+    saved = (len(rows.ids) - 1) * length * lm.describe()["parameters"]
+    if saved < _WORTH_SHARING or isinstance(mix, MixedRows):
+        return None
+    return begin(lm.model, rows.embeds(0)[:length])
 
 
 def _prompt_rows(

@@ -13,6 +13,7 @@ from ..core.paths import embedded_lm_dir
 from .catalogue import MODELS, cached, obtain
 from .gguf import convert, is_gguf
 from .modes import quiet_bars
+from .products import use_fast_products
 from .quantisation import disable_packed_cpu_layout, quantisation_config
 from .tokens import special_tokens
 
@@ -218,7 +219,7 @@ def _model(source: str, config, options: dict) -> nn.Module:
             f"of another shape, such as {wrong[:3]}; save the whole model again"
         )
     disable_packed_cpu_layout(model)
-    return model.eval()
+    return use_fast_products(model).eval()
 
 
 def _tokenizer(source: str, fetch: dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from .choosing import CELLS
 from .losses import CHUNK, LARGE
 
 GIB = 2**30
@@ -250,6 +251,7 @@ def row_bytes(shape: Shape, held: Held, work: Sampling) -> float:
     if work.shown:
         return reading + work.length**2 * shape.heads * (2 * size + 8)
     cache = 2 * size * shape.layers * shape.key
-    choosing = (20 + size) * shape.vocabulary
+    at_once = work.rows if held.half else CELLS // shape.vocabulary  # a CPU draws for a few rows
+    choosing = (size + 20 * min(1, max(1, at_once) / work.rows)) * shape.vocabulary
     one = size * shape.key * (work.length + work.new)  # a layer's keys while they grow
     return cache * work.length + max(reading, choosing, cache * work.new + one + choosing)

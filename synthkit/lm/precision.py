@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 
 import torch
+from torch import nn
+
+from .products import FastLinear, gain, linear
 
 VARIABLE = "SYNTHKIT_PRECISION"  # "float32" or "bfloat16" fixes what the trial would choose
 GAIN = 1.2  # bfloat16 must be this many times as fast: results in float32 are the same elsewhere
@@ -15,7 +18,7 @@ FLOPS = 1e8  # of one forward pass of the trial, about
 WIDEST = (1024, 4096)  # layers of a trial; beyond, the ratio changes little
 
 
-def fast_bfloat16(device: str | torch.device, model: torch.nn.Module | None = None) -> bool:
+def fast_bfloat16(device: str | torch.device, model: nn.Module | None = None) -> bool:
     """True if training on a device should compute in bfloat16.
 
     `SYNTHKIT_PRECISION` decides if it is set. Otherwise a GPU does, and a CPU does where it has
@@ -39,10 +42,12 @@ def fast_bfloat16(device: str | torch.device, model: torch.nn.Module | None = No
     config = getattr(model, "config", None)
     width = getattr(config, "hidden_size", None) or 256
     hidden = getattr(config, "intermediate_size", None) or 4 * width
-    return bfloat16_gain(min(width, WIDEST[0]), min(hidden, WIDEST[1])) >= GAIN
+    fast = model is not None and any(isinstance(layer, FastLinear) for layer in model.modules())
+    products = (linear,) if fast else ()
+    return bfloat16_gain(min(width, WIDEST[0]), min(hidden, WIDEST[1]), *products) >= GAIN
 
 
-class Precision(torch.nn.Module):
+class Precision(nn.Module):
     """The type that a training computes in, a part of its state, so that a resumed one keeps it.
 
     Args:
@@ -50,7 +55,7 @@ class Precision(torch.nn.Module):
         bfloat16: compute in it (weights stay float32); None: where that is fast.
     """
 
-    def __init__(self, model: torch.nn.Module, bfloat16: bool | None = None):
+    def __init__(self, model: nn.Module, bfloat16: bool | None = None):
         super().__init__()
         device = next(model.parameters()).device
         chosen = fast_bfloat16(device, model) if bfloat16 is None else bfloat16
@@ -70,10 +75,10 @@ def lists_bfloat16() -> bool:
 
 
 @cache
-def bfloat16_gain(width: int, hidden: int) -> float:
+def bfloat16_gain(width: int, hidden: int, product: Callable = nn.functional.linear) -> float:
     """Speed of a training step of two layers in bfloat16, as a multiple of that in float32.
 
-    The best of up to five steps each, in turns; the layers go from `width` to `hidden` and back.
+    The layers go from `width` to `hidden` and back; in float32 they multiply by `product`.
     """
     tokens = max(16, min(1024, int(FLOPS / (4 * width * hidden))))
     generator = torch.Generator().manual_seed(0)
@@ -81,19 +86,10 @@ def bfloat16_gain(width: int, hidden: int) -> float:
     up = (torch.randn(hidden, width, generator=generator) / width**0.5).requires_grad_()
     down = (torch.randn(width, hidden, generator=generator) / hidden**0.5).requires_grad_()
 
-    def step(half: bool) -> float:
-        start = time.perf_counter()
+    def step(half: bool) -> None:
+        multiply = nn.functional.linear if half else product
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
-            out = torch.nn.functional.linear(torch.relu(torch.nn.functional.linear(x, up)), down)
+            out = multiply(torch.relu(multiply(x, up)), down)
         torch.autograd.grad(out.float().square().mean(), (up, down))
-        return time.perf_counter() - start
 
-    end = time.perf_counter() + SECONDS
-    step(False)  # sets things up
-    took: dict[bool, list[float]] = {False: [], True: []}
-    while len(took[True]) < 6 and (len(took[True]) < 2 or time.perf_counter() < end):
-        for half in took:
-            took[half].append(step(half))
-        if took[True][0] > 4 * took[False][0]:  # no second look is needed
-            break
-    return min(took[False]) / min(took[True])
+    return gain(partial(step, False), partial(step, True), SECONDS)

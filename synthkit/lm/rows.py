@@ -178,6 +178,14 @@ class PromptRows:
         given = map(len, self.given) if self.given is not None else [0] * len(self.ids)
         return [self.prefix.shape[1] + len(ids) + m for ids, m in zip(self.ids, given)]
 
+    def shared(self) -> int:
+        """Positions that all rows begin with alike; each row has at least one more."""
+        if len(self.prefix) > 1:
+            return 0
+        low, high = min(self.ids), max(self.ids)  # all others begin as these two do
+        alike = next((j for j, (a, b) in enumerate(zip(low, high)) if a != b), len(low))
+        return min(self.prefix.shape[1] + alike, min(self.lengths()) - 1)
+
     def embeds(self, i: int) -> Tensor:
         """(m_i, N) on the model's device, in its type."""
         tokens = self.embed(self.ids[i])
