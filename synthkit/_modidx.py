@@ -22,8 +22,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                               'synthkit/difflm/diffusion.py'),
                                            'synthkit.difflm.diffusion.LatentDiffusion.fitted': ( 'diffusion.html#latentdiffusion.fitted',
                                                                                                  'synthkit/difflm/diffusion.py'),
-                                           'synthkit.difflm.diffusion.LatentDiffusion.loss': ( 'diffusion.html#latentdiffusion.loss',
-                                                                                               'synthkit/difflm/diffusion.py'),
                                            'synthkit.difflm.diffusion.LatentDiffusion.sample': ( 'diffusion.html#latentdiffusion.sample',
                                                                                                  'synthkit/difflm/diffusion.py'),
                                            'synthkit.difflm.diffusion.Scale': ('diffusion.html#scale', 'synthkit/difflm/diffusion.py'),

@@ -35,14 +35,24 @@ class Column:
             )
         return np.where(gone, MISSING, codes)
 
+    def span(self) -> str:
+        """The first and the last value, for a message."""
+        ends = self.restore(np.array([self.low_code, self.high_code]))
+        return f"{ends[0]} to {ends[1]}"
+
+    def bounded(self, codes: np.ndarray, gone: np.ndarray, series: pd.Series, unseen: str):
+        """Codes (n,) within the range, or at its nearest end if `unseen` allows it."""
+        low, high = self.low_code, self.high_code
+        self.within(((codes < low) | (codes > high)) & ~gone, series, unseen)
+        return self.mark(np.clip(codes, low, high), gone)
+
     def within(self, wrong: np.ndarray, series: pd.Series, unseen: str) -> None:
         """ValueError where an entry is `wrong` (n,), that is outside, unless `unseen` allows it."""
         rows = np.flatnonzero(wrong)
         if len(rows) and unseen != "nearest":
-            ends = self.restore(np.array([self.low_code, self.high_code]))
             raise ValueError(
                 f"column {self.name!r}: {series.iloc[rows[0]]} (row {rows[0]}) lies outside "
-                f"{ends[0]} to {ends[1]}; unseen='nearest' takes the nearest value"
+                f"{self.span()}; unseen='nearest' takes the nearest value"
             )
 
 

@@ -46,9 +46,7 @@ class Number(Column):
     def codes(self, series: pd.Series, unseen: str = "error") -> np.ndarray:
         """The codes (n,) of numbers, rounded to the nearest step; see `TableSchema.codes`."""
         numbers, gone = numbers_of(series)
-        codes = self._to_codes(numbers)
-        self.within(((codes < self.low_code) | (codes > self.high_code)) & ~gone, series, unseen)
-        return self.mark(np.clip(codes, self.low_code, self.high_code), gone)
+        return self.bounded(self._to_codes(numbers), gone, series, unseen)
 
     def restore(self, codes: np.ndarray) -> pd.Series:
         """The numbers of codes (n,), in the column's type."""
@@ -176,8 +174,7 @@ class Date(Column):
                 f"the form {self.form!r}"
             )
         codes = (times - self._start + self.unit // 2) // self.unit
-        self.within(((codes < self.low_code) | (codes > self.high_code)) & ~gone, series, unseen)
-        return self.mark(np.clip(codes, self.low_code, self.high_code), gone)
+        return self.bounded(codes, gone, series, unseen)
 
     def restore(self, codes: np.ndarray) -> pd.Series:
         """The dates of codes (n,), in the column's type."""

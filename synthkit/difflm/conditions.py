@@ -202,8 +202,7 @@ def _held(column: Column) -> str:
         shown = ", ".join(map(repr, column.values[:8]))
         text = shown + (f" and {len(column.values) - 8} more" if len(column.values) > 8 else "")
     else:
-        ends = column.restore(np.array([column.low_code, column.high_code]))
-        text = f"{ends[0]} to {ends[1]}"
+        text = column.span()
         if isinstance(column, Ranked):
             text = (
                 f"{len(column.ranks):,} values from {text} and none between them (wish for a wider "

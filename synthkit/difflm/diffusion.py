@@ -301,12 +301,6 @@ class LatentDiffusion:
         network, sd = self.fitted, self.preset.sigma_data
         return torch.cat([denoise(network, part, sigma, sd) for part in x.split(4096)])
 
-    def loss(self, latents, seed: int = 0) -> float:
-        """The loss on other latents (n, d); 1 means that only mean and sd are known."""
-        network = self.fitted
-        x = self.scale.into(check_latents(latents, self.d)).to(self.device)
-        return validation_loss(network, x, self.preset, seed)
-
     def sample(
         self, n: int, seed: int = 0, steps: int | None = None, *, progress: bool = False
     ) -> Tensor:

@@ -99,9 +99,8 @@ def fit_phases(
             lambda saved: unpack_trained(saved.read, model, form.codec, encoder),
         )  # fmt: skip
         latents = made.encode(ids)[0]
-        diffusion = LatentDiffusion(
-            latents.shape[1], preset.diffusion, seed=seed, device=made.device
-        )
+        sizes = latents.shape[1], preset.diffusion
+        diffusion = LatentDiffusion(*sizes, seed=seed, device=made.device)
         seen = None if stop is None else made.encode(stop)[0]
         diffusion.fit(latents, seen, **options("diffusion"))
         seen = (ids if stop is None or len(stop) < 64 else stop)[:1024]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,9 +48,8 @@ def infer_column(
         if span < 2 * len(distinct):  # a running number
             _tell_of_identifiers(there, len(distinct), "drawn anew, so that they may repeat")
         if len(distinct) > min(few, max(2, len(series) // ROWS_A_VALUE)):
-            if ranks is not None:
-                return _ranked(numbers, distinct, ranks, common)
-            return _number(numbers, digits, common)
+            grid = ranks is None
+            return _number(numbers, digits, common) if grid else _ranked(numbers, ranks, common)
     elif kind in ("datetime64", "datetime", "date") and levels is None and varies:
         form = None if kind == "datetime64" else kind
         return _date(there, form, digits, common)
@@ -60,12 +60,10 @@ def infer_column(
             return _date(there, forms[0], digits, common)
         _check_dates(there)
     values = _values(there, levels)
-    if len(values) == 1 and not common["missing"]:
-        value = values[0].isoformat() if hasattr(values[0], "isoformat") else values[0]
-        form = kind if kind in ("date", "datetime") and dtype == "object" else None
-        return Constant(value=value, **common, **marks, form=form)
     if levels is None and all(isinstance(value, str) for value in values):
         _tell_of_identifiers(there, len(values), "copied")
+    if len(values) == 1 and not common["missing"]:
+        return _constant(values[0], kind, common | marks)
     if len(values) > max_categories:
         raise ValueError(
             f"column {series.name!r} holds {len(values):,} different values in {len(series):,} "
@@ -73,6 +71,13 @@ def infer_column(
             f"or raise max_categories (now {max_categories:,})"
         )
     return Category(values=values, **common, **marks)
+
+
+def _constant(value: Any, kind: str, facts: dict) -> Constant:
+    """A column of one value, dates in ISO 8601."""
+    form = kind if kind in ("date", "datetime") and facts["dtype"] == "object" else None
+    value = value.isoformat() if hasattr(value, "isoformat") else value
+    return Constant(value=value, form=form, **facts)
 
 
 def _tell_of_identifiers(there: pd.Series, different: int, fate: str) -> None:
@@ -158,9 +163,9 @@ def _number(numbers: np.ndarray, digits: int | None, common: dict) -> Number:
     return replace(column, origin=_origin(column.low_code, column.high_code))
 
 
-def _ranked(numbers: np.ndarray, distinct: np.ndarray, ranks: int, common: dict) -> Ranked:
+def _ranked(numbers: np.ndarray, ranks: int, common: dict) -> Ranked:
     """The levels of a column of numbers (n,), at most `ranks`, the least and the largest kept."""
-    whole = _whole(distinct)
+    distinct, whole = np.unique(numbers), _whole(numbers)
     if len(distinct) > ranks:
         shares = np.linspace(0, 1, ranks)
         distinct = np.unique(np.quantile(numbers, shares, method="nearest"))
@@ -230,12 +235,6 @@ def _date(there: pd.Series, form: str | None, digits: int | None, common: dict) 
     codes = (times - start + unit // 2) // unit
     low, high = int(codes.min()), int(codes.max())
     ends = int(times.min()) - start, int(times.max()) - start
-    return Date(
-        start=str(np.datetime64(start, "us")),
-        unit=unit,
-        low=low,
-        high=high,
-        form=form,
-        ends=None if ends == (low * unit, high * unit) else ends,
-        **common,
-    )
+    ends = None if ends == (low * unit, high * unit) else ends
+    day = str(np.datetime64(start, "us"))
+    return Date(start=day, unit=unit, low=low, high=high, form=form, ends=ends, **common)

@@ -30,23 +30,17 @@ def _check(preset: Schedule, *positive: str) -> None:
 
 @dataclass(frozen=True)
 class FormatPreset(Schedule):
-    """Sizes and training of the format model; see `synthkit.lm.training.Schedule` for the rest.
-
-    Attributes:
-        width, layers, heads: of the Llama; width is H, that of a token's embedding.
-        hints: the most vectors that stand in front of a row; 0 trains on rows alone.
-        batch_size: rows in a step.
-    """
+    """Sizes of the Llama that is the format model, and its training; see `Schedule`."""
 
     steps: int = 3000
     lr: float | None = 3e-3
     eval_every: int = 250
     patience: int | None = None
-    width: int = 128
+    width: int = 128  # H, that of a token's embedding
     layers: int = 4
     heads: int = 4
-    hints: int = 8
-    batch_size: int = 64
+    hints: int = 8  # the most vectors that stand in front of a row; 0 trains on rows alone
+    batch_size: int = 64  # rows in a step
 
     def __post_init__(self):
         _check(self, "width", "layers", "heads", "batch_size")
@@ -59,22 +53,11 @@ class FormatPreset(Schedule):
 
 @dataclass(frozen=True)
 class AutoencoderPreset(Schedule):
-    """Sizes and training of an autoencoder; see `synthkit.lm.training.Schedule` for the rest.
+    """Sizes and training of an autoencoder; see `Schedule` for the rest.
 
-    Attributes:
-        latent: d, the numbers in a latent.
-        tokens: k, the soft tokens.
-        kind: of the injection, one of `KINDS`.
-        reads: what the encoder reads, one of `READS`: the codec's "tokens", trained from nothing;
-            or "text", by a pretrained encoder that is given (see `text_encoder`).
-        width, layers, heads: of an encoder of tokens.
-        batch_size: rows in a step; `accumulation` and `recomputing` hold large ones in memory.
-        beta, floor: beta', what a nat of KL costs in nats of reconstruction, at the start and at
-            least.
-        falls: how it moves, one of `FALLS`; "plateau" multiplies it by `factor` after `waits` looks
-            without a better held-out reconstruction.
-        alike: what counts alike in the loss, one of `ALIKE`: "columns", however many tokens each
-            takes, or "tokens", as in the paper. Texts have no columns, and their tokens count.
+    The encoder reads the codec's "tokens", trained from nothing, or "text", by a pretrained model
+    that is given (see `text_encoder`). In the loss "columns" count alike, however many tokens each
+    takes, or "tokens", as in the paper; texts have no columns.
 
     The preset "paper" holds the released code of arXiv 2411.03250: d = 1024, k = 32, a pretrained
     encoder at a rate of 1e-5, and beta' as it is there in sums of nats. Two things differ: the
@@ -87,20 +70,20 @@ class AutoencoderPreset(Schedule):
     lr: float | None = 1e-3
     eval_every: int = 100
     patience: int | None = 10
-    latent: int = 64
-    tokens: int = 8
-    kind: str = "soft"
-    width: int = 128
+    latent: int = 64  # d, the numbers in a latent
+    tokens: int = 8  # k, the soft tokens
+    kind: str = "soft"  # of the injection, one of `KINDS`
+    width: int = 128  # of an encoder of tokens, as are layers and heads
     layers: int = 4
     heads: int = 4
-    batch_size: int = 64
-    beta: float = 0.05
-    floor: float = 5e-4
-    falls: str = "plateau"
-    factor: float = 0.7
-    waits: int = 2
-    alike: str = "columns"
-    reads: str = "tokens"
+    batch_size: int = 64  # rows in a step
+    beta: float = 0.05  # beta', what a nat of KL costs in nats of reconstruction, at the start
+    floor: float = 5e-4  # the least that it falls to
+    falls: str = "plateau"  # how it moves, one of `FALLS`
+    factor: float = 0.7  # by which a plateau multiplies it,
+    waits: int = 2  # after so many looks without a better held-out reconstruction
+    alike: str = "columns"  # one of `ALIKE`
+    reads: str = "tokens"  # one of `READS`
 
     def __post_init__(self):
         sizes = ("latent", "tokens", "width", "layers", "heads", "batch_size", "waits")
@@ -120,16 +103,7 @@ class AutoencoderPreset(Schedule):
 
 @dataclass(frozen=True)
 class DiffusionPreset(Schedule):
-    """Sizes, noise and training; see `synthkit.lm.training.Schedule` for the rest.
-
-    Attributes:
-        hidden, blocks: sizes of the `Denoiser`.
-        batch_size: latents in a step.
-        ema: the most that the average keeps of itself in a step; 0 uses the last weights.
-        p_mean, p_sd: ln sigma is drawn from N(p_mean, p_sd^2) in training.
-        sigma_data: the sd that latents are scaled to.
-        standardise: by the sd of each dimension; False trusts that every sd is 1, as DiffLM does.
-        sample_steps, sigma_max, churn: of `heun`.
+    """Sizes, noise and training of the `Denoiser`; see `Schedule` for the rest.
 
     The preset "paper" holds the released code of arXiv 2411.03250. One thing differs: the rate
     falls in a straight line (`decay_from`), there by a tenth after 20 epochs without a better loss.
@@ -141,13 +115,13 @@ class DiffusionPreset(Schedule):
     patience: int | None = None
     hidden: int = 256
     blocks: int = 3
-    batch_size: int = 512
+    batch_size: int = 512  # latents in a step
     ema: float = 0.999
-    p_mean: float = -1.2
+    p_mean: float = -1.2  # ln sigma is drawn from N(p_mean, p_sd^2) in training
     p_sd: float = 1.2
-    sigma_data: float = 0.5
-    standardise: bool = True
-    sample_steps: int = 40
+    sigma_data: float = 0.5  # the sd that latents are scaled to,
+    standardise: bool = True  # by that of each dimension; False trusts that it is 1, as DiffLM does
+    sample_steps: int = 40  # of `heun`, as are sigma_max and churn
     sigma_max: float = 20.0
     churn: float = 0.0
 

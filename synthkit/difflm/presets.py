@@ -26,16 +26,8 @@ class DiffLMPreset:
 
     The defaults are the parts' own study presets, larger than the study preset of the whole.
 
-    Attributes:
-        format: of the offline decoder; unused with a model. autoencoder: of encoder and injector.
-        diffusion: of the latents.
-        digits, max_categories, few, ranks: see `TableSchema.infer`; a model that reads text is
-            given numbers as they are, not ranks. With ranks, `digits` matters to dates only.
-        piece: decimal digits a token, see `RowCodec`.
-        validation_share: of the data, kept out of training to stop it in time.
-        batch: rows that are decoded at a time.
-        max_tries: how often one row is drawn, the first time included.
-        temperature: of the sampling, where none is given.
+    A model that reads text is given numbers as they are, not ranks; with ranks, `digits` matters to
+    dates only.
 
     The preset "paper" holds the released code of arXiv 2411.03250, in its parts as well; it needs
     a language model and a pretrained `encoder`. `max_tries` differs, which has no limit there. The
@@ -43,18 +35,18 @@ class DiffLMPreset:
     and it has no format model, whose preset of that name is the kit's own.
     """
 
-    format: FormatPreset = FORMATS["study"]
+    format: FormatPreset = FORMATS["study"]  # unused with a model
     autoencoder: AutoencoderPreset = AUTOENCODERS["study"]
     diffusion: DiffusionPreset = DIFFUSIONS["study"]
-    digits: int | None = 4
+    digits: int | None = 4  # see `TableSchema.infer`, also for the next three
     max_categories: int = 1000
     few: int = 128
     ranks: int | None = 1000
-    piece: int = 1
-    validation_share: float = 0.1
-    batch: int = 256
-    max_tries: int = 20
-    temperature: float = 1.0
+    piece: int = 1  # decimal digits in a token, see `RowCodec`
+    validation_share: float = 0.1  # of the data, kept out of training to stop it in time
+    batch: int = 256  # rows that are decoded at a time
+    max_tries: int = 20  # how often one row is drawn, the first time included
+    temperature: float = 1.0  # of the sampling, where none is given
 
     def __post_init__(self):
         for name, kind in PARTS.items():

@@ -49,14 +49,11 @@ class TableSchema:
                 instead of on a grid; for columns with long tails. None: on a grid.
 
         Raises:
-            TypeError: `frame` is not a table, or a column's name is no text.
-            ValueError: no rows or only one, a name twice or blank, infinite numbers, values that
-                are no entries of a table, too many different words, dates in several forms, or no
-                column that varies.
+            TypeError, ValueError: no table; a bad name; entries that no table holds; too many
+                different words; dates in several forms; no column that varies.
 
         Warns:
-            UserWarning: a column misses every entry; its values are all different, as identifiers
-                are; or its dates can be read with the day or the month first.
+            UserWarning: a column is empty, names the rows, or may hold its dates in another form.
         """
         frame = check_table(frame)
         if len(frame) < 2:
@@ -164,10 +161,8 @@ def _holds(column: Column) -> str:
         return "nothing" if column.missing else f"always {column.value!r}"
     if isinstance(column, Category) and not all(map(is_number, column.values)):
         return f"{len(column.values)} values"
-    ends = column.restore(np.array([column.low_code, column.high_code]))
     values = getattr(column, "values", getattr(column, "ranks", None))
-    count = "" if values is None else f"{len(values)} values, "
-    return f"{count}{ends[0]} to {ends[1]}"
+    return ("" if values is None else f"{len(values)} values, ") + column.span()
 
 
 def _step(column: Column) -> str:

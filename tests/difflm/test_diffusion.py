@@ -257,18 +257,6 @@ def test_it_learns_the_weights_and_the_spread_of_a_mixture(rooms):
     assert float(np.corrcoef(found.T)[0, 1]) == pytest.approx(np.corrcoef(z.T)[0, 1], abs=0.05)
 
 
-def test_its_denoiser_comes_near_the_exact_one(rooms):
-    model, z = rooms
-    x = z[:500]
-    noisy = x + 0.6 * normal(500, 2, 8)
-    scaled = torch.cat([model.scale.into(noisy)]).double()
-    per_dim = 0.6 * (model.scale.sigma_data / model.scale.sd)
-    guess = model.scale.back(model.denoise(scaled, float(per_dim.mean()))).double()
-    exact = (guess - ROOMS.denoise(noisy, 0.6)).norm(dim=1).mean()
-    naive = (noisy - ROOMS.denoise(noisy, 0.6)).norm(dim=1).mean()
-    assert exact < 0.35 * naive
-
-
 # --- bad input ------------------------------------------------------------------------------------
 
 
@@ -300,7 +288,6 @@ def test_what_is_not_fitted_says_so(latents):
     model = df.LatentDiffusion(3, SMALL)
     for call in (
         lambda: model.sample(3),
-        lambda: model.loss(latents),
         lambda: model.denoise(latents, 1.0),
         lambda: pack_diffusion(model),
     ):

@@ -1,7 +1,6 @@
 """The trie of JSON rows: what is allowed, what walks through it write, and what it refuses."""
 
 import json
-import time
 from functools import cache
 
 import numpy as np
@@ -392,23 +391,3 @@ def test_digits_that_the_tokenizer_joins_are_refused(kind):
 def test_what_has_no_open_digits_is_refused_beyond_the_list(column):
     with pytest.raises(ValueError, match=r"'w' has .* valid values\. More than 20 are"):
         constraint_for(TableSchema((column,)), "embedded", most=20)
-
-
-def test_a_large_table_builds_in_time():
-    rng = np.random.default_rng(0)
-    n = 4000
-    table = pd.DataFrame({f"number {i}": rng.integers(0, 1000, n) / 10 for i in range(8)})
-    for i in range(7):
-        table[f"word {i}"] = [f"value {k}" for k in rng.integers(0, 1000, n)]
-    schema = TableSchema.infer(table)
-    tokenizer_of("embedded")
-    start = time.process_time()
-    pieces = JsonPieces(schema, tokenizer_of("embedded"))
-    trie = constraint_for(schema, "embedded", pieces=pieces)
-    spent = time.process_time() - start
-    assert spent < 3, f"{spent:.1f} s"
-    start = time.process_time()
-    constraint_for(schema, "embedded", {"word 0": "value 7"}, pieces=pieces)
-    assert time.process_time() - start < 1, "tokens are not made again"
-    ids = pieces.encode(table[:64], eos=trie.eos, pad=trie.pad)
-    assert trie.holds(ids).all()

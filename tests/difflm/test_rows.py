@@ -183,17 +183,13 @@ def test_each_fault_has_its_reason():
 def test_marks_and_other_lengths_are_not_rows(codec):
     ids = codec.encode(TABLE)
     marked = torch.cat([torch.full((4, 1), codec.bos), ids], 1)
-    assert (
-        codec.why_invalid(marked)
-        == [f"{codec.length + 1} tokens, where a row has {codec.length}"] * 4
-    )
+    told = f"{codec.length + 1} tokens, where a row has {codec.length}"
+    assert codec.why_invalid(marked) == [told] * 4
     ids[1, 0] = codec.eos
     assert codec.why_invalid(ids)[1] == "sex: a token of another column"
     with pytest.raises(ValueError, match=r"1 rows are not valid, the first is row 1: sex: a token"):
         codec.decode(ids)
-    with pytest.raises(
-        ValueError, match=r"ids are a table \(rows, tokens\), found the shape \(4,\)"
-    ):
+    with pytest.raises(ValueError, match=r"found the shape \(4,\)"):
         codec.why_invalid(ids[:, 0])
 
 

@@ -225,12 +225,9 @@ def test_real_tables_are_split_tried_and_recorded(stand_in, unjudged, tmp_path):
 
 
 def test_other_settings_need_another_folder(tmp_path, monkeypatch):
-    unit = [R2.report.STUDY.cases(ONE)[0].units[1]]
-    monkeypatch.setattr(E, "add_references", None)
-    units = [replace(unit[0], measure=lambda trial: [
-        trial.add(arm, {"auc": 0.9}) for arm in (E.REAL, E.CLASS_CONDITIONAL, E.INDEPENDENT)
-    ])]  # fmt: skip
-    monkeypatch.setattr(R2, "table_units", lambda preset: units)
+    unit = R2.report.STUDY.cases(ONE)[0].units[1]
+    measure = lambda trial: [trial.add(arm, {"auc": 0.9}) for arm in unit.arms]  # noqa: E731
+    monkeypatch.setattr(R2, "table_units", lambda preset: [replace(unit, measure=measure)])
     frame = census_rows()
     mine = {"mine": (frame, "income")}
 
@@ -257,12 +254,6 @@ def test_other_settings_need_another_folder(tmp_path, monkeypatch):
         ("mine", 0), ("yours", 0), ("mine", 1), ("yours", 1),
     ]  # fmt: skip
     assert [row for row in first.measurements if row not in found.measurements] == []
-
-
-def test_a_split_of_a_table_with_repeated_labels_keeps_every_row():
-    frame = pd.DataFrame({"a": range(100)}, index=[0] * 50 + [1] * 50)
-    train, test = R2.split_table(frame, 0.2, seed=1)
-    assert sorted([*train["a"], *test["a"]]) == list(range(100)) and len(test) == 20
 
 
 def test_a_table_with_a_numeric_target_dates_and_gaps_is_judged_by_its_error(stand_in, tmp_path):
