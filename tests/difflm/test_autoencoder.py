@@ -16,6 +16,7 @@ from torch.nn import functional
 from synthkit.difflm import autoencoder as module
 from synthkit.difflm.autoencoder import (
     Autoencoder,
+    Collapse,
     Injector,
     RowEncoder,
     beta_at,
@@ -100,6 +101,13 @@ def test_draws_have_the_right_moments_and_pass_gradients():
     assert torch.equal(mu.grad, torch.ones_like(mu)) and logvar.grad.abs().sum() > 0
 
 
+def test_the_loss_is_the_sum_of_its_parts(decoder, codec, ids):
+    model = Autoencoder(decoder, codec, TINY)
+    nats, kl = model.parts(ids[:9], torch.Generator().manual_seed(4))
+    total = loss(model, ids[:9], 0.3, 4)
+    torch.testing.assert_close(total, (nats + 0.3 * kl).mean() / codec.length)
+
+
 # --- the encoder ---------------------------------------------------------------------------------
 
 
@@ -135,6 +143,13 @@ def test_the_encoder_knows_places_and_ignores_padding():
 
 
 # --- injection -----------------------------------------------------------------------------------
+
+
+def test_what_each_kind_makes_of_a_latent_for_grouped_heads(lm):
+    shapes = {"soft": (5, 3, 64), "memory": (5, 3, 2, 1, 16), "embedding": (5, 1, 64)}
+    for kind, shape in shapes.items():
+        injector = Injector(kind, 4, lm.model, 3)  # 4 heads, 2 of keys and values
+        assert injector(normal(5, 4)).shape == shape and not injector(torch.zeros(5, 4)).any()
 
 
 def test_soft_tokens_stand_before_bos(decoder, codec, ids):
@@ -382,6 +397,11 @@ def test_the_trie_makes_every_row_valid_and_meets_conditions(decoder, codec):
 
 
 # --- collapse ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("permuted", "active", "rings"), [(20, 8, 0), (10.5, 8, 1), (20, 0, 1)])
+def test_the_alarm_follows_its_two_questions(permuted, active, rings):
+    assert Collapse(10.0, permuted, 15.0, 9.0, active, 8).collapsed == rings
 
 
 @given(st.integers(2, 30), st.integers(0, 5))
