@@ -216,10 +216,7 @@ def check_kinds_of_values(schema: TableSchema) -> None:
 
 
 def text_codec(lm, texts: Sequence[str], preset: DiffLMPreset, room: int = 0) -> TextCodec:
-    """The codec of a model's tokenizer, with room for texts a quarter longer than the longest.
-
-    If the model's context allows it, there is room for `room` tokens at least.
-    """
+    """The codec of a model's tokenizer, with room for a quarter over the longest, or `room`."""
     lengths, most = row_lengths(lm, texts), text_room(lm, preset.autoencoder.tokens)
     longest = max(lengths)
     if longest > most:
