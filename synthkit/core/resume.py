@@ -43,12 +43,7 @@ class ResumeLog:
     """
 
     def __init__(
-        self,
-        path: str | Path | None,
-        key: str,
-        *,
-        place: tuple[str, ...] = (),
-        what: str = "a run",
+        self, path: str | Path | None, key: str, *, place: tuple[str, ...] = (), what: str = "a run"
     ):
         self.path, self.place, self.what = None if path is None else Path(path), place, what
         self.entries: dict[tuple, dict[str, Any]] = {}

@@ -19,14 +19,7 @@ from .files import FORMATS, lines, local_file
 from .normalise import normalise_number
 from .reading import read_rows
 from .tool_schemas import tools_in
-from .validation import (
-    as_dataset,
-    bad_rows,
-    check_texts,
-    is_blank,
-    need_columns,
-    to_dataset,
-)
+from .validation import as_dataset, bad_rows, check_texts, is_blank, need_columns, to_dataset
 
 if TYPE_CHECKING:
     import pandas as pd

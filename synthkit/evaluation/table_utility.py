@@ -115,10 +115,7 @@ def utility(
 
 
 def _task_of(
-    test: pd.DataFrame,
-    target: str,
-    task: str | None,
-    categories: Sequence[str],
+    test: pd.DataFrame, target: str, task: str | None, categories: Sequence[str]
 ) -> tuple[dict[str, str], str]:
     """The kinds of the columns and the task, after checks."""
     if target not in test.columns or test.shape[1] < 2:

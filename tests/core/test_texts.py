@@ -12,13 +12,7 @@ from synthkit.embed.encoders import TfidfEmbedder
 from synthkit.embedsdg.replies import jaccard
 from synthkit.evaluation.contamination import HeldOut, masked, question_key
 from synthkit.evaluation.diversity import unique_fraction
-from synthkit.evaluation.text import (
-    distinct_n,
-    exact_duplicates,
-    near_duplicates,
-    novelty,
-    words,
-)
+from synthkit.evaluation.text import distinct_n, exact_duplicates, near_duplicates, novelty, words
 from synthkit.softsrv.filters import DUPLICATE, EMPTY, KEPT, Filter
 
 CHINESE = [
