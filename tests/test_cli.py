@@ -104,16 +104,6 @@ def test_a_foreign_or_damaged_log_ends_a_study_in_one_sentence(method, held, tol
     assert not (log.parent / "result.json").exists()
 
 
-def test_debug_lets_the_error_through(experiment):
-    assert isinstance(run("--debug", "reproduce", "magic").exception, ValueError)
-
-
-def test_a_bad_scale_in_the_environment_is_named(experiment, monkeypatch):
-    monkeypatch.setenv("SYNTHKIT_SCALE", "slow")
-    done = run("reproduce")
-    assert done.exit_code == 2 and "SYNTHKIT_SCALE is 'slow'" in done.stderr
-
-
 def test_a_fault_of_the_code_is_not_hidden(experiment, monkeypatch):
     def broken(*study, **options):
         raise KeyError("a fault")

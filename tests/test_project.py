@@ -109,10 +109,6 @@ def test_settings_repeat_pyproject(pyproject, project):
     assert synthkit.__doc__.startswith(project["description"])
 
 
-def test_torch_is_bounded_so_that_pip_chooses_its_wheel(project):
-    assert any(re.match(r"torch>=.*,<", line) for line in project["dependencies"])
-
-
 def plain(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
@@ -182,12 +178,6 @@ def test_lock_holds_every_dependency_within_its_range(project, locked):
         need = Requirement(line)
         assert plain(need.name) in versions, f"{need.name} is not locked"
         assert need.specifier.contains(versions[plain(need.name)]), line
-
-
-def test_lock_pins_plain_versions_only(locked):
-    for name, version in locked.items():
-        assert re.fullmatch(r"[A-Za-z0-9._-]+", name), name
-        assert re.fullmatch(r"\d[\w.]*", version), f"{name}=={version}: no local tags, no addresses"
 
 
 def test_lock_is_closed(locked):

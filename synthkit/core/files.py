@@ -118,13 +118,13 @@ def write_text(path: str | Path, text: str) -> Path:
     return write_bytes(path, text.encode("utf-8"))
 
 
-def write_json(path: str | Path, value: Any, *, indent: int | None = 2) -> Path:
+def write_json(path: str | Path, value: Any) -> Path:
     """Write `value` as one JSON document (see `write_bytes`).
 
     Raises:
         TypeError, ValueError: `value` is not JSON; NaN and infinity are refused.
     """
-    return write_text(path, dump_json(value, f"the value for {Path(path).name}", indent) + "\n")
+    return write_text(path, dump_json(value, f"the value for {Path(path).name}", 2) + "\n")
 
 
 def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> Path:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+CONFIDENCE = 0.95  # of every interval
 
 
 @dataclass(frozen=True)
@@ -64,56 +66,41 @@ def _pairs(
     return first, second
 
 
-def _confident(confidence: float) -> float:
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, for example 0.95; got {confidence}")
-    return confidence
-
-
-def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """The mean and its Student t interval.
+def mean_interval(values: Sequence[float]) -> Interval:
+    """The mean and its 95 % Student t interval.
 
     Args:
         values: (n,) independent measurements, n >= 2, for example one accuracy a seed.
-        confidence: the share of such intervals that cover the true mean.
 
     Raises:
         ValueError: fewer than two values, or one of them is not finite.
     """
     from scipy.stats import sem, t
 
-    array, confidence = _clean(values, least=2), _confident(confidence)
+    array = _clean(values, least=2)
     mean, error = float(array.mean()), float(sem(array))
     if error == 0:
         return Interval(mean, mean, mean, len(array))
-    low, high = t.interval(confidence, len(array) - 1, mean, error)
+    low, high = t.interval(CONFIDENCE, len(array) - 1, mean, error)
     return Interval(mean, float(low), float(high), len(array))
 
 
-def paired_interval(a: Sequence[float], b: Sequence[float], confidence: float = 0.95) -> Interval:
-    """The t interval of the mean of `a - b`, where `a[i]` and `b[i]` share a seed or a test item.
+def paired_interval(a: Sequence[float], b: Sequence[float]) -> Interval:
+    """The 95 % t interval of the mean of `a - b`; `a[i]` and `b[i]` share a seed or a test item.
 
     Raises:
         ValueError: unequal lengths, fewer than two pairs, or a value that is not finite.
     """
-    return mean_interval(np.subtract(*_pairs(a, b, 2)), confidence)
+    return mean_interval(np.subtract(*_pairs(a, b, 2)))
 
 
-def bootstrap_interval(
-    values: Sequence[float],
-    statistic: Callable[..., float] = np.mean,
-    n: int = 2000,
-    seed: int = 0,
-    confidence: float = 0.95,
-) -> Interval:
-    """A statistic of `values` and its percentile bootstrap interval (Efron, 1979).
+def bootstrap_interval(values: Sequence[float], n: int = 2000, seed: int = 0) -> Interval:
+    """The mean of `values` and its 95 % percentile bootstrap interval (Efron, 1979).
 
     Args:
         values: (m,) independent measurements, m >= 2.
-        statistic: from an (m,) array to one number; with a parameter `axis` it is faster.
         n: the number of resamples drawn with replacement.
         seed: of the resampling.
-        confidence: the share of resampled statistics between the two ends.
 
     Raises:
         ValueError: too few values or resamples, or a value that is not finite.
@@ -124,15 +111,15 @@ def bootstrap_interval(
     if n < 100:
         raise ValueError(f"a percentile of n={n} resamples is too rough; take at least 100")
     found = bootstrap(
-        (array,), statistic, n_resamples=n, confidence_level=_confident(confidence),
+        (array,), np.mean, n_resamples=n, confidence_level=CONFIDENCE,
         method="percentile", rng=np.random.default_rng(seed),
         batch=max(1, 2_000_000 // len(array)),  # bounds the memory
     ).confidence_interval  # fmt: skip
-    return Interval(float(statistic(array)), float(found.low), float(found.high), len(array))
+    return Interval(float(array.mean()), float(found.low), float(found.high), len(array))
 
 
-def proportion_interval(k: int, n: int, confidence: float = 0.95) -> Interval:
-    """The proportion `k / n` and its Wilson score interval (Wilson, 1927).
+def proportion_interval(k: int, n: int) -> Interval:
+    """The proportion `k / n` and its 95 % Wilson score interval (Wilson, 1927).
 
     Unlike the mean plus or minus 1.96 standard errors it stays inside [0, 1] and keeps a width at
     k = 0 and k = n.
@@ -144,7 +131,7 @@ def proportion_interval(k: int, n: int, confidence: float = 0.95) -> Interval:
 
     if n < 1 or not 0 <= k <= n:
         raise ValueError(f"a proportion needs 0 <= k <= n and n >= 1, got k={k}, n={n}")
-    found = binomtest(int(k), int(n)).proportion_ci(_confident(confidence), method="wilson")
+    found = binomtest(int(k), int(n)).proportion_ci(CONFIDENCE, method="wilson")
     # Rounding must not push an end past the proportion itself at k = 0 and k = n.
     return Interval(k / n, min(k / n, float(found.low)), max(k / n, float(found.high)), n)
 

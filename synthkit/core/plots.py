@@ -23,6 +23,9 @@ OKABE_ITO = {
 }
 
 
+SPACING = 12  # points between two labels at the ends of lines, at least
+
+
 def style() -> None:
     """Set matplotlib's defaults for the lessons: text of 9 points or more, no box, Okabe-Ito lines.
 
@@ -56,17 +59,13 @@ def style() -> None:
     )
 
 
-def label_line_ends(
-    ax: Axes, labels: Sequence[str] | None = None, *, gap: float = 4, spacing: float = 12
-) -> None:
+def label_line_ends(ax: Axes, labels: Sequence[str] | None = None) -> None:
     """Write each line's label at its right end, in the line's colour, so that no legend is needed.
 
     Args:
         ax: the axes whose lines are labelled. Set its limits and scales first.
         labels: one label a line; default: the labels given when plotting (names that start with
             "_" are skipped).
-        gap: points between the end of a line and its label.
-        spacing: the least distance in points between two labels; close ones are pushed apart.
 
     Raises:
         ValueError: the number of labels is not the number of lines.
@@ -82,12 +81,12 @@ def label_line_ends(
         ends.append((ax.transData.transform((x, y))[1] * points, x, y, name, line.get_color()))
     lowest = float("-inf")
     for height, x, y, name, colour in sorted(ends, key=lambda end: end[0]):
-        placed = max(height, lowest + spacing)
+        placed = max(height, lowest + SPACING)
         lowest = placed
         ax.annotate(
             name,
             (x, y),
-            xytext=(gap, placed - height),
+            xytext=(4, placed - height),
             textcoords="offset points",
             color=colour,
             va="center",

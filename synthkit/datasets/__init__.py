@@ -11,8 +11,6 @@ from .containers import (
 )
 from .files import FORMATS, PICKLES
 from .loaders import (
-    KNOWN_SETS,
-    KnownSet,
     load_clinc150,
     load_mbpp,
     load_questions,
@@ -27,10 +25,8 @@ from .validation import as_dataset
 
 __all__ = [
     "FORMATS",
-    "KNOWN_SETS",
     "MISSING",
     "PICKLES",
-    "KnownSet",
     "as_dataset",
     "as_frame",
     "columns_of",

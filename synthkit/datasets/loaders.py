@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,44 +25,16 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
-@dataclass(frozen=True)
-class KnownSet:
-    """A public set that the kit can read.
-
-    Attributes:
-        name: its short name, accepted where a hub name is.
-        hub: owner/name on the Hugging Face hub, or "" where only a file is read.
-        config: the hub configuration.
-        licence: its licence, as its publisher states it.
-        columns: the columns that its loader returns.
-    """
-
-    name: str
-    hub: str
-    config: str
-    licence: str
-    columns: tuple[str, ...]
-
-
-KNOWN_SETS = (
-    KnownSet("gsm8k", "openai/gsm8k", "main", "MIT", ("question", "answer", "final")),
-    KnownSet(
-        "mbpp", "google-research-datasets/mbpp", "full", "CC BY 4.0", ("prompt", "code", "tests")
-    ),
-    KnownSet("clinc150", "", "", "CC BY 3.0", ("text", "label", "domain")),
-    KnownSet("sentiment_sentences", "", "", "CC BY 4.0", ("text", "label")),
-    KnownSet("selfinstruct", "", "", "Apache-2.0", ("id", "instruction", "input", "output")),
-    KnownSet("bfcl", "", "", "Apache-2.0", ("text", "name", "description", "category")),
-    KnownSet("toolalpaca", "", "", "Apache-2.0", ("text", "name", "description", "category")),
-)
+HUB = {  # short name -> name and configuration on the Hugging Face hub
+    "gsm8k": ("openai/gsm8k", "main"),
+    "mbpp": ("google-research-datasets/mbpp", "full"),
+}
 
 
 def load_texts(
     source: str | Path | pd.DataFrame | Dataset | Sequence,
     text: str = "text",
     label: str | None = None,
-    *,
-    drop_missing: bool = False,
 ) -> Dataset:
     """Texts, with a label each where one is asked for, from a file or from data in memory.
 
@@ -72,15 +43,14 @@ def load_texts(
             list of dictionaries or of strings.
         text: the column that holds the texts.
         label: the column that holds the labels; labels that are all whole numbers become int.
-        drop_missing: leave out the rows without a text or a label, instead of an error.
 
     Returns:
         Dataset with `text`, and `label` where it was asked for.
 
     Raises:
         FileNotFoundError, TypeError: there is no such file; `source` is nothing that can be read.
-        ValueError: a file that cannot be read, no rows, a column that is not there, or (without
-            `drop_missing`) rows without text: how many, and the first one's number, from 0.
+        ValueError: a file that cannot be read, no rows, a column that is not there, or rows
+            without text: how many, and the first one's number, from 0.
     """
     if isinstance(source, (str, Path)):
         source = read_rows(local_file(source))
@@ -88,9 +58,6 @@ def load_texts(
     wanted = {"text": text} | ({"label": label} if label is not None else {})
     need_columns(list(table), wanted.values())
     picked = {name: list(table[column]) for name, column in wanted.items()}
-    if drop_missing:
-        kept = [i for i, row in enumerate(zip(*picked.values())) if not any(map(is_blank, row))]
-        picked = {name: [values[i] for i in kept] for name, values in picked.items()}
     need_rows(len(picked["text"]))
     check_texts(picked["text"], text)
     if label is not None:
@@ -140,12 +107,11 @@ def read_set(path_or_name: str | Path, split: str = "train") -> list[dict[str, A
     path, name = Path(path_or_name), str(path_or_name)
     if path.is_dir() and (path / f"{split}.jsonl").is_file():
         path = path / f"{split}.jsonl"
-    known = {key: each for each in KNOWN_SETS if each.hub for key in (each.name, each.hub)}
+    known = HUB | {hub: (hub, config) for hub, config in HUB.values()}
     hub_like = re.fullmatch(r"[\w-]+/[\w.-]+", name) and path.suffix.lower() not in FORMATS
     if path.exists() or not (name in known or hub_like):
         return read_rows(local_file(path))
-    hub, config = (known[name].hub, known[name].config) if name in known else (name, None)
-    return _from_hub(hub, config, split)
+    return _from_hub(*known.get(name, (name, None)), split)
 
 
 def load_mbpp(
@@ -170,35 +136,31 @@ def load_mbpp(
     return to_dataset({**columns, "tests": [_tests(row) for row in named]})
 
 
-def load_clinc150(path: str | Path, *, split: str = "train", out_of_scope: bool = False) -> Dataset:
+def load_clinc150(path: str | Path, *, split: str = "train") -> Dataset:
     """Intents in ten domains: CLINC150's `data_full.json` or `data_small.json`.
 
     Args:
         path: the JSON file; the `domains.json` beside it, where there is one, names the domains.
         split: train, val or test.
-        out_of_scope: add the split's sentences that have none of the intents (label "oos").
 
     Returns:
-        Dataset with `text`, `label` (the intent) and `domain` ("" without `domains.json`, "oos"
-        out of scope).
+        Dataset with `text`, `label` (the intent) and `domain` ("" without `domains.json`).
 
     Raises:
         ValueError: no such split (the message names those there are), or not that shape.
     """
     path = local_file(path)
     splits, beside = read_json(path), path.with_name("domains.json")
-    wanted = [split] + [f"oos_{split}"] * out_of_scope
-    if not isinstance(splits, dict) or not all(name in splits for name in wanted):
+    if not isinstance(splits, dict) or split not in splits:
         found = ", ".join(splits) if isinstance(splits, dict) else type(splits).__name__
-        raise ValueError(f"{path.name} has no split {' and '.join(wanted)}; found {found}")
+        raise ValueError(f"{path.name} has no split {split}; found {found}")
     domains = read_json(beside) if beside.is_file() else {}
     domain_of = {intent: name for name, intents in domains.items() for intent in intents}
-    pairs = [pair for name in wanted for pair in splits[name]]
+    pairs = splits[split]
     if not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
         raise ValueError(f"{path.name}: every example must be a pair [text, intent]")
     rows = [
-        {"text": text, "label": label, "domain": domain_of.get(label, "oos" * (label == "oos"))}
-        for text, label in pairs
+        {"text": text, "label": label, "domain": domain_of.get(label, "")} for text, label in pairs
     ]
     return as_dataset(rows, "text", "label")
 

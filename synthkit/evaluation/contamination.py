@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..core.intervals import Interval
@@ -57,22 +56,15 @@ def as_held_out(held_out: Any) -> HeldOut:
     return HeldOut([] if held_out is None else held_out)
 
 
-def masked(text: str, names: Collection[str] = ()) -> str:
-    """A text in lower case with every number as "#" and, where given, every name as "@"."""
-    form = " ".join(words(text, mask_digits=True))
-    if names:
-        parts = (" ".join(words(name)) for name in sorted(names, key=len, reverse=True))
-        listed = "|".join(map(re.escape, parts))
-        form = re.sub(rf"\b(?:{listed})\b", "@", form)
-    return form
+def masked(text: str) -> str:
+    """A text in lower case with every number as "#"."""
+    return " ".join(words(text, mask_digits=True))
 
 
 def near_copy_rates(
     texts: Sequence[str],
     train: Sequence[str],
     own: Sequence[str | None] | None = None,
-    *,
-    names: Collection[str] = (),
 ) -> dict[str, Interval]:
     """The shares of texts that are a real text with other numbers (see `masked`).
 
@@ -84,7 +76,6 @@ def near_copy_rates(
         train: the texts that the generator was trained on.
         own: for each text the one it was conditioned on (None: none); shuffled, it gives the rate
             of chance.
-        names: words to mask as well.
 
     Returns:
         "train": share equal to any training text; with `own` also "own": to its own text. Wilson
@@ -96,8 +87,8 @@ def near_copy_rates(
     texts, train = texts_of(texts, least=0), texts_of(train, least=0)
     if not len(texts) or not len(train):
         raise ValueError(f"rates need texts on both sides, got {len(texts)} and {len(train)}")
-    known = {masked(text, names) for text in train}
-    forms = [masked(text, names) for text in texts]
+    known = {masked(text) for text in train}
+    forms = [masked(text) for text in texts]
     rates = {"train": rate([form in known for form in forms])}
     if own is not None:
         own = values_of(own, "own")
@@ -106,5 +97,5 @@ def near_copy_rates(
         pairs = [(form, real) for form, real in zip(forms, own) if real is not None]
         if not pairs:
             raise ValueError("own holds no text at all; leave it out")
-        rates["own"] = rate([form == masked(real, names) for form, real in pairs])
+        rates["own"] = rate([form == masked(real) for form, real in pairs])
     return rates

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,30 +55,16 @@ class Pace:
         return max(1, math.floor((seconds - self.start) / self.each))
 
 
-def tvae_table(
-    frame: pd.DataFrame, n: int | None = None, *, epochs: int = 300, seconds: float | None = None,
-    seed: int = 0,
-) -> pd.DataFrame:  # fmt: skip
-    """A table of `n` rows by TVAE (default: as many as `frame` has); see `_by_ctgan`."""
-    return _by_ctgan("TVAE", frame, n, epochs, seconds, seed)
-
-
-def ctgan_table(
-    frame: pd.DataFrame, n: int | None = None, *, epochs: int = 300, seconds: float | None = None,
-    seed: int = 0,
-) -> pd.DataFrame:  # fmt: skip
-    """A table of `n` rows by CTGAN (default: as many as `frame` has); see `_by_ctgan`."""
-    return _by_ctgan("CTGAN", frame, n, epochs, seconds, seed)
-
-
 def _by_ctgan(
-    name: str, frame: pd.DataFrame, n: int | None, epochs: int, seconds: float | None, seed: int
-) -> pd.DataFrame:
+    name: str, frame: pd.DataFrame, n: int | None = None, *, epochs: int = 300,
+    seconds: float | None = None, seed: int = 0,
+) -> pd.DataFrame:  # fmt: skip
     """A table by a model of the package `ctgan`; missing numbers are set to the column's median.
 
     The package has the Business Source Licence 1.1, so the kit does not depend on it.
 
     Args:
+        name: of the model. n: rows; as many as `frame` has by default.
         epochs: at most; the package's default is 300.
         seconds: of CPU that the fit may take: as many epochs as fit into them. None: all.
 
@@ -111,6 +98,9 @@ def _by_ctgan(
     table = model.sample(len(frame) if n is None else n)
     table.attrs = {"epochs": epochs, "seconds": took}
     return table
+
+
+tvae_table, ctgan_table = partial(_by_ctgan, "TVAE"), partial(_by_ctgan, "CTGAN")
 
 
 def great_table(

@@ -26,6 +26,8 @@ from .table_columns import (
 if TYPE_CHECKING:
     import pandas as pd
 
+RARE = 0.05  # the largest share of a rare category
+
 # --- columns and pairs --------------------------------------------------------------------------
 
 
@@ -207,27 +209,21 @@ def rare_coverage(
     real: pd.DataFrame,
     synthetic: pd.DataFrame,
     *,
-    rare: float = 0.05,
     categories: Sequence[str] = (),
 ) -> float:
     """The share of rare categories that the synthetic table has at all; NaN where none is rare.
 
-    Args:
-        real, synthetic: tables of the same columns.
-        rare: a category of the real table is rare if at most this share of the rows has it.
-        categories: columns of numbers that are codes of categories.
+    A category of the real table is rare if at most 5 % of its rows have it.
 
     Raises:
-        TypeError, ValueError: see `check_tables`; `rare` outside 0 to 1.
+        TypeError, ValueError: see `check_tables`.
     """
     real, synthetic = check_tables(real, synthetic)
-    if not 0 < rare <= 1:
-        raise ValueError(f"rare is a share of the rows, above 0 and at most 1; got {rare}")
     found = []
     for name, kind in column_kinds(real, categories).items():
         if kind == "category":
             share = counts_of(real[name]) / len(real)
             place = places_of(real[name])
             there = set(codes_of(synthetic[name], place))
-            found += [place[value] in there for value in share.index[share <= rare]]
+            found += [place[value] in there for value in share.index[share <= RARE]]
     return float(np.mean(found)) if found else math.nan

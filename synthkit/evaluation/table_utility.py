@@ -38,6 +38,7 @@ class Trees:
 
 
 GRID = (Trees(0.1, 31), Trees(0.1, 8), Trees(0.05, 16))
+FOLDS = 3  # of the cross-validation of `c2st`
 
 
 def _mostly_empty(x: np.ndarray) -> np.ndarray:
@@ -58,7 +59,6 @@ def utility(
     target: str,
     seeds: Sequence[int] = (0, 1, 2),
     *,
-    task: str | None = None,
     categories: Sequence[str] = (),
     grid: Sequence[Trees] = GRID,
 ) -> pd.DataFrame:
@@ -75,9 +75,8 @@ def utility(
         test: real rows.
         target: the column to predict.
         seeds: one line of the result each.
-        task: "classification" or "regression"; by default a number of more than 20 values is
-            regression.
-        categories: columns of numbers that are codes of categories.
+        categories: columns of numbers that are codes of categories. Another target that is a
+            number of more than 20 values means regression.
         grid: the settings to choose from.
 
     Returns:
@@ -86,7 +85,7 @@ def utility(
         `r2`.
 
     Raises:
-        TypeError, ValueError: see `check_tables`; an unknown target or task, no seed, or a test
+        TypeError, ValueError: see `check_tables`; an unknown target, no seed, or a test
             table that holds fewer than two values of the target.
     """
     import pandas as pd
@@ -94,7 +93,7 @@ def utility(
     if not values_of(seeds, "seeds"):
         raise ValueError("seeds names at least one seed, for example (0, 1, 2)")
     test, train = check_tables(test, train)
-    kinds, task = _task_of(test, target, task, categories)
+    kinds, task = _task_of(test, target, categories)
     y_train, y_test = _targets(train[target], test[target], task)
     train, test = train[np.isfinite(y_train)], test[np.isfinite(y_test)]
     y_train, y_test = y_train[np.isfinite(y_train)], y_test[np.isfinite(y_test)]
@@ -115,21 +114,16 @@ def utility(
 
 
 def _task_of(
-    test: pd.DataFrame, target: str, task: str | None, categories: Sequence[str]
+    test: pd.DataFrame, target: str, categories: Sequence[str]
 ) -> tuple[dict[str, str], str]:
     """The kinds of the columns and the task, after checks."""
     if target not in test.columns or test.shape[1] < 2:
         raise ValueError(f"no target {target!r} beside other columns in {list(test.columns)}")
     kinds, n_values = column_kinds(test, categories), test[target].nunique()
-    many = kinds[target] != "category" and n_values > FEW_VALUES
-    task = task or ("regression" if many else "classification")
-    if task not in ("classification", "regression"):
-        raise ValueError(f"task is 'classification' or 'regression', got {task!r}")
-    if task == "regression" and kinds[target] == "category":
-        raise ValueError(f"{target!r} holds categories, which no regression predicts")
     if n_values < 2:
         raise ValueError(f"{target!r} has {n_values} value(s) in the test table; it needs two")
-    return kinds, task
+    many = kinds[target] != "category" and n_values > FEW_VALUES
+    return kinds, "regression" if many else "classification"
 
 
 def _targets(train: pd.Series, test: pd.Series, task: str) -> tuple[np.ndarray, np.ndarray]:
@@ -215,7 +209,6 @@ def c2st(
     *,
     categories: Sequence[str] = (),
     most: int = 4000,
-    folds: int = 3,
 ) -> float:
     """The classifier two-sample test: the AUC with which boosted trees tell the tables apart.
 
@@ -227,10 +220,9 @@ def c2st(
         seed: of the rows drawn, of the folds and of the trees.
         categories: columns of numbers that are codes of categories.
         most: how many rows of a table to use at most.
-        folds: of the cross-validation.
 
     Raises:
-        TypeError, ValueError: see `check_tables`; too few rows for the folds.
+        TypeError, ValueError: see `check_tables`; fewer than three rows.
     """
     import pandas as pd
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -238,10 +230,8 @@ def c2st(
 
     real, synthetic = check_tables(real, synthetic)
     n = min(len(real), len(synthetic), most)
-    if folds < 2 or n < folds:
-        raise ValueError(
-            f"{folds} folds of {n} rows a table: needs at least 2 folds, and a row a fold"
-        )
+    if n < FOLDS:
+        raise ValueError(f"{FOLDS} folds need {FOLDS} rows a table, got {n}")
     drawn = [
         table.sample(n, random_state=seed).reset_index(drop=True) for table in (real, synthetic)
     ]
@@ -256,5 +246,5 @@ def c2st(
         early_stopping=False,
         random_state=seed,
     )
-    cut = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    cut = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
     return float(cross_val_score(trees, x, y, cv=cut, scoring="roc_auc").mean())

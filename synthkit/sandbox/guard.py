@@ -49,6 +49,7 @@ KEPT_OS = frozenset(
     """.split()
 )
 
+_FOLDERS = ("os.listdir", "os.scandir")  # events that name a folder
 REPORT = "synthkit.report"  # the event by which the helper's own frame writes to a pipe
 
 
@@ -63,11 +64,37 @@ def make_guard(home, write, fds, roots, stdout):
         stdout: is flushed before the end.
     """
     leave, getframe, flush = os._exit, sys._getframe, stdout.flush
+    allows, last_words, base, mine = _make_rules(roots), _make_last_words(), BaseException, REPORT
+
+    def guard(event, args):
+        try:
+            if event == mine and getframe(1) is home and args[0] in fds:
+                data = args[1]
+                while data:
+                    data = data[write(args[0], data) :]
+                return
+            if allows(event, args):
+                return
+        except base:
+            pass
+        try:
+            flush()
+        except base:
+            pass
+        try:
+            write(fds[0], last_words(event, args).encode("utf-8", "replace") + b"\n")
+        finally:
+            leave(1)
+
+    return guard
+
+
+def _make_rules(roots):
+    """The function that tells whether an event is allowed; it reads nothing of this module."""
     writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
     modules, builtin_names = ALLOWED_IMPORTS, frozenset(sys.stdlib_module_names)
     roots = tuple(root + "/" for root in roots)
-    events, kinds, plain = ALLOWED_EVENTS, (str, bytes), type
-    folders, base, mine = ("os.listdir", "os.scandir"), BaseException, REPORT
+    events, plain, folders = ALLOWED_EVENTS, type, _FOLDERS
 
     def readable(path):
         if plain(path) is not str:
@@ -99,33 +126,19 @@ def make_guard(home, write, fds, roots, stdout):
             return importable(args[0], args[1])
         return event in events
 
+    return allows
+
+
+def _make_last_words():
+    kinds, plain, folders = (str, bytes), type, _FOLDERS
+
     def last_words(event, args):
         detail = ""
         if (event == "open" or event == "import" or event in folders) and args:
             detail = f" {args[0]!r:.80}" if plain(args[0]) in kinds else " of an odd kind"
         return f"forbidden {event}{detail} is refused by the sandbox"
 
-    def guard(event, args):
-        try:
-            if event == mine and getframe(1) is home and args[0] in fds:
-                data = args[1]
-                while data:
-                    data = data[write(args[0], data) :]
-                return
-            if allows(event, args):
-                return
-        except base:
-            pass
-        try:
-            flush()
-        except base:
-            pass
-        try:
-            write(fds[0], last_words(event, args).encode("utf-8", "replace") + b"\n")
-        finally:
-            leave(1)
-
-    return guard
+    return last_words
 
 
 class Real:

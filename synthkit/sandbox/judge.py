@@ -162,24 +162,6 @@ class Lost(BaseException):
 def make_remote(ask):
     """The class whose objects stand for objects of the program; `ask` sends a question."""
 
-    def told(what, *arguments, **options):
-        sent = {name: encode(value, keep) for name, value in options.items()}
-        answer = ask("do", what, [encode(argument, keep) for argument in arguments], sent)
-        for before, after in zip(arguments, answer["after"]):
-            if type(before) in (list, dict, set):  # the program may have changed it
-                after = decode(after, Remote)
-                before.clear()
-                before.extend(after) if type(before) is list else before.update(after)
-        return decode(answer["value"], Remote)
-
-    def keep(value):
-        if isinstance(value, Remote):
-            return {"object": value._number}
-        module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
-        if module in sys.modules and getattr(sys.modules[module], name, None) is value:
-            return {"object": [module, name]}
-        raise TypeError(f"a test cannot hand {value!r:.80} to the program")
-
     class Remote:
         def __init__(self, number):
             object.__setattr__(self, "_number", number)
@@ -210,6 +192,36 @@ def make_remote(ask):
         def __instancecheck__(self, value):
             return isinstance(value, Remote) and bool(told("isinstance", value, self))
 
+    told = _teller(ask, Remote)
+    _add_operators(Remote, told)
+    return Remote
+
+
+def _teller(ask, Remote):
+    """The function that has a deed done in the program's process, and gives its value."""
+
+    def keep(value):
+        if isinstance(value, Remote):
+            return {"object": value._number}
+        module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
+        if module in sys.modules and getattr(sys.modules[module], name, None) is value:
+            return {"object": [module, name]}
+        raise TypeError(f"a test cannot hand {value!r:.80} to the program")
+
+    def told(what, *arguments, **options):
+        sent = {name: encode(value, keep) for name, value in options.items()}
+        answer = ask("do", what, [encode(argument, keep) for argument in arguments], sent)
+        for before, after in zip(arguments, answer["after"]):
+            if type(before) in (list, dict, set):  # the program may have changed it
+                after = decode(after, Remote)
+                before.clear()
+                before.extend(after) if type(before) is list else before.update(after)
+        return decode(answer["value"], Remote)
+
+    return told
+
+
+def _add_operators(Remote, told):
     def among_remotes(what):  # an object of the program decides nothing about a plain value
         return lambda a, b: told(what, a, b) if isinstance(b, Remote) else NotImplemented
 
@@ -219,7 +231,6 @@ def make_remote(ask):
         setattr(Remote, f"__{what}__", among_remotes(what))
     Remote.__getitem__ = lambda self, item: told("item", self, item)
     Remote.__contains__ = lambda self, item: bool(told("in", self, item))
-    return Remote
 
 
 def make_ask(write, read):

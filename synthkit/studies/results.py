@@ -162,15 +162,13 @@ def summarise(
     rows: Sequence[Mapping[str, Any]] | pd.DataFrame,
     by: str | Sequence[str],
     value: str,
-    confidence: float = 0.95,
 ) -> pd.DataFrame:
-    """Mean and Student t interval of `value` in each group of rows.
+    """Mean and 95 % Student t interval of `value` in each group of rows.
 
     Args:
         rows: raw measurements; those without a value (None) are left out.
         by: the column or columns that make a group; groups keep the order of their first row.
         value: the column of numbers.
-        confidence: of the interval.
 
     Returns:
         The columns of `by`, then `mean`, `low`, `high` and `n`. One measurement has no interval:
@@ -193,7 +191,7 @@ def summarise(
         numbers = group[value].astype(float).tolist()
         if not all(map(math.isfinite, numbers)):
             raise ValueError(f"{value} holds a number that is not finite in the group {key}")
-        found = mean_interval(numbers, confidence) if len(numbers) > 1 else None
+        found = mean_interval(numbers) if len(numbers) > 1 else None
         ends = (found.low, found.high) if found else (math.nan, math.nan)
         out.append([*key, sum(numbers) / len(numbers), *ends, len(numbers)])
     return pd.DataFrame(out, columns=[*groups, "mean", "low", "high", "n"])

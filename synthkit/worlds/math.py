@@ -40,8 +40,6 @@ class MathWorld(World):
     Args:
         zipf: exponent s of the family frequencies, proportional to 1 / rank**s; 0 is uniform.
         order_seed: which family gets which rank.
-        difficulty_spread: 0 gives all families numbers of the same size; at 1 the numbers of the
-            second half of the ranks are up to four times as large (a confound, for exercises).
     """
 
     name = "math"
@@ -49,18 +47,14 @@ class MathWorld(World):
     factors = ("family", "skill", "difficulty")
     header = ("skill", "family")
 
-    def __init__(self, zipf: float = 1.0, order_seed: int = 0, difficulty_spread: float = 0.0):
-        if zipf < 0 or difficulty_spread < 0:
-            raise ValueError("zipf and difficulty_spread must not be negative")
+    def __init__(self, zipf: float = 1.0, order_seed: int = 0):
+        if zipf < 0:
+            raise ValueError(f"zipf must not be negative, got {zipf}")
         names = sorted(_BY_NAME)
         random.Random(f"order-{order_seed}").shuffle(names)
         weights = [1 / (rank + 1) ** zipf for rank in range(len(names))]
         total = sum(weights)
         self.frequencies = {name: w / total for name, w in zip(names, weights)}
-        self._stretch = {
-            name: 1 + (3 * difficulty_spread if rank >= len(names) / 2 else 0)
-            for rank, name in enumerate(names)
-        }
 
     @property
     def families(self) -> list[str]:
@@ -84,7 +78,7 @@ class MathWorld(World):
         if family not in _BY_NAME:
             raise ValueError(f"no family is called {family!r}; see MathWorld().families")
         numbers = {
-            slot: rng.randrange(low, int(high * self._stretch[family]) + 1, stride)
+            slot: rng.randrange(low, high + 1, stride)
             for slot, (low, high, stride) in _BY_NAME[family].ranges.items()
         }
         return self._row(_BY_NAME[family], numbers, rng)
@@ -152,8 +146,7 @@ class MathWorld(World):
             rng = random.Random(f"oracle-{seed}-{prompt}")
             return write_problem(self, prompt, rng, error_rate)
 
-        facts = {"world": self._stretch, "error_rate": error_rate, "seed": seed}
-        return FunctionTeacher(answer, "math-oracle", **facts)
+        return FunctionTeacher(answer, "math-oracle", error_rate=error_rate, seed=seed)
 
 
 def solve(family: Family, numbers: Mapping[str, int]) -> list[str]:

@@ -65,19 +65,6 @@ def test_a_full_disk_leaves_the_old_file_and_no_temporary_one(tmp_path, monkeypa
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_interrupt_leaves_no_temporary_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "replace", _raise(KeyboardInterrupt()))
-    with pytest.raises(KeyboardInterrupt):
-        files.write_text(tmp_path / "a.txt", "new")
-    assert not list(tmp_path.iterdir())
-
-
-def test_another_failure_keeps_its_kind(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "replace", _raise(PermissionError(errno.EACCES, "Permission denied")))
-    with pytest.raises(PermissionError, match=r"a\.txt: Permission denied; .*no file was made"):
-        files.write_text(tmp_path / "a.txt", "new")
-
-
 def test_a_failed_append_takes_back_what_it_wrote(tmp_path, monkeypatch):
     path = files.write_jsonl(tmp_path / "a.jsonl", [{"a": 1}])
     monkeypatch.setattr(os, "fsync", _raise(FULL))

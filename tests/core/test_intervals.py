@@ -28,9 +28,8 @@ def test_interval_reads_well():
     assert str(Interval(1.0, 1.0, 1.0, 3)) == "1.00 [1.00, 1.00], n=3"
 
 
-@pytest.mark.parametrize(("confidence", "t"), [(0.95, 2.776445), (0.99, 4.604095)])
-def test_mean_interval_by_hand(confidence, t):
-    found, half = mean_interval(VALUES, confidence), t * np.std(VALUES, ddof=1) / math.sqrt(5)
+def test_mean_interval_by_hand():
+    found, half = mean_interval(VALUES), 2.776445 * np.std(VALUES, ddof=1) / math.sqrt(5)
     assert (found.mean, found.n) == (pytest.approx(0.804), 5)
     assert (found.low, found.high) == pytest.approx((0.804 - half, 0.804 + half), abs=1e-6)
     assert mean_interval([0.5] * 3) == Interval(0.5, 0.5, 0.5, 3)
@@ -44,16 +43,15 @@ def test_mean_lies_inside_and_signs_turn(values):
     assert (other.low, other.high) == pytest.approx((-found.high, -found.low))
 
 
-@pytest.mark.parametrize("statistic", [np.mean, np.median, lambda array: float(np.mean(array))])
-def test_bootstrap_is_that_of_resamples_and_repeats_with_its_seed(statistic):
+def test_bootstrap_is_that_of_resamples_and_repeats_with_its_seed():
     values = np.random.default_rng(0).gamma(2.0, size=60)
-    found = bootstrap_interval(values, statistic, n=4000, seed=1)
+    found = bootstrap_interval(values, n=4000, seed=1)
     rng = np.random.default_rng(7)
-    drawn = [statistic(rng.choice(values, size=60)) for _ in range(4000)]
+    drawn = [np.mean(rng.choice(values, size=60)) for _ in range(4000)]
     assert (found.low, found.high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.06)
-    assert found.mean == pytest.approx(statistic(values)) and found.n == 60
-    assert bootstrap_interval(values, statistic, n=4000, seed=1) == found
-    assert bootstrap_interval(values, np.mean, n=4000, seed=2) != found
+    assert found.mean == pytest.approx(np.mean(values)) and found.n == 60
+    assert bootstrap_interval(values, n=4000, seed=1) == found
+    assert bootstrap_interval(values, n=4000, seed=2) != found
 
 
 @given(st.integers(1, 400), st.data())
@@ -90,7 +88,6 @@ def test_permutation_p_counts_every_ordering_of_a_few_pairs():
         (lambda: mean_interval([1.0]), "at least 2 numbers, got 1"),
         (lambda: mean_interval([1.0, math.nan, 2.0]), "position 1"),
         (lambda: mean_interval([[1.0, 2.0], [3.0, 4.0]]), r"shape \(2, 2\)"),
-        (lambda: mean_interval(VALUES, 95), "between 0 and 1"),
         (lambda: paired_interval([1, 2, 3], [1, 2]), "equal lengths, got 3 and 2"),
         (lambda: bootstrap_interval([1, math.inf]), "not finite"),
         (lambda: bootstrap_interval(VALUES, n=5), "at least 100"),

@@ -14,8 +14,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from synthkit.core import files
 from synthkit.core.resume import ResumeLog, run_key
@@ -71,13 +69,6 @@ def test_a_log_that_got_no_record_leaves_the_file_to_other_runs(tmp_path):
         with pytest.raises(ValueError, match="refused"), ResumeLog(tmp_path / "log", key):
             raise ValueError("refused")
         assert not list(tmp_path.iterdir())
-
-
-def test_without_a_place_entries_are_numbered(tmp_path):
-    for _ in range(2):
-        with ResumeLog(tmp_path / "log", KEY) as log:
-            log.add({"value": 1})
-    assert list(log.entries) == [(0,), (1,)]
 
 
 def test_cut_anywhere_it_goes_on_to_the_same_bytes(tmp_path):
@@ -238,12 +229,6 @@ def test_keys_of_different_things_differ():
     keys = [run_key(part=value) for value in ALL_DIFFERENT]
     assert len(set(keys)) == len(keys)
     assert run_key(a=1, b=2) == run_key(b=2, a=1) != run_key(a=2, b=1)
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.lists(st.dictionaries(st.text(), st.text() | st.integers() | st.none())))
-def test_equal_rows_have_equal_keys(rows):
-    assert run_key(data=rows) == run_key(data=json.loads(json.dumps(rows)))
 
 
 def test_a_dataset_counts_by_its_rows():

@@ -73,7 +73,7 @@ def test_measures_take_composed_and_decomposed_texts_for_equal():
         assert novelty([DECOMPOSED], [COMPOSED], unit=unit)[0] == pytest.approx(0)
     assert DECOMPOSED in HeldOut([COMPOSED], n=None)
     assert question_key(DECOMPOSED) == question_key(COMPOSED)
-    assert masked(DECOMPOSED, ["Élodie"]) == masked(COMPOSED, [DECOMPOSED[:7]])
+    assert masked(DECOMPOSED) == masked(COMPOSED)
     assert unique_fraction([[COMPOSED, DECOMPOSED]])[0] == 0.5
     assert Filter([COMPOSED]).judge(DECOMPOSED).status == DUPLICATE
 

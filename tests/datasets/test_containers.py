@@ -169,13 +169,6 @@ def test_a_target_of_another_type_is_cast(real, made):
     assert found["auc"].min() > 0.9 and found["invalid"].tolist() == [0, 0]
 
 
-def test_a_string_where_a_list_belongs_is_told():
-    frame = table()
-    for option in ({"categories": "t"}, {"without": "id"}, {"seeds": "0"}):
-        with pytest.raises(TypeError, match=r"must be a list, found one string: write \['"):
-            evaluate_table(frame, frame, frame, "t", **option)
-
-
 # --- dates as people write them, and identifiers ------------------------------------------------
 
 
@@ -192,12 +185,6 @@ def test_dates_come_back_as_they_were_written(form):
     column = TableSchema.infer(pd.DataFrame({"when": texts, "x": np.arange(80) % 3}))["when"]
     assert column.kind == "date"
     assert column.restore(column.codes(texts)).tolist() == texts.tolist()
-
-
-def test_the_order_of_day_and_month_is_told_where_both_fit():
-    frame = pd.DataFrame({"when": ["03/04/2020", "05/06/2020"], "x": [0, 1]})
-    with pytest.warns(UserWarning, match=r"'03/04/2020' are read as '%d/%m/%Y' .* '%m/%d/%Y'"):
-        assert TableSchema.infer(frame)["when"].form == "%d/%m/%Y"
 
 
 def test_days_and_months_in_both_orders_are_named():

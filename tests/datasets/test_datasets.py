@@ -46,7 +46,7 @@ def test_clinc150(shared_data):
     table = sets.load_clinc150(path)
     assert len(table) == 7500 and len(set(table["label"])) == 150
     assert len(set(table["domain"])) == 10 and "" not in table["domain"]
-    assert len(sets.load_clinc150(path, split="val", out_of_scope=True)) == 3100
+    assert len(sets.load_clinc150(path, split="val")) == 3000
     with pytest.raises(ValueError, match="has no split test; found train, val, oos_train"):
         sets.load_clinc150(path, split="test")
 
@@ -144,23 +144,12 @@ def test_lines_split_at_line_feeds_only(tmp_path):
     assert sets.load_texts(path)["text"][:] == ["one\u0085still one", "two\u2028still two"]
 
 
-def test_texts_from_memory():
-    assert sets.load_texts(["a", "b"])["text"][:] == ["a", "b"]
-    frame = pd.DataFrame({"t": ["a", None, "c"], "y": ["x", "y", "z"]}, index=[7, 8, 9])
-    kept = sets.load_texts(frame, "t", "y", drop_missing=True)
-    assert kept.to_dict() == {"text": ["a", "c"], "label": ["x", "z"]}
-    again = sets.load_texts(datasets.Dataset.from_pandas(frame), "y")
-    assert again.to_dict() == {"text": ["x", "y", "z"]}
-
-
 def test_rows_without_text_are_counted():
     frame = pd.DataFrame({"text": ["a", "b", np.nan, " ", None], "label": [1, None, 1, 1, 1]})
     with pytest.raises(ValueError, match=r"'text': 3 of 5 rows do not hold text; .* row 2 "):
         sets.load_texts(frame)
     with pytest.raises(ValueError, match=r"'label': 1 of 2 rows do not hold a label; .* row 1 "):
         sets.load_texts(frame[:2], label="label")
-    with pytest.raises(ValueError, match="data set is empty"):
-        sets.load_texts(frame[2:], drop_missing=True)
 
 
 @pytest.mark.parametrize(

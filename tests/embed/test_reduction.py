@@ -41,24 +41,6 @@ def test_saved_reducer_places_points_alike(Z, kind, k):
     assert again.fingerprint == reducer.fingerprint == Reducer(kind, k, seed=3).fit(Z).fingerprint
 
 
-@pytest.mark.slow
-def test_tsne_by_interpolation_repeats_after_loading():
-    Z = np.random.default_rng(0).normal(size=(1100, 10))
-    reducer = Reducer("tsne").fit(Z)
-    again = Reducer.unpack(reducer.pack().__getitem__)
-    np.testing.assert_array_equal(reducer.transform(Z[:5] + 0.1), again.transform(Z[:5] + 0.1))
-
-
-def test_fingerprint_names_data_and_settings(Z):
-    marks = {
-        Reducer("pca").fit(Z).fingerprint,
-        Reducer("pca").fit(Z[1:]).fingerprint,
-        Reducer("pca", 3).fit(Z).fingerprint,
-        Reducer("svd").fit(Z).fingerprint,
-    }
-    assert len(marks) == 4
-
-
 @pytest.mark.parametrize(
     "change, words",
     [

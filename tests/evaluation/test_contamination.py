@@ -14,11 +14,6 @@ def test_a_key_ignores_case_and_white_space_and_nothing_else():
     assert question_key("how many ?") != question_key("how many?")
 
 
-def test_identical_questions_are_found_whatever_n():
-    for n in (None, 3, 8, 99):
-        assert " " + TEXT.upper() in HeldOut([TEXT], n=n)
-
-
 def test_a_shared_run_of_n_words_is_found_and_a_shorter_one_is_not():
     held_out = HeldOut(["one two three four five six"], n=4)
     assert "zero two three four five zero" in held_out
@@ -32,10 +27,6 @@ def test_every_test_question_is_held_out(questions):
     assert all(question in held_out for question in questions)
 
 
-def test_nothing_is_held_out_of_an_empty_test():
-    assert TEXT not in HeldOut([])
-
-
 def test_bad_arguments_are_refused():
     with pytest.raises(ValueError, match="positive or None, got 0"):
         HeldOut([TEXT], n=0)
@@ -46,9 +37,6 @@ def test_bad_arguments_are_refused():
 def test_masks():
     assert masked("Ana buys 12 books at 3.50 each.") == masked("ana buys 7 books  at 4 each.")
     assert masked("Ana buys 12 books.") != masked("Ben buys 12 books.")
-    names = ("Ana", "Ben", "Anabel")
-    assert masked("Ana meets Anabel.", names) == masked("Ben meets Ana.", names) == "@ meets @ ."
-    assert masked("Anatol sleeps.", names) == "anatol sleeps ."
 
 
 def test_near_copies_by_hand():
@@ -57,8 +45,6 @@ def test_near_copies_by_hand():
     own = [train[0], train[0], train[2], train[1]]
     rates = near_copy_rates(made, train, own)
     assert rates["train"].mean == 0.5 and rates["own"].mean == 0.25 and rates["own"].n == 4
-    wide = near_copy_rates(made, train, own, names=("Ana", "Ben", "Zoe"))
-    assert wide["train"].mean == 0.75 and wide["own"].mean == 0.75
     partly = near_copy_rates(made, train, [train[0], None, None, None])
     assert partly["own"].mean == 1 and partly["own"].n == 1
     assert set(near_copy_rates(made, train)) == {"train"}

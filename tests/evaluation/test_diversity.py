@@ -33,13 +33,6 @@ def test_diversity_is_the_share_of_pairs_that_differ(groups):
     assert D.unique_fraction(groups) == pytest.approx([len(set(g)) / len(g) for g in groups])
 
 
-def test_white_space_at_the_ends_makes_no_answer_new():
-    assert D.pair_diversity([["a b", " a b\n"]]) == [0]
-    assert D.unique_fraction([["a b", "a b "]]) == [0.5]
-    assert D.pair_diversity([["a b", "a  b"]]) == [1]
-    assert D.distinct_working([["a", "a\n", "b"]], [[1, 1, 0]]) == [1]
-
-
 def test_only_right_answers_that_differ_count():
     groups = [["a", "a", "b", "c"], ["a", "b", "c", "d"]]
     ok = [[True, True, True, False], [False] * 4]

@@ -262,11 +262,7 @@ def test_rare_coverage_by_hand():
     assert F.rare_coverage(real, real) == 1
     assert F.rare_coverage(real, real[:97]) == 0.25
     assert F.rare_coverage(real, real.assign(c="a")) == 0
-    assert F.rare_coverage(real, real.assign(d="x"), rare=0.5) == pytest.approx(5 / 6)
     assert math.isnan(F.rare_coverage(real[["d"]], real))
-    for rare in (0, 1.1):
-        with pytest.raises(ValueError, match="rare is a share"):
-            F.rare_coverage(real, real, rare=rare)
 
 
 def test_categories_that_no_row_has_are_none():

@@ -47,15 +47,6 @@ def test_class_conditional_columns_of_a_numeric_target_keep_its_tenths():
         T.class_conditional(frame, "z")
 
 
-def test_the_pairs_of_columns_within_a_class_are_gone():
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=4000)
-    frame = pd.DataFrame({"x": x, "z": x, "y": rng.choice(["a", "b"], 4000)})
-    drawn = T.class_conditional(frame, "y")
-    for value in "ab":
-        assert abs(drawn[drawn["y"] == value][["x", "z"]].corr().iloc[0, 1]) < 0.1
-
-
 def test_reference_tables_have_their_names(monkeypatch):
     frame = WORLD.frame(1200, 0)
     tables = T.reference_tables(frame, "income")

@@ -51,11 +51,6 @@ def test_ngrams_are_every_run(tokens, n):
     assert all(gram == tuple(tokens[i : i + n]) for i, gram in enumerate(grams))
 
 
-def test_ngrams_refuse_runs_of_nothing():
-    with pytest.raises(ValueError, match="positive"):
-        ngrams(["a"], 0)
-
-
 # diversity
 
 
@@ -250,12 +245,6 @@ def test_fresh_text_is_left_alone_and_a_copier_is_seen():
     assert copied["nearest real text"].synthetic.mean == pytest.approx(0, abs=1e-9)
     assert not copied["word JSD"].apart
     assert copied["1-NN accuracy"].synthetic.mean < 0.45
-
-
-def test_the_same_seed_gives_the_same_report(questions):
-    a, b = questions[:60], questions[60:100]
-    assert evaluate(a, b, seed=3) == evaluate(a, b, seed=3)
-    assert evaluate(a, b, seed=3) != evaluate(a, b, seed=4)
 
 
 @pytest.mark.parametrize(

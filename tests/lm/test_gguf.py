@@ -1,7 +1,6 @@
 """GGUF files become model folders once; named models come from the cache, the hub or the index."""
 
 import json
-import os
 import subprocess
 import sys
 import zipfile
@@ -219,13 +218,6 @@ def test_an_unusable_file_is_refused(options, told, original, cache, tmp_path):
     assert nothing_kept(cache)
 
 
-def test_what_is_no_file_is_said(tmp_path, file):
-    with pytest.raises(FileNotFoundError, match="nothing"):
-        load_lm("models/absent.gguf")
-    with pytest.raises(FileNotFoundError, match="name the GGUF file"):
-        load_lm(file.parent)
-
-
 def test_no_room_is_said_before_anything_is_read(file, cache, monkeypatch):
     monkeypatch.setattr(gguf, "_read", None)
     monkeypatch.setattr(gguf.shutil, "disk_usage", lambda path: type("", (), {"free": 1000}))
@@ -368,15 +360,3 @@ def test_the_environment_names_the_default_model(folder, monkeypatch):
     assert load_lm("embedded", device="cpu").is_embedded
     monkeypatch.setenv("SYNTHKIT_MODEL", "")
     assert load_lm(device="cpu").name == "embedded"
-
-
-@pytest.mark.slow
-def test_the_real_file_answers_through_its_template():
-    named = os.environ.get("SYNTHKIT_SMOLLM2_GGUF")
-    if not named:
-        pytest.skip("set SYNTHKIT_SMOLLM2_GGUF to SmolLM2-135M-Instruct.Q4_1.gguf")
-    assert sha256_file(named) == catalogue.MODELS["smollm2"].sha256
-    lm = load_lm(named, device="cpu")
-    assert lm.chat and lm.describe()["parameters"] == 134_515_008
-    (answer,) = lm.generate(["What is the capital of France?"], max_new_tokens=12, chat=True)
-    assert "Paris" in answer

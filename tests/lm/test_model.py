@@ -244,16 +244,6 @@ def test_attention_leaves_the_model_as_it_was(lm):
     assert hooks == [len(module._forward_hooks) for module in lm.model.modules()]
 
 
-def test_attention_that_cannot_be_had(lm, monkeypatch):
-    other = lm.clone()
-    monkeypatch.setattr(other.model, "set_attn_implementation", lambda name: None)
-    with pytest.raises(RuntimeError, match="attn_implementation='sdpa'"):
-        other.attention_weights(["A"])
-    assert len(other.attention_weights(["A"], "uniform")) == 1
-    with pytest.raises(ValueError, match=r"unknown pooling 'mean'.*received_layer0"):
-        lm.attention_weights(["A"], "mean")
-
-
 # --- decoding
 
 
@@ -411,13 +401,6 @@ def test_generate_refuses_bad_rows(lm, lms):
         lm.generate("A")
     with pytest.raises(ValueError, match="prompt 0 is empty"):
         lms["qwen2"].generate([""])
-
-
-def test_progress_shows_a_bar(lm, capsys):
-    lm.generate(["A"], max_new_tokens=1, progress=True)
-    assert "generate" in capsys.readouterr().err
-    lm.generate(["A"], max_new_tokens=1)
-    assert capsys.readouterr().err == ""
 
 
 # --- likelihood

@@ -146,12 +146,3 @@ def test_a_stopped_training_ends_exactly_like_a_whole_one(tmp_path, monkeypatch,
     lm = load_lm(tmp_path / "cut")
     assert lm.is_embedded and lm.context == TINY.context
     assert isinstance(lm.generate(["Question:"], max_new_tokens=3)[0], str)
-
-
-def test_a_short_training_too_is_on_disk_as_it_goes(tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(P, "_write_model", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            P.pretrain(tmp_path, TINY, progress=False)
-    monkeypatch.setattr(P, "step_batch", None)  # nothing is trained again
-    assert len(P.pretrain(tmp_path, TINY, progress=False)) == 10

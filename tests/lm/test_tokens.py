@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 from synthkit import SPA, load_lm
 from synthkit.difflm.text_codec import TextCodec
 from synthkit.embed.encoders import LMEmbedder
-from synthkit.lm.finetune import accuracy, answer, encode, finetune
+from synthkit.lm.finetune import accuracy, encode, finetune
 from synthkit.lm.tokens import plain_ids, special_tokens
 
 NAMES = ("<eos>", "<bos>", "<pad>")
@@ -68,11 +68,6 @@ def test_a_missing_answer_is_named_by_its_row(lm, missing):
         SPA(lm, n_parts=2, partition="random", part_updates=1, min_size=1).fit(rows)
     with pytest.raises(ValueError, match=r"'final' of row 1"):
         accuracy(lm, [{"question": "?", "final": "4"}, {"question": "?", "final": missing}])
-
-
-def test_a_missing_question_is_named(lm):
-    with pytest.raises(TypeError, match=r"(row|text) 1"):
-        answer(lm, ["What?", None])
 
 
 def test_numbers_are_answers(lm):

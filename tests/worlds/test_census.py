@@ -1,7 +1,6 @@
 """The census world: its joint distribution is exact, and what breaks it is seen."""
 
 import itertools
-import json
 import math
 import random
 
@@ -173,14 +172,6 @@ def test_a_missing_column_is_named():
         WORLD.log_probability(FRAME.drop(columns="hours"))
     with pytest.raises(TypeError, match="found int"):
         WORLD.codes(3)
-
-
-def test_a_row_as_text_and_attributes():
-    assert json.loads(WORLD.text(ROW)) == ROW and json.loads(WORLD.text(IDLE)) == IDLE
-    assert list(json.loads(WORLD.text(dict(reversed(ROW.items()))))) == list(VALUES)
-    assert WORLD.attributes(ROW)["education"] == "Master"
-    assert set(WORLD.attributes(ROW)) == set(WORLD.factors) == set(WORLD.columns)
-    assert WORLD.similar(ROW, random.Random(0)) == ROW
 
 
 # --- distance of a sample from the exact joint ----------------------------------------------------

@@ -202,15 +202,6 @@ def test_entropy_is_that_of_the_texts(targets, name):
     assert 8 <= target.entropy() <= 25
 
 
-@each_target
-def test_distributions_are_asked_for_by_name(targets, name):
-    target = targets[name]
-    assert max(target.distribution(target.factors[0]).values()) > 0.3
-    for wrong in (("colour",), ()):
-        with pytest.raises(ValueError, match=target.factors[0]):
-            target.distribution(*wrong)
-
-
 # --- the texts -----------------------------------------------------------------------------------
 
 
@@ -327,19 +318,6 @@ def test_texts_without_an_answer_are_not_well_formed(targets, name, text):
     target = targets[name]
     assert target.read(text) is None and target.answer(text) is None
     assert not target.well_formed(text) and target.log_prob(text) == -math.inf
-
-
-def test_factors_that_a_text_does_not_show_are_none(targets):
-    read = targets["math"].read("A trip lasts 3 weeks and 2 days. How many days is that?")
-    assert read == {"family": "weeks", "wording": "weeks 1", "scene": "none", "town": "none",
-                    "name": "none"}  # fmt: skip
-    read = targets["facts"].read(
-        "It is a dry Monday at the zoo near Arden. In the morning Ida, Omar and Zoe walked to the "
-        "mill. The zoo opens at 8 and closes at 15 each day. Adam and Ben drew the owls, but Leo "
-        "did not.\nQuestion: Did exactly 3 people walk to the mill?"
-    )
-    assert read == {"topic": "zoo", "reasoning": "counting", "answer": "yes", "town": "Arden",
-                    "other": "drawing+hours", "name": "Ida"}  # fmt: skip
 
 
 @pytest.mark.parametrize("text", [None, 3, ["a"]])

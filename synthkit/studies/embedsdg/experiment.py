@@ -15,6 +15,7 @@ from ...embedsdg.synthesizer import EmbedSDG
 from ...evaluation.contamination import HeldOut, question_key
 from ...lm.finetune import FinetunePreset, accuracy, finetune
 from ...worlds.math import MathWorld, read_question
+from ...worlds.targets.distribution import entropy, shares
 from ..study import Case, Trial, Unit
 from .density_accuracy import density_accuracy
 
@@ -196,15 +197,9 @@ def make_rows(trial: MathTrial, arm: str) -> tuple[list[dict], dict[str, float]]
             well = [read_question(row["sketch"]) is not None for row in rows]
             found["share of sketches well formed"] = np.mean(well)
     found["rare share of rows"] = np.mean([family in data.rare for family in families])
-    found["entropy of families (nats)"] = entropy(families)
+    found["entropy of families (nats)"] = entropy(shares(Counter(families)))
     found["mean density of rows"] = trial.density(rows).mean()
     return rows, found
-
-
-def entropy(names: Sequence[str]) -> float:
-    """Of the names' shares, in nats."""
-    shares = np.array(list(Counter(names).values())) / len(names)
-    return float(-(shares * np.log(shares)).sum())
 
 
 def score(student, data: Data, protocol: str) -> dict[str, float]:
