@@ -1,7 +1,6 @@
 """Students and their scores, and skewed pools of real rows."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +11,6 @@ from synthkit.lm.finetune import FinetunePreset
 from synthkit.studies.synalign import prediction as P
 from synthkit.studies.synalign.pools import Labelled, labelled, skewed_pool
 from synthkit.synalign.judging import total_variation
-from synthkit.worlds import load_world
 
 WORDS = {"sport": "ball goal team match win".split(), "food": "soup bread menu cake taste".split()}
 
@@ -27,18 +25,6 @@ def rows_of(n, seed=0, words=WORDS):
 
 
 # --- rows -----------------------------------------------------------------------------------------
-
-
-def test_every_kind_of_rows_is_read_alike(tmp_path):
-    rows = rows_of(6)
-    frame = pd.DataFrame(rows)
-    frame.to_csv(tmp_path / "rows.csv", index=False)
-    wanted = labelled(rows)
-    assert labelled(frame) == labelled(tmp_path / "rows.csv") == labelled(wanted) == wanted
-    assert len(wanted) == 6 and wanted.labels[:2] == ("sport", "food")
-    assert wanted.take([3, 3]).texts == (rows[3]["text"],) * 2
-    reviews = load_world("reviews").sample(4, seed=0)
-    assert set(labelled(reviews, "sentiment").labels) <= {"positive", "negative"}
 
 
 def test_rows_that_do_not_fit_are_refused():
@@ -63,10 +49,6 @@ def test_scores_are_those_of_scikit_learn(pairs):
     assert score.accuracy == pytest.approx(accuracy_score(true, said))
     wanted = f1_score(true, said, labels=sorted(set(true)), average="macro", zero_division=0)
     assert score.macro_f1 == pytest.approx(wanted)
-
-
-def test_labels_of_two_types_are_scored():
-    assert P.Score((1, "oos", 1), (1, 1, "oos")).accuracy == pytest.approx(1 / 3)
 
 
 # --- the linear student ---------------------------------------------------------------------------

@@ -293,14 +293,6 @@ def test_a_text_may_hold_slots_and_braces():
         REVIEWS.describe_prompt(3)
 
 
-def test_the_list_of_attributes_is_filled_in():
-    prompt = SURFACE.describe_prompt("Hello.")
-    assert "- question: one of yes, no\n" in prompt
-    assert "{attributes}" not in prompt and "Hello." in prompt
-    free = Schema("note", (Attribute("mood"),), "{attributes}\n{text}", "{record}")
-    assert free.describe_prompt("x") == "- mood: free text\nx"
-
-
 def test_a_reader_that_leaves_its_own_values_is_an_error():
     schema = Schema("n", (Attribute("a", ("x",), lambda text: "y"),), "{text}", "{record}")
     with pytest.raises(ValueError, match="reader of a gives 'y'"):
@@ -362,12 +354,6 @@ def test_what_can_be_seen_is_read_where_answers_fail_and_else_stays_none():
     assert all("hm" in detail for detail in found.details)
     found = describe(Scripted("hm"), ["a", "b"], FREE, retries=0)
     assert found.records == (None, None) and found.counts["none"] == found.counts["no record"] == 2
-
-
-def test_without_a_teacher_attributes_are_read():
-    found = describe(None, TEXTS, REVIEWS)
-    assert list(found.records) == RECORDS and set(found.origin) == {"read"}
-    assert found.counts["calls"] == 0 and found.reasons == {}
 
 
 @pytest.mark.parametrize(

@@ -365,16 +365,6 @@ def test_weights_bring_a_skewed_pool_nearer_to_texts_that_were_not_fitted():
     assert found.alignment.floor > 0
 
 
-def test_rows_to_weigh_come_in_any_shape_and_need_their_class(method):
-    pool = method.pool(30)
-    wanted = method.weigh(pool)
-    renamed = pool.to_pandas().rename(columns={"label": "sentiment"})
-    for rows in (pool.to_pandas(), pool.to_list(), renamed):
-        np.testing.assert_array_equal(method.weigh(rows), wanted)
-    with pytest.raises(ValueError, match=r"column 'sentiment'.*found text"):
-        method.weigh([{"text": "a"}, {"text": "b"}])
-
-
 # --- what is missing ------------------------------------------------------------------------------
 
 
