@@ -48,23 +48,31 @@ def has_flag(source, flag):
     return re.search(rf"^#\|\s*{flag}\b", source, re.M) is not None
 
 
+def raw_lines(source):
+    """All lines of a cell behind its flags: docstrings, comments, imports and blanks as well."""
+    return re.sub(r"\A(?:#\|.*\n?)+", "", source).split("\n")
+
+
 def faults_of_size(cells):
     """What is too long in a list of code cells' sources.
 
-    A cell holds at most 25 lines of code; the last class that is exported may have 80. At most two
+    A cell holds at most 25 lines, whatever is in them; one with a class may have 80. At most two
     thirds of the code are exported: the rest shows what it does.
     """
-    lines = [code_lines(source) for source in cells]
-    exported = [i for i, source in enumerate(cells) if has_flag(source, "exporti?")]
-    classes = [i for i in exported if lines[i] and lines[i][0].startswith(("class ", "@dataclass"))]
-    longest = {i: LONGEST_CELL for i in range(len(cells))}
-    longest.update(dict.fromkeys(classes[-1:], LONGEST_CLASS))
-    faults = [
-        f"{len(one)} lines of code, where {longest[i]} may be, beginning {one[0]!r}"
-        for i, one in enumerate(lines)
-        if len(one) > longest[i]
+    code = [code_lines(source) for source in cells]
+    sizes = [len(raw_lines(source)) for source in cells]
+    classes = [
+        i for i, one in enumerate(code) if one and one[0].startswith(("class ", "@dataclass"))
     ]
-    whole, part = sum(map(len, lines)), sum(len(lines[i]) for i in exported)
+    longest = dict.fromkeys(range(len(cells)), LONGEST_CELL)
+    longest |= {i: LONGEST_CLASS for i in sorted(classes, key=lambda i: sizes[i])[-1:]}
+    faults = [
+        f"{size} lines, where {longest[i]} may be, beginning {code[i][0]!r}"
+        for i, size in enumerate(sizes)
+        if size > longest[i]
+    ]
+    whole = sum(map(len, code))
+    part = sum(len(one) for one, cell in zip(code, cells) if has_flag(cell, "exporti?"))
     if part > LARGEST_SHARE * whole:
         faults.append(f"{part} of {whole} lines of code are exported: show more, or export less")
     return faults
@@ -78,13 +86,14 @@ def test_cells_are_short_and_a_third_of_the_code_is_shown(path):
 
 def test_the_rule_of_sizes_can_fail():
     def body(n):
-        return "\n".join(["    a = 1"] * n)
+        return "\n".join(["    # why", *["    a = 1"] * (n - 1)])
 
-    function, last = f"def f():\n{body(25)}", f"#| export\nclass Last:\n{body(79)}"
-    shown = ["\n".join(["print(1)"] * 20)] * 2
+    function, last = f"#| export\ndef f():\n{body(25)}", f"#| export\nclass Last:\n{body(79)}"
+    shown = ["\n".join(["print(1)"] * 20)] * 3
     assert not faults_of_size([last, *shown])
     assert len(faults_of_size([last, function, *shown])) == 1
     assert len(faults_of_size([last.replace("Last", "First"), last, *shown * 2])) == 1
+    assert len(faults_of_size([last + "\n", *shown])) == 1
     assert "are exported" in faults_of_size([last, shown[0]])[0]
 
 
