@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..core.files import write_jsonl
+from ..teacher import as_teacher
 from .measurements import means, samples_file
 from .real_data import RealData
 from .study import Case, Study, Table, Trial, Unit, settings
@@ -38,6 +39,7 @@ class RealPreset:
         n_test: rows that judge. With fewer rows than these three ask for, all shrink alike.
         n_sample: rows that each arm writes.
         longest: tokens of a row at most; longer rows are left out and counted.
+        max_new_tokens: of a row that is written.
         method: the preset of the method. changes: options that differ from it.
         seeds: each splits the rows and fits anew.
     """
@@ -47,13 +49,16 @@ class RealPreset:
     n_test: int = 32
     n_sample: int = 24
     longest: int | None = 128
+    max_new_tokens: int = 128
     method: str = "fast"
     changes: Mapping[str, Any] = field(default_factory=dict)
     seeds: tuple[int, ...] = (0,)
 
     # Options of the method that `limited` cuts, and the least of any size where it is above 1.
     steps: ClassVar[tuple[str, ...]] = ()
-    least: ClassVar[Mapping[str, int]] = {"n_train": 8, "n_stop": 2, "n_test": 2, "n_sample": 2}
+    least: ClassVar[Mapping[str, int]] = {
+        "n_train": 8, "n_stop": 2, "n_test": 2, "n_sample": 2, "max_new_tokens": 16,
+    }  # fmt: skip
 
     def resolved(self) -> Any:
         """The method's preset, with the changes."""
@@ -64,14 +69,17 @@ class RealPreset:
         return getattr(self.resolved(), name)
 
     def limited(self, n: int) -> RealPreset:
-        """The same run with every count and every number of steps cut to `n`; one seed."""
+        """The same run with every count and every number of steps cut to `n`; one seed.
+
+        A few counts stay at what is needed to run at all (`least`).
+        """
         sizes = {}
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if each.name.startswith("n_") and (value is None or value):
-                cut = max(n, self.least.get(each.name, 1))
-                sizes[each.name] = cut if value is None else min(value, cut)
-        changes = {name: min(n, self.option(name)) for name in self.steps}
+        for name in (each.name for each in fields(self)):
+            if name.startswith(("n_", "max_")):
+                value, cut = getattr(self, name), max(n, self.least.get(name, 1))
+                sizes[name] = cut if value is None else min(value, cut)
+        known = {name: self.option(name) for name in self.steps}
+        changes = {name: min(n, value) for name, value in known.items() if value is not None}
         return replace(self, **sizes, changes={**self.changes, **changes}, seeds=self.seeds[:1])
 
 
@@ -102,6 +110,7 @@ class RealTrial(Trial):
 
     data: RealData | None = None
     teacher: Any = None
+    asks: ClassVar[bool] = False  # whether the method asks a teacher
 
     @cached_property
     def fitting(self) -> tuple[list[dict[str, Any]], dict[str, float]]:
@@ -131,7 +140,26 @@ class RealTrial(Trial):
         test, stop, train = ([rows[i] for i in order[a:b]] for a, b in pairwise(ends))
         return train, stop, test
 
+    def writer(self, **options: Any) -> Any:
+        """The teacher; without one the model itself.
+
+        Args:
+            options: of the `LMTeacher` that a model becomes.
+
+        Raises:
+            ValueError: there is no teacher, and the model has no chat template.
+        """
+        told = self.lm if self.teacher is None else self.teacher
+        if not getattr(told, "is_embedded", True) and not told.chat:
+            raise ValueError(
+                f"{told.name!r} has no chat template, so it cannot be asked: name a teacher "
+                "(--teacher ADDRESS#MODEL, or an instruct model)"
+            )
+        return as_teacher(told, **options)
+
     def measure_data(self) -> None:
+        if self.asks:
+            self.writer()  # is refused before anything is measured
         self.add(DATA, {**dict(zip(COUNTS, map(len, self.parts))), **self.fitting[1]})
 
     def checkpoint(self, name: str) -> Path:

@@ -13,8 +13,9 @@ from synthkit.studies.real import FEWEST, by_label, split_sizes
 from synthkit.studies.real_data import find_columns, read_data
 from synthkit.studies.reproduction import Request, plan_real
 from synthkit.studies.results import load_result
+from synthkit.teacher import FunctionTeacher
 
-METHODS = ("softsrv",)
+METHODS = ("softsrv", "embedsdg", "spa")
 # A chat template that a tiny model can be asked in.
 TEMPLATE = "{% for m in messages %}<bos>{{ m.content }}\n{% endfor %}"
 
@@ -36,9 +37,24 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def chat_model(tmp_path_factory):
     """The folder of a tiny model with a chat template."""
-    folder = tiny_lm(tmp_path_factory.mktemp("models") / "tiny", max_position_embeddings=512)
+    folder = tiny_lm(tmp_path_factory.mktemp("models") / "tiny", max_position_embeddings=8192)
     (folder / "chat_template.jinja").write_text(TEMPLATE)
     return folder
+
+
+def reply(prompt, repeat=0):
+    """A teacher's answer to any prompt of a method: a question of its own."""
+    n = len(prompt) % 97 + 101 * repeat
+    asked = f"A farm has {n} hens and buys 9 goats for {prompt[-9:]!r}. How many animals?"
+    return f"**Question:** {asked}\n**Answer:** {n} + 9 = {n + 9}\n### <final_answer>\n{n + 9}"
+
+
+@pytest.fixture
+def teacher(monkeypatch):
+    """Every address and name stands for a teacher that answers."""
+    made = FunctionTeacher(reply, "oracle")
+    monkeypatch.setattr("synthkit.studies.reproduction.open_teacher", lambda *a: made)
+    return made
 
 
 def reproduce(*arguments):
@@ -55,7 +71,9 @@ def one_line(done):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("scale", ["fast", "study", "paper"])
-def test_a_method_runs_at_every_scale_cut_to_a_limit(method, scale, data, chat_model, tmp_path):
+def test_a_method_runs_at_every_scale_cut_to_a_limit(
+    method, scale, data, chat_model, teacher, tmp_path
+):
     asked = (method, "--scale", scale, "--model", chat_model, "--data", data, "--limit", 2,
              "--out", tmp_path, "--quiet")  # fmt: skip
     done = reproduce(*asked)
@@ -80,7 +98,8 @@ def test_a_limit_cuts_every_size_and_every_number_of_steps(method):
         cut = preset.limited(1)
         for name in (each for each in vars(preset) if each.startswith("n_")):
             assert 0 <= getattr(cut, name) <= preset.least.get(name, 1)
-        assert preset.steps and all(cut.option(name) == 1 for name in preset.steps)
+        known = {name: cut.option(name) for name in preset.steps}
+        assert known and all(value in (1, None) for value in known.values()), known
         assert len(cut.seeds) == 1
 
 

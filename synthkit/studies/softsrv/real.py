@@ -49,26 +49,28 @@ PAPER = Paper(
 
 @dataclass(frozen=True)
 class SoftSRVReal(RealPreset):
-    """Sizes of SoftSRV on real texts; `longest` also bounds what is written."""
+    """Sizes of SoftSRV on real texts."""
 
     steps: ClassVar[tuple[str, ...]] = ("steps",)
 
     def resolved(self) -> SoftSRVPreset:
-        own = {} if self.longest is None else {"max_new_tokens": self.longest}
-        return choose_preset(self.method, METHOD_PRESETS, {**own, **self.changes}, "SoftSRV")
+        changes = {"max_new_tokens": self.max_new_tokens, **self.changes}
+        return choose_preset(self.method, METHOD_PRESETS, changes, "SoftSRV")
 
 
 PRESETS = {
     "fast": SoftSRVReal(
-        longest=96, changes={"steps": 30, "batch_size": 8, "eval_every": 10, "lr_ssmc": 5e-3}
+        longest=96, max_new_tokens=96,
+        changes={"steps": 30, "batch_size": 8, "eval_every": 10, "lr_ssmc": 5e-3}
     ),
     "study": SoftSRVReal(
-        n_train=384, n_stop=64, n_test=300, n_sample=300, longest=192, method="study",
-        changes={"steps": 200, "batch_size": 16, "eval_every": 25}, seeds=(0, 1, 2),
+        n_train=384, n_stop=64, n_test=300, n_sample=300, longest=192, max_new_tokens=192,
+        method="study", changes={"steps": 200, "batch_size": 16, "eval_every": 25}, seeds=(0, 1, 2),
     ),
     "paper": SoftSRVReal(
-        n_train=None, n_stop=256, n_test=1000, n_sample=2000, longest=512, method="paper",
-        changes={"batch_size": 32, "accumulation": 8, "recomputing": True}, seeds=(0, 1, 2),
+        n_train=None, n_stop=256, n_test=1000, n_sample=2000, longest=512, max_new_tokens=512,
+        method="paper", changes={"batch_size": 32, "accumulation": 8, "recomputing": True},
+        seeds=(0, 1, 2),
     ),
 }  # fmt: skip
 
