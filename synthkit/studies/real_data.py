@@ -24,6 +24,17 @@ ROLES: dict[str, tuple[str, ...]] = {
     "label": ("label", "class", "intent", "sentiment", "category"),
 }  # fmt: skip
 
+# What one text of a public set is.
+ABOUT = {
+    "gsm8k": "a grade-school math word problem",
+    "asdiv": "a short math word problem for children",
+    "mbpp": "a task for a beginner in Python, in one or two sentences",
+    "clinc150": "a request to a voice assistant",
+    "sst2": "a sentence of a film review",
+    "ag_news": "a news item of one or two sentences",
+    "sentiment_sentences": "a customer's sentence about a product",
+}
+
 
 @dataclass(frozen=True)
 class RealData:
@@ -48,6 +59,11 @@ class RealData:
         """Name, hash, number of rows and columns, for the record."""
         return {"data": self.name, "data_hash": self.key, "data_rows": len(self.rows),
                 "data_columns": dict(self.columns)}  # fmt: skip
+
+
+def about_of(data: RealData, about: str | None = None) -> str:
+    """A description of one text: what is given, what is known of a public set, or "a text"."""
+    return about or next((text for name, text in ABOUT.items() if name in data.name), "a text")
 
 
 def read_data(

@@ -7,7 +7,7 @@ from tiny import tiny_lm
 from typer.testing import CliRunner
 
 from synthkit import cli
-from synthkit.core.files import read_jsonl, write_jsonl
+from synthkit.core.files import read_jsonl, sha256_text, write_jsonl
 from synthkit.studies.plans import CARDS, Plan, Work
 from synthkit.studies.real import FEWEST, by_label, split_sizes
 from synthkit.studies.real_data import find_columns, read_data
@@ -15,7 +15,7 @@ from synthkit.studies.reproduction import Request, plan_real
 from synthkit.studies.results import load_result
 from synthkit.teacher import FunctionTeacher
 
-METHODS = ("softsrv", "embedsdg", "spa")
+METHODS = ("softsrv", "embedsdg", "spa", "synalign")
 # A chat template that a tiny model can be asked in.
 TEMPLATE = "{% for m in messages %}<bos>{{ m.content }}\n{% endfor %}"
 
@@ -44,8 +44,9 @@ def chat_model(tmp_path_factory):
 
 def reply(prompt, repeat=0):
     """A teacher's answer to any prompt of a method: a question of its own."""
-    n = len(prompt) % 97 + 101 * repeat
-    asked = f"A farm has {n} hens and buys 9 goats for {prompt[-9:]!r}. How many animals?"
+    n = int(sha256_text(f"{prompt} {repeat}")[:6], 16) % 900
+    name, thing = ("Lily", "Tom", "Ann")[n % 3], ("hens", "red balls", "goats")[n % 7 % 3]
+    asked = f"{name} has {n} {thing} and finds 9 more at the market. How many?"
     return f"**Question:** {asked}\n**Answer:** {n} + 9 = {n + 9}\n### <final_answer>\n{n + 9}"
 
 
@@ -99,7 +100,7 @@ def test_a_limit_cuts_every_size_and_every_number_of_steps(method):
         for name in (each for each in vars(preset) if each.startswith("n_")):
             assert 0 <= getattr(cut, name) <= preset.least.get(name, 1)
         known = {name: cut.option(name) for name in preset.steps}
-        assert known and all(value in (1, None) for value in known.values()), known
+        assert known and all(value in (0, 1, None) for value in known.values())
         assert len(cut.seeds) == 1
 
 

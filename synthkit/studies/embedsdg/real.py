@@ -98,7 +98,8 @@ PRESETS = {
     ),
     "paper": EmbedSDGReal(
         n_train=None, n_stop=0, n_test=1000, n_sample=1000, n_student=4500, longest=1024,
-        max_new_tokens=1024, continues=False, method="paper", seeds=(0, 1, 2), student=STUDENTS["paper"],
+        max_new_tokens=1024, continues=False, method="paper", seeds=(0, 1, 2),
+        student=STUDENTS["paper"],
     ),
 }  # fmt: skip
 

@@ -19,7 +19,7 @@ from ...softsrv.presets import SoftSRVPreset
 from ...softsrv.synthesizer import SoftSRV
 from ..plans import Work
 from ..real import Paper, RealPreset, RealTrial, real_study
-from ..real_data import RealData
+from ..real_data import RealData, about_of
 from ..study import Study, Unit
 
 ROLES, OPTIONAL = ("text",), ()
@@ -34,13 +34,6 @@ COLUMNS = {
     "rows": "rows written",
 }
 PROMPT = "Write one new text of this kind: {about}. Write the text only."
-# What is known of public sets; `about` says it for others.
-ABOUT = {
-    "gsm8k": "a grade-school math word problem",
-    "asdiv": "a short math word problem for children",
-    "mbpp": "a task for a beginner in Python, in one or two sentences",
-    "clinc150": "a request to a voice assistant",
-}
 PAPER = Paper(
     "google/gemma-2b-it", 2.5e9, "openai/gsm8k", 60,
     "the paper does not name its frozen model; Gemma 2B is its student",
@@ -166,7 +159,7 @@ def study(data: RealData, *, about: str | None = None, command: str = "", **give
             None: what is known of a public set, else "a text".
         command, given: how it was asked for, for the record.
     """
-    told = about or next((text for name, text in ABOUT.items() if name in data.name), "a text")
+    told = about_of(data, about)
     return real_study(
         "softsrv", "SoftSRV on real texts", data, partial(SoftSRVTrial, about=told), units,
         PRESETS, COLUMNS,
