@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -24,6 +24,9 @@ from ..lm.soft_prompts import SoftPrompt, new_soft_prompt
 from ..lm.training import History
 from .presets import SoftSRVPreset
 from .texts import split
+
+if TYPE_CHECKING:
+    from .synthesizer import SoftSRV
 
 
 @dataclass
@@ -59,24 +62,24 @@ def untrained(
     return Fitted(prompt, encoder, texts, rows, encoder(texts))
 
 
-def start(
-    lm: Any, material: tuple[list[str], list[int]], validation: tuple | None,
-    preset: SoftSRVPreset, encoder: Context, seed: int,
-) -> tuple[Fitted, list[str]]:  # fmt: skip
+def begin_fit(
+    method: SoftSRV, material: tuple[list[str], list[int]], validation: tuple | None
+) -> tuple[Fitted, list[str]]:
     """An untrained fit, and the texts that stop its training.
 
     Args:
-        material: the texts, and where each stood in the real data; validation: such a pair, or
-            None to set a share of the material aside.
+        material: the texts, and where each stood in the real data.
+        validation: such a pair, or None to set a share of the material aside.
 
     Raises:
         ValueError: fewer than two texts would be left to train on.
     """
     texts, rows = material
-    train, held = split(len(texts), 0.0 if validation else preset.held_out_share, seed)
+    share = 0.0 if validation else method.preset.held_out_share
+    train, held = split(len(texts), share, method.seed)
     stop = validation[0] if validation else [texts[i] for i in held]
     kept = [texts[i] for i in train], [rows[i] for i in train]
-    return untrained(lm, *kept, preset, encoder, seed), stop
+    return untrained(method.lm, *kept, method.preset, method.encoder, method.seed), stop
 
 
 def pack_fitted(fitted: Fitted) -> Files:

@@ -25,7 +25,7 @@ __all__ = ['make_plan', 'drafter', 'train_prompt', 'SoftSRV']
 
 # %% ../../nbs/21_softsrv.ipynb #2fa4238c
 from .drafts import Draft, Drawing, draft_number, drawing, write
-from .fitted import Fitted, context_of, pack_fitted, start, unpack_fitted
+from .fitted import Fitted, begin_fit, context_of, pack_fitted, unpack_fitted
 from .labeller import Labeller
 from .presets import PRESETS, SoftSRVPreset
 from .rounds import PLACE, Slot, draw_rows
@@ -130,7 +130,7 @@ class SoftSRV(Synthesizer):
         return [texts[i] for i in rows], rows
 
     def _fit(self, material, validation, *, phases, progress):
-        fitted, stop = start(self.lm, material, validation, self.preset, self.encoder, self.seed)
+        fitted, stop = begin_fit(self, material, validation)
         run = {"checkpoint": phases.running("prompt"), "progress": progress}
         make = partial(train_prompt, self.lm, fitted, stop, self.preset, self.seed, **run)
         try:
