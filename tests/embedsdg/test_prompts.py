@@ -3,7 +3,7 @@
 import pytest
 
 from synthkit import load_world
-from synthkit.embedsdg.prompts import SHOTS, decode_prompt, generation_prompt
+from synthkit.embedsdg.prompts import SHOTS, decode_prompt, generation_prompt, stops_of
 from synthkit.embedsdg.replies import parse_generation
 from synthkit.worlds.math import read_question
 
@@ -58,3 +58,16 @@ def test_wrong_seeds_are_refused(bad):
 def test_wrong_decode_prompts_are_refused(options):
     with pytest.raises(ValueError, match=r"papier|give a list"):
         decode_prompt(**options)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "stops"),
+    [
+        (decode_prompt(SHOTS[:3]), ("\nInput:", "\nOutput:", "\n\nExample", "\n\nYour")),
+        (decode_prompt(form="embedded"), ("\nInput:", "\nOutput:")),
+        (("Text: a b\nAgain: a b\n--\nText: ", "\nAgain: "), ("\nText:", "\nAgain:", "\n--")),
+        (("", " ->"), ("\n->",)),
+    ],
+)
+def test_a_decoded_text_ends_at_what_follows_a_text_in_the_prompt(prompt, stops):
+    assert stops_of(*prompt) == stops
