@@ -58,13 +58,9 @@ class Grid:
 
     @classmethod
     def fit(
-        cls,
-        points: np.ndarray,
-        n_windows: int | Sequence[int] | None = None,
-        *,
-        stride: float | Fraction = Fraction(1, 2),
-        quantiles: tuple[float, float] | None = None,
-    ) -> Grid:
+        cls, points: np.ndarray, n_windows: int | Sequence[int] | None = None, *,
+        stride: float | Fraction = Fraction(1, 2), quantiles: tuple[float, float] | None = None,
+    ) -> Grid:  # fmt: skip
         """The grid over the points' own range (the paper's bounds), or between two quantiles.
 
         Args:

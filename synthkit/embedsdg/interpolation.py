@@ -201,14 +201,15 @@ def warn_of_lost(
     probes = [t for t, n in zip(probes, lengths) if n and prompt + 2 * n < lm.context - 1]
     rate = copy_rate(lm, probes, weights=weights, rescale=rescale, form=form) if probes else None
     if rate is not None and rate < 0.5:
-        back, *best = best_way(lm, probes, form)
-        copied, better = round(rate * len(probes)), back.count(1.0)
+        copied, (back, w, r) = round(rate * len(probes)), best_way(lm, probes, form)
+        other = f"{back.count(1.0)} come back with weights={w!r} and rescale={r!r}"
+        if back.count(1.0) <= copied:
+            other = "no other pooling copies more"
         warnings.warn(
             f"this model copies {copied} of {len(probes)} texts back from their embeddings "
-            f"({weights=}, {rescale=}), so sketches will say little; weights={best[0]!r} with "
-            f"rescale={best[1]!r} copies {better}: take these, a larger model, or sketch='nearest'",
-            stacklevel=2,
-        )
+            f"({weights=}, {rescale=}), so sketches will say little; {other}. Take what copies "
+            "most, a larger model, or sketch='nearest'", stacklevel=2,
+        )  # fmt: skip
     return rate
 
 # %% ../../nbs/11_interpolation.ipynb #d5fa124c

@@ -44,14 +44,9 @@ class Context:
     """
 
     def __init__(
-        self,
-        lm: LM,
-        kind: str = "input_mean",
-        dim: int | None = None,
-        *,
-        seed: int = 0,
+        self, lm: LM, kind: str = "input_mean", dim: int | None = None, *, seed: int = 0,
         encoder: Callable | str | Path | None = None,
-    ):
+    ):  # fmt: skip
         if kind not in CONTEXTS:
             raise ValueError(f"unknown context {kind!r}; choose one of {CONTEXTS}")
         if (dim is not None) != (kind in ("random", "learned")) or (dim is not None and dim < 1):
@@ -125,13 +120,9 @@ def mean_hidden(lm: LM, texts: Sequence[str]) -> Tensor:
     rows = [front + ids for ids in lm.text_ids(texts, len(front))]
     ids, mask = right_pad(rows, device=lm.device)
     extra = {"position_ids": positions(mask), "use_cache": False, "logits_to_keep": 1}
+    extra = supported(lm.model, **extra)
     with lm.evaluating():
-        out = lm.model(
-            input_ids=ids,
-            attention_mask=mask,
-            output_hidden_states=True,
-            **supported(lm.model, **extra),
-        )
+        out = lm.model(input_ids=ids, attention_mask=mask, output_hidden_states=True, **extra)
     hidden = out.hidden_states[-1].float()  # (n, m, N)
     weight = mask.to(hidden.device)[..., None].clone()
     weight[:, : len(front)] = 0

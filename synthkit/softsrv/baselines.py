@@ -1,8 +1,9 @@
-"""Baselines of SoftSRV without training, through the same filter: templates and copies."""
+"""Baselines of SoftSRV, through the same filter: templates, copies and LoRA."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,8 @@ from ..core.provenance import with_provenance
 from ..core.reports import Report
 from ..datasets import values_of
 from ..lm.chat import prompt_ids
-from .drafts import Draft, Drawing, draft_number, write
+from ..lm.finetune import FinetunePreset, finetune
+from .drafts import Draft, Drawing, draft_number, drawing, write
 from .labeller import Labeller
 from .presets import PRESETS, SoftSRVPreset
 from .rounds import Slot, draw_rows
@@ -73,15 +75,10 @@ class Generator:
         return write(self.lm, starts, [draft_number(slot, turn) for slot in slots], how)
 
     def sample(
-        self, n: int, *, temperature: float | None = None, seed: int | None = None,
-        held_out: Any = None, drop: Collection[str] | None = None, batch_size: int = 64,
-        progress: bool = False,
-    ) -> Dataset:  # fmt: skip
-        """`n` texts as a `datasets.Dataset` (see `SoftSRV.sample`); they have no context."""
-        n = as_count(n)
-        temperature = self.preset.temperature if temperature is None else temperature
-        seed = as_seed(seed, self.seed)
-        how = Drawing(temperature, self.preset.max_new_tokens, seed)
+        self, n: int, *, temperature: float | None = None, seed: int | None = None, **options: Any
+    ) -> Dataset:
+        """`n` texts as a `datasets.Dataset`, without a context; `options` are of `draw_rows`."""
+        n, how = as_count(n), drawing(self.preset, temperature, as_seed(seed, self.seed))
 
         def drafts(slots: Sequence[int], turn: int) -> list[Draft]:
             chosen = self._choose(slots, turn, how)
@@ -89,8 +86,6 @@ class Generator:
                 return chosen
             return [replace(draft, text=self._extract(draft.text)) for draft in chosen]
 
-        options = {"held_out": held_out, "drop": drop, "batch_size": batch_size}
-        options |= {"progress": progress}
         return self.draw([Slot()] * n, drafts, how, **options)
 
     def draw(self, plan: Sequence[Slot], drafts: Callable, how: Drawing, **options: Any) -> Dataset:
@@ -170,3 +165,48 @@ def repeat_texts(real, n: int, *, seed: int = 0, **options):
         lambda slots, turn: [Draft(texts[takes[slot]], True) for slot in slots],
         how,
     )
+
+
+# --- LoRA ----------------------------------------------------------------------------------------
+
+
+def split_options(options: Mapping, **changes) -> tuple[dict, SoftSRVPreset]:
+    """Split off the options of a `Generator`; the others make the preset."""
+    own = {name: options[name] for name in ("teacher", "answer") if name in options}
+    rest = {k: v for k, v in options.items() if k not in own and k != "preset"}
+    preset = options.get("preset", "fast")
+    return own, choose_preset(preset, PRESETS, {**rest, **changes}, "SoftSRV")
+
+
+def lora_generator(
+    lm, real, *, rank: int = 8, lr: float = 2e-3, seed: int = 0, progress: bool = False, **options
+) -> Generator:
+    """LoRA on the generator at equal data: as many updates and texts per update as SoftSRV's fit.
+
+    It writes from BOS alone. `lm` itself stays as it is (see `finetune`).
+
+    Args:
+        rank, lr: of LoRA.
+        options: `preset=`, its changes (`steps=`), `teacher=`, `answer=`.
+
+    Raises:
+        ValueError: a model without BOS has nothing to start from, or an unknown option.
+    """
+    if lm.bos_id is None:
+        raise ValueError(f"{lm.name!r} has no BOS token, and LoRA's texts start from nothing else")
+    own, preset = split_options(options)
+    texts = target_texts(real)
+    training = FinetunePreset(
+        rank=rank, alpha=2 * rank, lr=lr, batch_size=preset.batch_size,
+        epochs=math.ceil(preset.steps * preset.batch_size / len(texts)), max_updates=preset.steps,
+    )  # fmt: skip
+    rows = [{"text": text} for text in texts]
+    student = finetune(lm, rows, training, seed=seed, progress=progress)
+    with torch.no_grad():
+        start = student.embed_ids([student.bos_id])
+    made = Generator(
+        student, f"LoRA rank {rank}", [start], texts, preset=preset, seed=seed, nats=student.nll,
+        **own,
+    )  # fmt: skip
+    made.losses = student.losses
+    return made

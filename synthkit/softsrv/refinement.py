@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..teacher import ask, judge, teacher_name
 from .baselines import Generator, check_prompts
 from .drafts import Draft, Drawing, draft_number
-
-if TYPE_CHECKING:
-    pass
 
 RUBRIC = (
     "It has the same subject and form as the examples asked for.",

@@ -195,7 +195,7 @@ def test_a_warning_comes_from_the_copies_of_the_model_at_hand(llama, monkeypatch
         too_long = ["word " * llama.context]
         warn_of_lost(llama, too_long, form="embedded", rescale="none")
     assert len(measured) == 1
-    said = "copies 0 of 2 texts .*rescale='none'.*weights='uniform' with rescale='mean1' copies 2"
+    said = "copies 0 of 2 texts .*rescale='none'.*2 come back with weights='uniform' and resc"
     with pytest.warns(UserWarning, match=said):
         assert warn_of_lost(llama, [*probes, *too_long], form="embedded", rescale="none") == 0.0
 

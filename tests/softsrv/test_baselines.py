@@ -8,7 +8,7 @@ from synthkit.core.provenance import COMMON
 from synthkit.evaluation.contamination import HeldOut
 from synthkit.lm import load_lm
 from synthkit.softsrv import baselines
-from synthkit.softsrv.baselines import repeat_texts, template
+from synthkit.softsrv.baselines import lora_generator, repeat_texts, template
 from synthkit.softsrv.drafts import Draft
 from synthkit.softsrv.filters import COLUMNS
 from synthkit.softsrv.refinement import (
@@ -16,7 +16,6 @@ from synthkit.softsrv.refinement import (
     refine,
     self_refine,
 )
-from synthkit.softsrv.trained_baselines import lora_generator
 from synthkit.teacher import FunctionTeacher
 
 REAL = [

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...lm.finetune import FinetunePreset
-from ...softsrv.baselines import repeat_texts, template
+from ...softsrv.baselines import lora_generator, repeat_texts, template
 from ...softsrv.synthesizer import SoftSRV
-from ...softsrv.trained_baselines import lora_generator
 from ...worlds import load_target
 from ...worlds.targets import Target
 from ..study import Case, Trial, Unit
