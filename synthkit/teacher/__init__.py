@@ -1,6 +1,7 @@
 """Teachers: whatever answers text prompts, from a function to a server; no answer is paid twice."""
 
-from .base import FunctionTeacher, LMTeacher, Teacher, TeacherError
+from .base import FunctionTeacher, LMTeacher, PromptsWritten, Teacher, TeacherError
+from .batch import BatchTeacher
 from .chat_protocol import LONGEST_WAIT, RETRIED
 from .cleaning import Reply, clean, judge
 from .files import export_prompts, import_answers
@@ -11,9 +12,11 @@ from .replies import answer_log, as_teacher, ask, teacher_identity, teacher_name
 __all__ = [
     "LONGEST_WAIT",
     "RETRIED",
+    "BatchTeacher",
     "FunctionTeacher",
     "HTTPTeacher",
     "LMTeacher",
+    "PromptsWritten",
     "RecordedTeacher",
     "Reply",
     "Teacher",

@@ -36,6 +36,10 @@ class PromptsFailed(TeacherError):
     """All prompts of a call failed, each by itself: the teacher refused them or replied oddly."""
 
 
+class PromptsWritten(TeacherError):
+    """Prompts are in a file and wait for their answers; see `BatchTeacher`."""
+
+
 def checked(prompts: Sequence[str]) -> list[str]:
     """`prompts` as a list of whole characters; TypeError when it is one text, or one is no text."""
     if isinstance(prompts, str):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from ..core.files import read_jsonl, sha256_text, write_jsonl
 from .base import checked
+from .batch import batch_reply
+from .chat_protocol import Odd
 from .cleaning import Reply, clean
 
 
@@ -35,8 +37,9 @@ def import_answers(
 ) -> list[Reply | None]:
     """Read answers to exported prompts: JSONL rows with `answer` and `id`, `prompt_sha` or both.
 
-    Rows may stand in any order. A row without `id` answers the next prompt with its sha that has
-    no answer yet. Answers are cleaned (see `clean`) and keep a `finish_reason` that their row has.
+    What an engine's batch wrote, `{custom_id, response, error}`, is taken too. Rows may stand in
+    any order. A row without `id` answers the next prompt with its sha that has no answer yet.
+    Answers are cleaned (see `clean`) and keep a `finish_reason` that their row has.
     A prompt without an answer, or with an empty one, gives None, and a warning counts those.
 
     Args:
@@ -59,6 +62,7 @@ def import_answers(
     answers: list[Reply | None] = [None] * len(prompts)
     wrong: dict[str, list[str]] = {}
     for number, row in enumerate(read_jsonl(path), start=1):
+        row = _plain(row)
         name, sha = row.get("id"), row.get("prompt_sha")
         label = str(name if name is not None else (sha or f"row {number}"))
         place = places.get(str(name)) if name is not None else None
@@ -91,6 +95,17 @@ def import_answers(
             stacklevel=2,
         )
     return answers
+
+
+def _plain(row: dict) -> dict:
+    """A line of an engine's batch as `{id, answer, finish_reason}`; any other row as it is."""
+    if "custom_id" not in row or not {"response", "error"} & row.keys():
+        return row
+    try:
+        reply = batch_reply(row)
+    except (LookupError, AttributeError, Odd):
+        return {"id": row["custom_id"]}
+    return {"id": row["custom_id"], "answer": str(reply), "finish_reason": reply.finish_reason}
 
 
 def _names(prompts: Sequence[str], ids: Sequence[str] | None) -> list[str]:

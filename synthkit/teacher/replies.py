@@ -14,6 +14,7 @@ from .base import (
     FunctionTeacher,
     LMTeacher,
     PromptsFailed,
+    PromptsWritten,
     Teacher,
     TeacherError,
     checked,
@@ -129,6 +130,7 @@ def ask(
 
     Raises:
         TypeError: no teacher, or prompts that are no list of texts.
+        PromptsWritten: a `BatchTeacher` lacks answers; the message says where its prompts are.
         TeacherError: the teacher stopped, gave another number of answers than of prompts, or gave
             something that is no text; the message says what is safe.
     """
@@ -164,6 +166,8 @@ def ask(
                     raise TeacherError(_stopped(teacher, failure, found, log)) from failure
                 for i in group:
                     keep(i, Reply("", FAILED))
+            except PromptsWritten:
+                raise
             except Exception as failure:
                 raise TeacherError(_stopped(teacher, failure, found, log)) from failure
     replies = [found[i] for i in range(len(prompts))]
