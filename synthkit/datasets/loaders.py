@@ -107,11 +107,12 @@ def read_set(path_or_name: str | Path, split: str = "train") -> list[dict[str, A
     path, name = Path(path_or_name), str(path_or_name)
     if path.is_dir() and (path / f"{split}.jsonl").is_file():
         path = path / f"{split}.jsonl"
-    known = HUB | {hub: (hub, config) for hub, config in HUB.values()}
+    known: dict[str, tuple] = HUB | {hub: (hub, config) for hub, config in HUB.values()}
     hub_like = re.fullmatch(r"[\w-]+/[\w.-]+", name) and path.suffix.lower() not in FORMATS
     if path.exists() or not (name in known or hub_like):
         return read_rows(local_file(path))
-    return _from_hub(*known.get(name, (name, None)), split)
+    hub, config = known.get(name, (name, None))
+    return _from_hub(hub, config, split)
 
 
 def load_mbpp(
