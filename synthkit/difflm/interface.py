@@ -36,6 +36,7 @@ class TableMethod(Synthesizer):
     def fit(
         self, data: Any, *, validation: Any = None, target: str | None = None, decoder: Any = None,
         too_long: str = "error", checkpoint: str | Path | None = None, progress: bool = False,
+        **unknown: Any,
     ) -> Self:  # fmt: skip
         """Learn a table or texts: format model (without `lm`), autoencoder, diffusion.
 
@@ -57,7 +58,7 @@ class TableMethod(Synthesizer):
         """
         own = {"target": target, "decoder": decoder, "too_long": too_long}
         common = {"validation": validation, "checkpoint": checkpoint, "progress": progress}
-        return super().fit(data, **common, **own)
+        return super().fit(data, **common, **own, **unknown)  # which names them
 
     def sample(
         self, n: int, *, seed: int | None = None, held_out: Any = None,
@@ -65,6 +66,7 @@ class TableMethod(Synthesizer):
         prior: str = "diffusion", constrained: bool = True,
         check: Callable[[Any], bool] | None = None, max_tries: int | None = None,
         checkpoint: str | Path | None = None, progress: bool = False, strict: bool = False,
+        **unknown: Any,
     ) -> Dataset:  # fmt: skip
         """`n` synthetic rows or texts, with `prior` and `tries` beside the common provenance.
 
@@ -89,7 +91,7 @@ class TableMethod(Synthesizer):
         own = {"temperature": temperature, "conditions": conditions, "prior": prior, "check": check}
         own |= {"constrained": constrained, "max_tries": max_tries, "held_out": held_out}
         common = {"checkpoint": checkpoint, "progress": progress, "strict": strict}
-        return super().sample(n, seed=seed, **common, **own)
+        return super().sample(n, seed=seed, **common, **own, **unknown)
 
     def table(self, n: int, **options: Any) -> pd.DataFrame:
         """`sample` as a DataFrame, each column in its pandas type, without provenance."""

@@ -97,18 +97,12 @@ def table(result: Result, name: str) -> pd.DataFrame:
 
 def bins_differ(result: Result, name: str, arm: str) -> bool:
     """Tell whether SDMetrics' own pair error of an arm is another, on some seed."""
-    own, real = (
-        values(result, measure, arm, table=name) for measure in ("pair_error", COLUMNS[PAIRS])
-    )
+    own, real = (values(result, COLUMNS[each], arm, table=name) for each in (OWN_BINS, PAIRS))
     return bool((np.abs(own - real) > BINS_DIFFER).any())
 
 
 def below_exact(result: Result, name: str) -> pd.DataFrame:
-    """Gap of each arm's AUC to the Bayes-optimal one; empty where that is not known.
-
-    One row an arm: the paired difference on the same test rows, over the seeds, with its interval
-    where there are three. Sampling error can make it negative.
-    """
+    """Gap of each arm's AUC to the Bayes-optimal one, paired on test rows; empty if not known."""
     import pandas as pd
 
     best, rows = values(result, "auc", BAYES_OPTIMAL, table=name), {}
@@ -133,11 +127,7 @@ def latents(result: Result, name: str) -> pd.DataFrame:
 
 
 def mixes(result: Result) -> pd.DataFrame:
-    """The utility of real rows with synthetic rows beside them, on every table: AUC, or R2.
-
-    Columns are the shares of synthetic rows that are added; a cell is the change against the real
-    rows alone, over the seeds, with its interval where there are three. Empty without such rows.
-    """
+    """Change of the utility (AUC, or R2) of real rows by shares of synthetic ones beside them."""
     import pandas as pd
 
     rows = {}
@@ -152,19 +142,14 @@ def mixes(result: Result) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-TIMES = {
-    "CPU seconds": "seconds",
-    "CPU seconds of sampling": "sampling seconds",
-    "epochs": "epochs",
-    "rows made / asked for": "rows",
-}
+TIMES = {"CPU seconds": "seconds", "CPU seconds of sampling": "sampling seconds",
+         "epochs": "epochs", "rows made / asked for": "rows"}  # fmt: skip
 
 
 def times(result: Result) -> pd.DataFrame:
-    """CPU seconds and epochs that each method took on every table, means over the seeds.
+    """CPU seconds and epochs of each method's fit on every table, means over the seeds.
 
-    "CPU seconds" are those of the fit. DiffLM's sampling, of as many rows as there are to learn
-    from, is apart (None where a run did not measure it).
+    DiffLM's sampling, of as many rows as there are to learn from, is apart.
     """
     import pandas as pd
 

@@ -69,9 +69,6 @@ class TextSet:
         return frozenset.intersection(*(frozenset(tool) for tool in tools))
 
 
-# --- the worlds, whose tasks and categories can be read off a text --------------------------------
-
-
 def world_set(name: str, n: int, seed: int = 0) -> TextSet:
     """`n` programs of the code world, or tools of the tools world, with their own distributions."""
     worlds = {
@@ -136,9 +133,6 @@ def hold_true(tools: Sequence[str]) -> list[bool]:
     return [holds(text) for text in tools]
 
 
-# --- what texts are judged by ---------------------------------------------------------------------
-
-
 def read_tool(text: str) -> dict[str, Any] | None:
     """The JSON object of a text, or None where it is none."""
 
@@ -166,10 +160,8 @@ def parameter_types(text: str) -> str | None:
 
 
 def is_sound(tool: Mapping[str, Any]) -> bool:
-    """True if a tool can be called: its name and description, where given, say something.
-
-    `parameters`, where there are any, must be a JSON Schema (draft 2020-12) with every required
-    name among its properties.
+    """True if a tool can be called: its name and description, where given, say something, and its
+    `parameters` are a JSON Schema (draft 2020-12) with every required name among its properties.
     """
     from jsonschema import Draft202012Validator, SchemaError
 
@@ -189,9 +181,8 @@ def is_sound(tool: Mapping[str, Any]) -> bool:
 def judge(texts: Sequence[str], about: TextSet) -> dict[str, np.ndarray]:
     """Truths (n,) by measure: `valid`; of code `runs`, of tools `sound`; `right` where known.
 
-    Code is valid if it parses and defines a function, and runs if the sandbox executes it. A tool
-    is valid if it is a JSON object with the fields that all tools of its set have. What is not
-    valid is nothing else either.
+    Code is valid if it parses and defines a function, a tool if it is a JSON object with the fields
+    that all tools of its set have. What is not valid is nothing else either.
     """
     if about.kind == "code":
         valid = [style_of(text) != "unreadable" for text in texts]
