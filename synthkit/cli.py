@@ -204,6 +204,23 @@ def doctor(
     raise typer.Exit(0 if report.usable else 1)
 
 
+@app.command("fit-check")
+def fit_check_command(
+    model: Annotated[
+        str, typer.Argument(help="Its name, folder, GGUF file or hub id; such as mistral-7b.")
+    ],
+    method: Annotated[str | None, typer.Option(help=f"One of {', '.join(NAMES)}.")] = None,
+    card: Annotated[float | None, typer.Option(min=1, help="GiB; default: 8, 12, 16, 24.")] = None,
+    bits: Annotated[int | None, typer.Option(help="4 or 16; default: 4.")] = None,
+    preset: Annotated[Scale, typer.Option(help="The sizes of the methods.")] = "paper",
+    length: Annotated[int, typer.Option(min=1, help="Tokens of a row of the data.")] = 512,
+) -> None:
+    """Say which parts of each method fit a GPU, and with which settings; nothing is loaded."""
+    from .studies.fit_check import show
+
+    show(model, bits, [method] if method else NAMES, card, preset, length)
+
+
 @app.command()
 def pretrain(
     folder: Annotated[Path, typer.Argument(help="Where the model is written.")],

@@ -77,7 +77,8 @@ PRESETS = MappingProxyType({
                 p_mean=-0.8, p_sd=1.0),
     ),
     "paper": DiffLMPreset(
-        FORMATS["paper"], AUTOENCODERS["paper"], DIFFUSIONS["paper"], digits=None, temperature=0.5
+        FORMATS["paper"], AUTOENCODERS["paper"], DIFFUSIONS["paper"], digits=None, batch=64,
+        temperature=0.5,
     ),
 })  # fmt: skip
 

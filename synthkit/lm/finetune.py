@@ -62,7 +62,7 @@ class FinetunePreset:
 PRESETS = {
     "fast": FinetunePreset(epochs=6),
     "study": FinetunePreset(epochs=10),
-    "paper": FinetunePreset(rank=16, alpha=32, lr=2e-4, epochs=5, batch_size=16),
+    "paper": FinetunePreset(rank=16, alpha=32, lr=2e-4, epochs=5, batch_size=16, accumulation=8),
 }
 
 

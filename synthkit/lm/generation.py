@@ -12,6 +12,7 @@ from .chat import prompt_ids
 from .choosing import Sampling
 from .decoding import PACK_STEPS, begin, decode
 from .key_values import Beginning
+from .memory import room_for_rows
 from .mixed_adapters import MixedRows, Rows, mixed_adapters
 from .products import packed
 from .rows import PromptRows, batches, check_embeds
@@ -66,7 +67,7 @@ def generate(
             in the template already is taken as it is, with `chat` or without.
         seed: with the row's number, seeds that row's noise; the batch size plays no part.
         row_ids: other numbers for the rows than 0, 1, ...
-        batch_size: most rows that run at a time.
+        batch_size: most rows that run at a time; fewer do where a GPU has no room for them.
         progress: show a bar.
 
     Raises:
@@ -97,7 +98,7 @@ def generate(
     with lm.evaluating(), torch.no_grad(), mixed as mix, bar, fast:
         beginning = _beginning(lm, rows, mix)
         shared = beginning.length if beginning else 0
-        for batch in batches(lengths, batch_size):
+        for batch in batches(lengths, batch_size, *room_for_rows(lm.model, max_new_tokens)):
             mix.take(batch)
             limits = [min(max_new_tokens, lm.context - lengths[i]) for i in batch]
             new = decode(

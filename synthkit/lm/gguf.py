@@ -19,6 +19,7 @@ from .modes import quiet_bars
 MAGIC = b"GGUF"  # the first bytes of such a file
 FORMAT = "gguf-1"  # a folder of the cache; the number rises with a change of the conversion
 _DTYPES = {"F32": torch.float32, "F64": torch.float32, "BF16": torch.bfloat16}
+_PLAIN = ("F32", "F64", "F16", "BF16")  # types of weights that are not quantised
 _EXTRA = 32 << 20  # bytes allowed for the tokenizer and the config
 # Names that llama.cpp has for splits in which each digit stands alone; transformers knows none.
 _SINGLE_DIGITS = ("smollm", "starcoder", "refact", "command-r", "codeshell")
@@ -27,11 +28,13 @@ _SINGLE_DIGITS = ("smollm", "starcoder", "refact", "command-r", "codeshell")
 @dataclass(frozen=True)
 class Header:
     """Facts of a GGUF file: its architecture, the name of the rule that splits text before tokens
-    are formed, its tensors' names, and the bytes and the type of a converted copy."""
+    are formed, its tensors' names, the type of most weights (such as "Q4_K"), and the bytes and
+    the type of a converted copy."""
 
     architecture: str
     split: str
     tensors: frozenset[str]
+    kind: str
     bytes: int
     dtype: torch.dtype
 
@@ -121,8 +124,22 @@ def read_header(path: Path) -> Header:
     return Header(architecture, split.contents() if split else "", *_sizes(reader.tensors))
 
 
-def _sizes(tensors) -> tuple[frozenset[str], int, torch.dtype]:
-    """Names, bytes of the copy, and its type: that of the type which holds the most weights."""
+def is_quantised(path: Path) -> bool:
+    """True for a GGUF file most of whose weights are quantised."""
+    return read_header(path).kind not in _PLAIN
+
+
+def check_bits(path: Path, bits: int | None) -> None:
+    """Raise ValueError where `bits` are asked for of a GGUF file that is quantised already."""
+    if bits and is_quantised(path):
+        raise ValueError(
+            f"the weights of {path.name} are quantised already, and {bits} bits would round them "
+            "again: leave bits out, or name the model that it was made of"
+        )
+
+
+def _sizes(tensors) -> tuple[frozenset[str], str, int, torch.dtype]:
+    """Names, the type that holds the most weights, bytes of the copy, and the copy's type."""
     counts: dict[str, int] = {}
     for tensor in tensors:
         name = tensor.tensor_type.name
@@ -130,7 +147,7 @@ def _sizes(tensors) -> tuple[frozenset[str], int, torch.dtype]:
     most = max(counts, key=lambda name: counts[name], default="F16")
     dtype = _DTYPES.get(most, torch.float16)
     size = sum(counts.values()) * dtype.itemsize + _EXTRA
-    return frozenset(tensor.name for tensor in tensors), size, dtype
+    return frozenset(tensor.name for tensor in tensors), most, size, dtype
 
 
 def check_room(wanted: int) -> None:

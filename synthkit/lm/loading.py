@@ -11,7 +11,7 @@ from torch import nn
 
 from ..core.paths import embedded_lm_dir
 from .catalogue import MODELS, cached, obtain
-from .gguf import convert, is_gguf
+from .gguf import check_bits, convert, is_gguf
 from .modes import quiet_bars
 from .products import use_fast_products
 from .quantisation import disable_packed_cpu_layout, quantisation_config
@@ -50,7 +50,8 @@ def load_lm(
         FileNotFoundError: the folder, the file, or the folder's config.json is missing.
         ValueError: not a causal LM, weights that cannot be read or are incomplete, a tokenizer with
             more tokens than the weights have embeddings, bad `bits`, or a GGUF file that is
-            damaged or of an architecture that transformers cannot read.
+            damaged, of an architecture that transformers cannot read, or quantised already where
+            `bits` are asked for.
         ConnectionError: the hub did not give the model.
         OSError: no room in the cache for a converted model.
         RuntimeError: no such device, or bitsandbytes or gguf is needed and cannot work.
@@ -59,6 +60,8 @@ def load_lm(
 
     if name_or_path is None:
         name_or_path = os.environ.get("SYNTHKIT_MODEL") or "embedded"
+    if is_gguf(Path(name_or_path).expanduser()):
+        check_bits(Path(name_or_path).expanduser(), bits)
     source, local = _source(name_or_path)
     device = _device(device)
     on_cpu = str(device).startswith("cpu")

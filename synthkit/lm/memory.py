@@ -2,95 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
 
 from .choosing import CELLS
 from .losses import CHUNK, LARGE
+from .shapes import LINEAR, Shape
 
 GIB = 2**30
 RESERVE = GIB  # of a GPU: CUDA's context, libraries, and gaps between tensors
 CARDS = (8, 12, 16, 24)  # GiB
-LINEAR = 7  # layers a block that LoRA adapts: query, key, value, output, gate, up, down
 NF4 = 0.5 + 1 / 64 + 4 / 16_384  # bytes a weight: double quantisation has scales of scales
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Sizes of a causal LM of the Llama kind (Llama, Mistral, Qwen2, Granite and the like).
-
-    Attributes:
-        vocabulary, hidden, inner, layers: V, N, the width inside an MLP, and the blocks.
-        heads, kv_heads, head: heads of queries, of keys and values, and the width of one.
-        tied: whether one table serves as embedding and as head.
-    """
-
-    vocabulary: int
-    hidden: int
-    inner: int
-    layers: int
-    heads: int
-    kv_heads: int
-    head: int
-    tied: bool = False
-
-    @classmethod
-    def of(cls, config: Any) -> Shape:
-        """The shape in a transformers config.
-
-        Raises:
-            ValueError: the config lacks a size.
-        """
-        config = config.get_text_config()
-        names = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
-        if lost := [name for name in names if not getattr(config, name, None)]:
-            raise ValueError(f"the config of {config.model_type!r} has no {', '.join(lost)}")
-        vocabulary, hidden, layers, heads = (getattr(config, name) for name in names)
-        return cls(
-            vocabulary, hidden, getattr(config, "intermediate_size", None) or 4 * hidden, layers,
-            heads, getattr(config, "num_key_value_heads", None) or heads,
-            getattr(config, "head_dim", None) or hidden // heads,
-            bool(getattr(config, "tie_word_embeddings", False)),
-        )  # fmt: skip
-
-    @property
-    def query(self) -> int:
-        """Width of all queries of a position."""
-        return self.heads * self.head
-
-    @property
-    def key(self) -> int:
-        """Width of all keys of a position, and of all values."""
-        return self.kv_heads * self.head
-
-    @property
-    def linear(self) -> int:
-        """Weights of the linear layers of all blocks."""
-        attention = 2 * self.query + 2 * self.key
-        return self.layers * self.hidden * (attention + 3 * self.inner)
-
-    @property
-    def rest(self) -> int:
-        """Weights of embedding, head and norms, which are never quantised."""
-        tables = 1 if self.tied else 2
-        return self.vocabulary * self.hidden * tables + self.hidden * (2 * self.layers + 1)
-
-    def lora(self, rank: int) -> int:
-        """Weights of a LoRA adapter on all linear layers."""
-        sides = LINEAR * self.hidden + 2 * self.query + 2 * self.key + 3 * self.inner
-        return self.layers * rank * sides
-
-
-# From the config.json of each model on the Hugging Face hub.
-SHAPES = {
-    "smollm2-135m": Shape(49_152, 576, 1536, 30, 9, 3, 64, tied=True),
-    "qwen2.5-0.5b": Shape(151_936, 896, 4864, 24, 14, 2, 64, tied=True),
-    "qwen2.5-1.5b": Shape(151_936, 1536, 8960, 28, 12, 2, 128, tied=True),
-    "qwen2.5-7b": Shape(152_064, 3584, 18_944, 28, 28, 4, 128),
-    "mistral-7b": Shape(32_768, 4096, 14_336, 32, 32, 8, 128),
-    "llama-3.1-8b": Shape(128_256, 4096, 14_336, 32, 32, 8, 128),
-    "granite-3.1-8b": Shape(49_155, 4096, 12_800, 40, 32, 8, 128, tied=True),
-}
 
 
 @dataclass(frozen=True)
@@ -125,6 +51,8 @@ class Training:
             then each row's own gradient; nothing is optimised.
         gradient: numbers of a row's gradient; None: all weights of the adapter.
         vectors: other gradients that are held.
+        whole: whether all logits exist at once, whatever the vocabulary.
+        besides: bytes a token that another module keeps.
         accumulation, recomputing: see `synthkit.lm.schedule.Schedule`.
     """
 
@@ -137,6 +65,8 @@ class Training:
     captured: bool = False
     gradient: int | None = None
     vectors: int = 0
+    whole: bool = False
+    besides: float = 0.0
     accumulation: int = 1
     recomputing: bool = False
 
@@ -149,7 +79,7 @@ class Sampling:
         rows: rows at a time. length, new: tokens given to each, and written.
         rank, adapters: of LoRA on all linear layers, and how many there are.
         shown: whether all attention weights are looked at (no cache, nothing written).
-        others: bytes held besides.
+        besides: bytes held besides.
     """
 
     rows: int
@@ -158,7 +88,7 @@ class Sampling:
     rank: int = 0
     adapters: int = 1
     shown: bool = False
-    others: float = 0.0
+    besides: float = 0.0
 
 
 Work = Training | Sampling
@@ -173,18 +103,20 @@ def weight_bytes(shape: Shape, held: Held) -> float:
 
 def peak_bytes(shape: Shape, held: Held, work: Work) -> float:
     """Most bytes of tensors at a time, weights included, while `work` is done."""
+    fixed = weight_bytes(shape, held)
     if isinstance(work, Sampling):
-        return weight_bytes(shape, held) + work.others + _sampling(shape, held, work)
+        adapters = 4 * shape.lora(work.rank) * work.adapters
+        return fixed + work.besides + adapters + work.rows * row_bytes(shape, held, work)
     trained = shape.lora(work.rank) + work.others
     if work.captured:
         own = 4 * (trained if work.gradient is None else work.gradient)
         held_rows = own * (2 * work.rows + work.vectors)  # a block, and the next one
-        return weight_bytes(shape, held) + 4 * trained + _step(shape, held, work) + held_rows
+        return fixed + 4 * trained + _step(shape, held, work) + held_rows
     step = trained * (4 + work.states + 4)  # weights, optimiser, and the best state so far
     gradients = 4 * trained if work.accumulation > 1 else 0  # those of the parts before
     update = 4 * trained + (8 * trained if held.half else 0)  # GPUs update all tensors at once
     busy = max(_step(shape, held, work) + gradients, update)
-    return weight_bytes(shape, held) + step + busy
+    return fixed + step + busy
 
 
 # --- a step of a training -------------------------------------------------------------------------
@@ -194,15 +126,16 @@ def peak_bytes(shape: Shape, held: Held, work: Work) -> float:
 def _step(shape: Shape, held: Held, work: Training) -> float:
     """Activations of one forward and backward pass of a part of the batch."""
     tokens = -(-work.rows // work.accumulation) * work.length
-    large = shape.vocabulary >= LARGE
+    large = shape.vocabulary >= LARGE and not work.whole
     logits = (min(tokens, CHUNK // shape.vocabulary) if large else tokens) * shape.vocabulary
     floor = (20 if work.rank else 26) * shape.hidden * tokens
     head = max(12 * logits + (8 * shape.hidden * tokens if large else 0), floor)
     layer, busy = _kept(shape, held, work) * tokens, _busy(shape, held, work) * tokens
+    besides = work.besides * tokens
     if not work.recomputing:
-        return shape.layers * layer + max(head, busy)
+        return besides + shape.layers * layer + max(head, busy)
     inputs = shape.layers * shape.hidden * held.element * tokens
-    return inputs + max(head, layer + busy)
+    return besides + inputs + max(head, layer + busy)
 
 
 def _kept(shape: Shape, held: Held, work: Training) -> float:
@@ -235,14 +168,6 @@ def _busy(shape: Shape, held: Held, work: Training) -> float:
     return 6 * shape.inner + (10 if work.rank else 3) * shape.hidden
 
 
-# --- sampling -------------------------------------------------------------------------------------
-
-
-def _sampling(shape: Shape, held: Held, work: Sampling) -> float:
-    adapter = 4 * shape.lora(work.rank) * work.adapters
-    return adapter + work.rows * row_bytes(shape, held, work)
-
-
 def row_bytes(shape: Shape, held: Held, work: Sampling) -> float:
     """Bytes that each row of a sampling needs: its cache, and reading it or choosing a token."""
     size = held.element
@@ -255,3 +180,69 @@ def row_bytes(shape: Shape, held: Held, work: Sampling) -> float:
     choosing = (size + 20 * min(1, max(1, at_once) / work.rows)) * shape.vocabulary
     one = size * shape.key * (work.length + work.new)  # a layer's keys while they grow
     return cache * work.length + max(reading, choosing, cache * work.new + one + choosing)
+
+
+def room_for_rows(model: nn.Module, new: int) -> tuple[Callable[[int], float], float]:
+    """Bytes that a row of a sampling needs, by its length, and the bytes there are for rows.
+
+    There is no limit off a GPU, and for a model whose config does not tell its shape.
+    """
+    free = _free(model.device)
+    try:
+        shape = Shape.of(model.config)
+    except ValueError:
+        free = None
+    if free is None:
+        return lambda m: 0, math.inf
+    held = Held(half=model.dtype.itemsize == 2)
+    rank = any("lora_" in name for name, _ in model.named_parameters())
+    return lambda m: row_bytes(shape, held, Sampling(1, m, new, rank)), 0.9 * free
+
+
+def _free(device: torch.device) -> float | None:
+    """Bytes that tensors can still take on a GPU; None elsewhere."""
+    if device.type != "cuda":
+        return None
+    kept, used = torch.cuda.memory_reserved(device), torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + kept - used
+
+
+# --- what fits ------------------------------------------------------------------------------------
+
+
+def settings_that_fit(
+    shape: Shape, held: Held, work: Work, card: float
+) -> dict[str, int | bool] | None:
+    """The least change of settings with which `work` fits a card; {} for none, None if none does.
+
+    Args:
+        card: its memory in GiB, of which `RESERVE` is left free.
+    """
+    room = card * GIB - RESERVE
+    for settings, easier in _easier(work):
+        if peak_bytes(shape, held, easier) <= room:
+            return settings
+    return None
+
+
+def _easier(work: Work) -> Iterator[tuple[dict[str, int | bool], Work]]:
+    """Settings that take less and less memory, and the work under them; the first cost least."""
+    if isinstance(work, Sampling) or work.captured:
+        name = "block_size" if isinstance(work, Training) else "batch_size"
+        for rows in _halves(work.rows):
+            settings = {name: rows} if rows < work.rows else {}
+            yield settings, replace(work, rows=rows)
+        return
+    for recomputing in (False, True) if not work.recomputing else (True,):
+        own = {"recomputing": True} if recomputing > work.recomputing else {}
+        for rows in _halves(-(-work.rows // work.accumulation)):
+            parts = max(work.accumulation, -(-work.rows // rows))
+            more = {"accumulation": parts} if parts > work.accumulation else {}
+            yield more | own, replace(work, accumulation=parts, recomputing=recomputing)
+
+
+def _halves(rows: int) -> Iterator[int]:
+    yield rows
+    while rows > 1:
+        rows //= 2
+        yield rows

@@ -29,11 +29,12 @@ class SPAPreset:
         max_tries: drafts per row that `sample` is asked for, at a temperature above 0.
 
     The preset "paper" holds what arXiv 2411.06722 states for code: a step learns from twenty rows,
-    one at a time in memory. Three things differ: `method` is DataInf, where the paper inverts the
-    Hessian by LiSSA, so `damping`, .001 there, is DataInf's own; the rate falls in a straight line
-    (`decay_from`), where the paper warms up for 20 steps and follows a cosine; and LoRA sits on all
-    linear layers, which the paper does not say. Not stated: the reference adapter's steps, the
-    normalisation of scores, the least size of a part.
+    one at a time in memory. Four things differ: `method` is DataInf, where the paper inverts the
+    Hessian by LiSSA, so `damping`, .001 there, is DataInf's own; gradients are projected
+    (`project`), so that those of a model of seven billion weights fit a card of 24 GiB; the rate
+    falls in a straight line (`decay_from`), where the paper warms up for 20 steps and follows a
+    cosine; and LoRA sits on all linear layers, which the paper does not say. Not stated: the
+    reference adapter's steps, the normalisation of scores, the least size of a part.
     """
 
     n_parts: int = 8
@@ -95,6 +96,6 @@ PRESETS = MappingProxyType({
     "study": SPAPreset(),
     "paper": SPAPreset(
         rank=16, alpha=16.0, lr=2e-4, accumulation=20, reference_updates=400, part_updates=400,
-        decay_from=0.0, query_rule="variance", max_new_tokens=512,
+        decay_from=0.0, query_rule="variance", project=128, block_size=1, max_new_tokens=512,
     ),
 })  # fmt: skip

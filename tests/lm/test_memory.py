@@ -9,9 +9,9 @@ from tiny import tiny_tokenizer
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
-from synthkit.lm import load_lm
+from synthkit.lm import generation, load_lm, memory
 from synthkit.lm.finetune import _mean_loss
-from synthkit.lm.memory import Held, Sampling, Shape, Training, peak_bytes
+from synthkit.lm.memory import Held, Sampling, Shape, Training, peak_bytes, row_bytes
 from synthkit.lm.model import LM
 from synthkit.lm.modes import frozen, recomputed
 from synthkit.lm.precision import Precision
@@ -165,3 +165,22 @@ def test_an_estimate_of_influence_is_within_15_percent():
     work = Training(4, length, rank=8, captured=True)
     expected = peak_bytes(Shape.of(lm.model.config), Held(), work)
     assert expected == pytest.approx(found, rel=0.15)
+
+
+def test_sampling_takes_as_many_rows_at_a_time_as_there_is_room_for(lm, monkeypatch):
+    prompts = ["Anna has", "The train leaves at nine, and", "How many", "A short"]
+    whole, sizes = lm.generate(prompts, max_new_tokens=6), []
+
+    def noted(model, rows, *rest, **options):
+        sizes.append(len(rows))
+        return decode(model, rows, *rest, **options)
+
+    decode = generation.decode
+    monkeypatch.setattr(generation, "decode", noted)
+    longest = 1 + max(map(len, lm.token_ids(prompts)))
+    each = row_bytes(Shape.of(lm.model.config), Held(), Sampling(1, longest, 6))
+    monkeypatch.setattr(memory, "_free", lambda device: 2.5 * each)
+    assert lm.generate(prompts, max_new_tokens=6) == whole
+    assert sizes[0] == 2 and sum(sizes) == 4
+    monkeypatch.setattr(memory, "_free", lambda device: 1.0)  # a row is always tried
+    assert lm.generate(prompts, max_new_tokens=6) == whole and sizes[-4:] == [1] * 4
