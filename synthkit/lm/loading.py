@@ -13,6 +13,7 @@ from ..core.paths import embedded_lm_dir
 from .catalogue import MODELS, cached, obtain
 from .gguf import check_bits, convert, is_gguf
 from .modes import quiet_bars
+from .precision import fast_bfloat16
 from .products import use_fast_products
 from .quantisation import disable_packed_cpu_layout, quantisation_config
 from .tokens import special_tokens
@@ -26,7 +27,7 @@ def load_lm(
     *,
     bits: int | None = None,
     device: str | torch.device | None = None,
-    dtype: torch.dtype | None = None,
+    dtype: torch.dtype | str | None = None,
     revision: str | None = None,
 ) -> LM:
     """Load a causal LM and its tokenizer.
@@ -41,7 +42,9 @@ def load_lm(
         device: `"cpu"`, `"cuda"`, ... or `"auto"` to spread the model over all GPUs. None takes a
             GPU if there is one.
         dtype: type of the weights that are not quantised. None is float32 on a CPU, and what the
-            checkpoint holds elsewhere.
+            checkpoint holds elsewhere; "auto" is bfloat16 where the device computes fast in it
+            (see `synthkit.lm.precision`), else float32. In float32, texts are the same on any CPU
+            but for near ties.
         revision: branch, tag or commit on the hub.
 
     Weights are read from safetensors only, and no code from the checkpoint is run.
@@ -64,6 +67,10 @@ def load_lm(
         check_bits(Path(name_or_path).expanduser(), bits)
     source, local = _source(name_or_path)
     device = _device(device)
+    if dtype == "auto":
+        dtype = torch.bfloat16 if fast_bfloat16(device) else torch.float32
+    if not isinstance(dtype, torch.dtype | None):
+        raise ValueError(f'dtype must be a torch.dtype, "auto" or None, found {dtype!r}')
     on_cpu = str(device).startswith("cpu")
     compute = dtype or (torch.float32 if on_cpu else torch.bfloat16)
     quantised = quantisation_config(bits, compute)

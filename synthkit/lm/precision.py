@@ -35,7 +35,7 @@ def fast_bfloat16(device: str | torch.device, model: nn.Module | None = None) ->
     fixed = os.environ.get(VARIABLE, "")
     if fixed not in ("", "float32", "bfloat16"):
         raise ValueError(f"{VARIABLE}={fixed!r}: set it to float32 or bfloat16, or not at all")
-    if fixed or torch.device(device).type != "cpu":
+    if fixed or not str(device).startswith("cpu"):  # "auto" is all GPUs
         return fixed != "float32"
     if not lists_bfloat16():
         return False

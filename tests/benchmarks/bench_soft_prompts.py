@@ -89,7 +89,7 @@ def peft_step(lm: LM, texts: list[str]) -> Callable:
     optimiser = torch.optim.AdamW(trained, lr=1e-3, weight_decay=0.0)
 
     def step() -> None:
-        rows = [[lm.bos_id, *ids, lm.eos_id] for ids in lm.token_ids(texts)]
+        rows = [[*lm.with_bos(ids), lm.eos_id] for ids in lm.token_ids(texts)]
         longest = max(map(len, rows))
         ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows])
         mask = (torch.arange(longest) < torch.tensor([len(row) for row in rows])[:, None]).long()

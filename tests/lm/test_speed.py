@@ -7,7 +7,7 @@ from torch import nn
 from transformers import DynamicCache
 
 from synthkit import load_lm
-from synthkit.lm import choosing, generation, products
+from synthkit.lm import choosing, generation, loading, products
 from synthkit.lm.choosing import Sampling, choose
 from synthkit.lm.decoding import PACK_STEPS
 from synthkit.lm.key_values import RoomyLayer, make_roomy
@@ -131,6 +131,14 @@ def test_products_are_chosen_by_a_trial(folders, monkeypatch):
     monkeypatch.setenv("SYNTHKIT_PRODUCTS", "mkl")
     with pytest.raises(ValueError, match="SYNTHKIT_PRODUCTS='mkl'"):
         use_fast_products(nn.Linear(2, 2))
+
+
+def test_precision_of_the_weights_can_be_left_to_the_device(folders, monkeypatch):
+    for fast, dtype in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(loading, "fast_bfloat16", lambda device, fast=fast: fast)
+        assert load_lm(folders["llama"], device="cpu", dtype="auto").model.dtype == dtype
+    with pytest.raises(ValueError, match=r"dtype must be .* found 'half'"):
+        load_lm(folders["llama"], device="cpu", dtype="half")
 
 
 # --- the cache
