@@ -26,9 +26,10 @@ class EmbedSDGPreset:
         max_rounds: how often rejected rows are asked for anew.
 
     The preset "paper" holds what arXiv 2603.22294 states: t-SNE with K = 2, T = 10, and equation 4
-    as printed (`rescale="none"`). Many models cannot read such small columns: a warning says so
-    then, and "mean1" mends it. What "attention weight of a token" means is not defined there, so
-    `weights` is our choice. The paper does not state `windows`, `max_uses` or `max_rounds`.
+    as printed (`rescale="none"`). Many models cannot read such small columns: `fit` measures it,
+    and warns with the weights and rescaling that copy best. What "attention weight of a token"
+    means is not defined there, so `weights` is our choice. The paper does not state `windows`,
+    `max_uses` or `max_rounds`.
 
     The prompts are no part of a preset: they are in our own words, with the structure of the
     paper's listings, unless `EmbedSDG(prompts=)` gives others. Ours differ in that P_d ends with
