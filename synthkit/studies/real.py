@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 DATA = "data"  # the unit that counts the rows
 FEWEST = 12  # rows, in all
-COUNTS = ("to learn from", "to stop", "to test", "too long", "repeated", "tokens per row")
+COUNTS = (
+    "to learn from", "to stop", "to test", "looked at", "too long", "repeated", "tokens per row"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -115,9 +117,10 @@ class RealTrial(Trial):
     @cached_property
     def fitting(self) -> tuple[list[dict[str, Any]], dict[str, float]]:
         """The different rows that are short enough, and counts of all rows."""
-        rows = list({json.dumps(row, sort_keys=True): dict(row) for row in self.data.rows}.values())
-        texts = ["\n".join(v for v in row.values() if isinstance(v, str)) for row in rows]
-        lengths = [len(ids) for ids in self.lm.token_ids(texts)]
+        rows = list({json.dumps(row, default=str): dict(row) for row in self.data.rows}.values())
+        repeated = len(self.data.rows) - len(rows)
+        rows = self.some(rows)
+        lengths = [len(ids) for ids in self.lm.token_ids([self.data.text_of(row) for row in rows])]
         longest = min(self.preset.longest or self.lm.context, self.lm.context)
         kept = [i for i, length in enumerate(lengths) if length <= longest]
         if len(kept) < FEWEST:
@@ -126,9 +129,19 @@ class RealTrial(Trial):
                 f"{FEWEST} are needed (found {len(self.data.rows)} rows, the shortest of "
                 f"{min(lengths)} tokens)"
             )
-        counts = {"too long": len(rows) - len(kept), "repeated": len(self.data.rows) - len(rows)}
-        mean = float(np.mean([lengths[i] for i in kept]))
-        return [rows[i] for i in kept], {**counts, "tokens per row": mean}
+        counts = {
+            "looked at": len(rows), "too long": len(rows) - len(kept), "repeated": repeated,
+            "tokens per row": float(np.mean([lengths[i] for i in kept])),
+        }  # fmt: skip
+        return [rows[i] for i in kept], counts
+
+    def some(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """At most ten times the rows that are needed, since the tokens of all are counted."""
+        preset = self.preset
+        most = preset.n_train and 10 * (preset.n_train + preset.n_stop + preset.n_test)
+        if not most or len(rows) <= most:
+            return rows
+        return [rows[i] for i in np.random.default_rng(self.seed).permutation(len(rows))[:most]]
 
     @cached_property
     def parts(self) -> tuple[list[dict[str, Any]], ...]:

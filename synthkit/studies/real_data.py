@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,7 +43,7 @@ class RealData:
 
     Attributes:
         name: of the file, or on the hub.
-        rows: dictionaries with a text per role; a label may be a number.
+        rows: dictionaries with a text per role (a label may be a number), or rows of a table.
         columns: by role, the name that its column has in the source.
     """
 
@@ -54,6 +55,11 @@ class RealData:
     def key(self) -> str:
         """16 hex digits that name the rows."""
         return run_key(rows=list(self.rows))[:16]
+
+    def text_of(self, row: Mapping[str, Any]) -> str:
+        """The texts of a row, or a row of a table as JSON."""
+        texts = [row[role] for role in ("question", "answer", "text") if role in self.columns]
+        return "\n".join(texts) or json.dumps(row, default=str)
 
     def facts(self) -> dict[str, Any]:
         """Name, hash, number of rows and columns, for the record."""

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .plans import Plan
-from .real_data import RealData, name_of, read_data
+from .real_data import RealData, name_of
 
 if TYPE_CHECKING:
     from .results import Result
@@ -91,14 +91,13 @@ def read(request: Request) -> RealData:
     """The data of a request: what is named, else the paper's own.
 
     Raises:
-        ConnectionError: the paper's set could not be had. Others: see `read_data`.
+        ConnectionError: the paper's set could not be had. Others: of the method's `real.read`.
     """
-    module, source = request.module, request.data
-    how = {"optional": module.OPTIONAL, "columns": request.columns}
-    if source is not None:
-        return read_data(source, module.ROLES, **how)
+    module = request.module
+    if request.data is not None:
+        return module.read(request.data, columns=request.columns)
     try:
-        return read_data(module.PAPER.data, module.ROLES, **how)
+        return module.read(module.PAPER.data, columns=request.columns)
     except ConnectionError as error:
         raise ConnectionError(
             f"no --data was given, and the paper's set was not to be had: {error}"
@@ -127,7 +126,7 @@ def run_real(
     """Run a request in the folder `out`; an interrupted run continues with the same request.
 
     Raises:
-        Errors of `read_data`, `load_lm`, `runner.run`, and TeacherError for a dead teacher: what
+        Errors of `read`, `load_lm`, `runner.run`, and TeacherError for a dead teacher: what
         was measured and answered before is kept in `out`.
     """
     from ..lm import load_lm
@@ -151,8 +150,11 @@ def plan_real(request: Request) -> Plan:
     paper = module.PAPER
     try:
         data = read(request)
-        texts = [v for row in data.rows[:500] for v in row.values() if isinstance(v, str)]
-        row = sum(map(len, texts)) / CHARACTERS / min(len(data.rows), 500)
+        row = (
+            sum(len(data.text_of(row)) for row in data.rows[:500])
+            / CHARACTERS
+            / min(len(data.rows), 500)
+        )
         assumed.append(f"{data.name} has {len(data.rows)} rows of about {row:.0f} tokens, at "
                        f"{CHARACTERS} characters per token.")  # fmt: skip
     except ConnectionError as error:

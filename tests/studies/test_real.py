@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tiny import tiny_lm
+from tiny import tiny_lm, tiny_table
 from typer.testing import CliRunner
 
 from synthkit import cli
@@ -15,7 +15,7 @@ from synthkit.studies.reproduction import Request, plan_real
 from synthkit.studies.results import load_result
 from synthkit.teacher import FunctionTeacher
 
-METHODS = ("softsrv", "embedsdg", "spa", "synalign")
+METHODS = ("softsrv", "embedsdg", "spa", "synalign", "difflm")
 # A chat template that a tiny model can be asked in.
 TEMPLATE = "{% for m in messages %}<bos>{{ m.content }}\n{% endfor %}"
 
@@ -32,6 +32,13 @@ def questions(n):
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     return write_jsonl(tmp_path_factory.mktemp("data") / "balls.jsonl", questions(40))
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "table.csv"
+    tiny_table(60).to_csv(path, index=False)
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -73,18 +80,19 @@ def one_line(done):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("scale", ["fast", "study", "paper"])
 def test_a_method_runs_at_every_scale_cut_to_a_limit(
-    method, scale, data, chat_model, teacher, tmp_path
+    method, scale, data, table, chat_model, teacher, tmp_path
 ):
+    data = table if method == "difflm" else data
     asked = (method, "--scale", scale, "--model", chat_model, "--data", data, "--limit", 2,
              "--out", tmp_path, "--quiet")  # fmt: skip
     done = reproduce(*asked)
     assert done.exit_code == 0, (done.output, done.exception)
     (folder,) = tmp_path.iterdir()
-    assert folder.name == f"{method}-{scale}-tiny-balls-limit2"
+    assert folder.name == f"{method}-{scale}-tiny-{data.stem}-limit2"
     result = load_result(folder / "result.json")
-    assert result.preset["limit"] == 2 and result.preset["data"] == "balls.jsonl"
+    assert result.preset["limit"] == 2 and result.preset["data"] == data.name
     assert result.scale == scale and result.model["name"] == "tiny" and result.seeds == [0]
-    assert "--limit 2" in result.command and "--data balls.jsonl" in result.command
+    assert "--limit 2" in result.command and f"--data {data.name}" in result.command
     written = [row for path in (folder / "samples").iterdir() for row in read_jsonl(path)]
     assert written and not (folder / "unfinished").exists()
     assert "row 0: " in done.output and len(by_label(result)) >= 3
@@ -114,7 +122,7 @@ def test_a_plan_counts_less_where_less_is_done(method, data, chat_model):
     totals = [plan.table().iloc[-1] for plan in (whole, cut)]
     for name in ("steps", "tokens trained", "read", "written", *(f"h, {card}" for card in CARDS)):
         assert totals[0][name] >= totals[1][name]
-    assert totals[0]["steps"] > totals[1]["steps"] > 0
+    assert totals[0]["written"] > totals[1]["written"] > 0
     assert any("balls.jsonl has 40 rows" in told for told in whole.assumed)
 
 

@@ -23,10 +23,10 @@ from ...teacher import LMTeacher, Reply
 from ...teacher.replies import teacher_identity
 from ..plans import Work
 from ..real import Paper, RealPreset, RealTrial, real_study
-from ..real_data import RealData
+from ..real_data import RealData, read_data
 from ..study import Study, Unit
 
-ROLES, OPTIONAL = ("question", "answer"), ()
+read = partial(read_data, roles=("question", "answer"))
 REAL = "real rows only"
 WAYS: dict[str, dict[str, Any]] = {
     "EmbedSDG": {}, "random seeds, one shown": {"where": "random", "seeds": 1}
@@ -155,7 +155,7 @@ class EmbedSDGTrial(RealTrial):
             preset.n_sample, held_out=self.parts[2], progress=self.progress,
             checkpoint=self.checkpoint(f"answers-{arm}"),
         )  # fmt: skip
-        made = [{name: row[name] for name in ROLES} for row in rows]
+        made = [{name: row[name] for name in ("question", "answer")} for row in rows]
         self.keep(arm, made)
         self.add(arm, {"accepted": len(made) / method.report.facts["prompts"]})
         if made:

@@ -19,10 +19,10 @@ from ...softsrv.presets import SoftSRVPreset
 from ...softsrv.synthesizer import SoftSRV
 from ..plans import Work
 from ..real import Paper, RealPreset, RealTrial, real_study
-from ..real_data import RealData, about_of
+from ..real_data import RealData, about_of, read_data
 from ..study import Study, Unit
 
-ROLES, OPTIONAL = ("text",), ()
+read = partial(read_data, roles=("text",))
 UNPROMPTED, TEMPLATE, REAL = "no prompt", "zero-shot template", "real test rows"
 VARIANTS: dict[str, dict[str, Any]] = {"SSNP": {"kind": "ssnp"}, "SSMC": {"kind": "ssmc"}}
 COLUMNS = {

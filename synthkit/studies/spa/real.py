@@ -19,10 +19,10 @@ from ...spa.rows import read_rows
 from ...spa.synthesizer import SPA
 from ..plans import Work
 from ..real import Paper, RealPreset, RealTrial, real_study
-from ..real_data import RealData
+from ..real_data import RealData, read_data
 from ..study import Study, Unit
 
-ROLES, OPTIONAL = ("question", "answer"), ()
+read = partial(read_data, roles=("question", "answer"))
 INFLUENCE, RANDOM = "SPA, influence", "SPA, random parts"
 HOT = "one adapter, temperature 1"
 RULES = {INFLUENCE: "influence", RANDOM: "random"}

@@ -21,10 +21,10 @@ from ...synalign.synthesizer import SynAlign
 from ...teacher.replies import teacher_identity
 from ..plans import Work
 from ..real import Paper, RealPreset, RealTrial, real_study
-from ..real_data import RealData, about_of
+from ..real_data import RealData, about_of, read_data
 from ..study import Study, Unit
 
-ROLES, OPTIONAL = ("text",), ("label",)
+read = partial(read_data, roles=("text",), optional=("label",))
 UNWEIGHTED, TILTING, EXACT = "unweighted", "tilting", "exact"
 PER_CLASS = 10  # rows to learn from, on average, below which labels are left out
 COLUMNS = {

@@ -1,0 +1,278 @@
+"""DiffLM on a real table or real texts, with a language model as the frozen decoder."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ...datasets import load_table
+from ...datasets.files import format_of
+from ...datasets.loaders import read_set
+from ...difflm.presets import DiffLMPreset, with_changes
+from ...difflm.synthesizer import DiffLM
+from ...evaluation.contamination import near_copy_rates
+from ...evaluation.table_fidelity import pair_error
+from ...evaluation.table_utility import utility
+from ...evaluation.tables import class_conditional, independent_columns
+from ..plans import Work
+from ..real import Paper, RealPreset, RealTrial, real_study
+from ..real_data import RealData, name_of, read_data
+from ..study import Study, Unit
+
+DIFFUSION, FREE = "DiffLM", "DiffLM, unconstrained"
+REAL, WITHIN, APART = "real rows", "independent within classes", "independent columns"
+ALONE = "frozen model alone"
+TEXT_COLUMNS = ("text", "code", "content", "output")  # of a file that holds texts, no table
+TABLES = (".csv", ".tsv", ".parquet", ".pq", ".feather", ".arrow", ".xlsx", ".xls", ".ods")
+CLASSES = 20  # most values of a last column that is taken for the target
+TRAINED = {"reads": "tokens", "autoencoder_lr": 1e-3}  # an encoder of the kit's own
+COLUMNS = {
+    "valid": "valid",
+    "AUC, test rows": "AUC",
+    "pair error, %": "pair error",
+    "near copies": "near copies, train",
+    "different": "distinct",
+    "rows": "rows written",
+}
+PAPER = Paper(
+    "mistralai/Mistral-7B-Instruct-v0.3", 7.25e9, "scikit-learn/adult-census-income", 150,
+    "the paper's encoder is bert-base-uncased; where it cannot be had, one of the kit's own is "
+    "trained from nothing",
+)  # fmt: skip
+ENCODER = "bert-base-uncased"
+NARROW = 256  # the denoiser's width in a run with a limit
+
+
+@dataclass(frozen=True)
+class DiffLMReal(RealPreset):
+    """Sizes of DiffLM on real rows or texts.
+
+    Attributes:
+        n_free: rows that are drawn without the trie of valid rows, each once.
+    """
+
+    n_free: int = 16
+
+    steps: ClassVar[tuple[str, ...]] = (
+        "autoencoder_steps", "autoencoder_batch_size", "diffusion_steps", "diffusion_batch_size",
+        "diffusion_sample_steps", "max_tries",
+    )  # fmt: skip
+
+    def resolved(self) -> DiffLMPreset:
+        return with_changes(self.method, self.changes)
+
+    def limited(self, n: int) -> DiffLMReal:
+        """See `RealPreset.limited`; the denoiser, 445 M weights in the paper, is narrowed too."""
+        cut = super().limited(n)
+        hidden = min(NARROW, self.option("diffusion_hidden"))
+        return replace(cut, changes={**cut.changes, "diffusion_hidden": hidden})
+
+    def option(self, name: str) -> Any:
+        part, _, knob = name.partition("_")
+        inner = getattr(self.resolved(), part, None)
+        return super().option(name) if inner is None else getattr(inner, knob)
+
+
+PRESETS = {
+    "fast": DiffLMReal(
+        n_train=160, n_stop=16, n_test=300, n_sample=64, longest=160,
+        changes={"autoencoder_steps": 40, "autoencoder_eval_every": 20, "diffusion_steps": 400,
+                 "autoencoder_batch_size": 8, "beta": 1e-3, "floor": 5e-4, "max_tries": 3},
+    ),
+    "study": DiffLMReal(
+        n_train=2000, n_stop=64, n_test=2000, n_sample=1000, n_free=200, longest=256,
+        changes={"autoencoder_steps": 600, "autoencoder_eval_every": 60, "autoencoder_lr": 5e-3,
+                 "autoencoder_batch_size": 16, "latent": 32, "tokens": 8, "beta": 1e-3,
+                 "floor": 5e-4, "autoencoder_width": 128},
+        seeds=(0, 1, 2),
+    ),
+    "paper": DiffLMReal(
+        n_train=None, n_stop=500, n_test=6000, n_sample=20_000, n_free=1000, longest=512,
+        max_new_tokens=512, method="paper", seeds=(0, 1, 2),
+        changes={"autoencoder_accumulation": 64, "autoencoder_recomputing": True},
+    ),
+}  # fmt: skip
+
+
+def read(source: str | Path, *, columns: Mapping[str, str]) -> RealData:
+    """A table, or the texts of one column.
+
+    Args:
+        columns: "text" names the column of texts, "target" that which a classifier predicts.
+
+    Raises:
+        Errors of `load_table` and `read_data`; ValueError for both, or for a column not there.
+    """
+    if {"text", "target"} <= set(columns) or set(columns) - {"text", "target"}:
+        raise ValueError(f"--column is text=NAME or target=NAME here, one of them; got {columns}")
+    path = Path(source)
+    is_table = path.is_file() and format_of(path) in TABLES
+    rows = None if is_table else read_set(source)
+    texts = [name for name in TEXT_COLUMNS if rows and name in rows[0]]
+    if "text" in columns or (texts and "target" not in columns):
+        chosen = columns.get("text") or ("code" if "code" in texts else texts[0])
+        return read_data(source, ("text",), columns={"text": chosen})
+    frame = load_table(source if is_table else rows)
+    last = str(frame.columns[-1])
+    target = columns.get("target") or (last if frame[last].nunique() <= CLASSES else None)
+    if target is not None and target not in frame.columns:
+        raise ValueError(
+            f"{name_of(source)} has no column {target!r}; found {', '.join(frame.columns)}"
+        )
+    return RealData(name_of(source), frame.to_dict("records"), {"target": target} if target else {})
+
+
+@dataclass
+class DiffLMTrial(RealTrial):
+    """One set, model and seed: a fitted DiffLM."""
+
+    @property
+    def is_table(self) -> bool:
+        return "text" not in self.data.columns
+
+    def as_data(self, rows: Sequence[Mapping[str, Any]]) -> Any:
+        """Rows as `DiffLM.fit` takes them: a table, or texts."""
+        return load_table(rows) if self.is_table else [row["text"] for row in rows]
+
+    @cached_property
+    def method(self) -> DiffLM:
+        """The fit, with the paper's encoder where the preset asks for one and it can be had."""
+        train, stop, _ = self.parts
+        changes, given = dict(self.preset.changes), {}
+        changes["validation_share"] = len(stop) / len(train + stop)  # drawn by `fit`
+        if self.preset.resolved().autoencoder.reads == "text":
+            given = pretrained(ENCODER)
+            changes |= {} if given else TRAINED
+        method = DiffLM(self.lm, preset=with_changes(self.preset.method, changes), seed=self.seed,
+                        **given)  # fmt: skip
+        target = {"target": self.data.columns["target"]} if "target" in self.data.columns else {}
+        return method.fit(
+            self.as_data(train + stop), checkpoint=self.checkpoint("fit"), progress=self.progress,
+            **target,
+        )  # fmt: skip
+
+    def measure_references(self) -> None:
+        """Real rows, and the table that keeps each column's own distribution in a class."""
+        train, n, target = (
+            self.as_data(self.parts[0]),
+            self.preset.n_sample,
+            self.data.columns.get("target"),
+        )
+        if not self.is_table:
+            self.score(REAL, self.as_data(self.parts[2]))
+            return self.measure_alone()
+        self.score(REAL, train[:n])
+        apart = class_conditional(train, target, self.seed) if target else independent_columns(
+            train, self.seed)  # fmt: skip
+        self.score(WITHIN if target else APART, apart[:n])
+
+    def measure_alone(self) -> None:
+        """What the frozen model writes without a latent."""
+        preset = self.preset
+        how = {"max_new_tokens": preset.max_new_tokens, "temperature": 1.0, "seed": self.seed}
+        texts = self.lm.generate([""] * preset.n_sample, batch_size=16, chat=False, **how)
+        ended = [text for text in texts if text.finish_reason == "stop" and text.strip()]
+        self.add(ALONE, {"valid": len(ended) / len(texts)})
+        self.score(ALONE, list(map(str, texts)), kept=True)
+
+    def measure_diffusion(self) -> None:
+        """Rows from the diffusion; without the trie of valid rows each is drawn once."""
+        preset, how = self.preset, {"progress": self.progress}
+        made = self.method.sample(preset.n_sample, checkpoint=self.checkpoint("drafts"), **how)
+        drafts = len(made) + sum(self.method.report.rejected.values())
+        pretrained = self.method.preset.autoencoder.reads == "text"
+        self.add(DIFFUSION, {"valid": len(made) / drafts, "pretrained encoder": pretrained})
+        self.score(DIFFUSION, self.rows_of(made), kept=True)
+        if self.is_table:
+            free = self.method.sample(preset.n_free, constrained=False, max_tries=1, **how)
+            self.add(FREE, {"valid": len(free) / preset.n_free, "rows written": len(free)})
+
+    def rows_of(self, made: Any) -> Any:
+        """A sample as a table in its types, or as texts."""
+        return self.method.fitted.form.typed(made) if self.is_table else list(made["text"])
+
+    def score(self, arm: str, rows: Any, kept: bool = False) -> None:
+        """Utility, pair error and copies of a table; copies and variety of texts."""
+        if kept:
+            texts = [{"text": text} for text in rows] if not self.is_table else None
+            self.keep(arm, texts or json.loads(rows.to_json(orient="records")))
+        if not len(rows):
+            return
+        if not self.is_table:
+            copies = near_copy_rates(rows, self.as_data(self.parts[0]))["train"].mean
+            return self.add(arm, {
+                "near copies, train": copies, "distinct": len(set(rows)) / len(rows)
+            })  # fmt: skip
+        test, target = self.as_data(self.parts[2]), self.data.columns.get("target")
+        self.add(arm, {"pair error": pair_error(test, rows)})
+        if target:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of few rows, which the table shows
+                found = utility(rows, test, target, seeds=(self.seed,))
+            self.add(arm, {"AUC": found["auc"].mean() if "auc" in found else None})
+
+
+def pretrained(name: str) -> dict[str, Any]:
+    """The encoder of that name as an option of `DiffLM`; none, with a warning, if not to be had."""
+    from transformers import AutoModel, AutoTokenizer
+
+    try:
+        options = {"trust_remote_code": False}
+        found = (AutoModel.from_pretrained(name, **options), AutoTokenizer.from_pretrained(name))
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().split("\n")[0]
+        warnings.warn(
+            f"{name}, the paper's encoder, was not to be had ({reason}): an encoder of the kit's "
+            "own is trained from nothing",
+            stacklevel=2,
+        )
+        return {}
+    return {"encoder": found}
+
+
+def units(preset: DiffLMReal) -> Sequence[Unit]:
+    """A unit for what DiffLM is compared with, and one for DiffLM."""
+    return [
+        Unit("references", DiffLMTrial.measure_references, (REAL,)),
+        Unit(DIFFUSION, DiffLMTrial.measure_diffusion, measures=("valid",)),
+    ]
+
+
+def work(preset: DiffLMReal, row: float) -> list[Work]:
+    """The parts of a run on rows of `row` tokens, per seed."""
+    parts = preset.resolved()
+    auto = parts.autoencoder
+    length, looks = row + auto.tokens, 1 + auto.steps // auto.eval_every
+    return [
+        Work("autoencoder", auto.steps, auto.steps * auto.batch_size * length,
+             looks * preset.n_stop * length),
+        Work("diffusion of latents", parts.diffusion.steps),
+        Work("rows", written=(preset.n_sample + preset.n_free) * row),
+    ]  # fmt: skip
+
+
+def study(data: RealData, *, command: str = "", **given: Any) -> Study:
+    """DiffLM on one table or set of texts; `runner.run(study, scale, lm=lm)` runs it.
+
+    Args:
+        data: what `read` read.
+        command, given: how it was asked for, for the record.
+    """
+    return real_study(
+        "difflm", "DiffLM on real rows", data, DiffLMTrial, units, PRESETS, COLUMNS,
+        samples=(DIFFUSION,),
+        notes="Valid: share of drafts that are rows or texts with an end. AUC: of boosted trees "
+        "that learn from the rows written and are tested on real ones.",
+        table_notes=(
+            "valid: share of drafts that are rows, or texts with an end. AUC: of boosted trees "
+            "that learn from so many rows and are tested on real ones.",
+        ),
+        given=given,
+        work=work,
+        command=command,
+    )  # fmt: skip
