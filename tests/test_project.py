@@ -238,7 +238,7 @@ def test_exported_modules_are_left_to_their_notebooks(pyproject):
 
 
 def test_readme_names_every_lesson_and_shows_the_studies():
-    from synthkit.studies.results import overview
+    from synthkit.studies.tables import overview
 
     lessons = {path.name for path in (ROOT / "nbs").glob("[0-9]*.ipynb")}
     unnamed = {name for name in lessons if f"nbs/{name}" not in README}

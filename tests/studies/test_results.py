@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 import pytest
 
 from synthkit.studies import results
-from synthkit.studies.results import load_result, overview, record, summarise
+from synthkit.studies.results import load_result, record
+from synthkit.studies.tables import markdown_table, overview, side_by_side, summarise
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ def test_arms_side_by_side(folder):
     ]
     write(folder / "one.json", measurements=rows, seeds=[0, 1])
     columns = {name: {"measure": "m", "world": name} for name in ("math", "code", "facts")}
-    frame = results.side_by_side(load_result("one"), columns, ["a", "unknown"])
+    frame = side_by_side(load_result("one"), columns, ["a", "unknown"])
     assert list(frame.columns) == ["arm", "math", "code", "facts"] and len(frame) == 1
     line = frame.iloc[0]
     assert line["math"].startswith("0.50 [") and line["code"] == "0.90" and line["facts"] == "-"
@@ -193,7 +194,7 @@ def test_markdown_table():
     import pandas as pd
 
     frame = pd.DataFrame({"arm": ["a|b"], "mean": [0.25], "low": [math.nan]})
-    assert results.markdown_table(frame, 2).splitlines() == [
+    assert markdown_table(frame, 2).splitlines() == [
         "| arm | mean | low |",
         "|---|---|---|",
         "| a\\|b | 0.25 | - |",
