@@ -27,10 +27,10 @@ from ..lm.modes import recomputed
 from ..lm.training import History, batch_at, train
 
 # %% auto #0
-__all__ = ['CYCLES', 'LOOK_ROWS', 'EncoderBlock', 'PlaceStates', 'RowEncoder', 'reparameterize', 'kl_nats', 'injected_shape',
-           'Injector', 'injected', 'row_logits', 'row_nats', 'beta_at', 'generate_rows', 'mask_logits', 'token_nats',
-           'reconstruction', 'others_in_ring', 'probe_auc', 'Collapse', 'collapse_report', 'column_nats',
-           'fit_autoencoder', 'encode_rows', 'Autoencoder']
+__all__ = ['CYCLES', 'MOST_LOGITS', 'LOOK_ROWS', 'EncoderBlock', 'PlaceStates', 'RowEncoder', 'reparameterize', 'kl_nats',
+           'injected_shape', 'Injector', 'injected', 'row_logits', 'row_nats', 'beta_at', 'generate_rows',
+           'mask_logits', 'token_nats', 'reconstruction', 'others_in_ring', 'probe_auc', 'Collapse', 'collapse_report',
+           'column_nats', 'fit_autoencoder', 'encode_rows', 'Autoencoder']
 
 # %% ../../nbs/51_autoencoder.ipynb #c48071ec
 class EncoderBlock(nn.Module):
@@ -249,12 +249,17 @@ def _decoded(model, z: Tensor, first: int, sampling: Sampling, constraint) -> Te
     return ids
 
 # %% ../../nbs/51_autoencoder.ipynb #97b56459
+MOST_LOGITS = 2**26  # that are held at a time: a quarter of a GiB
+
+
 @torch.no_grad()
 def token_nats(model, ids: Tensor, z: Tensor, batch_size: int = 256) -> Iterator[Tensor]:
     """-ln p of the tokens of rows ids (n, m) behind latents z (n, d), (b, m) for each batch.
 
     Places that belong to no row count 0.
     """
+    vocabulary = model.decoder.config.get_text_config().vocab_size
+    batch_size = max(1, min(batch_size, MOST_LOGITS // (ids.shape[1] * vocabulary)))
     for rows, own in zip(ids.split(batch_size), z.split(batch_size)):
         rows, own = model.cut(rows.to(model.device)), own.to(model.device)
         logits = row_logits(model.decoder, model.injector, own, rows, model.codec.bos)
