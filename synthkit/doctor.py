@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import Tensor, nn
 
 GIB = 2**30
 # Bytes a parameter. In 4 bits the linear layers take 0.52 (NF4, double quantisation); 0.75 allows
@@ -256,7 +257,12 @@ def _gpu() -> Finding:
     cards = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
     found = ", ".join(f"{card.name}, {card.total_memory / GIB:.0f} GiB" for card in cards)
     if max(card.total_memory for card in cards) < 20 * GIB:
-        return _seen(found, "warn", "the paper scale wants 24 GiB on one GPU; see the sizes")
+        return _seen(
+            found,
+            "warn",
+            "the paper scale wants 24 GiB on one GPU; `synthkit fit-check "
+            "MODEL` names the settings for less",
+        )
     return _seen(found)
 
 
@@ -301,11 +307,15 @@ def _four_bits() -> Finding:
         return Finding(
             "", found, "warn", "4-bit results are wrong here: load models with bits=None"
         )
-    return _seen(f"{found} of one layer's output")
+    times = _nf4_slowdown()
+    return _seen(
+        f"{found} of one layer's output; {times:.1f} times the time of float32 on the CPU", "ok",
+        "on a CPU, 4 bits save memory and cost time: keep bits=None there where memory allows",
+    )  # fmt: skip
 
 
-def _nf4_error(device: str) -> float:
-    """Relative error of an NF4 layer's output; its gradient must be there as well."""
+def _nf4_layer(weight: Tensor, device: str) -> nn.Module:
+    """A linear layer with a square `weight` in NF4."""
     import logging
 
     import torch
@@ -316,13 +326,38 @@ def _nf4_error(device: str) -> float:
 
     from .lm.quantisation import disable_packed_cpu_layout
 
-    generator = torch.Generator().manual_seed(0)
-    weight = torch.randn(128, 128, generator=generator) * 0.05
-    x = torch.randn(8, 128, generator=generator)
-    layer = bnb.nn.Linear4bit(128, 128, bias=False, compute_dtype=torch.float32, quant_type="nf4")
+    options = {"bias": False, "compute_dtype": torch.float32, "quant_type": "nf4"}
+    layer = bnb.nn.Linear4bit(*weight.shape, **options)
     layer.weight = bnb.nn.Params4bit(weight.clone(), requires_grad=False, quant_type="nf4")
     layer = layer.to(device)
     disable_packed_cpu_layout(layer)
+    return layer
+
+
+def _nf4_slowdown(width: int = 1024) -> float:
+    """Time of one token through an NF4 layer on the CPU, as a multiple of that in float32."""
+    import torch
+
+    weight, x = torch.randn(width, width) * 0.05, torch.randn(1, width)
+    layer, took = _nf4_layer(weight, "cpu"), {}
+    with torch.no_grad():
+        for name, work in (("4", lambda: layer(x)), ("32", lambda: x @ weight.T)):
+            work()  # sets things up
+            for _ in range(10):
+                start = time.perf_counter()
+                work()
+                took.setdefault(name, []).append(time.perf_counter() - start)
+    return min(took["4"]) / min(took["32"])
+
+
+def _nf4_error(device: str) -> float:
+    """Relative error of an NF4 layer's output; its gradient must be there as well."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(128, 128, generator=generator) * 0.05
+    x = torch.randn(8, 128, generator=generator)
+    layer = _nf4_layer(weight, device)
     given = x.to(device).requires_grad_()
     out = layer(given)
     out.sum().backward()

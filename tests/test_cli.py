@@ -1,6 +1,7 @@
 """The command line and the doctor: what they print, their exit status, one line an error."""
 
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -163,6 +164,13 @@ def test_a_check_that_raises_becomes_a_finding(monkeypatch, tmp_path):
     assert not report.usable and found["4-bit weights"].advice
     assert "hub" not in found  # nothing is sent anywhere unless asked
     assert list(report.frame().columns) == ["what", "found", "verdict", "advice"]
+
+
+def test_doctor_measures_what_4_bits_cost_on_the_cpu():
+    found = doctor._four_bits()
+    times = re.search(r"([\d.]+) times the time of float32 on the CPU", found.found)
+    assert found.verdict == "ok" and float(times.group(1)) > 0.3
+    assert "bits=None" in found.advice
 
 
 def test_doctor_command_prints_json_and_its_status(monkeypatch):

@@ -15,7 +15,7 @@ from .gguf import check_bits, convert, is_gguf
 from .modes import quiet_bars
 from .precision import fast_bfloat16
 from .products import use_fast_products
-from .quantisation import disable_packed_cpu_layout, quantisation_config
+from .quantisation import disable_packed_cpu_layout, hint_at_slow_cpu, quantisation_config
 from .tokens import special_tokens
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def load_lm(
     model = _model(source, config, fetch | options)
     tokenizer = _tokenizer(source, fetch)
     _check_vocabulary(source, model, tokenizer)
+    hint_at_slow_cpu(model)
     return LM(model, tokenizer, name=_name(name_or_path))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
+from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -48,6 +50,27 @@ def quantisation_config(bits: int | None, compute_dtype: torch.dtype) -> BitsAnd
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=compute_dtype,
     )
+
+
+LARGE = 10**8  # weights of a model from which 4 bits on a CPU deserve a word
+
+
+@cache
+def _hint_once() -> None:
+    warnings.warn(
+        "4-bit weights on a CPU save memory and cost time: each product unpacks them first "
+        "(`synthkit doctor` measures how much that is here); bits=None is faster where memory "
+        "allows",
+        stacklevel=4,
+    )
+
+
+def hint_at_slow_cpu(model: torch.nn.Module) -> None:
+    """Warn, once in a process, of a large model in 4 bits on a CPU."""
+    weights = sum(getattr(p, "quant_state", None) is not None and 2 * p.numel()
+                  for p in model.parameters() if p.device.type == "cpu")  # fmt: skip
+    if weights >= LARGE:
+        _hint_once()
 
 
 def _require_bitsandbytes(bits: int) -> None:

@@ -1,6 +1,7 @@
 """4-bit models on a CPU stay exact and differentiable after they have generated."""
 
 import copy
+import warnings
 
 import bitsandbytes as bnb
 import pytest
@@ -9,7 +10,7 @@ from bitsandbytes.functional import dequantize_4bit
 from bitsandbytes.nn.modules import has_avx512bf16
 from tiny import TEXTS, tiny_lm
 
-from synthkit.lm import load_lm
+from synthkit.lm import load_lm, quantisation
 from synthkit.lm.quantisation import (
     disable_packed_cpu_layout,
     linear4bit_modules,
@@ -173,3 +174,16 @@ def test_settings():
 
 def test_plain_model_has_nothing_to_protect(folder):
     assert disable_packed_cpu_layout(load_lm(folder, device="cpu").model) == 0
+
+
+def test_a_large_model_in_4_bits_on_a_cpu_is_warned_of_once(folder, monkeypatch):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_lm(folder, bits=4, device="cpu")  # a small one is not
+    quantisation._hint_once.cache_clear()
+    monkeypatch.setattr(quantisation, "LARGE", 1000)
+    with pytest.warns(UserWarning, match="4-bit weights on a CPU") as told:
+        load_lm(folder, bits=4, device="cpu")
+        load_lm(folder, bits=4, device="cpu")
+        load_lm(folder, device="cpu")
+    assert len([each for each in told if "4-bit" in str(each.message)]) == 1
