@@ -65,7 +65,7 @@ class TfidfEmbedder(Embedder):
             raise RuntimeError("this TfidfEmbedder is not fitted: call fit(texts) first")
 
     def pack(self) -> Files:
-        """What was learned as files: no text, and no pickle.
+        """The learned state as files: no text, and no pickle.
 
         `embedder.words.json` holds the vocabulary, `embedder.safetensors` the inverse document
         frequencies (words,) and the components (words, k), both float64.

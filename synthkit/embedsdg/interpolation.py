@@ -155,7 +155,7 @@ def likeness(
     form: str | tuple[str, str] | None = None,
     batch_size: int = 64,
 ) -> list[float]:  # n shares of the words, in order (difflib); 1 is a copy, white space aside
-    """How much of each text comes back when its own average avg(t, t) is decoded."""
+    """The part of each text that comes back when its own average avg(t, t) is decoded."""
     texts = list(texts)
     blocks = interpolate(lm, texts, texts, weights=weights, rescale=rescale)
     blocks = [scale * block for block in blocks]

@@ -122,7 +122,7 @@ def generate(
 
 
 def _beginning(lm: LM, rows: PromptRows, mix: Rows) -> Beginning | None:
-    """What all rows begin with (a few-shot prompt), run through the model where that pays."""
+    """The beginning of all rows (a few-shot prompt), run through the model where that pays."""
     length = rows.shared() if rows.ids else 0
     saved = (len(rows.ids) - 1) * length * lm.describe()["parameters"]
     if saved < _WORTH_SHARING or isinstance(mix, MixedRows):

@@ -48,7 +48,7 @@ def make_roomy(cache: Any) -> None:
 
 @dataclass(frozen=True)
 class Beginning:
-    """What all rows of a job begin with, already run through the model.
+    """The beginning of all rows of a job, already run through the model.
 
     Attributes:
         cache: of one row, in which every layer keeps all positions.

@@ -21,7 +21,7 @@ NF4 = 0.5 + 1 / 64 + 4 / 16_384  # bytes a weight: double quantisation has scale
 
 @dataclass(frozen=True)
 class Held:
-    """How the numbers of a model are held.
+    """The form in which the numbers of a model are held.
 
     Attributes:
         bits: of the linear layers, 4 (NF4); None: as the rest.

@@ -124,7 +124,7 @@ def packed(model: nn.Module, on: bool = True) -> Iterator[None]:
 
 
 def gain(slow: Callable[[], object], fast: Callable[[], object], seconds: float) -> float:
-    """How many times as fast `fast` is: the best of up to five runs each, in turns."""
+    """The speed of `fast` in multiples: the best of up to five runs each, in turns."""
     end = time.perf_counter() + seconds
     slow()  # sets things up
     took: tuple[list[float], list[float]] = ([], [])

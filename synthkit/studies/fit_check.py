@@ -1,4 +1,4 @@
-"""Which part of each method fits which card, from a model's shape and a preset alone."""
+"""The parts of each method that fit a card, from a model's shape and a preset alone."""
 
 from __future__ import annotations
 

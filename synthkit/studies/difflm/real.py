@@ -172,7 +172,7 @@ class DiffLMTrial(RealTrial):
         self.score(WITHIN if target else APART, apart[:n])
 
     def measure_alone(self) -> None:
-        """What the frozen model writes without a latent."""
+        """Measure what the frozen model writes without a latent."""
         preset = self.preset
         how = {"max_new_tokens": preset.max_new_tokens, "temperature": 1.0, "seed": self.seed}
         texts = self.lm.generate([""] * preset.n_sample, batch_size=16, chat=False, **how)
