@@ -149,8 +149,7 @@ class EmbedSDG(Synthesizer):
         self, n: int, *, seed: int | None = None, threshold: int | None = None, skip: int = 0
     ) -> list[dict]:
         """At most `n` prompts and their origin, after the first `skip`; a T of None is chosen."""
-        n, skip = as_count(n), as_count(skip, "skip", least=0)
-        seed = as_seed(seed, self.seed)
+        n, skip, seed = as_count(n), as_count(skip, "skip", least=0), as_seed(seed, self.seed)
         pairs = self.map.pairs(n + skip, seed, threshold)[skip:]
         sketches = self.map.sketches(pairs, self.prompts.get("decode"))
         plan = plan_prompts(self.map, pairs, sketches, self.prompts)
@@ -183,6 +182,7 @@ class EmbedSDG(Synthesizer):
             ask = partial(teachers.ask, self.teacher, log=log, progress=progress)
             rows = collect_rows(n, plan, ask, keep, self.preset.max_rounds, self.report)
         return as_columns(rows, teachers.teacher_name(self.teacher))
+
     def _pack(self, state):
         return state.pack(), {"prompts": self.prompts}
 
