@@ -281,3 +281,30 @@ def test_on_default_extreme_rows_spoil_the_published_pair_error(shared_data):
     codes = ["default_payment_next_month", "sex", "education"]
     own, same = (F.pair_error(train, test, edges=e, categories=codes) for e in ("own", "real"))
     assert own > 1.5 * same and same < 4
+
+
+def test_numbers_that_are_codes():
+    real, wrong = numbers(1, 2, 2), numbers(3, 2, 2)
+    assert F.shape_error(real, wrong, categories=["x"]) == pytest.approx(100 / 3)
+    assert F.shape_error(real, wrong.astype(float), categories=["x"]) == pytest.approx(100 / 3)
+
+
+def test_errors_equal_those_of_sdmetrics():
+    reports = pytest.importorskip("sdmetrics.reports.single_table")
+    real, synthetic = two_tables()
+    sdtypes = {"number": "numerical", "category": "categorical", "date": "datetime"}
+    kinds = C.column_kinds(real)
+    metadata = {"columns": {name: {"sdtype": sdtypes[kind]} for name, kind in kinds.items()}}
+    report = reports.QualityReport()
+    for part in report._properties.values():
+        if hasattr(part, "real_correlation_threshold"):
+            part.real_correlation_threshold = part.real_association_threshold = 0
+    report.real_correlation_threshold = report.real_association_threshold = 0
+    report.generate(real, synthetic, metadata, verbose=False)
+    score = report.get_properties().set_index("Property")["Score"]
+    assert F.shape_error(real, synthetic) == pytest.approx(
+        100 - 100 * score["Column Shapes"], abs=1e-4
+    )
+    assert F.pair_error(real, synthetic) == pytest.approx(
+        100 - 100 * score["Column Pair Trends"], abs=1e-4
+    )

@@ -124,3 +124,19 @@ def test_c2st_takes_equally_many_rows_and_says_what_it_needs():
     assert U.c2st(real, real.assign(x=np.nan)) == 1
     with pytest.raises(ValueError, match="3 folds need 3 rows a table, got 2"):
         U.c2st(real, real[:2])
+
+
+def test_a_class_of_few_rows_is_no_obstacle():
+    train, test = classes(60, 0), classes(100, 1)
+    few = pd.concat([train[train["y"] == "no"], train[train["y"] == "yes"][:2]])
+    assert 0 <= U.utility(few, test, "y", seeds=(0,))["auc"][0] <= 1
+    assert len(U.utility(train[:3], test, "y", seeds=(0,))) == 1
+
+
+def test_a_class_that_only_the_training_table_has_teaches_nothing():
+    train, test = classes(300, 0), classes(200, 1)
+    levels = ["no", "perhaps", "yes"]
+    plain = U.utility(train, test, "y", seeds=(0,), grid=ONE)
+    train, test = (each.assign(y=pd.Categorical(each["y"], levels)) for each in (train, test))
+    more = pd.concat([train, train[:40].assign(y=pd.Categorical(["perhaps"] * 40, levels))])
+    assert U.utility(more, test, "y", seeds=(0,), grid=ONE).equals(plain)

@@ -360,3 +360,34 @@ def test_the_environment_names_the_default_model(folder, monkeypatch):
     assert load_lm("embedded", device="cpu").is_embedded
     monkeypatch.setenv("SYNTHKIT_MODEL", "")
     assert load_lm(device="cpu").name == "embedded"
+
+
+def test_what_is_no_file_is_said(tmp_path, file):
+    with pytest.raises(FileNotFoundError, match="nothing"):
+        load_lm("models/absent.gguf")
+    with pytest.raises(FileNotFoundError, match="name the GGUF file"):
+        load_lm(file.parent)
+
+
+def test_a_missing_library_is_named(file, monkeypatch):
+    monkeypatch.setattr(gguf, "find_spec", lambda name: None)
+    with pytest.raises(RuntimeError, match="pip install 'gguf"):
+        load_lm(file)
+
+
+def test_unknown_names_and_sources_are_refused():
+    with pytest.raises(ValueError, match="smollm2"):
+        catalogue.obtain("smollm9", ["hub"])
+    with pytest.raises(ValueError, match="hub, index"):
+        catalogue.obtain("smollm2", ["post"])
+
+
+@pytest.mark.slow
+def test_the_real_model_answers_through_its_template(monkeypatch):
+    monkeypatch.undo()  # the user's own cache
+    if catalogue.cached("smollm2") is None:
+        pytest.skip("not in the cache: synthkit get-model smollm2")
+    lm = load_lm("smollm2", device="cpu")
+    assert lm.chat and lm.describe()["parameters"] == 134_515_008
+    (answer,) = lm.generate(["What is the capital of France?"], max_new_tokens=12, chat=True)
+    assert "Paris" in answer

@@ -252,3 +252,14 @@ def test_ties_and_idle_adapters_survive(tmp_path):
     randomise(second, "anna", 5)
     key = next(key for key in pick(view) if "lora_B" in key)
     assert not torch.equal(pick(view)[key], pick(second)[key]), "an adapter is the view's own"
+
+
+def test_one_adapter_for_all_is_bit_for_bit_the_call_with_it_in_use(lm):
+    def logits():
+        with torch.no_grad():
+            return lm.model(input_ids=torch.tensor(lm.token_ids(["A short one."]))).logits
+
+    with mixed_adapters(lm, ["bob"], 1):
+        found = logits()
+    with lm.use_adapter("bob"):
+        assert torch.equal(found, logits())
