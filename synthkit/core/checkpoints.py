@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,18 +76,32 @@ def read_checkpoint(path: str | Path, key: str, what: str = "a training") -> tup
 
 
 def optimiser_groups(optimiser: torch.optim.Optimizer) -> Groups:
-    """The memory of an optimiser, for `write_checkpoint`."""
+    """The memory of an optimiser, for `write_checkpoint`; states in 8 bits included."""
     memory = optimiser.state_dict()["state"]
-    return {f"optimiser.{number}": dict(values) for number, values in memory.items()}
+    return {f"optimiser.{number}": dict(_flat(values)) for number, values in memory.items()}
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Tensors of a nested mapping, each under the names on its path; bitsandbytes nests its own."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{name}/")
+        else:
+            yield f"{above}{name}", torch.as_tensor(value)
 
 
 def load_optimiser(optimiser: torch.optim.Optimizer, groups: Groups) -> None:
     """Give an optimiser the memory that `optimiser_groups` has taken."""
-    memory = {
-        int(name.removeprefix("optimiser.")): values
-        for name, values in groups.items()
-        if name.startswith("optimiser.")
-    }
+    memory: dict[int, dict[str, Any]] = {}
+    for group, values in groups.items():
+        if not group.startswith("optimiser."):
+            continue
+        own = memory.setdefault(int(group.removeprefix("optimiser.")), {})
+        nested = any("/" in name for name in values)
+        for name, value in values.items():
+            above, _, last = name.rpartition("/")
+            place = own.setdefault(above, {}) if above else own
+            place[last] = int(value) if nested and name == "step" else value
     settings = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": memory, "param_groups": settings})
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from synthkit.lm import training
 from synthkit.lm.training import History, Schedule, batch_at, mean_over, train
 
 TARGET = torch.tensor([1.0, -2.0, 3.0])
@@ -313,3 +314,58 @@ def test_the_bar_of_a_training_says_what_is_trained(capsys):
         train(module, loss_at, Schedule(steps=2, lr=0.1), progress=True, **label)
     shown = capsys.readouterr().err
     assert "training:" in shown and "diffusion:" in shown
+
+
+def test_rows_of_like_length_share_a_part_and_the_longest_come_first():
+    sizes, parts = [3, 9, 4, 8, 1, 5], []
+
+    def noted(part):
+        parts.append(part)
+        return torch.tensor(1.0)
+
+    list(mean_over([0, 1, 2, 3, 4, 5], sizes, noted, 3))
+    assert parts == [[1, 3], [5, 2], [0, 4]]
+    list(mean_over([5, 1, 4], sizes, noted))  # a whole batch keeps its order
+    assert parts[-1] == [5, 1, 4]
+
+
+@pytest.mark.parametrize(("asked", "device", "used"), [
+    ("8-bit", "cuda", True), ("8-bit", "cpu", False), ("", "cuda", False), ("32-bit", "cuda", False)
+])  # fmt: skip
+def test_states_in_8_bits_are_for_gpus_and_asked_for(asked, device, used, monkeypatch):
+    monkeypatch.setenv(training.OPTIMISER, asked)
+    assert training.eight_bit_optimiser(torch.device(device)) is used
+    monkeypatch.setenv(training.OPTIMISER, "16")
+    with pytest.raises(ValueError, match="SYNTHKIT_OPTIMISER='16'"):
+        training.eight_bit_optimiser(torch.device(device))
+
+
+def test_a_training_with_states_in_8_bits_learns_and_goes_on_where_it_was(tmp_path, monkeypatch):
+    pytest.importorskip("bitsandbytes")
+    monkeypatch.setattr(training, "eight_bit_optimiser", lambda device: True)
+    schedule = Schedule(6, lr=0.05, eval_every=2, patience=None)
+    target = torch.linspace(-1, 1, 8192)
+
+    def trained(stop=None, **options):
+        module = nn.ParameterList([nn.Parameter(torch.zeros(8192))])
+
+        def loss_at(step):
+            if step == stop:
+                raise KeyboardInterrupt
+            return (module[0] - target).square().mean()
+
+        history = train(module, loss_at, schedule, identity="same", **options)
+        return module[0].detach(), history.train_losses
+
+    whole, losses = trained()
+    assert losses[-1] < 0.8 * losses[0]
+    file = tmp_path / "state"
+    with pytest.raises(KeyboardInterrupt):
+        trained(stop=5, checkpoint=file)
+    resumed, again = trained(checkpoint=file)
+    assert losses == again and torch.equal(whole, resumed)
+    memory = training.plain_adamw([nn.Parameter(torch.zeros(8192, requires_grad=True))])
+    memory.param_groups[0]["params"][0].grad = torch.ones(8192)
+    memory.step()
+    states = [v for v in next(iter(memory.state.values())).values() if torch.is_tensor(v)]
+    assert sum(v.numel() * v.element_size() for v in states if v.numel() >= 8192) == 2 * 8192
