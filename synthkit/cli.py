@@ -1,4 +1,4 @@
-"""The command line: reproduce the studies, examine the machine, fetch or train a model."""
+"""The command line: reproduce the studies, show the ledger, examine the machine, get a model."""
 
 from __future__ import annotations
 
@@ -182,6 +182,29 @@ def _refuse_real_options(asked: Mapping[str, Any]) -> None:
                 f"--{name.removesuffix('s') if name == 'columns' else name} is for a real model or "
                 "real data: add --model, such as --model smollm2, or --data"
             )
+
+
+@app.command()
+def ledger(
+    method: Annotated[
+        str | None, typer.Argument(help=f"One of {', '.join(NAMES)}; default: all.")
+    ] = None,
+    all_rows: Annotated[
+        bool, typer.Option("--all", help="Print each claim in each place, not one row per group.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="A .csv or .json file for all rows; prints nothing.")
+    ] = None,
+) -> None:
+    """Show what the papers claim and what the recorded runs found, with verdicts."""
+    from .studies import ledger_view as view
+    from .studies.ledger import ledger as whole
+
+    frame = whole(method)
+    if out is None:
+        return view.show(view.every_row(frame) if all_rows else view.summary(frame))
+    view.save(frame, out)
+    typer.echo(f"{out}: {len(frame)} rows", err=True)
 
 
 @app.command()

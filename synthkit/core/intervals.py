@@ -22,7 +22,7 @@ class Interval:
 
     def __neg__(self) -> Interval:
         """The interval of minus the estimate: that of b - a, from that of a - b."""
-        return Interval(-self.mean, -self.high, -self.low, self.n)
+        return Interval(0 - self.mean, 0 - self.high, 0 - self.low, self.n)  # never -0.0
 
     @property
     def digits(self) -> int:

@@ -58,7 +58,11 @@ def _told(name: Name) -> str:
 
 @dataclass(frozen=True)
 class Level:
-    """One number per seed: a measure of an arm, its size alone if `absolute`, times `sign`."""
+    """One number per seed: a measure of an arm, its size alone if `absolute`, times `sign`.
+
+    With a sign of -1 the claim is that the measure stays below a bar; its findings are shown with
+    the measure's own sign.
+    """
 
     measure: Name
     arm: Name
@@ -72,7 +76,7 @@ class Level:
 
     def __str__(self) -> str:
         size = "|{}|" if self.absolute else "{}"
-        return "-" * (self.sign < 0) + size.format(f"{_told(self.measure)} of {_told(self.arm)}")
+        return size.format(f"{_told(self.measure)} of {_told(self.arm)}")
 
 
 @dataclass(frozen=True)
@@ -104,9 +108,8 @@ class Claim:
         least: the number that the mean must reach; by place, where it differs, and then the claim
             is made in these places only.
         strict: reaching it is not enough, it must be exceeded.
-        paper: where the method's paper says so (in direction: `least` is the kit's); empty for a
-            claim of the kit's own.
-        reported: the paper's number, where it is known.
+        paper: the id of the claim of the method's paper (in `data/papers`) that is tested, in its
+            direction: `least` is the kit's; empty for a claim of the kit's own.
         at: the places where it is made; default: all.
     """
 
@@ -116,7 +119,6 @@ class Claim:
     least: float | Mapping[str, float] = 0.0
     strict: bool = False
     paper: str = ""
-    reported: str = ""
     at: tuple[str, ...] = ()
 
     def made_at(self, place: str) -> bool:
@@ -184,19 +186,37 @@ class Finding:
         return verdict(self.found, self.least, strict=self.strict)
 
     @property
+    def sign(self) -> int:
+        """-1 for a claim that a number stays below a bar, whose sign the rule turns; else 1."""
+        return getattr(self.claim and self.claim.rule, "sign", 1)
+
+    @property
+    def needed(self) -> str:
+        """The number that is needed, such as ">= +0.10"; "<= 0.06" where it should be small."""
+        least = self.least if self.sign > 0 else 0 - self.least
+        digits = next(n for n in range(2, 9) if n == 8 or round(least, n) == least)
+        side = "=" * (not self.strict)
+        return f"<{side} {least:.{digits}f}" if self.sign < 0 else f">{side} {least:+.{digits}f}"
+
+    @property
+    def shown(self) -> Interval | None:
+        """`found` with the sign that the measure has by itself."""
+        return -self.found if self.found and self.sign < 0 else self.found
+
+    @property
     def measured(self) -> str:
         """The measured value, with as many decimals as it takes to see the verdict."""
         found = self.found
-        if found is None:
+        if found is None or self.shown is None:
             n = len(self.numbers)
-            return f"{np.mean(self.numbers):.3f}, n={n}" if n else "-"
+            return f"{self.sign * float(np.mean(self.numbers)):.3f}, n={n}" if n else "-"
         digits = found.digits
         while digits < 6:
-            shown = (round(end, digits) for end in (found.mean, found.low, found.high))
-            if verdict(Interval(*shown, found.n), self.least, strict=self.strict) == self.verdict:
+            ends = (round(end, digits) for end in (found.mean, found.low, found.high))
+            if verdict(Interval(*ends, found.n), self.least, strict=self.strict) == self.verdict:
                 break
             digits += 1
-        return found.text(digits)
+        return self.shown.text(digits)
 
 
 def level(
@@ -219,7 +239,7 @@ def verdicts(findings: Iterable[Finding]) -> pd.DataFrame:
             "world": found.place,
             "in the paper": "yes" if found.in_paper else "no",
             "measured": found.measured,
-            "needed": f"{'>' if found.strict else '>='} {found.least:+.2f}",
+            "needed": found.needed,
             "verdict": found.verdict,
         }
         for found in findings

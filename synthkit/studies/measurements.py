@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .results import Result
 
 _PLACE = ("labels", "unit", "seed")
+UNLABELLED = {"measure", "arm", "seed", "value"}  # columns of a row beside the labels of its place
 
 
 class Log:

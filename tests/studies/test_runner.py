@@ -48,7 +48,7 @@ STUDY = Study(
     "none", "Nothing", cases, {"fast": Preset()}, place="{world}",
     claims=(
         Claim("higher", "{arm} is above b", Gap("first", "a", "b"), -2.0),
-        Claim("size", "the size", Level("third", "a"), {"x": 1.0}, paper="Table 1", reported="1.2"),
+        Claim("size", "the size", Level("third", "a"), {"x": 1.0}, paper="size"),
         Claim("minus", "minus its size", Level("third", "b", sign=-1, absolute=True), at=("y",)),
     ),
     settings=settings_with({"fast": 3}),
