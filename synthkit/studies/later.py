@@ -120,9 +120,9 @@ LATER: dict[str, dict[str, tuple[Claim, ...]]] = {
     "difflm": {
         "{table}": _tables(),
         "{set}": (
-            _more("frozen", "more texts are valid than of the frozen model alone",
+            _more("frozen-texts", "more texts are valid than of the frozen model alone",
                   Gap("valid", tables.DIFFUSION, records.FROZEN), paper="frozen"),
-            _more("diffusion", "more valid texts with latents from the diffusion than from N(0, I)",
+            _more("diffusion-texts", "more texts are valid with the diffusion than with N(0, I)",
                   Gap("valid", tables.DIFFUSION, tables.NORMAL), paper="diffusion"),
         ),
     },

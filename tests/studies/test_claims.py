@@ -29,7 +29,25 @@ def test_the_interval_alone_decides_and_the_number_shows_it(
     (row,) = verdicts([claim]).to_dict("records")
     assert (claim.verdict, claim.measured) == (verdict, measured)
     assert (row["verdict"], row["measured"], row["in the paper"]) == (verdict, measured, "no")
-    assert row["needed"] == f"{'>' if strict else '>='} {least:+.2f}"
+    digits = 2 if round(least, 2) == least else 4
+    assert row["needed"] == f"{'>' if strict else '>='} {least:+.{digits}f}"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "least", "verdict", "measured", "needed"),
+    [
+        ((0.04, 0.05, 0.06), -0.08, "supported", "0.05 [0.03, 0.07], n=3", "<= 0.08"),
+        ((0.04, 0.05, 0.06), -0.02, "refuted", "0.05 [0.03, 0.07], n=3", "<= 0.02"),
+        ((0.0, 0.0, 0.0), 0.0, "supported", "0.00 [0.00, 0.00], n=3", "<= 0.00"),
+        ((0.25,), -0.125, "undecided", "0.250, n=1", "<= 0.125"),
+    ],
+)
+def test_what_should_be_small_is_shown_with_its_own_sign(
+    numbers, least, verdict, measured, needed, recorded
+):
+    result = recorded({("error", "a"): numbers}, seeds=range(len(numbers)))
+    found = Claim("id", "small", Level("error", "a", sign=-1), least).find(result, "here", {})
+    assert (found.verdict, found.measured, found.needed) == (verdict, measured, needed)
 
 
 def test_verdicts_turn_with_the_sign_of_the_claim():
