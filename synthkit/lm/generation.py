@@ -12,9 +12,9 @@ from .chat import prompt_ids
 from .choosing import Sampling
 from .decoding import PACK_STEPS, begin, decode
 from .key_values import Beginning
-from .memory import room_for_rows
 from .mixed_adapters import MixedRows, Rows, mixed_adapters
 from .products import packed
+from .room import room_for_rows
 from .rows import PromptRows, batches, check_embeds
 from .tokens import Written, check_stops, cut, end_tokens, new_text, stopper
 

@@ -16,6 +16,7 @@ from .modes import quiet_bars
 from .precision import fast_bfloat16
 from .products import use_fast_products
 from .quantisation import disable_packed_cpu_layout, hint_at_slow_cpu, quantisation_config
+from .room import check_gpu
 from .tokens import special_tokens
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def load_lm(
             `bits` are asked for.
         ConnectionError: the hub did not give the model.
         OSError: no room in the cache for a converted model.
-        RuntimeError: no such device, or bitsandbytes or gguf is needed and cannot work.
+        RuntimeError: no such device, a GPU without room for the weights, or bitsandbytes or gguf is
+            needed and cannot work.
     """
     from .model import LM
 
@@ -82,6 +84,8 @@ def load_lm(
     stored = getattr(config, "quantization_config", None)
     if stored and bits is not None and not _stored_bits(stored) == bits:
         raise ValueError(f"{source!r} is stored quantised ({stored}); load it with bits=None")
+    if str(device).startswith("cuda"):
+        check_gpu(config, bits, torch.device(device), source)
     options = {"dtype": dtype or (torch.float32 if on_cpu else "auto"), "use_safetensors": True}
     if quantised is not None and not stored:
         options["quantization_config"] = quantised

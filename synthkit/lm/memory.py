@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-
-import torch
-from torch import nn
 
 from .choosing import CELLS
 from .losses import CHUNK, LARGE
@@ -180,31 +176,6 @@ def row_bytes(shape: Shape, held: Held, work: Sampling) -> float:
     choosing = (size + 20 * min(1, max(1, at_once) / work.rows)) * shape.vocabulary
     one = size * shape.key * (work.length + work.new)  # a layer's keys while they grow
     return cache * work.length + max(reading, choosing, cache * work.new + one + choosing)
-
-
-def room_for_rows(model: nn.Module, new: int) -> tuple[Callable[[int], float], float]:
-    """Bytes that a row of a sampling needs, by its length, and the bytes there are for rows.
-
-    There is no limit off a GPU, and for a model whose config does not tell its shape.
-    """
-    free = _free(model.device)
-    try:
-        shape = Shape.of(model.config)
-    except ValueError:
-        free = None
-    if free is None:
-        return lambda m: 0, math.inf
-    held = Held(half=model.dtype.itemsize == 2)
-    rank = any("lora_" in name for name, _ in model.named_parameters())
-    return lambda m: row_bytes(shape, held, Sampling(1, m, new, rank)), 0.9 * free
-
-
-def _free(device: torch.device) -> float | None:
-    """Bytes that tensors can still take on a GPU; None elsewhere."""
-    if device.type != "cuda":
-        return None
-    kept, used = torch.cuda.memory_reserved(device), torch.cuda.memory_allocated(device)
-    return torch.cuda.mem_get_info(device)[0] + kept - used
 
 
 # --- what fits ------------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ from tiny import tiny_tokenizer
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
-from synthkit.lm import generation, load_lm, memory
+from synthkit.lm import generation, load_lm, room
 from synthkit.lm.finetune import _mean_loss
-from synthkit.lm.memory import Held, Sampling, Shape, Training, peak_bytes, row_bytes
+from synthkit.lm.memory import GIB, Held, Sampling, Shape, Training, peak_bytes, row_bytes
 from synthkit.lm.model import LM
 from synthkit.lm.modes import frozen, recomputed
 from synthkit.lm.precision import Precision
@@ -179,8 +179,22 @@ def test_sampling_takes_as_many_rows_at_a_time_as_there_is_room_for(lm, monkeypa
     monkeypatch.setattr(generation, "decode", noted)
     longest = 1 + max(map(len, lm.token_ids(prompts)))
     each = row_bytes(Shape.of(lm.model.config), Held(), Sampling(1, longest, 6))
-    monkeypatch.setattr(memory, "_free", lambda device: 2.5 * each)
+    monkeypatch.setattr(room, "_free", lambda device: 2.5 * each)
     assert lm.generate(prompts, max_new_tokens=6) == whole
     assert sizes[0] == 2 and sum(sizes) == 4
-    monkeypatch.setattr(memory, "_free", lambda device: 1.0)  # a row is always tried
+    monkeypatch.setattr(room, "_free", lambda device: 1.0)  # a row is always tried
     assert lm.generate(prompts, max_new_tokens=6) == whole and sizes[-4:] == [1] * 4
+
+
+def test_a_gpu_without_room_is_told_of_before_loading(monkeypatch):
+    config = transformers.MistralConfig()  # seven billion weights
+    gpu, free = torch.device("cuda"), {}
+    monkeypatch.setattr(room, "_free", lambda device: free["GiB"] * GIB)
+    for free["GiB"], bits in ((16, None), (8, 8), (5, 4)):
+        room.check_gpu(config, bits, gpu, "mistral")
+    for free["GiB"], bits, words in (
+        (8, None, "13.5 GiB, and the GPU has 8.0 free: pass bits=4"),
+        (2, 4, "GPU has 2.0 free: take a smaller model"),
+    ):
+        with pytest.raises(RuntimeError, match=words):
+            room.check_gpu(config, bits, gpu, "mistral")
