@@ -122,7 +122,7 @@ class SoftPrompt(nn.Module):
         kind: "ssnp" (constant), "ssmp" (mixture) or "ssmc" (a network per position).
         length, width, context_width: t, N (the model's embedding width), d_e.
         k, hidden: prompts in the mixture; h, the hidden units of each network.
-        learned_dim: put a trained linear map from d_e to so many numbers in front.
+        learned_dim: width of a trained linear map in front of the prompt; None: no such map.
         vocabulary: (V, N) embeddings that the prompt starts from; None: noise of sd 0.02.
 
     All is float32; `prefix` casts to the model's type. The buffers `mean` and `sd` (d_e,), 0 and 1
@@ -251,7 +251,7 @@ def reconstruction_loss(lm: LM, prompt: nn.Module, z: Tensor, texts: Sequence[st
     for them, and never into the model.
 
     Raises:
-        ValueError: not one context a text, a text empty or too long for the context.
+        ValueError: not one context per text, a text empty or too long for the context.
         FloatingPointError: the soft prompt is not finite.
 
     Source: SoftSRV's objective, (1/n) sum_i l(H(P_theta(E(x_i))), x_i).
@@ -291,7 +291,7 @@ def held_out_loss(
 def shuffled_loss(
     lm: LM, prompt: nn.Module, z: Tensor, texts: Sequence[str], seed: int = 0
 ) -> float:
-    """`held_out_loss` with every text behind the context of another one.
+    """`held_out_loss` with the context of another text in front of every text.
 
     Raises:
         ValueError: there are fewer than two texts.
