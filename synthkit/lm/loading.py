@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from ..core.paths import embedded_lm_dir
-from .catalogue import MODELS, cached, obtain
-from .gguf import check_bits, convert, is_gguf
+from .catalogue import MODELS, cached
+from .gguf import check_bits, is_gguf
 from .modes import quiet_bars
 from .precision import fast_bfloat16
 from .products import use_fast_products
 from .quantisation import disable_packed_cpu_layout, hint_at_slow_cpu, quantisation_config
 from .room import check_gpu
+from .sources import name_of, source_of
 from .tokens import special_tokens
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def load_lm(
         name_or_path = os.environ.get("SYNTHKIT_MODEL") or "embedded"
     if is_gguf(Path(name_or_path).expanduser()):
         check_bits(Path(name_or_path).expanduser(), bits)
-    source, local = _source(name_or_path)
+    source, local = source_of(name_or_path)
     device = _device(device)
     if dtype == "auto":
         dtype = torch.bfloat16 if fast_bfloat16(device) else torch.float32
@@ -95,7 +95,7 @@ def load_lm(
     tokenizer = _tokenizer(source, fetch)
     _check_vocabulary(source, model, tokenizer)
     hint_at_slow_cpu(model)
-    return LM(model, tokenizer, name=_name(name_or_path))
+    return LM(model, tokenizer, name=name_of(name_or_path))
 
 
 def read_config(name_or_path: str | Path):
@@ -105,59 +105,8 @@ def read_config(name_or_path: str | Path):
         FileNotFoundError, ValueError, ConnectionError: see `load_lm`.
     """
     named = MODELS.get(str(name_or_path))
-    source, local = _source((cached(named.name) or named.hub) if named else name_or_path)
+    source, local = source_of((cached(named.name) or named.hub) if named else name_or_path)
     return _config(source, local, {"local_files_only": local, "trust_remote_code": False})
-
-
-def _source(name_or_path: str | Path) -> tuple[str, bool]:
-    """Source to load from, and whether it is a local folder."""
-    if name_or_path == "embedded":
-        folder = embedded_lm_dir()
-        if not (folder / "config.json").is_file():
-            raise FileNotFoundError(
-                f"the embedded model is not at {folder}; name a hub id or a local folder instead"
-            )
-        return str(folder), True
-    if name_or_path in MODELS:
-        return str(obtain(str(name_or_path), ["hub"])), True
-    path = Path(name_or_path).expanduser()
-    if path.is_dir():
-        _check_folder(path)
-        return str(path), True
-    if is_gguf(path) or (path.is_file() and path.suffix.lower() == ".gguf"):
-        return str(convert(path)), True
-    text = str(name_or_path)
-    looks_local = (
-        isinstance(name_or_path, Path)
-        or path.exists()
-        or path.suffix.lower() == ".gguf"
-        or text.startswith(("/", ".", "~"))
-        or "\\" in text
-        or text.count("/") > 1
-    )
-    if looks_local:
-        found = "a file" if path.exists() else "nothing"
-        raise FileNotFoundError(
-            f"no model at {text!r} (found {found}); give the folder that `save_pretrained` wrote, "
-            "a GGUF file, or a hub id such as 'organisation/model'"
-        )
-    return text, False
-
-
-def _check_folder(path: Path) -> None:
-    names = sorted(entry.name for entry in path.iterdir())
-    if "config.json" not in names:
-        hint = "give the folder that `save_pretrained` wrote"
-        if {"adapter_config.json", "manifest.json"} & set(names):
-            hint = "for an adapter load its base model, then call lm.load_adapter"
-        if any(name.endswith(".gguf") for name in names):
-            hint = "name the GGUF file itself"
-        raise FileNotFoundError(f"no config.json in {path}; found {names[:8]}; {hint}")
-    if not any(name.endswith(".safetensors") for name in names):
-        raise ValueError(
-            f"no safetensors weights in {path}; found {names[:8]}; "
-            "other formats can run code when read: save the model again as safetensors"
-        )
 
 
 def _device(device: str | torch.device | None) -> str | torch.device:
@@ -270,12 +219,3 @@ def _check_vocabulary(source: str, model: nn.Module, tokenizer) -> None:
             f"{rows} embeddings; without one are {shown}. Save the tokenizer that the model was "
             "trained with, or call model.resize_token_embeddings and save both"
         )
-
-
-def _name(name_or_path: str | Path) -> str:
-    if name_or_path == "embedded" or name_or_path in MODELS:
-        return str(name_or_path)
-    path = Path(name_or_path).expanduser()
-    if path.is_file():
-        return path.stem if path.suffix.lower() == ".gguf" else path.name
-    return path.resolve().name if path.is_dir() else str(name_or_path)

@@ -119,7 +119,7 @@ def test_what_is_missing_is_named(folders, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("synthkit.lm.loading.embedded_lm_dir", lambda: tmp_path)
+    monkeypatch.setattr("synthkit.lm.sources.embedded_lm_dir", lambda: tmp_path)
     for source, options, error, message in [
         (folders["llama"], {"bits": 4}, RuntimeError, "needs bitsandbytes"),
         (folders["llama"], {"device": "cuda"}, RuntimeError, "no GPU"),
