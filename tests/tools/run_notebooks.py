@@ -82,6 +82,7 @@ def notes(notebook: nbformat.NotebookNode) -> list[str]:
     return found
 
 
+ALT = re.compile(r'^#\|\s*fig-alt:\s*"(.*)"\s*$', re.MULTILINE)
 COLOURS = 128  # of a stored figure; lines and text look alike with more
 
 
@@ -99,7 +100,10 @@ def repacked(png: str) -> str:
 
 
 def store(path: Path, notebook: nbformat.NotebookNode) -> None:
-    """Write the notebook without execution counts or metadata noise, the way nbdev-clean does."""
+    """Write the notebook without execution counts or metadata noise, the way nbdev-clean does.
+
+    A picture carries the text of its cell's `#| fig-alt`, where converters to HTML look for it.
+    """
     from nbdev.clean import nbdev_clean
 
     for cell in notebook.cells:
@@ -108,6 +112,8 @@ def store(path: Path, notebook: nbformat.NotebookNode) -> None:
         for output in cell.get("outputs", []):
             if "image/png" in (data := output.get("data", {})):
                 data["image/png"] = repacked(data["image/png"])
+                if alt := ALT.search(cell.source):
+                    output["metadata"]["image/png"] = {"alt": alt[1]}
     nbformat.write(notebook, path)
     nbdev_clean(str(path))
 
