@@ -166,13 +166,14 @@ def _run_real(request: Request, seeds: list[int] | None, folder: Path, quiet: bo
 
 
 def _show_plan(request: Request) -> None:
+    from .studies.planning import plan_real
     from .studies.plans import short
     from .studies.report import print_table
-    from .studies.reproduction import plan_real
 
     plan = plan_real(request)
     title = f"Plan of {request.method} at scale {request.scale} with {request.model_name}"
     print_table(plan.table().map(short), title, tuple(plan.assumed))
+    print_table(plan.peaks().map(short), "Peak of memory", ())
 
 
 def _refuse_real_options(asked: Mapping[str, Any]) -> None:

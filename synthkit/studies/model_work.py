@@ -12,6 +12,7 @@ from .registry import NAMES
 
 BATCH = 64  # rows that `LM.generate` takes at a time
 QUERIES = 100  # rows whose influence is asked for
+STUDENTS = ("embedsdg", "softsrv")  # methods whose rows train a student
 ENCODER = 110e6  # weights of BERT base, DiffLM's encoder
 ENCODED = 12 * 67 * 768  # bytes a token that it keeps: 12 blocks, 16 floats and masks a width
 
@@ -25,22 +26,29 @@ class Part:
     work: Work
 
 
-def parts(method: str, shape: Shape, preset: str = "paper", length: int = 512) -> list[Part]:
+def parts(
+    method: str, shape: Shape, preset: Any = "paper", length: int = 512, student: Any = None
+) -> list[Part]:
     """The parts of a method that use the model, at a preset's sizes.
 
     Args:
+        preset: of the method, or its name.
         length: tokens of a row, question and answer together.
+        student: a `FinetunePreset`, instead of the one of the preset's name; a preset without a
+            name has no student otherwise.
 
     Raises:
         ValueError: no such method or preset.
     """
     if method not in NAMES:
         raise ValueError(f"no method is called {method!r}; there is {', '.join(NAMES)}")
-    found = _PARTS[method](shape, preset, length)
+    found = list(_PARTS[method](shape, preset, length))
+    if method in STUDENTS and (student is not None or isinstance(preset, str)):
+        found.append(_student(preset if student is None else student, length))
     return [Part(method, name, work) for name, work in found]
 
 
-def _student(preset: str, length: int) -> tuple[str, Work]:
+def _student(preset: Any, length: int) -> tuple[str, Work]:
     from ..lm.finetune import PRESETS
 
     chosen = _chosen(PRESETS, preset)
@@ -50,7 +58,7 @@ def _student(preset: str, length: int) -> tuple[str, Work]:
     )  # fmt: skip
 
 
-def _embedsdg(shape: Shape, preset: str, length: int) -> Iterator[tuple[str, Work]]:
+def _embedsdg(shape: Shape, preset: Any, length: int) -> Iterator[tuple[str, Work]]:
     """Attention over each question; then a sketch behind four examples, each of them twice."""
     from ..embedsdg.presets import PRESETS
     from ..lm.attention import _CELLS
@@ -59,10 +67,9 @@ def _embedsdg(shape: Shape, preset: str, length: int) -> Iterator[tuple[str, Wor
     rows = max(1, min(32, _CELLS // (shape.heads * length**2)))
     yield "fit", Sampling(rows, length, 0, shown=True)
     yield "sample", Sampling(BATCH, 4 * length, length + length // 4 + 8)
-    yield _student(preset, length)
 
 
-def _softsrv(shape: Shape, preset: str, length: int) -> Iterator[tuple[str, Work]]:
+def _softsrv(shape: Shape, preset: Any, length: int) -> Iterator[tuple[str, Work]]:
     from ..lm.soft_prompts import SoftPrompt
     from ..softsrv.presets import PRESETS
 
@@ -74,10 +81,9 @@ def _softsrv(shape: Shape, preset: str, length: int) -> Iterator[tuple[str, Work
         accumulation=chosen.accumulation, recomputing=chosen.recomputing,
     )  # fmt: skip
     yield "sample", Sampling(BATCH, chosen.length + 1, chosen.max_new_tokens)
-    yield _student(preset, length)
 
 
-def _spa(shape: Shape, preset: str, length: int) -> Iterator[tuple[str, Work]]:
+def _spa(shape: Shape, preset: Any, length: int) -> Iterator[tuple[str, Work]]:
     """The adapters one after another; influence between; then all adapters in one batch."""
     from ..spa.presets import PRESETS
 
@@ -97,7 +103,7 @@ def _spa(shape: Shape, preset: str, length: int) -> Iterator[tuple[str, Work]]:
     )
 
 
-def _synalign(shape: Shape, preset: str, length: int) -> Iterator[tuple[str, Work]]:
+def _synalign(shape: Shape, preset: Any, length: int) -> Iterator[tuple[str, Work]]:
     """The model writes as a teacher does: in `fit` records of texts, in `sample` texts."""
     from ..synalign.presets import PRESETS
 
@@ -105,7 +111,7 @@ def _synalign(shape: Shape, preset: str, length: int) -> Iterator[tuple[str, Wor
     yield "fit and sample", Sampling(BATCH, 2 * length, chosen.max_new_tokens)
 
 
-def _difflm(shape: Shape, preset: str, length: int) -> Iterator[tuple[str, Work]]:
+def _difflm(shape: Shape, preset: Any, length: int) -> Iterator[tuple[str, Work]]:
     """Autoencoder and diffusion beside the frozen model; then rows from latents."""
     from ..difflm.presets import PRESETS
 
@@ -125,7 +131,9 @@ def _difflm(shape: Shape, preset: str, length: int) -> Iterator[tuple[str, Work]
     yield "sample", Sampling(chosen.batch, own.tokens + 1, length, besides=latents)
 
 
-def _chosen(presets: Any, name: str) -> Any:
+def _chosen(presets: Any, name: Any) -> Any:
+    if not isinstance(name, str):
+        return name
     if name not in presets:
         raise ValueError(f"no preset {name!r}; choose one of {', '.join(presets)}")
     return presets[name]

@@ -1,10 +1,14 @@
-"""Plan of a run before it begins: steps, tokens, calls of a teacher, hours on a named card."""
+"""Plan of a run before it begins: steps, tokens, calls of a teacher, hours, and memory."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from ..lm.memory import GIB, RESERVE, Held, peak_bytes
+from ..lm.shapes import Shape
+from .model_work import Part
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +25,7 @@ class Work:
         steps: updates. trained: tokens that a gradient goes through.
         read: tokens that are only read. written: tokens that are sampled.
         calls: prompts put to a teacher.
+        operations: floating-point operations of other networks than the model.
     """
 
     what: str
@@ -29,6 +34,7 @@ class Work:
     read: float = 0
     written: float = 0
     calls: int = 0
+    operations: float = 0
 
 
 @dataclass(frozen=True)
@@ -65,22 +71,41 @@ class Plan:
 
     Attributes:
         work: the parts, for one seed. seeds: how many there are.
-        model: its name. parameters: of it. bits: of its weights; None: 16 on a card, 32 on a CPU.
+        model: its name. shape: of it. bits: of its weights; None: 16 on a card, 32 on a CPU.
+        memory: the parts that use the model, see `model_work.parts`.
         assumed: what the numbers rest on, in sentences.
     """
 
     work: Sequence[Work]
     model: str
-    parameters: float
+    shape: Shape
     bits: int | None = None
     seeds: int = 1
     assumed: Sequence[str] = ()
+    memory: Sequence[Part] = ()
+
+    @property
+    def parameters(self) -> int:
+        """The numbers in its weights."""
+        return self.shape.linear + self.shape.rest
+
+    def peaks(self) -> pd.DataFrame:
+        """Most GiB that each part of the method takes: of a card in 16 bits, of a CPU in 32."""
+        import pandas as pd
+
+        rows = []
+        for part in self.memory:
+            held = [Held(4 if self.bits == 4 else None, half=half) for half in (True, False)]
+            card, cpu = (peak_bytes(self.shape, each, part.work) / GIB for each in held)
+            rows.append({"part": part.name, "GiB, card": card + RESERVE / GIB, "GiB, CPU": cpu})
+        return pd.DataFrame(rows).set_index("part")
 
     def hours(self, work: Work, card: Card) -> float:
         """Hours of one part on a card: 6 operations per parameter and trained token, 2 per token
         that is read, and one pass over the weights per token of 16 rows that are written together.
         """
-        operations = self.parameters * (6 * work.trained + 2 * work.read)
+        own = self.parameters * (6 * work.trained + 2 * work.read)
+        operations = work.operations + own
         width = (self.bits or (16 if card.memory else 32)) / 8
         passes = work.written / ROWS_AT_A_TIME
         return (operations / card.flops + passes * self.parameters * width / card.bandwidth) / 3600
@@ -100,7 +125,8 @@ class Plan:
         return frame
 
     def __str__(self) -> str:
-        return f"{self.table().map(short)}\n" + "\n".join(self.assumed)
+        tables = (self.table(), self.peaks())
+        return "\n".join([*(f"{table.map(short)}\n" for table in tables), *self.assumed])
 
 
 def short(value: float) -> str:

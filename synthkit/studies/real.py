@@ -22,6 +22,7 @@ from .study import Case, Study, Table, Trial, Unit, settings
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..lm.shapes import Shape
     from .plans import Work
     from .results import Result
 
@@ -90,14 +91,15 @@ class Paper:
     """A paper's own setting, where it is known.
 
     Attributes:
-        model: the hub id. parameters: of it. data: the hub name.
-        row_tokens: tokens of a row of the data, about.
+        model: the hub id. shape: of it. data: the hub name.
+        rows, row_tokens: rows of the data, and tokens of one, about.
         note: what the paper leaves open, or does otherwise.
     """
 
     model: str
-    parameters: float
+    shape: Shape
     data: str
+    rows: int
     row_tokens: int
     note: str = ""
 

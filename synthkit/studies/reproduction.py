@@ -11,14 +11,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .plans import Plan
 from .real_data import RealData, name_of
 
 if TYPE_CHECKING:
     from .results import Result
     from .study import Study
-
-CHARACTERS = 4  # in a token, about
 
 
 @dataclass(frozen=True)
@@ -139,55 +136,6 @@ def run_real(
     study = study_of(request, data, teacher)
     own = {"limit": request.limit, "progress": progress}
     return run(study, request.scale, lm=lm, seeds=seeds, out=out, **own)
-
-
-def plan_real(request: Request) -> Plan:
-    """The plan of a request, without loading a model: see `plans.Plan`."""
-    from .runner import chosen
-
-    check_options(request)
-    module, assumed = request.module, []
-    paper = module.PAPER
-    try:
-        data = read(request)
-        row = (
-            sum(len(data.text_of(row)) for row in data.rows[:500])
-            / CHARACTERS
-            / min(len(data.rows), 500)
-        )
-        assumed.append(f"{data.name} has {len(data.rows)} rows of about {row:.0f} tokens, at "
-                       f"{CHARACTERS} characters per token.")  # fmt: skip
-    except ConnectionError as error:
-        if request.data is not None:
-            raise
-        data, row = RealData(paper.data, [{}], {}), paper.row_tokens
-        assumed.append(f"A row of {paper.data} has about {row} tokens ({error}).")
-    study = study_of(request, data)
-    _, preset = chosen(study, request.scale, request.limit)
-    try:
-        parameters = count_parameters(request.model_name)
-    except ConnectionError:
-        if request.model_name != paper.model:
-            raise
-        parameters = paper.parameters
-        assumed.append(f"{paper.model} has {parameters / 1e9:g}e9 parameters.")
-    if paper.note and request.scale == "paper":
-        assumed.append(f"{paper.note[0].upper()}{paper.note[1:]}.")
-    work = study.work(preset, min(row, preset.longest or row))
-    return Plan(
-        work, request.model_name, parameters, request.loaded_bits, len(preset.seeds), assumed
-    )
-
-
-def count_parameters(name: str) -> int:
-    """The parameters of a model, from its config alone; errors are those of `read_config`."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    from ..lm.loading import read_config
-
-    with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(read_config(name)).num_parameters()
 
 
 def open_teacher(said: str | None, cache: Path, device: str | None = None) -> Any:

@@ -19,6 +19,7 @@ from ...evaluation.contamination import near_copy_rates
 from ...evaluation.table_fidelity import pair_error
 from ...evaluation.table_utility import utility
 from ...evaluation.tables import class_conditional, independent_columns
+from ...lm.shapes import SHAPES
 from ..plans import Work
 from ..real import Paper, RealPreset, RealTrial, real_study
 from ..real_data import RealData, name_of, read_data
@@ -40,7 +41,8 @@ COLUMNS = {
     "rows": "rows written",
 }
 PAPER = Paper(
-    "mistralai/Mistral-7B-Instruct-v0.3", 7.25e9, "scikit-learn/adult-census-income", 150,
+    "mistralai/Mistral-7B-Instruct-v0.3", SHAPES["mistral-7b"],
+    "scikit-learn/adult-census-income", 32_561, 150,
     "the paper's encoder is bert-base-uncased; where it cannot be had, one of the kit's own is "
     "trained from nothing",
 )  # fmt: skip
@@ -198,9 +200,10 @@ class DiffLMTrial(RealTrial):
 
     def score(self, arm: str, rows: Any, kept: bool = False) -> None:
         """Utility, pair error and copies of a table; copies and variety of texts."""
-        if kept:
-            texts = [{"text": text} for text in rows] if not self.is_table else None
-            self.keep(arm, texts or json.loads(rows.to_json(orient="records")))
+        if kept and self.is_table:
+            self.keep(arm, json.loads(rows.to_json(orient="records")))
+        elif kept:
+            self.keep(arm, [{"text": text} for text in rows])
         if not len(rows):
             return
         if not self.is_table:
@@ -246,12 +249,14 @@ def units(preset: DiffLMReal) -> Sequence[Unit]:
 def work(preset: DiffLMReal, row: float) -> list[Work]:
     """The parts of a run on rows of `row` tokens, per seed."""
     parts = preset.resolved()
-    auto = parts.autoencoder
+    auto, noise = parts.autoencoder, parts.diffusion
+    net = 2 * auto.latent * noise.hidden + 4 * noise.blocks * noise.hidden**2  # weights
     length, looks = row + auto.tokens, 1 + auto.steps // auto.eval_every
     return [
         Work("autoencoder", auto.steps, auto.steps * auto.batch_size * length,
              looks * preset.n_stop * length),
-        Work("diffusion of latents", parts.diffusion.steps),
+        Work("diffusion of latents", noise.steps,
+             operations=6 * noise.steps * noise.batch_size * net),
         Work("rows", written=(preset.n_sample + preset.n_free) * row),
     ]  # fmt: skip
 

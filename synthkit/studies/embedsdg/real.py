@@ -19,6 +19,7 @@ from ...evaluation.contamination import near_copy_rates
 from ...lm.examples import answer_loss, collate, encode
 from ...lm.finetune import PRESETS as STUDENTS
 from ...lm.finetune import FinetunePreset, encode_chat, finetune
+from ...lm.shapes import SHAPES
 from ...teacher import LMTeacher, Reply
 from ...teacher.replies import teacher_identity
 from ..plans import Work
@@ -55,7 +56,8 @@ CONTINUED = {
     "baseline": "Example 1\nQuestion: {question}\nAnswer: {answer}\n\nExample 2\nQuestion:",
 }
 PAPER = Paper(
-    "mistralai/Mistral-7B-Instruct-v0.3", 7.25e9, "meta-math/MetaMathQA", 250,
+    "mistralai/Mistral-7B-Instruct-v0.3", SHAPES["mistral-7b"], "meta-math/MetaMathQA",
+    395_000, 250,
     "the paper's teacher is Mistral Large: name one with --teacher, or the student answers",
 )  # fmt: skip
 
@@ -99,7 +101,7 @@ PRESETS = {
     "paper": EmbedSDGReal(
         n_train=None, n_stop=0, n_test=1000, n_sample=1000, n_student=4500, longest=1024,
         max_new_tokens=1024, continues=False, method="paper", seeds=(0, 1, 2),
-        student=STUDENTS["paper"],
+        student=replace(STUDENTS["paper"], accumulation=8, recomputing=True),
     ),
 }  # fmt: skip
 

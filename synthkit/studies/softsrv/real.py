@@ -12,6 +12,7 @@ import numpy as np
 from ...core.presets import choose_preset
 from ...evaluation.contamination import near_copy_rates
 from ...evaluation.mauve import LEAST, mauve, text_features
+from ...lm.shapes import Shape
 from ...softsrv.baselines import template
 from ...softsrv.filters import UNTERMINATED
 from ...softsrv.presets import PRESETS as METHOD_PRESETS
@@ -35,7 +36,8 @@ COLUMNS = {
 }
 PROMPT = "Write one new text of this kind: {about}. Write the text only."
 PAPER = Paper(
-    "google/gemma-2b-it", 2.5e9, "openai/gsm8k", 60,
+    "google/gemma-2b-it", Shape(256_000, 2048, 16_384, 18, 8, 1, 256, tied=True),
+    "openai/gsm8k", 7473, 60,
     "the paper does not name its frozen model; Gemma 2B is its student",
 )  # fmt: skip
 

@@ -12,6 +12,7 @@ import numpy as np
 from ...core.presets import choose_preset
 from ...evaluation.diversity import pair_diversity
 from ...evaluation.text import self_bleu
+from ...lm.shapes import Shape
 from ...spa.baselines import one_adapter, sampled
 from ...spa.presets import PRESETS as METHOD_PRESETS
 from ...spa.presets import SPAPreset
@@ -34,7 +35,8 @@ COLUMNS = {
     "rows": "rows written",
 }
 PAPER = Paper(
-    "codellama/CodeLlama-7b-Python-hf", 6.74e9, "ise-uiuc/Magicoder-OSS-Instruct-75K", 450,
+    "codellama/CodeLlama-7b-Python-hf", Shape(32_000, 4096, 11_008, 32, 32, 32, 128),
+    "ise-uiuc/Magicoder-OSS-Instruct-75K", 75_197, 450,
     "the paper inverts the Hessian by LiSSA, the kit by DataInf; the queries are rows of the set, "
     "where the paper has twelve written by hand",
 )  # fmt: skip
@@ -69,8 +71,8 @@ PRESETS = {
         method="study", changes={"n_parts": 6, "batch_size": 16, "lr": 1e-3}, seeds=(0, 1, 2),
     ),
     "paper": SPAReal(
-        n_train=None, n_stop=12, n_test=500, n_sample=164, longest=1024, max_new_tokens=512,
-        method="paper", seeds=(0, 1, 2),
+        n_train=None, n_stop=12, n_test=500, n_sample=164, longest=768, max_new_tokens=512,
+        method="paper", changes={"block_size": 1}, seeds=(0, 1, 2),
     ),
 }  # fmt: skip
 
@@ -138,13 +140,12 @@ def work(preset: SPAReal, row: float) -> list[Work]:
     """The parts of a run on rows of `row` tokens, per seed."""
     how = preset.resolved()
     per_update = how.batch_size * row
-    rows = preset.n_train or 0
     answers = preset.n_sample * how.n_parts
     written = answers * min(row, how.max_new_tokens)
     judged = preset.n_test * row
     reference = Work("reference adapter and temperature 1", how.reference_updates,
                      how.reference_updates * per_update, judged, written)  # fmt: skip
-    scores = Work("influence scores", trained=(rows + preset.n_stop) * row)
+    scores = Work("influence scores", trained=((preset.n_train or 0) + preset.n_stop) * row)
     updates = how.n_parts * how.part_updates
     return [reference, scores] + [
         Work(arm, updates, updates * per_update, how.n_parts * judged, written)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...core.presets import choose_preset
 from ...evaluation.contamination import near_copy_rates
+from ...lm.shapes import SHAPES
 from ...synalign.alignment import align, alignment_report, systematic_resample
 from ...synalign.presets import PRESETS as METHOD_PRESETS
 from ...synalign.presets import SynAlignPreset
@@ -36,7 +37,8 @@ COLUMNS = {
     "rows": "rows written",
 }
 PAPER = Paper(
-    "meta-llama/Meta-Llama-3-8B-Instruct", 8.03e9, "fancyzhx/ag_news", 55,
+    "meta-llama/Meta-Llama-3-8B-Instruct", SHAPES["llama-3.1-8b"], "fancyzhx/ag_news",
+    120_000, 55,
     "the paper's encoder is DistilBERT, the kit's TF-IDF unless a program gives another; its "
     "writers are GPT-3.5, GPT-4o and Llama 3",
 )  # fmt: skip
