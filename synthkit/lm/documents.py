@@ -77,7 +77,7 @@ def imitated(world: World, rng: random.Random) -> str:
 
 
 def described(world: World, rng: random.Random) -> str:
-    """The attributes of a text, one a line."""
+    """The attributes of a text, one per line."""
     row = world.example(rng)
     record = "\n".join(f"{key}: {value}" for key, value in world.attributes(row).items())
     return instruction(f"Describe the {NOUNS[world.name]}.", record, given=surface(world, row))
