@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from functools import cache, partial
 
 import torch
 from torch import nn
 
-from .products import FastLinear, gain, linear
+from .products import FastLinear, gain
 
 VARIABLE = "SYNTHKIT_PRECISION"  # "float32" or "bfloat16" fixes what the trial would choose
 GAIN = 1.2  # bfloat16 must be this many times as fast: results in float32 are the same elsewhere
@@ -24,7 +23,8 @@ def fast_bfloat16(device: str | torch.device, model: nn.Module | None = None) ->
     `SYNTHKIT_PRECISION` decides if it is set. Otherwise a GPU does, and a CPU does where it has
     instructions for bfloat16 and a timed trial with layers as wide as the model's is at least 1.2
     times as fast as in float32: a CPU may list such instructions and be slow at them. The trial
-    runs once per process and shape, and takes well under half a second.
+    runs once per process and shape, and takes well under half a second. A model that multiplies
+    through oneDNN stays in float32, which is as fast there.
 
     Args:
         model: gives the shape, by `config.hidden_size` and `config.intermediate_size`.
@@ -37,14 +37,13 @@ def fast_bfloat16(device: str | torch.device, model: nn.Module | None = None) ->
         raise ValueError(f"{VARIABLE}={fixed!r}: set it to float32 or bfloat16, or not at all")
     if fixed or not str(device).startswith("cpu"):  # "auto" is all GPUs
         return fixed != "float32"
-    if not lists_bfloat16():
+    fast = model is not None and any(isinstance(layer, FastLinear) for layer in model.modules())
+    if fast or not lists_bfloat16():
         return False
     config = getattr(model, "config", None)
     width = getattr(config, "hidden_size", None) or 256
     hidden = getattr(config, "intermediate_size", None) or 4 * width
-    fast = model is not None and any(isinstance(layer, FastLinear) for layer in model.modules())
-    products = (linear,) if fast else ()
-    return bfloat16_gain(min(width, WIDEST[0]), min(hidden, WIDEST[1]), *products) >= GAIN
+    return bfloat16_gain(min(width, WIDEST[0]), min(hidden, WIDEST[1])) >= GAIN
 
 
 class Precision(nn.Module):
@@ -75,10 +74,10 @@ def lists_bfloat16() -> bool:
 
 
 @cache
-def bfloat16_gain(width: int, hidden: int, product: Callable = nn.functional.linear) -> float:
+def bfloat16_gain(width: int, hidden: int) -> float:
     """Speed of a training step of two layers in bfloat16, as a multiple of that in float32.
 
-    The layers go from `width` to `hidden` and back; in float32 they multiply by `product`.
+    The layers go from `width` to `hidden` and back.
     """
     tokens = max(16, min(1024, int(FLOPS / (4 * width * hidden))))
     generator = torch.Generator().manual_seed(0)
@@ -87,9 +86,8 @@ def bfloat16_gain(width: int, hidden: int, product: Callable = nn.functional.lin
     down = (torch.randn(width, hidden, generator=generator) / hidden**0.5).requires_grad_()
 
     def step(half: bool) -> None:
-        multiply = nn.functional.linear if half else product
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
-            out = multiply(torch.relu(multiply(x, up)), down)
+            out = nn.functional.linear(torch.relu(nn.functional.linear(x, up)), down)
         torch.autograd.grad(out.float().square().mean(), (up, down))
 
     return gain(partial(step, False), partial(step, True), SECONDS)

@@ -7,7 +7,7 @@ from torch import nn
 from transformers import DynamicCache
 
 from synthkit import load_lm
-from synthkit.lm import choosing, generation, loading, products
+from synthkit.lm import choosing, generation, loading, precision, products
 from synthkit.lm.choosing import Sampling, choose
 from synthkit.lm.decoding import PACK_STEPS
 from synthkit.lm.key_values import RoomyLayer, make_roomy
@@ -139,6 +139,18 @@ def test_precision_of_the_weights_can_be_left_to_the_device(folders, monkeypatch
         assert load_lm(folders["llama"], device="cpu", dtype="auto").model.dtype == dtype
     with pytest.raises(ValueError, match=r"dtype must be .* found 'half'"):
         load_lm(folders["llama"], device="cpu", dtype="half")
+
+
+@needs_onednn
+def test_a_model_with_fast_products_learns_in_float32(fast, lm, monkeypatch):
+    """There bfloat16 gains little, and a trial near its bound would flip from run to run."""
+    monkeypatch.delenv("SYNTHKIT_PRECISION", raising=False)
+    monkeypatch.setattr(precision, "lists_bfloat16", lambda: True)
+    monkeypatch.setattr(precision, "bfloat16_gain", lambda *shape: 9.0)
+    assert precision.fast_bfloat16("cpu", lm.model)
+    assert not precision.fast_bfloat16("cpu", fast.model)
+    monkeypatch.setenv("SYNTHKIT_PRECISION", "bfloat16")
+    assert precision.fast_bfloat16("cpu", fast.model)
 
 
 # --- the cache
