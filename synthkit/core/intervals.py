@@ -28,16 +28,25 @@ class Interval:
     def digits(self) -> int:
         """Decimals that the width of the interval justifies, two at least."""
         half = (self.high - self.low) / 2
-        if half < 1e-9 or math.isinf(half):  # equal values, but for rounding
+        if not half >= 1e-9 or math.isinf(half):  # equal values but for rounding, or no ends
             return 2
         return min(6, max(2, -math.floor(math.log10(half))))
 
     def text(self, digits: int) -> str:
         """Mean, ends and n, with so many decimals."""
-        return f"{self.mean:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}], n={self.n}"
+        mean, low, high = (
+            f"{round(x, digits) + 0.0:.{digits}f}" for x in (self.mean, self.low, self.high)
+        )
+        ends = "(no interval)" if math.isnan(self.low) else f"[{low}, {high}]"
+        return f"{mean} {ends}, n={self.n}"
 
     def __str__(self) -> str:
         return self.text(self.digits)
+
+
+def no_interval(value: float, n: int) -> Interval:
+    """An estimate from `n` values for which no honest interval is known: its ends are NaN."""
+    return Interval(float(value), math.nan, math.nan, n)
 
 
 def _clean(values: Sequence[float], least: int, name: str = "values") -> np.ndarray:

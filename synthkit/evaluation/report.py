@@ -1,65 +1,49 @@
-"""The report of `evaluate`: fidelity, diversity and novelty of texts, beside real against real."""
+"""The report of `evaluate`: measures of synthetic texts or tables, beside real against real."""
 
 from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..core.intervals import Interval, mean_interval
-from ..datasets import texts_of
-from .text import (
-    distinct_n,
-    exact_duplicates,
-    jensen_shannon,
-    near_duplicates,
-    novelty,
-    one_nn_accuracy,
-    rate,
-    self_bleu,
-)
+from ..core.files import write_json, write_text
+from ..core.intervals import Interval
+from ..datasets import is_table, load_table, load_texts
+from ..datasets.containers import as_frame
+from ..datasets.files import format_of, local_file
+from .measure import Measure
+from .page import Figure, html_table, page
+from .table_measures import measure_tables
+from .text_measures import measure_texts
 
-LARGEST_HALF = 1000  # the time of the 1-NN test grows with its square
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One measure of a report: `baseline` is real text against real text."""
-
-    family: str  # fidelity, diversity or novelty
-    name: str
-    reading: str  # what the numbers mean
-    synthetic: Interval
-    baseline: Interval
-
-    @property
-    def apart(self) -> bool:
-        """True if the two intervals do not touch."""
-        return (
-            self.synthetic.low > self.baseline.high + 1e-12
-            or self.baseline.low > self.synthetic.high + 1e-12
-        )
-
-    def cells(self) -> list[str]:
-        """The row as text: family, name, reading, synthetic, real, a star when they are apart."""
-        shown = [
-            f"{x.mean:.2f} [{x.low:.2f}, {x.high:.2f}]" for x in (self.synthetic, self.baseline)
-        ]
-        return [self.family, self.name, self.reading, *shown, "*" if self.apart else ""]
+HEAD = ("family", "measure", "reading", "synthetic", "real vs real", "apart")
+FAMILIES = ("fidelity", "diversity", "novelty", "utility", "privacy")
 
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """The result of `evaluate`: an aligned table in print, a table of HTML in a notebook."""
+    """The result of `evaluate`: an aligned table in print, a table of HTML in a notebook.
+
+    Attributes:
+        rows: the measures; `report["MAUVE"]` is the one of that name.
+        notes: what to know before reading them, such as that a sample is too small.
+        kind: what was measured, texts or rows.
+        reference: the real data that the baseline is taken from.
+        size: entries a side in one split.
+    """
 
     rows: tuple[Measure, ...]
+    notes: tuple[str, ...]
+    kind: str
     n_real: int
     n_synthetic: int
-    size: int  # texts a side in one split
+    size: int
+    reference: str
     splits: int
 
     def __getitem__(self, name: str) -> Measure:
@@ -70,141 +54,146 @@ class Report:
 
     @property
     def caption(self) -> str:
-        """The numbers of texts that went in, and the way the baseline was made."""
+        """The numbers of entries that went in, and the way the baseline was made."""
         return (
-            f"{self.n_synthetic} synthetic against {self.n_real} real texts; fidelity and "
-            f"diversity at {self.size} texts a side over {self.splits} random halves"
+            f"{self.n_synthetic:,} synthetic against {self.n_real:,} real {self.kind}; fidelity "
+            f"and diversity at {self.size:,} {self.kind} a side, {self.splits} times; real vs "
+            f"real: {self.reference}"
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and strings, ready for JSON."""
-        return asdict(self) | {"rows": [asdict(row) | {"apart": row.apart} for row in self.rows]}
+        """Plain numbers and strings, ready for JSON; None for an end that is not known."""
+        rows = []
+        for row in self.rows:
+            sides = {side: _plain(getattr(row, side)) for side in ("synthetic", "baseline")}
+            rows.append(asdict(row) | sides | {"apart": row.apart})
+        return asdict(self) | {"rows": rows, "caption": self.caption}
+
+    def save_json(self, path: str | Path) -> Path:
+        """Write `to_dict` to a file, whole or not at all.
+
+        Raises:
+            OSError: it could not be written; see `synthkit.core.files.write_bytes`.
+        """
+        return write_json(path, self.to_dict())
+
+    def save_page(self, path: str | Path) -> Path:
+        """Write the report as one HTML page that needs no other file and no script.
+
+        Raises:
+            OSError: it could not be written; see `synthkit.core.files.write_bytes`.
+        """
+        return write_text(path, page(self.caption, self.rows, self.notes, HEAD))
+
+    def plot(self) -> Figure:
+        """The intervals of all measures as a drawing (SVG), which a notebook shows."""
+        return Figure(self.rows)
 
     def __str__(self) -> str:
-        return _plain_table(self.caption, [row.cells() for row in self.rows])
+        rows = [HEAD, *(row.cells() for row in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*rows)]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        return "\n".join([self.caption, lines[0], "-" * len(lines[0]), *lines[1:], *self.notes])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return _html_table(self.caption, [row.cells() for row in self.rows])
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
+        return html_table(self.caption, self.rows, HEAD) + (f"<ul>{notes}</ul>" if notes else "")
 
 
-_HEAD = ["family", "measure", "reading", "synthetic", "real vs real", "apart"]
-
-
-def _plain_table(caption: str, rows: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(_HEAD, *rows)]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in [_HEAD, *rows]]
-    return "\n".join([caption, lines[0], "-" * len(lines[0]), *lines[1:]])
-
-
-def _html_table(caption: str, rows: list[list[str]]) -> str:
-    head = "".join(f'<th scope="col">{name}</th>' for name in _HEAD)
-    body = []
-    for row in rows:
-        family, name, *values, star = map(html.escape, row)
-        data = "".join(f"<td>{value}</td>" for value in [*values, "yes" if star else "no"])
-        body.append(f'<tr><td>{family}</td><th scope="row">{name}</th>{data}</tr>')
-    return (
-        f"<table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead>"
-        f"<tbody>{''.join(body)}</tbody></table>"
-    )
-
-
-_OVER_HALVES: tuple[tuple[str, str, str, Callable[[list[str], list[str]], float]], ...] = (
-    ("fidelity", "word JSD", "0 = same", lambda x, a: jensen_shannon(x, a, 1)),
-    ("fidelity", "word-pair JSD", "0 = same", lambda x, a: jensen_shannon(x, a, 2)),
-    ("fidelity", "1-NN accuracy", "0.5 = same", lambda x, a: one_nn_accuracy(x, a)),
-    ("diversity", "distinct-2", "1 = all differ", lambda x, a: distinct_n(x, 2)),
-    ("diversity", "self-BLEU-4", "1 = all alike", lambda x, a: float(self_bleu(x, 4).mean())),
-    ("diversity", "repeated texts", "share", lambda x, a: float(exact_duplicates(x).mean())),
-)
-
-
-def _next_draw(values: Sequence[float], fraction: float) -> Interval:
-    """The interval (95 %) of another sample's value, given the values of random parts.
-
-    A part holds `fraction` of the texts, so parts are alike by 1 - fraction (Cochran, 1977, ch. 2)
-    and their mean is itself uncertain by `fraction`; exact for means, a guide for other measures.
-    """
-    mean = mean_interval(values)
-    scale = math.sqrt(1 + mean.n * (1 + fraction) / (1 - fraction))
-    half = (mean.high - mean.low) / 2 * scale
-    return Interval(mean.mean, max(0.0, mean.mean - half), min(1.0, mean.mean + half), mean.n)
-
-
-def _over_halves(
-    real: list[str], synthetic: list[str], size: int, splits: int, rng: np.random.Generator
-) -> list[Measure]:
-    """Fidelity and diversity of `size` synthetic texts and of real half B, against real half A."""
-    values = {name: ([], []) for _, name, _, _ in _OVER_HALVES}
-    for _ in range(splits):
-        order = rng.permutation(len(real))
-        a, b = ([real[i] for i in part] for part in (order[:size], order[size : 2 * size]))
-        drawn = [synthetic[i] for i in rng.permutation(len(synthetic))[:size]]
-        for _, name, _, measure in _OVER_HALVES:
-            values[name][0].append(measure(drawn, a))
-            values[name][1].append(measure(b, a))
-    fraction = size / len(real)
-    return [
-        Measure(family, name, reading, mean_interval(s), _next_draw(b, fraction))
-        for (family, name, reading, _), (s, b) in zip(_OVER_HALVES, values.values())
-    ]
-
-
-def _against_all(real: list[str], synthetic: list[str]) -> list[Measure]:
-    """Novelty and copies of the synthetic texts, and of each real text against the other ones."""
-    pairs = {
-        "exact copies": (
-            exact_duplicates(synthetic, real),
-            exact_duplicates(real, keep_first=False),
-        )
+def _plain(interval: Interval) -> dict[str, Any]:
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in asdict(interval).items()
     }
-    for name, masked in (("near copies", False), ("near copies, masked", True)):
-        pairs[name] = (
-            near_duplicates(synthetic, real, mask_digits=masked),
-            near_duplicates(real, mask_digits=masked, keep_first=False),
-        )
-    nearest = (mean_interval(novelty(synthetic, real)), mean_interval(novelty(real)))
-    return [
-        Measure("novelty", "nearest real text", "0 = a copy", *nearest),
-        *(Measure("novelty", name, "share", rate(s), rate(r)) for name, (s, r) in pairs.items()),
-    ]
 
 
 def evaluate(
     real: Any,
     synthetic: Any,
+    test: Any = None,
     *,
+    target: str | None = None,
     text: str | None = None,
     seed: int = 0,
     splits: int = 10,
     limit: int = 5000,
+    categories: Sequence[str] = (),
+    without: Sequence[str] = (),
 ) -> Report:
-    """Fidelity, diversity and novelty of synthetic texts, each beside real text against real text.
+    """Measure synthetic texts, or a synthetic table, beside another sample of real data.
+
+    A list of texts, or a table with a column `text` or `question`, is measured as texts; any other
+    table as a table. Every measure comes with what real data score on it in the same way and size:
+    the test data, where they are enough, or else one half of the real data against the other.
 
     Args:
-        real: a `datasets.Dataset`, a `pandas.DataFrame` or a list of str.
+        real: what the generator learned from: a `datasets.Dataset`, a `pandas.DataFrame`, any table
+            that `synthkit.datasets.as_frame` reads, or a list of str.
         synthetic: the same.
-        text: the column to read; default as in `texts_of`.
-        seed: of the random halves, and of the sample taken from more than `limit` texts.
-        splits: random halves of the real texts, at least 2; a half has at most 1,000 texts.
+        test: real data that the generator has not seen; needed for contamination, utility and the
+            DCR share.
+        target: the column to predict, for the utility: trained on synthetic, tested on `test`.
+        text: the column of texts; default as in `texts_of`.
+        seed: of the samples.
+        splits: samples of equal size, at least 2; of at most 1,000 texts or 2,000 rows each.
         limit: the most texts taken from either side.
+        categories: of tables: columns of numbers that are codes of categories.
+        without: of tables: columns to leave out of all measures but the utility and the
+            identifiers, such as numbers that identify a row.
 
     Raises:
-        ValueError: fewer than 20 real or 10 synthetic texts, or a column that is not there.
+        TypeError: no texts and no table.
+        ValueError: fewer than 20 real or 10 synthetic entries, or a column that is not there.
     """
     rng = np.random.default_rng(seed)
-    sides = []
-    for data in (real, synthetic):
-        texts = texts_of(data, text)
-        keep = np.sort(rng.permutation(len(texts))[:limit])
-        sides.append([texts[i] for i in keep])
-    size = min(len(sides[0]) // 2, len(sides[1]), LARGEST_HALF)
-    if size < 10 or splits < 2:
-        raise ValueError(
-            f"an evaluation needs 20 real and 10 synthetic texts and 2 splits; got {len(sides[0])} "
-            f"real, {len(sides[1])} synthetic, {splits} splits"
+    if text is not None or not is_table(real) or isinstance(real, Mapping) or _has_texts(real):
+        own = {"text": text, "limit": limit}
+        found = measure_texts(real, synthetic, test, target=target, rng=rng, splits=splits, **own)
+    else:
+        options = {"categories": categories, "without": without}
+        found = measure_tables(
+            real, synthetic, test, target=target, rng=rng, splits=splits, **options
         )
-    rows = [*_over_halves(*sides, size, splits, rng), *_against_all(*sides)]
-    return Report(tuple(rows), len(sides[0]), len(sides[1]), size, splits)
+    rows = sorted(found.rows, key=lambda row: FAMILIES.index(row.family))
+    return Report(tuple(rows), tuple(found.notes), *found[2:], splits)
+
+
+def _has_texts(data: Any) -> bool:
+    return not {"text", "question"}.isdisjoint(map(str, as_frame(data).columns))
+
+
+def evaluate_files(
+    real: Path,
+    synthetic: Path,
+    test: Path | None = None,
+    *,
+    html: Path | None = None,
+    json: Path | None = None,
+    **options: Any,
+) -> Report:
+    """`evaluate` of files, one text a line in those that end in .txt, else tables.
+
+    Args:
+        real, synthetic, test: see `evaluate`.
+        html, json: where the page and the numbers are written.
+        **options: see `evaluate`.
+
+    Raises:
+        OSError: a file is not there, or could not be written.
+        ValueError: one that cannot be read, and all errors of `evaluate`.
+    """
+    read = []
+    for path in (real, synthetic, test):
+        plain = path is not None and format_of(local_file(path)) == ".txt"
+        read.append(path and (load_texts(path) if plain else load_table(path)))
+    try:
+        report = evaluate(*read, **options)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+    if html:
+        report.save_page(html)
+    if json:
+        report.save_json(json)
+    return report

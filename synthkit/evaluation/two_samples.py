@@ -1,0 +1,130 @@
+"""Two samples of vectors: maximum mean discrepancy and its test, a classifier, the Vendi score."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+PERMUTATIONS = 500
+
+
+def gaussian_kernel(*samples: np.ndarray) -> np.ndarray:
+    """The Gaussian kernel (n, n) of all rows together, as wide as their median distance.
+
+    Raises:
+        ValueError: all rows are equal.
+    """
+    from sklearn.metrics import euclidean_distances
+
+    rows = np.concatenate(samples).astype(float)
+    squared = euclidean_distances(rows, squared=True)
+    apart = squared[np.triu_indices(len(rows), 1)]
+    apart = apart[apart > 1e-9]
+    if not len(apart):
+        raise ValueError(f"all {len(rows)} entries are equal: constant features tell nothing apart")
+    return np.exp(squared / (-2 * np.median(apart)))
+
+
+def mmd(x: np.ndarray, y: np.ndarray) -> float:
+    """The squared maximum mean discrepancy, unbiased (Gretton et al., 2012): 0 is equal.
+
+    Args:
+        x, y: (n, d) each, n rows of both. The value can be a little below 0.
+
+    Raises:
+        ValueError: all rows are equal.
+    """
+    return float(_discrepancies(gaussian_kernel(x, y), _sides(x, y)[:, None])[0])
+
+
+def mmd_p_value(x: np.ndarray, y: np.ndarray, seed: int = 0, n: int = PERMUTATIONS) -> float:
+    """The share of `n` random exchanges of rows whose `mmd` is no smaller, (1 + c) / (1 + n).
+
+    Raises:
+        ValueError: see `mmd`.
+    """
+    rng, own = np.random.default_rng(seed), _sides(x, y)
+    shuffled = np.stack([own, *(rng.permutation(own) for _ in range(n))], axis=1)
+    found = _discrepancies(gaussian_kernel(x, y), shuffled)
+    return float(np.mean(found >= found[0] - 1e-12))
+
+
+def _sides(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    if len(x) != len(y) or len(x) < 2:
+        raise ValueError(f"take two samples of one size, at least 2; got {len(x)} and {len(y)}")
+    return np.repeat([1.0, 0.0], len(x))
+
+
+def _discrepancies(kernel: np.ndarray, sides: np.ndarray) -> np.ndarray:
+    """MMD² of each column of `sides`, (2n, m) with 1 for the rows of the first sample."""
+    n = len(kernel) / 2
+    kernel = kernel - np.diag(np.diag(kernel))
+    sums = kernel.sum(axis=1)
+    own = ((kernel @ sides) * sides).sum(axis=0)
+    cross = sums @ sides - own
+    rest = sums.sum() - own - 2 * cross
+    return (own + rest) / (n * (n - 1)) - 2 * cross / n**2
+
+
+def vendi(kernel: np.ndarray) -> float:
+    """The Vendi score (Friedman and Dieng, 2023, TMLR): how many unlike entries there are, 1 to n.
+
+    Args:
+        kernel: (n, n) similarities, 1 on the diagonal.
+    """
+    values = np.linalg.eigvalsh(kernel / len(kernel))
+    values = values[values > 1e-12]
+    return float(np.exp(-(values * np.log(values)).sum()))
+
+
+def c2st_linear(x: Any, y: Any, seed: int = 0, folds: int = 5) -> float:
+    """The AUC with which a linear classifier tells rows of x from rows of y, cross-validated.
+
+    Lopez-Paz and Oquab (2017, ICLR). 0.5: it cannot; 1: each row shows where it is from; below 0.5:
+    rows have their twins on the other side.
+
+    Args:
+        x, y: sparse or dense rows, equally many.
+        seed: of the folds.
+        folds: how many.
+    """
+    from scipy.sparse import csr_matrix, vstack
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+
+    rows = vstack([csr_matrix(x), csr_matrix(y)])
+    sides = np.repeat([0, 1], [x.shape[0], y.shape[0]])
+    model = LogisticRegression(C=10, solver="liblinear", random_state=seed)
+    cut = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    return float(cross_val_score(model, rows, sides, cv=cut, scoring="roc_auc").mean())
+
+
+def two_nearest(rows: np.ndarray, others: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
+    """The Euclidean distances (n, 2) of each row to its two nearest among `others`.
+
+    Args:
+        rows: (n, d). others: (m, d), m >= 3.
+        own: (n,) where in `others` each row stands itself, to be passed over.
+    """
+    from sklearn.metrics import euclidean_distances
+
+    found = []
+    for start in range(0, len(rows), 256):
+        part = slice(start, start + 256)
+        squared = euclidean_distances(rows[part].astype(float), others, squared=True)
+        if own is not None:
+            squared[np.arange(len(squared)), own[part]] = np.inf
+        found.append(np.sort(np.partition(squared, 1, axis=1)[:, :2], axis=1))
+    squared = np.concatenate(found)
+    return np.sqrt(np.where(squared < 1e-9, 0, squared))  # rounding of equal rows
+
+
+def neighbour_ratio(nearest: np.ndarray) -> np.ndarray:
+    """The nearest over the second nearest distance (n,), in [0, 1]: near 0, one entry stands out.
+
+    Args:
+        nearest: (n, 2) distances. Where both are 0 several entries are equal, and the ratio is 1.
+    """
+    first, second = nearest.T
+    return np.divide(first, second, out=np.ones(len(first)), where=second > 0)
