@@ -55,6 +55,8 @@ def text_features(*sets: Sequence[str], dims: int = 48, seed: int = 0) -> list[n
     if not any(words(text) for texts in sets for text in texts):
         raise ValueError(f"none of the {sum(sizes)} texts has a word: there is nothing to compare")
     rows = vstack(tfidf(*sets))
+    if rows.shape[1] == 1:  # one word in all: nothing to reduce
+        return np.split(rows.toarray().astype(np.float32), np.cumsum(sizes)[:-1])
     with threadpool_limits(limits=1), np.errstate(invalid="ignore"):  # texts that are all equal
         svd = TruncatedSVD(min(dims, *rows.shape), random_state=seed)
         features = svd.fit_transform(rows).astype(np.float32)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core.intervals import Interval, mean_interval
 from ..datasets.containers import as_frame, values_of
-from .measure import OF_FEATURES, Found, Gauge, Halves, Measure, copy_note, next_draw, size_note
-from .table_columns import FEW_VALUES, check_tables, column_kinds, encoded
+from .measure import OF_FEATURES, Found, Gauge, Halves, Measure, copy_note, size_note
+from .table_columns import check_tables, column_kinds, encoded
 from .table_fidelity import pair_error, rare_coverage, shape_error
-from .table_privacy import closest_record
-from .table_utility import c2st, utility
+from .table_outcomes import closest_part, identifiers_part, identifying, utility_part
+from .table_utility import c2st
 from .text import rate
 from .two_samples import gaussian_kernel, neighbour_ratio, two_nearest, vendi
 
@@ -23,13 +24,7 @@ if TYPE_CHECKING:
 
 LARGEST_HALF = 2000  # the kernels grow with its square
 MOST = 3000  # rows whose nearest real row is looked for
-LEARNED = 5000  # rows that the trees learn from, and are tested on
 CATEGORIES = 49  # a column's categories with a feature of their own
-UTILITY_DRAWS = 5
-SCORES = {
-    "auc": ("0.5 = chance", 0, 1), "rmse": ("0 = exact", 0, np.inf), "r2": ("0 = chance", -np.inf, 1),
-}  # fmt: skip
-IDENTIFIES = 0.9  # the share of different values from which a column identifies rows
 
 
 @dataclass(frozen=True)
@@ -132,11 +127,33 @@ def measure_tables(
 ) -> Found:
     """All measures of tables; the arguments are those of `evaluate`."""
     given = [as_frame(data) for data in (real, synthetic, *([] if test is None else [test]))]
-    without = values_of(without, "without")
-    extra = [str(name) for name in given[1].columns if name not in given[0].columns]
     frames = [each.reset_index(drop=True) for each in check_tables(*given)]
-    kinds = column_kinds(frames[0], categories)
-    identify = _identifying(frames[0], kinds)
+    kinds, without = column_kinds(frames[0], categories), values_of(without, "without")
+    identify = identifying(frames[0], kinds)
+    compared = _compared(kinds, without, identify)
+    coded = [name for name in categories if name in compared]
+    near = [each[list(compared)] for each in frames]
+    sides = [Rows(each, x, coded) for each, x in zip(near, table_features(near, compared))]
+    halves = Halves(*sides[:2], sides[2] if test is not None else None, LARGEST_HALF, splits, rng)
+    novel, copied = _novelty(sides, halves.other is None, rng)
+    first = size_note(halves.size, "rows") + copy_note(copied, "rows")
+    parts = [
+        ([], first + _column_notes(*given[:2])),
+        halves.measures(GAUGES),
+        (novel, []),
+        utility_part(frames, target, categories, rng),
+        closest_part(near, coded, rng),
+        identifiers_part(frames, identify),
+    ]
+    told = "random halves of the real rows" if halves.other is None else "the test rows"
+    rows, notes = (list(chain(*each)) for each in zip(*parts))
+    return Found(rows, notes, "rows", len(frames[0]), len(frames[1]), halves.size, told)
+
+
+def _compared(
+    kinds: dict[str, str], without: Sequence[str], identify: Sequence[str]
+) -> dict[str, str]:
+    """The kinds of the columns that are compared: neither `without` nor words that identify."""
     dropped = {*without, *(name for name in identify if kinds[name] == "category")}
     compared = {name: kind for name, kind in kinds.items() if name not in dropped}
     if not compared or not kinds.keys() >= set(without):
@@ -144,31 +161,14 @@ def measure_tables(
             f"a column to compare is needed: of {list(kinds)}, without={without} and those that "
             f"identify rows ({identify}) are left out"
         )
-    features = table_features(frames, compared)
-    coded = [name for name in categories if name in compared]
-    sides = [Rows(each[list(compared)], x, coded) for each, x in zip(frames, features)]
-    halves = Halves(*sides[:2], sides[2] if test is not None else None, LARGEST_HALF, splits, rng)
-    rows, notes = halves.measures(GAUGES)
-    novel, copied = _novelty(sides, halves.other is None, rng)
-    rows += novel
-    for found in (
-        _utility(frames, target, categories, rng),
-        _closest(sides, rng),
-        _identifiers(frames, identify),
-    ):
-        rows, notes = rows + found[0], notes + found[1]
-    first = (
-        size_note(halves.size, "rows") + copy_note(copied, "rows") + _column_notes(frames, extra)
-    )
-    told = "random halves of the real rows" if halves.other is None else "the test rows"
-    return Found(rows, first + notes, "rows", len(frames[0]), len(frames[1]), halves.size, told)
+    return compared
 
 
-def _column_notes(frames: Sequence[pd.DataFrame], extra: Sequence[str]) -> list[str]:
-    notes = []
+def _column_notes(real: pd.DataFrame, synthetic: pd.DataFrame) -> list[str]:
+    notes, extra = [], [str(name) for name in synthetic if name not in real]
     if extra:
         notes.append(f"Columns of the synthetic table alone are left out: {', '.join(extra)}.")
-    same = [str(name) for name in frames[0] if frames[0][name].nunique(dropna=False) < 2]
+    same = [str(name) for name in real if real[name].nunique(dropna=False) < 2]
     if same:
         notes.append(f"Constant in the real table, so of no weight: {', '.join(same)}.")
     return notes
@@ -226,89 +226,3 @@ def _means(*values: np.ndarray) -> list[Interval]:
 def _shared(keys: Sequence[Hashable], others: Sequence[Hashable]) -> Interval:
     known = set(others)
     return rate([key in known for key in keys])
-
-
-def _utility(
-    frames: Sequence[pd.DataFrame],
-    target: str | None,
-    categories: Sequence[str],
-    rng: np.random.Generator,
-) -> tuple[list[Measure], list[str]]:
-    """What trees that learned from either table get right on the test rows."""
-    real, synthetic, *test = frames
-    if target is None or not test:
-        return [], ["Utility is left out: it needs test= and target=, the column to predict."]
-    size, held_out = min(len(real), len(synthetic), LEARNED), test[0]
-    scores: list[list[pd.DataFrame]] = [[], []]
-    for seed in range(UTILITY_DRAWS):  # the test rows with replacement: a bootstrap
-        asked = held_out.take(rng.integers(len(held_out), size=min(len(held_out), LEARNED)))
-        for side, found in zip((synthetic, real), scores):
-            learned = side.take(rng.permutation(len(side))[:size])
-            found.append(utility(learned, asked, target, (seed,), categories=categories))
-    rows = []
-    for name in scores[0][0]:
-        reading, *ends = SCORES.get(name, ("1 = all right", 0, 1))
-        sides = (next_draw([each[name].iloc[0] for each in side], 0, *ends) for side in scores)
-        rows.append(Measure("utility", f"TSTR {name}", reading, *sides))
-    return rows, _missing_classes(synthetic[target], held_out[target], target, categories)
-
-
-def _missing_classes(
-    synthetic: pd.Series, test: pd.Series, target: str, categories: Sequence[str]
-) -> list[str]:
-    kind = column_kinds(test.to_frame(), [target] if target in categories else [])[target]
-    if kind != "category" and test.nunique() > FEW_VALUES:
-        return []
-    missing = sorted(map(str, set(test.dropna()) - set(synthetic.dropna())))
-    told = f"The synthetic table lacks {len(missing)} of the classes of {target}"
-    return [f"{told}: {', '.join(missing[:10])}."] if missing else []
-
-
-def _closest(sides: Sequence[Rows], rng: np.random.Generator) -> tuple[list[Measure], list[str]]:
-    """The DCR share of the synthetic rows, and of one half of the test rows; the other half is what
-    both are compared with."""
-    real, synthetic, *test = sides
-    if not test or len(test[0]) < 4:
-        return [], ["DCR share is left out: it needs test=, rows the generator has not seen."]
-    played, held_out = (
-        test[0].frame.take(half) for half in np.array_split(rng.permutation(len(test[0])), 2)
-    )
-    found = [
-        closest_record(real.frame, held_out, made, categories=real.categories).nearer_train
-        for made in (synthetic.frame, played)
-    ]
-    return [Measure("privacy", "DCR share", "0.5 = copies nothing", *found)], []
-
-
-def _identifying(real: pd.DataFrame, kinds: dict[str, str]) -> list[str]:
-    """The columns of words or whole numbers whose values nearly all differ."""
-    from pandas.api import types
-
-    names = []
-    for name, kind in kinds.items():
-        known = real[name].dropna()
-        whole = kind == "category" or types.is_integer_dtype(known)
-        if whole and known.nunique() > max(FEW_VALUES, IDENTIFIES * len(known)):
-            names.append(name)
-    return names
-
-
-def _identifiers(
-    frames: Sequence[pd.DataFrame], names: Sequence[str]
-) -> tuple[list[Measure], list[str]]:
-    """How many rows hold a value of the real rows in a column that identifies a row."""
-    if not names:
-        return [], ["Identifiers: no column of the real table has nearly all values different."]
-    real, synthetic, *test = frames
-    held = [
-        rate(np.any([side[name].isin(real[name].dropna()) for name in names], axis=0))
-        for side in (synthetic, *test)
-    ]
-    if not test:
-        again = [real[name].duplicated(keep=False) & real[name].notna() for name in names]
-        held.append(rate(np.any(again, axis=0)))
-    told = (
-        f"Columns that identify a row: {', '.join(map(str, names))}; of these, words are left out "
-        "of the other measures."
-    )
-    return [Measure("privacy", "identifiers", "share with a real row's", *held)], [told]

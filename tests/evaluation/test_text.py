@@ -1,8 +1,6 @@
 """The metrics against independent implementations, on sets with a known fault, on bad input."""
 
-import json
 import math
-import random
 from collections import Counter
 
 import numpy as np
@@ -11,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthkit import load_world
-from synthkit.evaluation.report import evaluate
 from synthkit.evaluation.text import (
     accuracy,
     contaminated,
@@ -229,41 +226,3 @@ def test_accuracy_of_one_run_and_of_several():
 def test_accuracy_refuses_what_is_not_one(correct, message):
     with pytest.raises(ValueError, match=message):
         accuracy(correct)
-
-
-# the report
-
-
-def test_fresh_text_is_left_alone_and_a_copier_is_seen():
-    world = load_world("math")
-    real = world.sample(240, seed=1)
-    fresh = evaluate(real, world.sample(120, seed=2), text="question")
-    assert sum(row.apart for row in fresh.rows) <= 2
-    copies = random.Random(0).choices(real["question"][:], k=120)
-    copied = evaluate(real, copies, text="question")
-    assert copied["exact copies"].synthetic.mean == 1 and copied["exact copies"].apart
-    assert copied["nearest real text"].synthetic.mean == pytest.approx(0, abs=1e-9)
-    assert not copied["word JSD"].apart
-    assert copied["1-NN accuracy"].synthetic.mean < 0.45
-
-
-@pytest.mark.parametrize(
-    ("n_real", "n_synthetic", "splits"), [(19, 50, 5), (50, 9, 5), (50, 50, 1)]
-)
-def test_too_little_is_refused(questions, n_real, n_synthetic, splits):
-    with pytest.raises(ValueError, match="needs 20 real and 10 synthetic texts and 2 splits"):
-        evaluate(questions[:n_real], questions[:n_synthetic], splits=splits)
-
-
-def test_a_report_prints_renders_and_serialises(questions):
-    report = evaluate(questions[:60], questions[60:100], splits=3)
-    lines = str(report).splitlines()
-    assert "40 synthetic against 60 real texts" in lines[0] and len(lines) == 3 + len(report.rows)
-    starts = {line.index(row.reading) for line, row in zip(lines[3:], report.rows)}
-    assert len(starts) == 1  # aligned
-    shown = report._repr_html_()
-    assert shown.count('scope="col"') == 6 and shown.count('scope="row"') == len(report.rows)
-    plain = json.loads(json.dumps(report.to_dict()))
-    assert plain["rows"][0]["name"] == "word JSD" and "apart" in plain["rows"][0]
-    with pytest.raises(KeyError, match="no measure 'MAUVE'; there are word JSD"):
-        report["MAUVE"]
