@@ -34,11 +34,9 @@ class Interval:
 
     def text(self, digits: int) -> str:
         """Mean, ends and n, with so many decimals."""
-        mean, low, high = (
-            f"{round(x, digits) + 0.0:.{digits}f}" for x in (self.mean, self.low, self.high)
-        )
-        ends = "(no interval)" if math.isnan(self.low) else f"[{low}, {high}]"
-        return f"{mean} {ends}, n={self.n}"
+        if math.isnan(self.low):
+            return f"{self.mean:.{digits}f} (no interval), n={self.n}"
+        return f"{self.mean:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}], n={self.n}"
 
     def __str__(self) -> str:
         return self.text(self.digits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -40,6 +41,7 @@ class Measure:
         """The row as text: family, name, reading, synthetic, real, a star when they are apart."""
         sides = (self.synthetic, self.baseline)
         shown = [side.text(self.digits).rpartition(", n=")[0] for side in sides]
+        shown = [re.sub(r"-(0\.?0*)(?![\d.])", r"\1", text) for text in shown]  # no -0.00
         return [self.family, self.name, self.reading, *shown, "*" if self.apart else ""]
 
 
