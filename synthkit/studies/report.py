@@ -62,7 +62,8 @@ def print_samples(path: Path, arm: str, n: int = 3, width: int = 400) -> None:
     rows = read_jsonl(path)[:n] if path.is_file() else []
     console = Console(width=120)
     for i, row in enumerate(rows):
-        text = " | ".join(str(value) for value in row.values())
+        told = all(isinstance(value, str) for value in row.values())  # else a row of a table
+        text = " | ".join(f"{value}" if told else f"{name} {value}" for name, value in row.items())
         shown = text if len(text) <= width else f"{text[:width]} ..."
         console.print(f"{arm}, row {i}: {shown}", markup=False, highlight=False)
 
