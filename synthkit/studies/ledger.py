@@ -52,12 +52,14 @@ class Found(NamedTuple):
 
 
 def judges(method: str) -> list[Judge]:
-    """The claims of a method's study, and those that were written after its runs."""
+    """The claims of a method's study, of its runs on real data, and what was asked later."""
     from .later import LATER
+    from .real_claims import PLACE, REAL_CLAIMS
 
     study = load_study(method)
     later = [Judge(form, claims, AFTER) for form, claims in LATER[method].items()]
-    return [Judge(study.place, study.claims, BEFORE), *later]
+    real = Judge(PLACE, REAL_CLAIMS[method], BEFORE)
+    return [Judge(study.place, study.claims, BEFORE), real, *later]
 
 
 def findings(method: str, folder: Path | None = None) -> list[Found]:
@@ -133,17 +135,19 @@ def _rows(method: str, folder: Path | None) -> Iterator[dict[str, Any]]:
         id, paper = each.finding.claim.id, each.finding.claim.paper
         if paper and paper not in theirs:
             raise ValueError(f"claim {id!r} of {method} links to {paper!r}, which no paper claims")
-        if not any(group.holds(id, paper) for group in grouped):
+        if all(group.about(id, paper) is None for group in grouped):
             raise ValueError(f"claim {id!r} of {method} belongs to no group of the ledger")
     for group in grouped:
-        tests = [f for f in found if group.holds(f.finding.claim.id, f.finding.claim.paper)]
+        tests: dict[str, list[Found]] = {}
+        for each in found:
+            about = group.about(each.finding.claim.id, each.finding.claim.paper)
+            if about is not None:
+                tests.setdefault(about, []).append(each)
         for id in group.claims:
-            own = [f for f in tests if f.finding.claim.paper == id]
-            for each in own or [None]:
-                yield _row(method, group, theirs[id], each)
-        for each in tests:
-            if not each.finding.claim.paper:
-                yield _row(method, group, None, each)
+            for one in tests.get(id) or [None]:
+                yield _row(method, group, theirs[id], one)
+        for each in tests.get("", ()):
+            yield _row(method, group, None, each)
 
 
 def _row(

@@ -45,19 +45,25 @@ class Group:
     Attributes:
         title: what they claim together.
         lesson: the number of the lesson that treats it.
-        claims: ids of the paper's claims. kit: ids of the kit's own, or patterns of them.
+        claims: ids of the paper's claims.
+        kit: ids of the kit's own claims, or patterns of them, each with the paper's claim of which
+            it is evidence, or "".
     """
 
     title: str
     lesson: str
     claims: tuple[str, ...]
-    kit: tuple[str, ...]
+    kit: Mapping[str, str]
 
-    def holds(self, id: str, paper: str) -> bool:
-        """Tell whether a study's claim, or the paper's claim that it tests, belongs here."""
-        return paper in self.claims or (
-            not paper and any(fnmatchcase(id, pattern) for pattern in self.kit)
-        )
+    def about(self, id: str, paper: str) -> str | None:
+        """The paper's claim that a study's claim bears on, or ""; None if it is not of this group.
+
+        Args:
+            id: of the study's claim. paper: the paper's claim that it tests, or "".
+        """
+        if paper:
+            return paper if paper in self.claims else None
+        return next((of for pattern, of in self.kit.items() if fnmatchcase(id, pattern)), None)
 
 
 def paper_claims(method: str, folder: Path | None = None) -> dict[str, PaperClaim]:
@@ -105,7 +111,7 @@ def groups(method: str) -> tuple[list[Group], dict[str, str]]:
     """
     found = read_json(data_dir() / "papers" / GROUPS)[method]
     made = [
-        Group(each["title"], each["lesson"], tuple(each["claims"]), tuple(each["kit"]))
+        Group(each["title"], each["lesson"], tuple(each["claims"]), each["kit"])
         for each in found["groups"]
     ]
     return made, found["left_out"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -102,11 +102,14 @@ def read(request: Request) -> RealData:
 
 
 def study_of(request: Request, data: RealData, teacher: Any = None) -> Study:
-    """The study of a request."""
+    """The study of a request, with the claims about real data."""
+    from .real_claims import REAL_CLAIMS
+
     known = inspect.signature(request.module.study).parameters
     options = {"teacher": teacher, "about": request.about}
     used = {name: value for name, value in options.items() if name in known}
-    return request.module.study(data, command=request.command(), **used)
+    study = request.module.study(data, command=request.command(), **used)
+    return replace(study, claims=REAL_CLAIMS[request.method])
 
 
 def check_options(request: Request) -> None:

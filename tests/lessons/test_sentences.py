@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from synthkit.studies.ledger import ledger
 from synthkit.studies.measurements import difference, values
 from synthkit.studies.results import load_result
 
@@ -142,7 +143,49 @@ def difflm():
     yield sorted(np.round(rises).astype(int)) == [8, 21, 181]
 
 
-@pytest.mark.parametrize("check", [embedsdg, softsrv, spa, synalign, difflm])
+def the_ledger():
+    """What lesson 61 says of the ledger."""
+    book = ledger()
+    run = book[book["verdict"] != "not run"].set_index(["method", "group"]).sort_index()
+    count = run.groupby(["method", "group", "verdict"]).size()
+    tests = run.reset_index().set_index(["method", "test"]).sort_index()
+    yield run.loc["difflm", "Better than real data"]["verdict"].eq("refuted").all()
+    lost = -tests.loc[("difflm", "real"), "ours"].astype(float)
+    yield 0.01 <= lost.min() and lost.max() < 0.075 and len(lost) == 4
+    yield count["difflm", "Synthetic rows help beside real ones", "refuted"] == 6
+    yield len(run.loc["difflm", "Synthetic rows help beside real ones"]) == 8
+    yield list(tests.loc[("difflm", "diffusion"), "verdict"]).count("supported") == 1
+    yield (tests.loc[("difflm", "diffusion"), "ours"].astype(float) > 0.05).all()
+    yield dict(tests.loc["difflm"].loc[["auc-adult", "auc-default", "auc-magic"], "verdict"]) == {
+        "auc-adult": "undecided", "auc-default": "undecided", "auc-magic": "refuted"}  # fmt: skip
+    texts = study("difflm-texts")
+    for name in ("mbpp", "bfcl", "toolalpaca"):
+        for arm in ("DiffLM", "DiffLM, latents of training texts"):
+            yield not values(texts, "valid", arm, set=name).any()
+        yield np.nanmax(values(texts, "valid", "frozen model alone", set=name)) < 0.07
+    students = "Models trained on aligned texts predict better"
+    yield count["synalign", students, "supported"] == 3
+    yield len(run.loc["synalign", students]) == 14
+    weights = tests.loc[[("synalign", "weights-cluster"), ("synalign", "weights-length")]]
+    yield len(weights) == 8 and weights["verdict"].eq("supported").all()
+    yield dict(tests.loc["embedsdg"]["verdict"]) | {
+        "seeds": "supported", "continued": "undecided", "sketch": "undecided",
+        "density-within": "undecided", "sparse": "supported"} == dict(
+            tests.loc["embedsdg"]["verdict"])  # fmt: skip
+    yield round(float(tests.loc[("embedsdg", "continued"), "ours"].iloc[0]), 2) == 0.02
+    ours = {w: level("softsrv-study", "student accuracy", arm, world="code") for w, arm in
+            (("template", "engineered template"), ("context", "SSMC"))}  # fmt: skip
+    yield min(ours.values()) > 0.97
+    yield list(tests.loc[("softsrv", "reconstruct"), "verdict"]).count("supported") == 1
+    yield list(tests.loc[("softsrv", "loss-ssmp"), "verdict"]).count("refuted") == 2
+    real = run.loc["softsrv", "Better students than real texts'"]["verdict"]
+    yield set(real) == {"undecided"}
+    yield (tests.loc[("spa", "diversity-random"), "low"].astype(float) > 0).all()
+    yield list(tests.loc[("spa", "diversity-random"), "verdict"]).count("refuted") == 1
+    yield set(tests.loc["spa"].loc[["twelve", "clusters"], "verdict"]) == {"refuted"}
+
+
+@pytest.mark.parametrize("check", [embedsdg, softsrv, spa, synalign, difflm, the_ledger])
 def test_what_is_said_of_a_recorded_study_is_so(check):
     wrong = [number for number, right in enumerate(check()) if not right]
     assert not wrong, f"statements {wrong} of {check.__name__} (from 0) are not so"

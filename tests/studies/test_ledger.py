@@ -58,8 +58,10 @@ def test_ids_and_links_of_the_studies_claims_are_good():
         theirs = set(paper_claims(method))
         for claim in claims:
             assert not claim.paper or claim.paper in theirs
-            at_home = [group.title for group in grouped if group.holds(claim.id, claim.paper)]
+            at_home = [group.about(claim.id, claim.paper) for group in grouped]
+            at_home = [about for about in at_home if about is not None]
             assert len(at_home) == (claim.id not in left_out), (claim.id, at_home)
+            assert set(at_home) <= theirs | {""}
 
 
 def test_readers_see_six_to_ten_rows_a_method(whole, capsys):
@@ -180,6 +182,21 @@ def test_the_newest_run_of_a_place_counts_and_a_second_model_has_rows_of_its_own
     assert set(run["model"]) == {"embedded", "smollm2"} and sorted(run["n"]) == [3, 5]
     only = book.ledger("softsrv", folder)
     assert set(only["verdict"]) == {"not run"} and set(only["test"]) == {""}
+
+
+def test_a_real_model_on_real_data_has_its_own_claims(recorded):
+    loss = {"EmbedSDG": 1.0, "random seeds, one shown": 1.2, "real rows only": 1.5}
+    rows = [
+        {"data": "gsm8k", "measure": "answer loss", "arm": arm, "seed": seed, "value": value}
+        for arm, value in loss.items() for seed in range(3)
+    ]  # fmt: skip
+    folder = recorded("real", model={"name": "smollm2"}, seeds=[0, 1, 2], measurements=rows)
+    found = book.ledger("embedsdg", folder)
+    there = found[found["place"] == "gsm8k"].set_index("test")
+    assert (there["asked"] == book.BEFORE).all() and set(there["model"]) == {"smollm2"}
+    assert dict(there["verdict"]) == {
+        "real-seeds": "supported", "real-retrain": "supported", "real-rare": "not run"}  # fmt: skip
+    assert there.loc["real-seeds", "shown"] == "0.20 [0.20, 0.20], n=3"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,88 @@
+"""Claims about runs on real data with a real model, written down before any was recorded.
+
+Each asks for the direction that the paper claims; `data/papers` says what the papers claim.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from .claims import Claim, Gap
+from .difflm import real as difflm
+from .embedsdg import real as embedsdg
+from .softsrv import real as softsrv
+from .spa import real as spa
+from .synalign import real as synalign
+
+PLACE = "{data}"
+_more = partial(Claim, strict=True)
+
+
+def _embedsdg() -> tuple[Claim, ...]:
+    ours, random = embedsdg.WAYS
+    return (
+        _more("real-seeds", "EmbedSDG's students answer better than those of random seeds (loss)",
+              Gap("answer loss", random, ours), paper="better-than-random"),
+        _more("real-retrain", "synthetic rows beside real ones beat real ones alone (loss)",
+              Gap("answer loss", embedsdg.REAL, ours), paper="retrain"),
+        _more("real-rare", "EmbedSDG's rows lie where real ones are fewer",
+              Gap("density", random, ours)),
+    )  # fmt: skip
+
+
+def _softsrv() -> tuple[Claim, ...]:
+    plain, contextual = softsrv.VARIANTS
+    closer = (
+        _more(f"real-closer: {name}", f"{name} above the template in MAUVE",
+              Gap("MAUVE", name, softsrv.TEMPLATE), paper="closer")
+        for name in softsrv.VARIANTS
+    )  # fmt: skip
+    return (
+        *closer,
+        _more("real-contextual", f"{contextual} above {plain} in MAUVE",
+              Gap("MAUVE", contextual, plain), paper="contextual"),
+        _more("real-reconstruct", f"{contextual} reconstructs better than {plain}",
+              Gap("loss", plain, contextual), paper="reconstruct"),
+        Claim("real-copies", f"{contextual} copies no more than chance + .10",
+              Gap("near copies, train", softsrv.REAL, contextual), -0.10),
+    )  # fmt: skip
+
+
+def _spa() -> tuple[Claim, ...]:
+    pairs = partial(Gap, "different pairs", spa.INFLUENCE)
+    return (
+        _more("real-diversity-random", "more different answers than random parts",
+              pairs(spa.RANDOM), paper="diversity-random"),
+        _more("real-diversity-temperature", "more different answers than temperature 1",
+              pairs(spa.HOT)),
+    )  # fmt: skip
+
+
+def _synalign() -> tuple[Claim, ...]:
+    return tuple(
+        _more(f"real-weights-{arm}", f"weights ({arm}) bring the texts closer to held-out ones",
+              Gap("MMD^2, held out", synalign.UNWEIGHTED, arm), paper="weights")
+        for arm in (synalign.TILTING, synalign.EXACT)
+    )  # fmt: skip
+
+
+def _difflm() -> tuple[Claim, ...]:
+    return (
+        _more("real-beats", "more utility (AUC) than as many real rows",
+              Gap("AUC", difflm.DIFFUSION, difflm.REAL), paper="beats-real"),
+        _more("real-frozen", "more drafts are valid than of the frozen model alone",
+              Gap("valid", difflm.DIFFUSION, difflm.ALONE), paper="frozen"),
+        _more("real-class-conditional", "more utility (AUC) than columns independent in classes",
+              Gap("AUC", difflm.DIFFUSION, difflm.WITHIN)),
+        _more("real-pairs", "pair error below independent columns",
+              Gap("pair error", difflm.APART, difflm.DIFFUSION)),
+    )  # fmt: skip
+
+
+REAL_CLAIMS: dict[str, tuple[Claim, ...]] = {
+    "embedsdg": _embedsdg(),
+    "softsrv": _softsrv(),
+    "spa": _spa(),
+    "synalign": _synalign(),
+    "difflm": _difflm(),
+}
