@@ -172,7 +172,7 @@ def the_ledger():
         "seeds": "supported", "continued": "undecided", "sketch": "undecided",
         "density-within": "undecided", "sparse": "supported"} == dict(
             tests.loc["embedsdg"]["verdict"])  # fmt: skip
-    yield round(float(tests.loc[("embedsdg", "continued"), "ours"].iloc[0]), 2) == 0.02
+    yield round(float(tests.loc[("embedsdg", "continued"), "ours"]), 2) == 0.02
     ours = {w: level("softsrv-study", "student accuracy", arm, world="code") for w, arm in
             (("template", "engineered template"), ("context", "SSMC"))}  # fmt: skip
     yield min(ours.values()) > 0.97
