@@ -114,7 +114,7 @@ def agreement(labels: Partition | Sequence, factor: Sequence) -> float:
 def cluster_rows(vectors: Any, k: int, seed: int = 0) -> np.ndarray:
     """k-means groups of the vectors (n, d) of the rows: labels (n,).
 
-    Equation 4 of the paper asks for it, with d = q influence scores a row.
+    Close to equation 4 of the paper, with d = q influence scores per row.
 
     Raises:
         ValueError: vectors that are no finite table, or fewer different ones than groups.
@@ -143,7 +143,7 @@ class Partition:
     Attributes:
         labels: (n,) of int, 0 to n_parts - 1. n_parts: K.
         rule: how it was made, one of `RULES`; with "same data" every part holds all rows.
-        keys: what each part stands for: the number of its query, the level of a factor, or its own.
+        keys: what each part stands for: its query's number, a factor's level, or its own number.
         notes: what was done about parts that were too small.
     """
 
