@@ -21,6 +21,7 @@ Modules:
 - `synthkit.studies.difflm.report`: The DiffLM study: its claims, its tables and its figure.
 - `synthkit.studies.embedded_lm`: Capabilities of a model in the embedded model's format, counted by the worlds themselves.
 - `synthkit.studies.embedsdg.density_accuracy`: Relation of density on the map to the student's accuracy, with and without aggregation.
+- `synthkit.studies.four_bits`: A real model in 4 bits beside itself in 16: loss, soft prompt, copies, programs that parse.
 - `synthkit.studies.gpu_memory`: Peak memory and speed on a GPU, against the estimates: random weights in true sizes, in NF4.
 - `synthkit.studies.later`: Claims of the papers that recorded runs can answer, written down after these runs.
 - `synthkit.studies.ledger`: The ledger: every claim of the papers and of the kit, beside what recorded runs found.
