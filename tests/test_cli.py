@@ -31,7 +31,14 @@ def test_version_and_help():
     assert run("--version").output.strip() == f"synthkit {__version__}"
     shown = run("--help")
     assert shown.exit_code == 0
-    for command in ("reproduce", "doctor", "pretrain", "capabilities", "embedsdg-prompts"):
+    for command in (
+        "reproduce",
+        "evaluate",
+        "doctor",
+        "pretrain",
+        "capabilities",
+        "embedsdg-prompts",
+    ):
         assert command in shown.output
 
 
@@ -103,6 +110,41 @@ def test_a_foreign_or_damaged_log_ends_a_study_in_one_sentence(method, held, tol
     assert done.exit_code == 2 and len(lines) == 1
     assert lines[0].startswith("synthkit: ") and told in lines[0] and "remove it" in lines[0]
     assert not (log.parent / "result.json").exists()
+
+
+def test_evaluate_prints_and_writes(tmp_path):
+    real, made = tmp_path / "real.txt", tmp_path / "made.txt"
+    for path, start in ((real, 0), (made, 20)):
+        path.write_text("\n".join(f"text {i % 7} of {i}" for i in range(start, start + 40)))
+    page, numbers = tmp_path / "page.html", tmp_path / "numbers.json"
+    done = run(
+        "evaluate", *map(str, (real, made, "--test", made, "--html", page, "--json", numbers))
+    )
+    assert done.exit_code == 0, done.output
+    assert "40 synthetic against 40 real texts" in done.output and "contamination" in done.output
+    assert page.read_text().startswith("<!DOCTYPE html>") and numbers.read_text().startswith("{")
+
+
+def test_the_help_of_evaluate_has_an_example():
+    assert "synthkit evaluate real.csv made.csv" in run("evaluate", "--help").output
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (None, "there is no file"),
+        ("x,y\n1,2\n", "no column 'text' or 'question'; found x, y"),
+        ("text\na\nb\n", "needs 20 real and 10 synthetic"),
+    ],
+)
+def test_data_that_evaluate_refuses_are_one_line_and_status_two(tmp_path, made, told):
+    real, other = tmp_path / "real.csv", tmp_path / "made.csv"
+    real.write_text("text\n" + "\n".join(f"a b {i}c" for i in range(30)))
+    if made is not None:
+        other.write_text(made)
+    done = run("evaluate", str(real), str(other))
+    lines = done.stderr.strip().splitlines()
+    assert done.exit_code == 2 and len(lines) == 1 and told in lines[0]
 
 
 def test_a_fault_of_the_code_is_not_hidden(experiment, monkeypatch):

@@ -7,9 +7,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from typer.testing import CliRunner
 
-from synthkit import cli
 from synthkit.core.intervals import Interval, no_interval
 from synthkit.evaluation.measure import Measure
 from synthkit.evaluation.page import STYLE, svg
@@ -132,43 +130,3 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch, write):
     with pytest.raises(OSError, match=r"disk is full.*the old file is untouched"):
         getattr(REPORT, write)(path)
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
-
-
-# the command
-
-
-def run(*arguments):
-    return CliRunner().invoke(cli.app, ["evaluate", *map(str, arguments)])
-
-
-def test_the_command_prints_and_writes(tmp_path):
-    real, made = tmp_path / "real.txt", tmp_path / "made.txt"
-    for path, start in ((real, 0), (made, 20)):
-        path.write_text("\n".join(f"text {i % 7} of {i}" for i in range(start, start + 40)))
-    page, numbers = tmp_path / "page.html", tmp_path / "numbers.json"
-    done = run(real, made, "--test", made, "--html", page, "--json", numbers)
-    assert done.exit_code == 0, done.output
-    assert "40 synthetic against 40 real texts" in done.output and "contamination" in done.output
-    assert page.read_text().startswith("<!DOCTYPE html>") and numbers.read_text().startswith("{")
-
-
-def test_the_help_has_an_example():
-    assert "synthkit evaluate real.csv made.csv" in run("--help").output
-
-
-@pytest.mark.parametrize(
-    ("made", "told"),
-    [
-        (None, "there is no file"),
-        ("x,y\n1,2\n", "no column 'text' or 'question'; found x, y"),
-        ("text\na\nb\n", "needs 20 real and 10 synthetic"),
-    ],
-)
-def test_a_user_error_is_one_line_and_status_two(tmp_path, made, told):
-    real, other = tmp_path / "real.csv", tmp_path / "made.csv"
-    real.write_text("text\n" + "\n".join(f"a b {i}c" for i in range(30)))
-    if made is not None:
-        other.write_text(made)
-    done = run(real, other)
-    lines = done.stderr.strip().splitlines()
-    assert done.exit_code == 2 and len(lines) == 1 and told in lines[0]
