@@ -73,7 +73,7 @@ def assign(
 
 # %% ../../nbs/31_partition.ipynb #92203a6a
 def select_queries(scores: Any, k: int, rule: str = "cover") -> np.ndarray:
-    """The k of q queries to keep, one a part: indices (k,), in the order of the queries.
+    """The k of q queries to keep, one per part: indices (k,), in the order of the queries.
 
     Args:
         scores: (q, n), not normalised.
