@@ -405,7 +405,7 @@ def test_fewer_answers_than_adapters_are_of_different_ones(fitted):
 
 
 def test_more_answers_than_adapters_need_replacement(fitted):
-    with pytest.raises(ValueError, match="4 answers a prompt and 3 adapters"):
+    with pytest.raises(ValueError, match="4 answers per prompt and 3 adapters"):
         fitted.answer(ASKED, 4)
     rows = fitted.answer(ASKED, 5, replace=True, adapters=["reference"]).to_pandas()
     assert len(rows) == 10 and (rows.groupby("prompt")["text"].nunique() == 1).all()

@@ -85,11 +85,11 @@ def fidelity_table(result: Result, place: str = FIRST) -> pd.DataFrame:
 
 
 def plot_modes(result: Result, place: str, axes: Axes) -> None:
-    """Kinds of right answer a prompt, a dot a seed and a bar for the mean; beside it pass@1."""
+    """Kinds of right answer per prompt: a dot per seed, a bar at the mean; beside it pass@1."""
     at, frame = TESTBEDS[place], table(result, place, ARMS).sort_values("working modes")
     colours = dict.fromkeys(set(ARMS) - set(PARTS), "black")
     colours |= {arm: "vermilion" for arm in PARTS if arm.startswith(INFLUENCE)}
-    arms, label = list(frame.index)[::-1], "kinds of right answer, a prompt"
+    arms, label = list(frame.index)[::-1], "kinds of right answer per prompt"
     plot_arms(result, axes, "working modes", arms, colours, label=label, **at)
     for height, right in enumerate(frame["pass@1"]):
         axes.annotate(
