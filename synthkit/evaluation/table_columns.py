@@ -72,7 +72,8 @@ def check_tables(real: Any, *others: Any) -> list[pd.DataFrame]:
 
     Raises:
         TypeError: one of them is no table (see `synthkit.datasets.as_frame`).
-        ValueError: no rows or no columns, a column named twice, or a column that is missing.
+        ValueError: no rows or no columns, a column named twice, a column that is missing, or one of
+            lists or other containers.
     """
     frames = [plain_types(as_frame(table)) for table in (real, *others)]
     real, *others = frames
@@ -84,7 +85,19 @@ def check_tables(real: Any, *others: Any) -> list[pd.DataFrame]:
         lacking = [name for name in real.columns if name not in table.columns]
         if lacking:
             raise ValueError(f"no column {lacking} in a table with {list(table.columns)}")
+        for name in real.columns:
+            _check_values(table[name])
     return [real, *(_in_types_of(table, real) for table in others)]
+
+
+def _check_values(values: pd.Series) -> None:
+    if values.dtype == object:
+        for value in values:
+            if isinstance(value, (list, dict, set, np.ndarray)):
+                raise ValueError(
+                    f"column {values.name!r} of a table holds values of type {type(value).__name__}"
+                    "; write them as text, or leave out the column"
+                )
 
 
 def _in_types_of(table: pd.DataFrame, real: pd.DataFrame) -> pd.DataFrame:

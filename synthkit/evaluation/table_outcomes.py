@@ -16,8 +16,8 @@ from .text import rate
 if TYPE_CHECKING:
     import pandas as pd
 
-LEARNED = 5000  # rows that the trees learn from, and are tested on
-DRAWS = 5  # of these
+LEARNED = 5000  # rows that the trees learn from
+DRAWS = 5  # of these, and of the test rows with replacement
 SCORES = {
     "auc": ("0.5 = chance", 0, 1),
     "rmse": ("0 = exact", 0, np.inf),
@@ -40,8 +40,9 @@ def utility_part(
         return [], ["Utility is left out: it needs test= and target=, the column to predict."]
     size, held_out = min(len(real), len(synthetic), LEARNED), test[0]
     scores: list[list[pd.DataFrame]] = [[], []]
-    for seed in range(DRAWS):  # the test rows with replacement: a bootstrap
-        asked = held_out.take(rng.integers(len(held_out), size=min(len(held_out), LEARNED)))
+    classes = _classes(held_out[target], target, categories) if target in held_out else None
+    for seed in range(DRAWS):
+        asked = held_out.take(_bootstrap(classes, len(held_out), rng))
         for side, found in zip((synthetic, real), scores):
             learned = side.take(rng.permutation(len(side))[:size])
             found.append(utility(learned, asked, target, (seed,), categories=categories))
@@ -50,17 +51,29 @@ def utility_part(
         reading, *ends = SCORES.get(name, ("1 = all right", 0, 1))
         sides = (next_draw([each[name].iloc[0] for each in side], 0, *ends) for side in scores)
         rows.append(Measure("utility", f"TSTR {name}", reading, *sides))
-    return rows, _missing_classes(synthetic[target], held_out[target], target, categories)
+    return rows, _missing_classes(synthetic[target], classes)
 
 
-def _missing_classes(
-    synthetic: pd.Series, test: pd.Series, target: str, categories: Sequence[str]
-) -> list[str]:
+def _classes(test: pd.Series, target: str, categories: Sequence[str]) -> pd.Series | None:
+    """The target if it is of classes, None if of numbers."""
     kind = column_kinds(test.to_frame(), [target] if target in categories else [])[target]
-    if kind != "category" and test.nunique() > FEW_VALUES:
+    return test if kind == "category" or test.nunique() <= FEW_VALUES else None
+
+
+def _bootstrap(classes: pd.Series | None, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Places of n rows drawn with replacement, of each class as many as there are."""
+    import pandas as pd
+
+    groups = np.zeros(n, int) if classes is None else pd.factorize(classes)[0]
+    places = (np.flatnonzero(groups == group) for group in np.unique(groups))
+    return np.concatenate([rng.choice(place, len(place)) for place in places])
+
+
+def _missing_classes(synthetic: pd.Series, classes: pd.Series | None) -> list[str]:
+    if classes is None:
         return []
-    missing = sorted(map(str, set(test.dropna()) - set(synthetic.dropna())))
-    told = f"The synthetic table lacks {len(missing)} of the classes of {target}"
+    missing = sorted(map(str, set(classes.dropna()) - set(synthetic.dropna())))
+    told = f"The synthetic table lacks {len(missing)} of the classes of {classes.name}"
     return [f"{told}: {', '.join(missing[:10])}."] if missing else []
 
 

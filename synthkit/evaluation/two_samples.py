@@ -12,8 +12,7 @@ PERMUTATIONS = 500
 def gaussian_kernel(*samples: np.ndarray) -> np.ndarray:
     """The Gaussian kernel (n, n) of all rows together, as wide as their median distance.
 
-    Raises:
-        ValueError: all rows are equal.
+    Rows that are all equal have the kernel 1: nothing tells them apart.
     """
     from sklearn.metrics import euclidean_distances
 
@@ -21,9 +20,7 @@ def gaussian_kernel(*samples: np.ndarray) -> np.ndarray:
     squared = euclidean_distances(rows, squared=True)
     apart = squared[np.triu_indices(len(rows), 1)]
     apart = apart[apart > 1e-9]
-    if not len(apart):
-        raise ValueError(f"all {len(rows)} entries are equal: constant features tell nothing apart")
-    return np.exp(squared / (-2 * np.median(apart)))
+    return np.exp(squared / (-2 * np.median(apart))) if len(apart) else np.ones_like(squared)
 
 
 def mmd(x: np.ndarray, y: np.ndarray) -> float:
@@ -33,7 +30,7 @@ def mmd(x: np.ndarray, y: np.ndarray) -> float:
         x, y: (n, d) each, n rows of both. The value can be a little below 0.
 
     Raises:
-        ValueError: all rows are equal.
+        ValueError: samples of two sizes, or of one row.
     """
     return float(_discrepancies(gaussian_kernel(x, y), _sides(x, y)[:, None])[0])
 

@@ -92,8 +92,9 @@ def test_utility_of_labelled_texts_names_a_missing_class():
 def test_texts_that_are_all_equal_or_of_one_word_lose_measures_and_say_so():
     report = evaluate(["same"] * 40, ["same"] * 40, splits=2)
     left_out = {note.split(" is left out")[0] for note in report.notes if "left out" in note}
-    assert left_out == {"word-pair JSD", "MAUVE", "MMD²", "distinct-2", "Utility"}
+    assert left_out == {"word-pair JSD", "MAUVE", "distinct-2", "Utility"}
     assert not apart(report) and report["Vendi score"].synthetic.mean == pytest.approx(1)
+    assert report["MMD²"].synthetic.mean == 0 and report["MMD p-value"].synthetic.mean == 1
 
 
 def test_copies_of_texts_beyond_the_limit_are_seen(questions):
@@ -158,11 +159,19 @@ def test_a_table_that_lacks_a_class_and_a_column_of_its_own_is_told():
         (lambda f: f.drop(columns="size"), r"no column \['size'\] in a table"),
         (lambda f: f[:9], "got 60 real, 9 synthetic"),
         (lambda f: f["size"].tolist(), "a table must be"),
+        (lambda f: f.assign(size=[[1]] * 60), "column 'size' of a table holds values of type list"),
     ],
 )
 def test_tables_that_do_not_fit_are_refused(change, message):
     with pytest.raises((ValueError, TypeError), match=message):
         evaluate(mixed(60), change(mixed(60, 1)))
+
+
+def test_a_class_of_one_test_row_stays_in_every_draw():
+    test = mixed(120, 1).assign(y=["b"] + ["a"] * 119)
+    real, made = (mixed(60, seed).assign(y=["a"] * 59 + ["b"]) for seed in (0, 2))
+    tstr = evaluate(real, made, test, target="y", splits=2)["TSTR accuracy"]
+    assert tstr.synthetic.mean > 0.9 and tstr.synthetic.n == 5
 
 
 def test_constant_and_identifying_columns_are_told():
@@ -177,8 +186,8 @@ def test_constant_and_identifying_columns_are_told():
     assert "DCR share is left out: it needs test=" in told and "Utility is left out" in told
     constant = pd.DataFrame({"x": [1] * 40})
     report = evaluate(constant, constant, splits=2)
-    assert any("MMD² is left out: all 40 entries are equal" in note for note in report.notes)
-    assert not apart(report)
+    assert report["MMD²"].synthetic.mean == 0 and not apart(report)
+    assert report["Vendi score"].synthetic.mean == pytest.approx(1)
     with pytest.raises(ValueError, match="a column to compare is needed"):
         evaluate(real, made, without=list(real))
 

@@ -34,9 +34,8 @@ def test_the_permutation_test_is_even_for_equal_samples_and_sure_for_others():
 
 
 @pytest.mark.parametrize("measure", [mmd, mmd_p_value])
-def test_constant_features_and_unequal_sizes_are_refused(measure):
-    with pytest.raises(ValueError, match="all 8 entries are equal"):
-        measure(np.ones((4, 2)), np.ones((4, 2)))
+def test_constant_features_are_equal_and_unequal_sizes_refused(measure):
+    assert measure(np.ones((4, 2)), np.ones((4, 2))) == (0 if measure is mmd else 1)
     with pytest.raises(ValueError, match="got 4 and 3"):
         measure(normal(4, 0), normal(3, 0))
 
