@@ -87,7 +87,7 @@ def _drawn(row: Measure, top: float) -> str:
     sides = ((row.synthetic, "synthetic", "#0072B2"), (row.baseline, "real", "#C05500"))
     for side, name, plain in sides:
         y = top + (26 if name == "synthetic" else 38)
-        start, x, end = (4 + (WIDTH - 8) * (v - low) / (high - low) for v in _ends(side))
+        start, x, end = (8 + (WIDTH - 16) * (v - low) / (high - low) for v in _ends(side))
         colour = f'stroke="var(--{name}, {plain})"'
         fill = f"var(--{name}, {plain})" if name == "synthetic" else "none"
         mark = (
