@@ -41,7 +41,7 @@ def plan_prompts(
     sketches: Sequence[str | None],
     prompts: Mapping[str, str] = TEMPLATES,
 ) -> list[dict]:
-    """One dictionary per pair: prompt (P_g, or P_b for one seed), its sha, and where it is from."""
+    """One dictionary per pair: the prompt (P_g, or P_b for one seed), its hash and its origin."""
     plan = []
     for pair, sketch in zip(pairs, sketches):
         ids = [pair.a, pair.b][: seed_map.preset.seeds]
@@ -66,8 +66,8 @@ def filter_replies(
 ) -> tuple[list[dict], Counter[str]]:
     """The rows worth keeping, and how many replies were turned away for which reason.
 
-    A reply is None where there is none yet. `previous` holds the keys of known questions
-    (`question_key`), and gets those of the rows kept; `held_out` is what no row may repeat.
+    A missing reply is None. `previous` holds the keys (`question_key`) of known questions and
+    receives those of the rows kept; no row may repeat a question of `held_out`.
     """
     kept, rejected = [], Counter()
     for entry, reply in zip(plan, replies):
@@ -88,9 +88,10 @@ def collect_rows(
     """Plan, ask and filter until there are `n` rows, the rounds are over, or no pair is left.
 
     Args:
-        plan: from a number, and the prompts to skip, to a list of `plan_prompts`.
-        ask: from prompts to replies. keep: from plan and replies to what `filter_replies` gives.
-        report: counts the prompts, and the replies that are turned away.
+        plan: a function of the number of prompts wanted and of those to skip; see `plan_prompts`.
+        ask: a function from prompts to replies.
+        keep: a function from plan and replies to rows and counts; see `filter_replies`.
+        report: receives the counts of prompts and of rejected replies.
     """
     rows, asked = [], 0
     for _ in range(rounds):
@@ -120,7 +121,7 @@ class EmbedSDG(Synthesizer):
         lm: the student SM (a `synthkit.LM`): its embeddings draw the map, it decodes the sketches.
         teacher: TM, anything with `complete(prompts) -> list[str]`, a function of a prompt, an LM.
         prompts: a mapping or a folder of prompts in the user's words, see `user_prompts`.
-        preset, seed, options: see `Synthesizer`; options such as `where="random"`.
+        preset, seed, options: see `Synthesizer`; for example `where="random"`.
 
     `fit` takes rows with question and answer and draws a `SeedMap` of them, `map`.
     """
@@ -200,9 +201,9 @@ def import_answers(
     """Rows from a file of exported prompts and a file of answers to them.
 
     Args:
-        prompts: what `EmbedSDG.export_prompts` wrote.
+        prompts: a file written by `EmbedSDG.export_prompts`.
         answers: JSONL rows `{id, answer}` (or `{prompt_sha, answer}`), in any order.
-        teacher: the name of who answered, for the column `model`.
+        teacher: the name of whoever answered, for the column `model`.
         held_out: test questions that must not be repeated.
 
     Returns:

@@ -108,19 +108,19 @@ def nonsense(rng: random.Random) -> str:
 
 # %% ../../nbs/01_lm.ipynb #d9566680
 def copied(world: World, rng: random.Random) -> str:
-    """A text of a world, to be written again to the letter."""
+    """A text of a world, to be copied exactly."""
     text = plain(world, rng)
     return instruction("Copy the text.", text, given=text)
 
 
 def nonsense_copied(rng: random.Random) -> str:
-    """A text that only looking can reproduce."""
+    """Nonsense to be copied exactly."""
     text = nonsense(rng)
     return instruction("Copy the text.", text, given=text)
 
 
 def jumbled_copied(worlds: Mapping[str, World], rng: random.Random) -> str:
-    """A copy of known words in an order that means nothing."""
+    """Known words in a random order, to be copied exactly."""
     texts = [plain(worlds[name], rng) for name in ("math", "facts", "reviews")]
     words = " ".join(texts).split()
     rng.shuffle(words)
@@ -228,7 +228,7 @@ class Corpus:
         return _FORMS[form](self.worlds[world], rng)
 
     def copy(self, rng: random.Random, done: float) -> str:
-        """A further copy: nonsense at first, later known words in a jumble as often."""
+        """A further copy: nonsense at first; later, half are known words in random order."""
         if done >= 0.4 and rng.random() < 0.5:
             return jumbled_copied(self.worlds, rng)
         return nonsense_copied(rng)
