@@ -346,3 +346,9 @@ def test_the_papers_path_runs_in_nf4_on_smollm2(method, data, table, tmp_path):
     result = load_result(folder / "result.json")
     assert result.model["bits"] == 4 and result.scale == "paper" and result.preset["limit"] == 1
     assert f"{result.preset['method']}" == "paper"
+
+
+def test_rows_that_hold_lists_are_no_table(tmp_path):
+    nested = write_jsonl(tmp_path / "tools.jsonl", [{"id": i, "function": [i]} for i in range(20)])
+    with pytest.raises(ValueError, match=r"function hold lists.*--column text=NAME"):
+        Request("difflm").module.read(nested, columns={})

@@ -119,6 +119,12 @@ def read(source: str | Path, *, columns: Mapping[str, str]) -> RealData:
     if "text" in columns or (texts and "target" not in columns):
         chosen = columns.get("text") or ("code" if "code" in texts else texts[0])
         return read_data(source, ("text",), columns={"text": chosen})
+    nested = [name for name, value in (rows or [{}])[0].items() if isinstance(value, (list, dict))]
+    if nested:
+        raise ValueError(
+            f"{name_of(source)} is no table: {', '.join(nested)} hold lists or objects. Name a "
+            "column of texts: --column text=NAME"
+        )
     frame = load_table(source if is_table else rows)
     last = str(frame.columns[-1])
     target = columns.get("target") or (last if frame[last].nunique() <= CLASSES else None)
