@@ -339,7 +339,8 @@ def _nf4_slowdown(width: int = 1024) -> float:
     import torch
 
     weight, x = torch.randn(width, width) * 0.05, torch.randn(1, width)
-    layer, took = _nf4_layer(weight, "cpu"), {}
+    layer = _nf4_layer(weight, "cpu")
+    took: dict[str, float] = {}
     with torch.no_grad():
         for name, work in (("4", lambda: layer(x)), ("32", lambda: x @ weight.T)):
             work()  # sets things up

@@ -46,7 +46,7 @@ class Measure:
 
 
 class Gauge(NamedTuple):
-    """How a measure is taken: `of(x, a)` is the value of a sample x beside the real sample a."""
+    """A way to take a measure: `of(x, a)` is the value of a sample x beside the real sample a."""
 
     family: str
     name: str
@@ -162,7 +162,7 @@ def next_draw(
 
 
 class Found(NamedTuple):
-    """What a report is made of."""
+    """The parts of a report."""
 
     rows: list[Measure]
     notes: list[str]  # sentences to know before reading

@@ -1,4 +1,4 @@
-"""What `evaluate` measures of tables: fidelity, diversity, novelty, utility and privacy."""
+"""Measures of tables that `evaluate` takes: fidelity, diversity, novelty, utility and privacy."""
 
 from __future__ import annotations
 

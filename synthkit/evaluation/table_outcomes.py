@@ -34,7 +34,7 @@ def utility_part(
     categories: Sequence[str],
     rng: np.random.Generator,
 ) -> Part:
-    """What trees that learned from either table get right on the test rows."""
+    """Scores of trees that learned from either table on the test rows."""
     real, synthetic, *test = frames
     if target is None or not test:
         return [], ["Utility is left out: it needs test= and target=, the column to predict."]
@@ -109,7 +109,7 @@ def identifying(real: pd.DataFrame, kinds: dict[str, str]) -> list[str]:
 
 
 def identifiers_part(frames: Sequence[pd.DataFrame], names: Sequence[str]) -> Part:
-    """How many rows hold a value of the real rows in a column that identifies a row."""
+    """The share of rows that hold a value of the real rows in a column that identifies a row."""
     if not names:
         return [], ["Identifiers: no column of the real table has nearly all values different."]
     real, synthetic, *test = frames

@@ -1,4 +1,4 @@
-"""What `evaluate` measures of texts: fidelity, diversity, novelty and, with labels, utility."""
+"""Measures of texts that `evaluate` takes: fidelity, diversity, novelty, utility with labels."""
 
 from __future__ import annotations
 

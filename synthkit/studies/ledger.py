@@ -63,7 +63,7 @@ def judges(method: str) -> list[Judge]:
 
 
 def findings(method: str, folder: Path | None = None) -> list[Found]:
-    """What recorded runs say about each claim of a study, the newest run of each place and model.
+    """Findings of recorded runs on each claim of a study, the newest run of each place and model.
 
     Raises:
         ValueError: a file is no result, or measures where no claim is made; the message names it.

@@ -1,4 +1,4 @@
-"""What the papers claim, as data: `data/papers/<method>.json`, and its order in the ledger."""
+"""The claims of the papers, as data: `data/papers/<method>.json`, and its order in the ledger."""
 
 from __future__ import annotations
 
