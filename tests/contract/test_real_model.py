@@ -29,18 +29,20 @@ QUESTIONS = [
     "A farmer fills 14 crates with 20 apples each and eats one. How many apples are left?",
 ]
 ANSWERS = (27, 72, 120, 8, 21, 12, 50, 12, 10, 16, 84, 8, 75, 28, 23, 279)
+ANSWERED = [{"question": q, "answer": f"It is {a}."} for q, a in zip(QUESTIONS, ANSWERS)]
 ROWS = {
-    "EmbedSDG": [{"question": q, "answer": f"#### {a}"} for q, a in zip(QUESTIONS, ANSWERS)],
+    "EmbedSDG": ANSWERED,
+    "SPA": ANSWERED,
     "SoftSRV": [{"text": text} for text in QUESTIONS],
     "SynAlign": [{"text": q, "label": str("$" in q)} for q in QUESTIONS],
     "DiffLM as JSON": [
         {"asks": q.rsplit(". ")[-1].split()[0], "answer": a} for q, a in zip(QUESTIONS, ANSWERS)
     ],
 }
-ROWS["SPA"] = ROWS["EmbedSDG"]
 OWN = {  # instead of the least that the contract asks for: what only a model that can write shows
     "EmbedSDG": {"sketch": "decode"},
-    "SynAlign": {"teacher": None, "max_new_tokens": 48},
+    "SPA": {"lr": 5e-4, "max_new_tokens": 24},
+    "SynAlign": {"teacher": None, "max_new_tokens": 64, "retries": 2},
 }
 
 

@@ -11,6 +11,7 @@ from bitsandbytes.nn.modules import has_avx512bf16
 from tiny import TEXTS, tiny_lm
 
 from synthkit.lm import load_lm, quantisation
+from synthkit.lm.catalogue import cached
 from synthkit.lm.quantisation import (
     disable_packed_cpu_layout,
     linear4bit_modules,
@@ -90,6 +91,17 @@ def test_prompt_gradient_survives_generation(lm):
     assert cosine(before, after) > 0.9999
     torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(prompt_gradient(dequantised(lm)), before, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(cached("smollm2") is None, reason="needs synthkit get-model smollm2")
+def test_a_real_model_writes_what_its_dequantised_weights_write():
+    lm = load_lm("smollm2", bits=4, device="cpu")
+    prompts = ["Write a Python function that adds two numbers.", "Name a colour."]
+    written, wanted = (
+        each.generate(prompts, max_new_tokens=32, chat=True) for each in (lm, dequantised(lm))
+    )
+    assert all(written) and written == wanted
 
 
 def test_lora_gradient_survives_generation(lm):
