@@ -340,7 +340,7 @@ def _nf4_slowdown(width: int = 1024) -> float:
 
     weight, x = torch.randn(width, width) * 0.05, torch.randn(1, width)
     layer = _nf4_layer(weight, "cpu")
-    took: dict[str, float] = {}
+    took: dict[str, list[float]] = {}
     with torch.no_grad():
         for name, work in (("4", lambda: layer(x)), ("32", lambda: x @ weight.T)):
             work()  # sets things up
