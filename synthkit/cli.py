@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from . import __version__
+from .core.arguments import LARGEST_SEED
 from .studies.registry import NAMES, load_study
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def reproduce(
     for name in [method] if method else NAMES:
         request = Request(name, size, model, **asked)
         if dry_run:
-            _show_plan(request)
+            _show_plan(request, numbers)
         else:
             _run_real(request, numbers, out / request.name, quiet)
 
@@ -165,12 +166,12 @@ def _run_real(request: Request, seeds: list[int] | None, folder: Path, quiet: bo
     typer.echo(f"{request.method}: results and all samples are in {folder}", err=True)
 
 
-def _show_plan(request: Request) -> None:
+def _show_plan(request: Request, seeds: list[int] | None) -> None:
     from .studies.planning import plan_real
     from .studies.plans import short
     from .studies.report import print_table
 
-    plan = plan_real(request)
+    plan = plan_real(request, seeds)
     title = f"Plan of {request.method} at scale {request.scale} with {request.model_name}"
     print_table(plan.table().map(short), title, tuple(plan.assumed))
     print_table(plan.peaks().map(short), "Peak of memory", ())
@@ -412,11 +413,14 @@ def read_seeds(text: str | None) -> list[int] | None:
     """Seeds written as `0,1,2`; None where none were given.
 
     Raises:
-        ValueError: not whole numbers of zero or more, or one of them twice.
+        ValueError: not whole numbers from 0 to 2^31 - 1, or one of them twice.
     """
     if text is None:
         return None
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts) or len(set(map(int, parts))) < len(parts):
-        raise ValueError(f"--seeds is {text!r}; write different whole numbers, such as 0,1,2")
-    return [int(part) for part in parts]
+    seeds = [int(part) for part in parts if part.isdecimal()]
+    if len(set(seeds)) < len(parts) or max(seeds) > LARGEST_SEED:
+        raise ValueError(
+            f"--seeds is {text[:60]!r}; write different whole numbers up to 2^31 - 1, such as 0,1,2"
+        )
+    return seeds

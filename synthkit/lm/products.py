@@ -13,7 +13,6 @@ from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 VARIABLE = "SYNTHKIT_PRODUCTS"  # "torch" or "onednn" fixes what the trial would choose
 GAIN = 1.3  # oneDNN must be this many times as fast, since its sums round differently
@@ -44,14 +43,13 @@ class _Linear(torch.autograd.Function):
         return _multiply(x, weight, bias)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, gradient: Tensor):
         x, weight = ctx.saved_tensors
         to_x, to_weight, to_bias = ctx.needs_input_grad
-        rows = gradient.flatten(0, -2)
-        return (
-            _multiply(gradient, weight.t()) if to_x else None,
-            _multiply(rows.t(), x.flatten(0, -2).t()) if to_weight else None,
+        rows = gradient.reshape(-1, len(weight))
+        return (  # by `linear`, so that gradients have gradients too
+            linear(gradient, weight.t()) if to_x else None,
+            linear(rows.t(), x.reshape(-1, weight.shape[1]).t()) if to_weight else None,
             rows.sum(0) if to_bias else None,
         )
 
@@ -61,13 +59,18 @@ class FastLinear(nn.Linear):
 
     packed: Tensor | None = None  # the weights as oneDNN lays them out, while none can change
 
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "packed": None}  # which cannot be copied or pickled
+
     def forward(self, x: Tensor) -> Tensor:
         """The same as `nn.Linear`, to within rounding."""
-        same = x.is_cpu and x.numel() and x.dtype == self.weight.dtype
+        fits = x.is_cpu and x.numel() and x.shape[-1] == self.in_features
+        same = fits and x.dtype == self.weight.dtype
         if not same or torch.is_autocast_enabled("cpu"):
             return super().forward(x)
-        if self.packed is not None and not torch.is_grad_enabled():
-            return _multiply(x, self.packed, self.bias)
+        packed = self.packed  # read once: another thread may drop it
+        if packed is not None and not torch.is_grad_enabled():
+            return _multiply(x, packed, self.bias)
         return linear(x, self.weight, self.bias) if x.dtype == torch.float32 else super().forward(x)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +19,11 @@ CHARACTERS = 4  # in a token, about
 NOTE = "Memory of a sampling is that of 64 rows at a time; with less, fewer are taken."
 
 
-def plan_real(request: Request) -> Plan:
+def plan_real(request: Request, seeds: Sequence[int] | None = None) -> Plan:
     """The plan of a request; no model is loaded, and of the paper's nothing is fetched.
+
+    Args:
+        seeds: default: those of the scale.
 
     Raises:
         ValueError: see `check_options`. Others: of `read` and of `shape_of`.
@@ -33,8 +37,8 @@ def plan_real(request: Request) -> Plan:
     assumed = [told, *([f"{note[0].upper()}{note[1:]}."] if note else []), NOTE]
     work = study.work(preset, min(row, preset.longest or row))
     memory = needs(request.method, preset, shape, preset.longest or round(row))
-    bits, seeds = request.loaded_bits, len(preset.seeds)
-    return Plan(work, request.model_name, shape, bits, seeds, assumed, memory)
+    bits, count = request.loaded_bits, len(preset.seeds if seeds is None else seeds)
+    return Plan(work, request.model_name, shape, bits, count, assumed, memory)
 
 
 def sizes(request: Request) -> tuple[RealData, float, str]:

@@ -13,6 +13,7 @@ from ..core.identity import run_key
 from ..datasets import as_dataset, load_clinc150, load_self_instruct, load_sentiment
 from ..datasets.files import format_of, lines
 from ..datasets.loaders import read_set
+from ..datasets.validation import check_texts
 
 # Names that a column may have, by what it is used for; the first that is there is taken.
 ROLES: dict[str, tuple[str, ...]] = {
@@ -51,6 +52,10 @@ class RealData:
     rows: Sequence[Mapping[str, Any]]
     columns: Mapping[str, str]
 
+    def __post_init__(self) -> None:
+        if not self.rows:
+            raise ValueError(f"{self.name} holds no rows; name data that hold some")
+
     @cached_property
     def key(self) -> str:
         """16 hex digits that name the rows."""
@@ -88,14 +93,18 @@ def read_data(
 
     Raises:
         ConnectionError, FileNotFoundError: the hub or the file is not there.
-        ValueError: a column is missing (the message lists those found), or a row lacks a text.
+        ValueError: no rows, a column is missing (the message lists those found), or a row lacks a
+            text.
     """
     rows = read_shape(Path(source)) or read_set(source, "train")
     name = name_of(source)
+    if not rows:
+        return RealData(name, [], {})  # which is refused
     found = find_columns(list(rows[0]), roles, optional, columns or {}, name)
+    for role in found.keys() - {"label"}:
+        check_texts([row.get(found[role]) for row in rows], found[role])
     named = [{role: row.get(column) for role, column in found.items()} for row in rows]
-    texts = [role for role in found if role != "label"]
-    return RealData(name, as_dataset(named, *texts).to_list(), found)
+    return RealData(name, as_dataset(named).to_list(), found)
 
 
 def name_of(source: str | Path) -> str:

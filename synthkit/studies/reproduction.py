@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from ..teacher.chat_protocol import Secret, split_address
 from .real_data import RealData, name_of
 
 if TYPE_CHECKING:
@@ -114,6 +115,12 @@ def study_of(request: Request, data: RealData, teacher: Any = None) -> Study:
 
 def check_options(request: Request) -> None:
     """Raise ValueError for an option that the method has no use for, before anything is loaded."""
+    from ..lm.gguf import check_bits, is_gguf
+
+    if request.bits not in (None, 4, 8):
+        raise ValueError(f"--bits is {request.bits}; write 4 or 8, or leave it out")
+    if is_gguf(path := Path(request.model_name).expanduser()):
+        check_bits(path, request.loaded_bits)
     known = inspect.signature(request.module.study).parameters
     for name in ("teacher", "about"):
         if getattr(request, name) is not None and name not in known:
@@ -166,16 +173,21 @@ def only_model(address: str) -> str:
     """The name of the one model that a server has.
 
     Raises:
-        ValueError: it has several, or does not say.
+        ValueError: it has several, or does not say, or the address is none.
+        ConnectionError: no server answers there.
     """
     import httpx
 
-    key = os.environ.get("SYNTHKIT_API_KEY", "").strip()
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    url, user = split_address(address)
+    key = Secret(user, "Basic") if user else Secret(os.environ.get("SYNTHKIT_API_KEY"))
     try:
-        found = httpx.get(f"{address.rstrip('/')}/models", headers=headers, timeout=30)
+        found = httpx.get(f"{url}/models", headers=key.header(), timeout=30)
         listed = found.raise_for_status().json()["data"]
         names = [each["id"] for each in listed]
+    except httpx.TransportError as error:
+        raise ConnectionError(
+            f"no server answers at {url} ({type(error).__name__}); start it, or mend --teacher"
+        ) from error
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"the server does not list its models ({type(error).__name__}); name one behind the "

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from ..core.arguments import as_count, as_number
 from ..core.files import sha256_text
 from .cleaning import Reply, whole_characters
 
@@ -58,6 +60,23 @@ def repeat_numbers(prompts: Sequence[str]) -> list[int]:
         numbers.append(asked[prompt])
         asked[prompt] += 1
     return numbers
+
+
+def request_options(temperature: Any, max_tokens: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """The fields of each request to a chat server.
+
+    Raises:
+        TypeError, ValueError: one that is wrong, is the teacher's own, or that JSON cannot hold.
+    """
+    for name in {"messages", "stream", "n"} & set(options):
+        raise ValueError(f"{name} is the teacher's own: one message, one whole answer")
+    own = {"temperature": as_number(temperature, "temperature")}
+    found = {**own, "max_tokens": as_count(max_tokens, "max_tokens"), **options}
+    try:
+        json.dumps(found, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"options must be what JSON can hold: {error}") from None
+    return found
 
 
 def watched(items: Iterable[Any], *, progress: bool, total: int) -> Iterable[Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..core.files import read_jsonl, sha256_text, write_jsonl
-from .base import PromptsWritten, checked, repeat_numbers
+from ..core.files import make_folder, read_jsonl, sha256_text, write_jsonl
+from .base import PromptsWritten, checked, repeat_numbers, request_options
 from .chat_protocol import Odd, read_reply
 from .cleaning import FAILED, Reply
 
@@ -28,7 +29,8 @@ class BatchTeacher:
     no part.
 
     A request that the engine refused fails its own prompt: its answer is empty, with the finish
-    reason "error". Take its line out of the file of answers to have it asked again.
+    reason "error"; an answer to the same request elsewhere in the folder takes its place. Take its
+    line out of the file of answers to have it asked again.
 
     Args:
         folder: of the prompts and answers; made when missing.
@@ -36,7 +38,8 @@ class BatchTeacher:
         temperature, max_tokens, options: fields of each request.
 
     Raises:
-        ValueError: a file of answers with a row that is none; the message names file and row.
+        TypeError, ValueError: options that no request can hold; a file of answers with a row that
+            is none (the message names file and row).
     """
 
     def __init__(
@@ -45,7 +48,7 @@ class BatchTeacher:
     ):  # fmt: skip
         self.folder, self.name, self.model = Path(folder), model, model
         self.cache = self.folder  # what is answered is safe there
-        self.options = {"temperature": temperature, "max_tokens": max_tokens, **options}
+        self.options = request_options(temperature, max_tokens, options)
 
     def __repr__(self) -> str:
         return f"BatchTeacher({str(self.folder)!r}, {self.model!r})"
@@ -76,7 +79,11 @@ class BatchTeacher:
                 on_answer(i, reply)
         lacking = {r["custom_id"]: r for r, reply in zip(asked, replies) if reply is None}
         if lacking:
-            raise PromptsWritten(self._write(list(lacking.values())))
+            others = "" if any(replies) or not answers else (
+                f"; none of the {len(answers)} answers in the folder fits, since they are to other "
+                "prompts, models or options"
+            )  # fmt: skip
+            raise PromptsWritten(self._write(list(lacking.values())) + others)
         found = [reply for reply in replies if reply is not None]
         if failed := sum(reply.finish_reason == FAILED for reply in found):
             warnings.warn(f"{failed} of {len(found)} requests failed in the engine", stacklevel=2)
@@ -95,28 +102,39 @@ class BatchTeacher:
 
     def _answers(self) -> dict[str, Reply]:
         found: dict[str, Reply] = {}
-        for path in sorted(self.folder.glob("answers*.jsonl")):
+        for path in self._files("answers"):
             for number, row in enumerate(read_jsonl(path, tolerate_torn=True), start=1):
                 try:
-                    found.setdefault(str(row["custom_id"]), batch_reply(row))
-                except (LookupError, AttributeError, Odd) as error:
+                    name, reply = str(row["custom_id"]), batch_reply(row)
+                except (LookupError, AttributeError, TypeError, Odd) as error:
                     raise ValueError(
                         f"{path.name}: row {number} is no answer of a batch ({error}); it needs "
                         "custom_id, and response or error, as the engine wrote them"
                     ) from None
+                if name not in found or found[name].finish_reason == FAILED:
+                    found[name] = reply
         return found
+
+    def _files(self, kind: str) -> list[Path]:
+        return sorted(self.folder.glob(f"{kind}*.jsonl"))
+
+    def _numbered(self, kind: str) -> dict[int, Path]:
+        """The files of a kind, `prompts` or `answers`, that have a number."""
+        found = {path: re.fullmatch(r"\w+-(\d+)", path.stem) for path in self._files(kind)}
+        return {int(match[1]): path for path, match in found.items() if match}
 
     def _write(self, lacking: list[dict[str, Any]]) -> str:
         """Write the requests, unless the last file holds them; the message that says so."""
-        files = sorted(self.folder.glob("prompts-*.jsonl"))
-        if not files or read_jsonl(files[-1]) != lacking:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            files.append(self.folder / f"prompts-{len(files) + 1:03}.jsonl")
-            write_jsonl(files[-1], lacking)
-        back = self.folder / files[-1].name.replace("prompts", "answers")
+        written, answered = self._numbered("prompts"), self._numbered("answers")
+        last = max(written, default=0)
+        if not last or last in answered or read_jsonl(written[last]) != lacking:
+            make_folder(self.folder)
+            last = max([*written, *answered], default=0) + 1  # a number that nobody has used
+            written[last] = write_jsonl(self.folder / f"prompts-{last:03}.jsonl", lacking)
+        back = self.folder / written[last].name.replace("prompts", "answers")
         return (
-            f"{len(lacking)} prompts are written to {files[-1]}; have them answered into {back} "
-            "and run this again"
+            f"{len(lacking)} prompts are written to {written[last]}; have them answered into "
+            f"{back} and run this again"
         )
 
 

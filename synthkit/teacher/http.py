@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.arguments import as_count, as_number
 from ..core.files import append_jsonl, read_jsonl, sha256_text
-from .base import PromptsFailed, TeacherError, checked, repeat_numbers, watched
+from .base import PromptsFailed, TeacherError, checked, repeat_numbers, request_options, watched
 from .chat_protocol import LONGEST_WAIT, ChatServer, Failed, Secret, event_loop, split_address
 from .cleaning import FAILED, Reply, clean
 
@@ -125,18 +125,7 @@ class HTTPTeacher:
         if not isinstance(model, str) or not model:
             raise ValueError(f"model must be the model's name on the server, got {model!r}")
         self.name = self.model = model
-        self.options = {
-            "temperature": as_number(temperature, "temperature"),
-            "max_tokens": as_count(max_tokens, "max_tokens"),
-            **options,
-        }
-        for name in ("messages", "stream", "n"):
-            if name in options:
-                raise ValueError(f"{name} is the teacher's own: one message, one whole answer")
-        try:
-            json.dumps(self.options, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise TypeError(f"options must be what JSON can hold: {error}") from None
+        self.options = request_options(temperature, max_tokens, options)
         self.concurrency = as_count(concurrency, "concurrency")
         self.retries = as_count(retries, "retries", least=0)
         self.backoff = as_number(backoff, "backoff")

@@ -1,5 +1,8 @@
 """What makes generation and training fast leaves the numbers as they are: see bench_real_model."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 from tiny import TEXTS
@@ -53,6 +56,31 @@ def test_fast_product_and_its_gradients_are_those_of_torch(bias, frozen):
     assert len(found[0]) == 4 - (not bias) - frozen
     for a, b in zip(*found):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+
+
+@needs_onednn
+def test_fast_product_of_one_vector_and_its_second_derivative_are_those_of_torch():
+    plain, quick, x = layers(True)
+    found = []
+    for layer in (plain, quick):
+        row = x[0, 0].clone().requires_grad_()
+        asked = [row, *layer.parameters()]
+        first = torch.autograd.grad(layer(row).pow(3).sum(), asked, create_graph=True)
+        second = torch.autograd.grad(sum(g.pow(2).sum() for g in first), asked)
+        found.append([*first, *second])
+    for a, b in zip(*found):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+    with pytest.raises(RuntimeError, match="shapes"):  # as torch says it
+        quick(x[..., :-1])
+
+
+@needs_onednn
+def test_a_layer_is_copied_and_pickled_while_it_is_packed():
+    _, quick, x = layers(True)
+    with torch.no_grad(), packed(quick):
+        for twin in (copy.deepcopy(quick), pickle.loads(pickle.dumps(quick))):
+            assert twin.packed is None and quick.packed is not None
+            torch.testing.assert_close(twin(x), quick(x))
 
 
 @needs_onednn

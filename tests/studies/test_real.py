@@ -1,6 +1,7 @@
 """Methods on real data: presets and their limit, data, plans, runs with a tiny model, bad input."""
 
 import json
+import re
 
 import httpx
 import pytest
@@ -220,6 +221,7 @@ def test_few_rows_are_split_alike_and_all_are_used():
         (["softsrv", "--model", "{model}", "--data", "{data}", "--column", "text=body"], "body"),
         (["softsrv", "--model", "{model}", "--data", "{data}", "--teacher", "x"], "no use for"),
         (["softsrv", "--model", "{model}", "--data", "{data}", "--bits", "5"], "5"),
+        (["softsrv", "--model", "{model}", "--data", "{data}", "--bits", "0", "--dry-run"], "is 0"),
     ],
 )
 def test_what_cannot_be_run_is_told_in_one_line(
@@ -252,6 +254,35 @@ def test_too_few_rows_and_rows_too_long_are_told(chat_model, tmp_path):
     for path, told in ((few, f"{FEWEST} are needed"), (long, "the shortest of")):
         asked = ("softsrv", "--model", chat_model, "--data", path, "--out", tmp_path, "--quiet")
         assert told in one_line(reproduce(*asked))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("name", "held", "told"),
+    [
+        ("no.jsonl", "", "no rows|must be at least one row"),
+        ("no.csv", "", "is empty"),
+        ("head.csv", "question,answer\n", "no rows|0 rows"),
+    ],
+)
+def test_data_without_rows_are_told(method, name, held, told, chat_model, tmp_path):
+    (tmp_path / name).write_text(held)
+    asked = (method, "--model", chat_model, "--data", tmp_path / name, "--out", tmp_path)
+    for how in ("--quiet", "--dry-run"):
+        assert re.search(told, one_line(reproduce(*asked, how)))
+
+
+def test_a_row_without_a_text_is_told_by_the_columns_own_name(chat_model, tmp_path):
+    rows = [{"review": text} for text in ("good", "bad", None)]
+    path = write_jsonl(tmp_path / "holes.jsonl", rows)
+    line = one_line(reproduce("softsrv", "--model", chat_model, "--data", path, "--dry-run"))
+    assert "column 'review': 1 of 3 rows" in line
+
+
+def test_a_plan_counts_the_seeds_that_are_asked_for(chat_model, data):
+    asked = ("softsrv", "--model", chat_model, "--data", data, "--dry-run", "--seeds")
+    assert "all, 4 seeds" in reproduce(*asked, "1,2,3,4").output
+    assert "2^31 - 1" in one_line(reproduce(*asked, str(2**31)))
 
 
 def test_a_model_without_a_template_is_not_asked(data, tmp_path):
@@ -319,6 +350,11 @@ def test_a_server_names_its_one_model(monkeypatch):
     answer(["one"], status=404)
     with pytest.raises(ValueError, match="does not list"):
         only_model("http://host/v1")
+    with pytest.raises(ValueError, match="name a host"):
+        only_model("http://host:99999/v1")
+    monkeypatch.undo()
+    with pytest.raises(ConnectionError, match=r"no server answers at http://127\.0\.0\.1:9/v1"):
+        only_model("http://me:secret@127.0.0.1:9/v1")
 
 
 def test_texts_of_one_column_are_written_by_difflm(data, chat_model, tmp_path):

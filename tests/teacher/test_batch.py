@@ -128,10 +128,42 @@ def test_refused_requests_and_odd_lines(tmp_path):
     with pytest.warns(UserWarning, match="2 of 3 requests failed"):
         found = ask_teacher(teacher, ["a", "b", "c"])
     assert [judge(reply) for reply in found] == ["cut", "failed", "failed"] and found[0] == "yes"
-    for odd in ({"custom_id": "x"}, {"answer": "y"}, {"custom_id": "x", "response": {"body": 3}}):
+    again = [answer(names[1], "now"), answer(names[0], "later")]  # asked again: the answer counts
+    write_jsonl(tmp_path / "answers-002.jsonl", again)
+    with pytest.warns(UserWarning, match="1 of 3 requests failed"):
+        assert ask_teacher(teacher, ["a", "b", "c"]) == ["yes", "now", ""]
+    responses = ({"body": 3}, "text", {"status_code": None}, {"status_code": "200"})
+    rowless = [{"custom_id": "x", "response": response} for response in responses]
+    for odd in ({"custom_id": "x"}, {"answer": "y"}, *rowless):
         write_jsonl(tmp_path / "answers-002.jsonl", [rows[0], odd])
         with pytest.raises(TeacherError, match=r"answers-002\.jsonl: row 2 is no answer"):
             ask_teacher(teacher, ["a"])
+
+
+def test_a_number_that_was_used_is_not_used_again(tmp_path):
+    teacher = BatchTeacher(tmp_path, MODEL)
+    with pytest.raises(PromptsWritten, match=r"prompts-001\.jsonl"):
+        teacher.complete(["a", "b"])
+    first = tmp_path / "prompts-001.jsonl"
+    request = read_jsonl(first)[0]
+    write_jsonl(tmp_path / "answers-002.jsonl", [answer(request["custom_id"], "yes")])
+    first.unlink()
+    with pytest.raises(PromptsWritten, match=r"1 prompts .*answers-003\.jsonl") as told:
+        teacher.complete(["a", "b"])
+    assert "fits" not in str(told.value)
+    with pytest.raises(PromptsWritten, match="none of the 1 answers in the folder fits"):
+        BatchTeacher(tmp_path, "another-model").complete(["a"])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="a file is in its place"):
+        BatchTeacher(tmp_path / "file", MODEL).complete(["a"])
+
+
+@pytest.mark.parametrize(
+    "options", [{"temperature": float("nan")}, {"max_tokens": 0}, {"messages": []}, {"n": 2}]
+)
+def test_options_are_those_of_a_request(options, tmp_path):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        BatchTeacher(tmp_path, MODEL, **options)
 
 
 def test_answers_of_a_batch_can_be_imported(tmp_path):
