@@ -4,9 +4,11 @@ Modules:
 
 - `synthkit.core.packing`: Fitted parts as files of plain formats: tensors (safetensors), rows (JSON Lines), JSON.
 - `synthkit.datasets.loaders`: Real sets by path or by hub name.
+- `synthkit.difflm.automatic`: The preset "auto": sizes and steps that follow from the table, which needs no options.
 - `synthkit.difflm.format_model`: The offline decoder: a small Llama that knows how rows are written and can read hints.
 - `synthkit.difflm.json_pieces`: Rows as JSON, cut into pieces: a column's key and value with what ends it.
 - `synthkit.difflm.json_trie`: Rows as JSON, token by token: a trie of the valid rows for a model that reads text.
+- `synthkit.difflm.ordered`: Embeddings that know the order of numbers: neighbouring digits begin alike.
 - `synthkit.evaluation.diversity`: Diversity of the answers to one prompt, the share that is right, and how far adapters differ from each other.
 - `synthkit.evaluation.mauve`: Fidelity of generated texts to real ones as distributions (MAUVE).
 - `synthkit.evaluation.table_baselines`: Tables by other libraries, to stand beside our own: TVAE, CTGAN and GReaT, each optional.

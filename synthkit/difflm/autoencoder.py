@@ -18,7 +18,9 @@ from ..core.identity import run_key
 from ..core.presets import choose_preset
 from .checks import about, check_decoder, check_ids, check_latents, place_weights
 from .format_model import freeze, step_seed
+from .ordered import FALLING, order_tokens
 from .part_presets import AUTOENCODERS, AutoencoderPreset
+from .pricing import beta_told, told_costs
 from .splits import split_rows
 from .text_encoder import text_encoder
 from ..lm.decoding import Sampling, choose, run_decoder, supported, uniform, with_cache
@@ -173,9 +175,11 @@ def beta_at(preset: AutoencoderPreset, step: int, looks: Sequence[float]) -> flo
     """beta' at a step, after looks at the validation reconstruction, in order.
 
     "plateau": times `factor` whenever `waits` looks in a row brought no better one, never below
-    `floor`. "cyclical" (Optimus): ten times half a cycle at 0, a quarter rising, a quarter at
-    `beta`. "constant": `beta`.
+    `floor`. "told": see `pricing.beta_told`, whose looks are others. "cyclical" (Optimus):
+    ten times half a cycle at 0, a quarter rising, a quarter at `beta`. "constant": `beta`.
     """
+    if preset.falls == "told":
+        return beta_told(preset, looks)
     if preset.falls == "constant":
         return preset.beta
     if preset.falls == "cyclical":
@@ -334,17 +338,21 @@ def collapse_report(model, ids: Tensor, labels=None, *, seed: int = 0) -> Collap
 
 # %% ../../nbs/51_autoencoder.ipynb #fd596c29
 @torch.no_grad()
-def column_nats(model, ids: Tensor, *, seed: int = 0) -> dict[str, tuple[float, float]]:
+def column_nats(
+    model, ids: Tensor, *, weighed: bool = False, seed: int = 0
+) -> dict[str, tuple[float, float]]:
     """Cost of each column, in nats per row, given the row's own mu and that of another row.
 
+    `weighed` counts each place as the loss does.
     `ids` are rows (n, length) of a `RowCodec`; a model of texts, which have no columns, is refused.
     """
     if model.ends:
         raise TypeError("texts have no columns; ask collapse about whole texts")
     ids = check_ids(model.codec, ids)
     mu, _ = model.encode(ids)
+    weights = model.weights.cpu() if weighed and model.weights is not None else 1.0
     costs = [
-        torch.cat(list(token_nats(model, ids, z))).mean(0)
+        torch.cat(list(token_nats(model, ids, z))).mean(0) * weights
         for z in (mu, mu[others_in_ring(len(mu), seed)])
     ]
     return {
@@ -368,14 +376,18 @@ class _Watched(nn.Module):
         self.register_buffer("looks", torch.full((room,), torch.nan, dtype=torch.float64))
 
     def look(self, ids: Tensor) -> float:
-        """Validation reconstruction in nats a row, kept as one more look."""
-        loss = float(self.model.reconstruction(ids, self.model.encode(ids)[0]).mean())
-        self.looks[int(self.looks.isfinite().sum())] = loss
+        """Validation loss in nats a row, and one more look kept; at one price for all looks."""
+        mu, logvar = self.model.encode(ids)
+        if self.model.preset.falls == "told" and len(ids) > 1:
+            loss, kept = told_costs(self.model, ids)
+            loss += self.model.preset.beta * float(kl_nats(mu, logvar).mean())
+        else:
+            loss = kept = float(self.model.reconstruction(ids, mu).mean())
+        self.looks[int(self.looks.isfinite().sum())] = kept
         return loss
 
     def beta(self, step: int) -> float:
-        looks = self.looks[self.looks.isfinite()].tolist()
-        return beta_at(self.model.preset, step, looks)
+        return beta_at(self.model.preset, step, self.looks[self.looks.isfinite()].tolist())
 
 # %% ../../nbs/51_autoencoder.ipynb #f17ae51a
 def fit_autoencoder(
@@ -400,7 +412,9 @@ def fit_autoencoder(
     key = run_key(made_for=model.made_for, preset=preset, ids=ids, look=look, seed=seed)
     options = {"evaluate": lambda: watched.look(look), "identity": key, **options}
     with recomputed(model.decoder, preset.recomputing):
-        return train(watched, loss_at, preset, label="autoencoder", **options)
+        history = train(watched, loss_at, preset, label="autoencoder", **options)
+    model.price = watched.beta(history.best_step)
+    return history
 
 # %% ../../nbs/51_autoencoder.ipynb #9b25d421
 @torch.no_grad()
@@ -429,15 +443,19 @@ class Autoencoder(nn.Module):
         check_decoder(decoder, codec, own.kind)
         self.__dict__["decoder"] = freeze(decoder)  # no part of what is trained or saved
         self.codec, self.seed = codec, seed
+        self.price: float | None = None  # beta' at the end of a fit
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             text = text_encoder(encoder, own.reads, codec, own.latent)
             sizes = codec.vocab_size, codec.length, own
             self.encoder = text or RowEncoder(*sizes, fixed=not self.ends)
             self.injector = Injector(own.kind, own.latent, decoder, own.tokens)
+        if own.ordered and not (text or self.ends):
+            order_tokens(self.encoder.states.tokens.weight, codec, seed)
         self.began = None if text is None else fingerprint(text.model)
         alike = own.alike == "columns" and not self.ends
-        self.register_buffer("weights", place_weights(codec) if alike else None, persistent=False)
+        weights = place_weights(codec, FALLING if own.ordered else 1.0) if alike else None
+        self.register_buffer("weights", weights, persistent=False)
         self.to(decoder.get_input_embeddings().weight.device)
 
     @property

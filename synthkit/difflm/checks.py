@@ -62,7 +62,11 @@ def _widths(codec) -> list[int]:
     return [field.width for field in getattr(codec, "fields", ())]
 
 
-def place_weights(codec) -> Tensor:
-    """Weight of each place of a row, (length,), with equal columns; 1 on average."""
-    shares = torch.cat([torch.full((width,), 1 / width) for width in _widths(codec)])
+def place_weights(codec, falling: float = 1.0) -> Tensor:
+    """Weight of each place of a row, (length,), with equal columns; 1 on average.
+
+    Within a column each place counts `falling` times as much as the one before it.
+    """
+    places = [falling ** torch.arange(width, dtype=torch.float) for width in _widths(codec)]
+    shares = torch.cat([each / each.sum() for each in places])
     return shares * (len(shares) / len(codec.fields))

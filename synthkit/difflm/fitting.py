@@ -19,6 +19,7 @@ from ..lm.fingerprint import fingerprint
 from ..lm.soft_prompts import frozen
 from ..lm.training import History
 from .autoencoder import Autoencoder, Collapse
+from .automatic import after_reading, before_reading
 from .diffusion import LatentDiffusion
 from .format_model import check_format_model, format_model, pack_format_model, unpack_format_model
 from .forms import Form, JsonForm, RowForm, TextForm, make_form
@@ -59,6 +60,15 @@ class Fitted:
         """The model that writes the rows, which no fit changes."""
         return self.autoencoder.decoder
 
+    def picked(self) -> dict[str, Any]:
+        """What the fit has picked, for the report."""
+        price = self.autoencoder.price
+        return {
+            "latent": self.latents.shape[1],
+            "beta'": price and float(f"{price:.2g}"),
+            "steps": {name: history.best_step for name, history in self.histories.items()},
+        }
+
     def digest(self) -> str:
         """A hash of all that was learned."""
         return run_key(
@@ -75,7 +85,9 @@ def fit_phases(
 
     Without `validation` a share of the inputs is set aside to stop the trainings.
     """
+    preset = before_reading(preset, len(inputs.data))
     form = make_form(inputs.data, lm, preset, inputs.target)
+    preset = after_reading(preset, form.codec, lm=lm)
     if inputs.decoder is not None:
         check_format_model(inputs.decoder, form.codec)
     ids, stop = split_ids(form, inputs, validation, preset.validation_share, seed)

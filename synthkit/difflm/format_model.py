@@ -23,6 +23,7 @@ from ..core.packing import Files, Read, json_bytes, read_into, read_tensors, ten
 from ..core.presets import choose_preset
 from ..lm.training import batch_at, train
 from .checks import check_ids, place_weights
+from .ordered import FALLING, order_tokens
 from .part_presets import FORMATS, FormatPreset
 
 
@@ -50,7 +51,8 @@ def format_model(
     preset = choose_preset(preset, FORMATS, changes, "format_model")
     ids = check_ids(codec, frame if isinstance(frame, Tensor) else codec.encode(frame))
     spans = [slice(field.start, field.start + field.width) for field in codec.fields]
-    trained, weights = _HintedModel(codec, ids, preset, seed), place_weights(codec)
+    trained = _HintedModel(codec, ids, preset, seed)
+    weights = place_weights(codec, FALLING if preset.ordered else 1.0)
     shuffled = _Shuffles(ids, spans if shuffle else [], seed)
 
     def loss_at(step: int) -> Tensor:
@@ -155,6 +157,8 @@ class _HintedModel(nn.Module):
         super().__init__()
         self.vocab_size, self.bos = codec.vocab_size, codec.bos
         self.model = new_llama(codec.vocab_size, codec.length, preset, seed)
+        if preset.ordered:
+            order_tokens(self.model.get_input_embeddings().weight, codec, seed)
         self.register_buffer("known", torch.unique(self._keys(ids)), persistent=False)
         # From twice the told token's own embedding on, hints are read after far fewer steps.
         tokens = self.model.get_input_embeddings().weight[self.known % codec.vocab_size]

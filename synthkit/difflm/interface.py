@@ -28,7 +28,7 @@ class TableMethod(Synthesizer):
 
     presets, needs_model = PRESETS, False
 
-    def __init__(self, lm: Any = None, *, encoder: Any = None, preset: str | DiffLMPreset = "fast",
+    def __init__(self, lm: Any = None, *, encoder: Any = None, preset: str | DiffLMPreset = "auto",
                  seed: int = 0, **options: Any):  # fmt: skip
         super().__init__(lm, preset=preset, seed=seed, **options)
         self._encoder = encoder

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..lm.schedule import Schedule, check_positive
 
 KINDS = ("soft", "memory", "embedding")  # of injection
-FALLS = ("plateau", "cyclical", "constant")  # of beta
+FALLS = ("plateau", "told", "cyclical", "constant")  # of beta
 ALIKE, READS = ("columns", "tokens"), ("tokens", "text")
 
 
@@ -41,6 +41,7 @@ class FormatPreset(Schedule):
     heads: int = 4
     hints: int = 8  # the most vectors that stand in front of a row; 0 trains on rows alone
     batch_size: int = 64  # rows in a step
+    ordered: bool = False  # whether digits begin in order, see `ordered.order_tokens`
 
     def __post_init__(self):
         _check(self, "width", "layers", "heads", "batch_size")
@@ -84,6 +85,7 @@ class AutoencoderPreset(Schedule):
     waits: int = 2  # after so many looks without a better held-out reconstruction
     alike: str = "columns"  # one of `ALIKE`
     reads: str = "tokens"  # one of `READS`
+    ordered: bool = False  # whether the encoder's digits begin in order, see `order_tokens`
 
     def __post_init__(self):
         sizes = ("latent", "tokens", "width", "layers", "heads", "batch_size", "waits")

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..core.presets import check_kinds, choose_preset
+from ..lm.schedule import check_positive
 from .part_presets import (
     AUTOENCODERS,
     DIFFUSIONS,
@@ -29,6 +30,9 @@ class DiffLMPreset:
     A model that reads text is given numbers as they are, not ranks; with ranks, `digits` matters to
     dates only.
 
+    The preset "auto" needs no options: what suits a table follows from its size and from rows that
+    are set aside, see `synthkit.difflm.automatic`. "fast" is for tests and lessons.
+
     The preset "paper" holds the released code of arXiv 2411.03250, in its parts as well; it needs
     a language model and a pretrained `encoder`. `max_tries` differs, which has no limit there. The
     released code draws freely and turns away what is no row, which is `sample(constrained=False)`;
@@ -47,6 +51,7 @@ class DiffLMPreset:
     batch: int = 256  # rows that are decoded at a time
     max_tries: int = 20  # how often one row is drawn, the first time included
     temperature: float = 1.0  # of the sampling, where none is given
+    seconds: float | None = None  # of one core, that a fit may take: see `automatic`; None: any
 
     def __post_init__(self):
         for name, kind in PARTS.items():
@@ -57,6 +62,7 @@ class DiffLMPreset:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.ranks is not None and (not isinstance(self.ranks, int) or self.ranks < 2):
             raise ValueError(f"ranks must be 2 or more, or None for a grid; got {self.ranks!r}")
+        check_positive("seconds", self.seconds)
         if not 0 <= self.validation_share < 1:
             raise ValueError(f"validation_share must lie in [0, 1), got {self.validation_share}")
 
@@ -79,6 +85,16 @@ PRESETS = MappingProxyType({
     "paper": DiffLMPreset(
         FORMATS["paper"], AUTOENCODERS["paper"], DIFFUSIONS["paper"], digits=None, batch=64,
         temperature=0.5,
+    ),
+    # Digits in order are learned in a fraction of the steps. Of the two tokens of a number the
+    # second is hardly worth its price: what the latent leaves out, the diffusion need not learn.
+    "auto": DiffLMPreset(
+        replace(FORMATS["fast"], steps=1500, lr=4e-3, heads=2, ordered=True),
+        replace(AUTOENCODERS["fast"], steps=600, eval_every=20, patience=None, batch_size=128,
+                latent=32, tokens=8, beta=0.3, floor=0.02, falls="told", ordered=True),
+        replace(DIFFUSIONS["study"], steps=1800, lr=3e-3, eval_every=100, batch_size=1024,
+                hidden=128, ema=0.99),
+        ranks=10_000, piece=2, seconds=180,
     ),
 })  # fmt: skip
 
@@ -107,6 +123,9 @@ def with_changes(preset: str | DiffLMPreset, changes: Mapping[str, Any]) -> Diff
         if unknown := sorted(set(values) - _names(PARTS[part])):
             raise ValueError(f"DiffLM has no option {', '.join(unknown)} in {part}")
         check_kinds(PARTS[part], values)
+    if "beta" in inner["autoencoder"]:
+        floor = min(inner["autoencoder"]["beta"], base.autoencoder.floor)
+        inner["autoencoder"].setdefault("floor", floor)
     return replace(base, **{p: replace(getattr(base, p), **v) for p, v in inner.items()})
 
 

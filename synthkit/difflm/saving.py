@@ -15,7 +15,7 @@ from .part_presets import AutoencoderPreset, DiffusionPreset
 
 def pack_autoencoder(model: Autoencoder) -> Files:
     """The files of encoder and injector: settings (JSON) and weights (safetensors)."""
-    about = {"preset": asdict(model.preset), "made_for": model.made_for}
+    about = {"preset": asdict(model.preset), "made_for": model.made_for, "price": model.price}
     weights = tensor_bytes(model.state_dict())
     return {"autoencoder.json": json_bytes(about), "autoencoder.safetensors": weights}
 
@@ -27,6 +27,7 @@ def unpack_autoencoder(read: Read, decoder: nn.Module, codec, encoder=None) -> A
     model = Autoencoder(decoder, codec, preset, seed=known["seed"], encoder=encoder)
     if known != model.made_for:
         raise ValueError(f"trained for {known}, but what is given is {model.made_for}; fit again")
+    model.price = about.get("price")
     return read_into(model, read_tensors(read("autoencoder.safetensors"))).eval()
 
 

@@ -192,7 +192,8 @@ class DiffLM(TableMethod):
             None: a small format model is trained on the table's columns, shuffled independently.
         encoder: a pretrained encoder that is trained further (`reads="text"`): a folder, or the
             pair of a transformers model and its tokenizer.
-        preset: "fast", "study", "paper" or a `DiffLMPreset`.
+        preset: "auto", "fast", "study", "paper" or a `DiffLMPreset`. With "auto" a table needs no
+            options, and a fit to one takes about three minutes of one core at most.
         seed: of every training and of the split, and the default of `sample`.
         options: single values that replace those of the preset, see `presets.with_changes`:
             `latent=32, diffusion_steps=500`.
@@ -204,10 +205,12 @@ class DiffLM(TableMethod):
     """
 
     def _fit(self, inputs: FitInputs, validation, *, phases: Phases, progress: bool) -> Fitted:
-        return fit_phases(
+        fitted = fit_phases(
             inputs, validation, self.lm, self.preset, self.seed, encoder=self._encoder,
             phases=phases, progress=progress,
         )  # fmt: skip
+        self.report.facts |= fitted.picked()
+        return fitted
 
     def _sample(
         self, n: int, *, seed: int, held_out: Any, checkpoint: Path | None, progress: bool,

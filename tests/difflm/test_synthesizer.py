@@ -448,7 +448,7 @@ QUICK = {
 
 
 def quick(lm=None, **changes):
-    return DiffLM(lm, **QUICK, **changes)
+    return DiffLM(lm, **{"preset": "fast", **QUICK, **changes})
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from synthkit.difflm.text_encoder import TextEncoder
 
 TEXTS = [f"{name} has {n} apples." for name in ("Anna", "Ben") for n in range(12)]
 SMALL = {
-    "reads": "text", "latent": 4, "tokens": 2, "alike": "tokens",
+    "preset": "fast", "reads": "text", "latent": 4, "tokens": 2, "alike": "tokens",
     "autoencoder": {"steps": 40, "eval_every": 20, "lr": 1e-2, "batch_size": 8},
     "diffusion": {"steps": 4, "eval_every": 2, "hidden": 8, "blocks": 1},
 }  # fmt: skip
