@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -32,7 +33,8 @@ class _Group(TyperGroup):
         except USER_ERRORS as error:
             if ctx.params.get("debug") or type(error).__module__.split(".")[0] in _CLICK:
                 raise
-            text = " ".join(str(error).split()) or type(error).__name__
+            text = re.sub(r"^\[Errno \d+\] ", "", " ".join(str(error).split()))
+            text = text or type(error).__name__
             typer.echo(f"synthkit: {text}", err=True)
             raise typer.Exit(2) from error
 

@@ -147,6 +147,22 @@ def test_data_that_evaluate_refuses_are_one_line_and_status_two(tmp_path, made, 
     assert done.exit_code == 2 and len(lines) == 1 and told in lines[0]
 
 
+@pytest.mark.parametrize(
+    ("place", "told"), [("folder", "is a folder; name a file"), ("file/page.html", "in its place")]
+)
+@pytest.mark.parametrize("option", ["--html", "--json"])
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_measured(
+    option, place, told, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("synthkit.evaluation.report.evaluate", lambda *a, **k: 1 / 0)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("text\na\n")
+    done = run("evaluate", *[str(tmp_path / "file")] * 2, option, str(tmp_path / place))
+    lines = done.stderr.strip().splitlines()
+    assert done.exit_code == 2 and len(lines) == 1
+    assert told in lines[0] and "Errno" not in lines[0]
+
+
 def test_a_fault_of_the_code_is_not_hidden(experiment, monkeypatch):
     def broken(*study, **options):
         raise KeyError("a fault")

@@ -64,6 +64,17 @@ def make_folder(path: str | Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, told) from error
 
 
+def check_file(path: str | Path) -> None:
+    """Make the folder of a file that is written later.
+
+    Raises:
+        OSError: it cannot be made, or a folder stands in the file's place.
+    """
+    make_folder(Path(path).parent)
+    if Path(path).is_dir():
+        raise IsADirectoryError(errno.EISDIR, f"{path} is a folder; name a file in it")
+
+
 def beside(path: Path) -> list[Path]:
     """The hidden files beside `path` that a killed write may leave."""
     return [_beside(path, what) for what in ("tmp", "lock")]
@@ -85,7 +96,7 @@ def write_bytes(path: str | Path, data: bytes) -> Path:
     """
     path = Path(path)
     with _told(path, len(data)):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with locked(path):
             _replace(path, data)
     return path
@@ -149,7 +160,7 @@ def append_jsonl(path: str | Path, row: Mapping[str, Any]) -> Path:
     path = Path(path)
     data = _line(row, "the row").encode("utf-8")
     with _told(path, len(data)):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with locked(path):
             append_line(path, data)
     return path

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.files import write_json, write_text
+from ..core.files import check_file, write_json, write_text
 from ..core.intervals import Interval
 from ..datasets import is_table, load_table, load_texts
 from ..datasets.containers import as_frame
@@ -184,6 +184,8 @@ def evaluate_files(
         OSError: a file is not there, or could not be written.
         ValueError: one that cannot be read, and all errors of `evaluate`.
     """
+    for path in filter(None, (html, json)):  # refused before anything is measured
+        check_file(path)
     read = []
     for path in (real, synthetic, test):
         plain = path is not None and format_of(local_file(path)) == ".txt"

@@ -84,7 +84,10 @@ def check_tables(real: Any, *others: Any) -> list[pd.DataFrame]:
             raise ValueError(f"a column name occurs twice: {list(table.columns)}")
         lacking = [name for name in real.columns if name not in table.columns]
         if lacking:
-            raise ValueError(f"no column {lacking} in a table with {list(table.columns)}")
+            raise ValueError(
+                f"no column {lacking} in a table with {list(table.columns)}; the real table has "
+                "them: add or rename columns, or drop them there"
+            )
         for name in real.columns:
             _check_values(table[name])
     return [real, *(_in_types_of(table, real) for table in others)]

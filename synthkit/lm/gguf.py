@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..core.files import locked, sha256_file, write_json
+from ..core.files import locked, make_folder, sha256_file, write_json
 from ..core.paths import cache_dir
 from .modes import quiet_bars
 
@@ -157,7 +157,7 @@ def check_room(wanted: int) -> None:
         OSError: it cannot; the message says how many are free, and how to name another folder.
     """
     cache = cache_dir()
-    cache.mkdir(parents=True, exist_ok=True)
+    make_folder(cache)
     free = shutil.disk_usage(cache).free
     if free < wanted:
         raise OSError(
