@@ -120,6 +120,16 @@ def test_prose_and_code_alternate(path):
 
 
 @each_notebook
+def test_every_picture_says_in_words_what_it_shows(path):
+    for cell in cells_of(path, "code"):
+        for output in cell["outputs"]:
+            if "image/png" in output.get("data", {}):
+                alt = output["metadata"].get("image/png", {}).get("alt", "")
+                assert len(alt) > 40, f"no #| fig-alt, or stored before it: {cell['source'][:60]!r}"
+                assert alt in cell["source"]
+
+
+@each_notebook
 def test_notebook_is_clean(path):
     assert path.stat().st_size <= 400_000, "at most 400 KB a notebook"
     assert "widgets" not in json.loads(path.read_text(encoding="utf-8"))["metadata"]
