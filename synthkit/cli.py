@@ -400,13 +400,15 @@ def read_columns(pairs: Sequence[str] | None) -> dict[str, str]:
     """Columns written as `ROLE=NAME`, by role.
 
     Raises:
-        ValueError: no equals sign, or a side of it is empty.
+        ValueError: no equals sign, a side of it is empty, or a role comes twice.
     """
     found = {}
     for pair in pairs or ():
         role, _, name = pair.partition("=")
         if not role.strip() or not name.strip():
             raise ValueError(f"--column is {pair!r}; write ROLE=NAME, such as question=query")
+        if role.strip() in found:
+            raise ValueError(f"--column names the {role.strip()} twice; name it once")
         found[role.strip()] = name.strip()
     return found
 

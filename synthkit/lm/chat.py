@@ -18,13 +18,20 @@ def around_message(lm: LM) -> tuple[str, str]:
     """The text that the chat template puts before and after a user's message, up to the reply.
 
     Raises:
-        ValueError: the model has no chat template, or one that does not hold the message once.
+        ValueError: the model has no chat template, or one that fails, or does not hold the message
+            once.
     """
     if not lm.has_chat_template:
         raise ValueError(f"{lm.name!r} has no chat template: use chat=False")
-    written = lm.tokenizer.apply_chat_template(
-        [{"role": "user", "content": _MARK}], tokenize=False, add_generation_prompt=True
-    )
+    try:
+        written = lm.tokenizer.apply_chat_template(
+            [{"role": "user", "content": _MARK}], tokenize=False, add_generation_prompt=True
+        )
+    except Exception as error:  # jinja's, or whatever the template does to what it is given
+        raise ValueError(
+            f"the chat template of {lm.name!r} cannot write a user's message "
+            f"({type(error).__name__}: {error}); mend chat_template in the tokenizer's files"
+        ) from error
     before, found, after = written.partition(_MARK)
     if not found or _MARK in after:
         raise ValueError(f"the chat template of {lm.name!r} does not write the message once")
@@ -43,9 +50,12 @@ def prompt_ids(
     Raises:
         ValueError: `chat` and no template; see `around_message`.
     """
-    if not lm.has_chat_template and not chat:
+    try:
+        before, after = around_message(lm)
+    except ValueError:
+        if chat:
+            raise
         return [lm.with_bos(ids, bos) for ids in lm.token_ids(prompts)]
-    before, after = around_message(lm)
     special = set(special_tokens(lm.tokenizer).values())
     first = next((mark for mark in special if before.startswith(mark)), before)
     rows = []

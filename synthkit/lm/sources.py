@@ -17,6 +17,8 @@ def source_of(name_or_path: str | Path) -> tuple[str, bool]:
     Raises:
         FileNotFoundError, ValueError: see `synthkit.lm.loading.load_lm`.
     """
+    if isinstance(name_or_path, str) and not name_or_path.strip():
+        raise ValueError("the model's name is empty; give a folder, a GGUF file or a hub id")
     if name_or_path == "embedded":
         folder = embedded_lm_dir()
         if not (folder / "config.json").is_file():

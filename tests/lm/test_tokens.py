@@ -87,3 +87,20 @@ def test_a_tokenizer_larger_than_the_weights_is_refused(tmp_path):
     config = json.loads((folder / "config.json").read_text())
     assert load_lm(tiny_lm(tmp_path / "wide", vocab_size=config["vocab_size"] + 64), device="cpu")
     assert torch.get_default_dtype() == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        ("{{ raise_exception('no user') }}", "no user"),
+        ("{% for %}", "TemplateSyntaxError"),
+        ("{{ nothing.at.all }}", "undefined"),
+        ("a system's line", "once"),
+    ],
+)
+def test_a_template_that_fails_is_told_and_is_not_needed_without_chat(template, told, lm, folder):
+    other = load_lm(folder, device="cpu")
+    other.tokenizer.chat_template = template
+    assert other.generate(["Anna"], max_new_tokens=4) == lm.generate(["Anna"], max_new_tokens=4)
+    with pytest.raises(ValueError, match=f"the chat template of .*{told}"):
+        other.generate(["Anna"], max_new_tokens=4, chat=True)

@@ -219,6 +219,8 @@ def test_few_rows_are_split_alike_and_all_are_used():
         (["softsrv", "--model", "{model}", "--data", "nowhere.jsonl"], "nowhere.jsonl"),
         (["softsrv", "--model", "{model}", "--data", "{data}", "--column", "text"], "ROLE=NAME"),
         (["softsrv", "--model", "{model}", "--data", "{data}", "--column", "text=body"], "body"),
+        (["softsrv", "--model", "{model}", "--column", "text=a", "--column", "text=b"], "twice"),
+        (["embedsdg", "--model", "{model}", "--data", "{data}", "--teacher", ""], "name is empty"),
         (["softsrv", "--model", "{model}", "--data", "{data}", "--teacher", "x"], "no use for"),
         (["softsrv", "--model", "{model}", "--data", "{data}", "--bits", "5"], "5"),
         (["softsrv", "--model", "{model}", "--data", "{data}", "--bits", "0", "--dry-run"], "is 0"),
@@ -355,6 +357,16 @@ def test_a_server_names_its_one_model(monkeypatch):
     monkeypatch.undo()
     with pytest.raises(ConnectionError, match=r"no server answers at http://127\.0\.0\.1:9/v1"):
         only_model("http://me:secret@127.0.0.1:9/v1")
+
+
+def test_a_table_whose_last_column_never_varies_has_no_target(chat_model, tmp_path):
+    path = tmp_path / "flat.csv"
+    tiny_table(30).assign(flat=1).to_csv(path, index=False)
+    asked = ("difflm", "--model", chat_model, "--data", path, "--limit", 1, "--out", tmp_path)
+    assert "target" not in Request("difflm").module.read(path, columns={}).columns
+    assert reproduce(*asked, "--quiet").exit_code == 0
+    # named all the same, its AUC has no value
+    assert reproduce(*asked, "--quiet", "--column", "target=flat", "--seeds", 3).exit_code == 0
 
 
 def test_texts_of_one_column_are_written_by_difflm(data, chat_model, tmp_path):

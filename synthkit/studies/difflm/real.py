@@ -127,7 +127,7 @@ def read(source: str | Path, *, columns: Mapping[str, str]) -> RealData:
         )
     frame = load_table(source if is_table else rows)
     last = str(frame.columns[-1])
-    target = columns.get("target") or (last if frame[last].nunique() <= CLASSES else None)
+    target = columns.get("target") or (last if 1 < frame[last].nunique() <= CLASSES else None)
     if target is not None and target not in frame.columns:
         raise ValueError(
             f"{name_of(source)} has no column {target!r}; found {', '.join(frame.columns)}"
@@ -219,7 +219,7 @@ class DiffLMTrial(RealTrial):
             })  # fmt: skip
         test, target = self.as_data(self.parts[2]), self.data.columns.get("target")
         self.add(arm, {"pair error": pair_error(test, rows)})
-        if target:
+        if target and test[target].nunique() > 1:  # few rows to test on may hold one class
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of few rows, which the table shows
                 found = utility(rows, test, target, seeds=(self.seed,))
