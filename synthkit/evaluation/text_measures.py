@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.intervals import Interval, mean_interval
 from ..datasets import columns_of, is_table, texts_of
+from ..datasets.validation import bad_rows, is_blank
 from .mauve import text_features
 from .measure import OF_FEATURES, Found, Gauge, Halves, Measure, copy_note, size_note
 from .text import (
@@ -26,6 +27,7 @@ from .text import (
 )
 from .two_samples import c2st_linear, neighbour_ratio, vendi
 
+FEW = 8  # classes that a note names
 LARGEST_HALF = 1000  # the time of the 1-NN test grows with its square
 
 
@@ -90,6 +92,8 @@ def measure_texts(
     given = [real, synthetic, *([] if test is None else [test])]
     texts = [texts_of(data, text) for data in given]
     labels = [_labels(data, target) for data in given]
+    if labels[0] == texts[0]:
+        raise ValueError(f"the target {target!r} is the column of texts; name that of the classes")
     keep = [np.sort(rng.permutation(len(each))[:limit]) for each in texts]
     kept = [[each[i] for i in index] for each, index in zip(texts, keep)]
     picked = [each and [each[i] for i in index] for each, index in zip(labels, keep)]
@@ -113,7 +117,10 @@ def _labels(data: Any, target: str | None) -> list | None:
     columns = columns_of(data) if is_table(data) else {}
     if target not in columns:
         raise ValueError(f"no column {target!r} to predict; found {', '.join(columns) or 'none'}")
-    return columns[target]
+    values = columns[target]
+    if blank := [i for i, value in enumerate(values) if is_blank(value)]:
+        raise ValueError(bad_rows(target, blank, values, "a label"))
+    return values
 
 
 def _limit_note(texts: Sequence[Sequence[str]], limit: int) -> list[str]:
@@ -173,7 +180,8 @@ def _utility(real: Texts, synthetic: Texts, test: Texts | None) -> tuple[list[Me
     size, rng = min(len(real), len(synthetic)), np.random.default_rng(0)
     sides = [_accuracy(side, test, rng.permutation(len(side))[:size]) for side in (synthetic, real)]
     missing = sorted({str(each) for each in test.labels} - {str(x) for x in synthetic.labels or ()})
-    told = f"The synthetic texts lack {len(missing)} of the test's classes: {', '.join(missing)}."
+    few = ", ".join([*missing[:FEW], "..."] if len(missing) > FEW else missing)
+    told = f"The synthetic texts lack {len(missing)} of the test's classes: {few}."
     return (
         [Measure("utility", "TSTR accuracy", "1 = all right", *sides)],
         [told] if missing else [],

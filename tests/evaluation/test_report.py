@@ -87,6 +87,11 @@ def test_utility_of_labelled_texts_names_a_missing_class():
     assert any("lack 1 of the test's classes: c" in note for note in report.notes)
     with pytest.raises(ValueError, match="no column 'other' to predict; found text, label"):
         evaluate(rows("ab"), rows("ab"), target="other")
+    with pytest.raises(ValueError, match="is the column of texts"):
+        evaluate(rows("ab"), rows("ab"), target="text")
+    for gap in (None, float("nan"), " "):  # would be a class of its own
+        with pytest.raises(ValueError, match="column 'label': 1 of 80 rows do not hold a label"):
+            evaluate(rows("ab"), rows("ab").assign(label=[gap, *"b" * 79]), target="label")
 
 
 def test_texts_that_are_all_equal_or_of_one_word_lose_measures_and_say_so():

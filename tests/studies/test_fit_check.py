@@ -15,6 +15,7 @@ from synthkit.lm.shapes import SHAPES, Shape
 from synthkit.studies.fit_check import find_shape, fit_check
 from synthkit.studies.model_work import parts
 from synthkit.studies.registry import NAMES
+from synthkit.studies.reproduction import Request, check_options
 
 BILLIONS = {"qwen2.5-0.5b": 0.49, "qwen2.5-1.5b": 1.54, "qwen2.5-7b": 7.62, "mistral-7b": 7.25,
             "llama-3.1-8b": 8.03, "granite-3.1-8b": 8.17, "smollm2-135m": 0.135}  # fmt: skip
@@ -129,3 +130,5 @@ def test_a_quantised_gguf_file_is_not_quantised_again(tmp_path):
     assert (shape.hidden, shape.layers, held.bits) == (64, 2, None)
     done = shown(str(path), "--bits", "4")
     assert done.exit_code == 2 and "quantised already" in done.stderr
+    with pytest.raises(ValueError, match="quantised already"):  # before anything is loaded
+        check_options(Request("softsrv", model=str(path), bits=4))
