@@ -61,7 +61,7 @@ class Fitted:
         return self.autoencoder.decoder
 
     def picked(self) -> dict[str, Any]:
-        """What the fit has picked, for the report."""
+        """Choices of the fit, for the report."""
         price = self.autoencoder.price
         return {
             "latent": self.latents.shape[1],
