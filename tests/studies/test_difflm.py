@@ -295,7 +295,7 @@ def test_claims_are_read_off_the_right_arms(recorded):
     assert found["more utility than columns independent within classes"] == "refuted"
     assert found["every row is valid with the trie"] == "undecided"
     assert found["a forced collapse raises the alarm"] == "supported"
-    assert found["C2ST at most .90 (its sign turned)"] == "undecided"
+    assert found["C2ST at most .90"] == "undecided"
 
 
 def test_baselines_that_were_not_run_are_said_so(recorded):

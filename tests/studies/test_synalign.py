@@ -100,7 +100,7 @@ def test_bars_are_held_against_the_default_weights(recorded):
         ("effective size", E.TILTING): (100, 110, 120),
         ("MMD2 ratio", E.EXACT): (0.9, 0.9, 0.9),
     }, part=E.SKEWED)).set_index("claim")["verdict"]  # fmt: skip
-    assert found["minus MMD2 ratio"] == found["minus TV tone"] == "supported"
+    assert found["small MMD2 ratio"] == found["small TV tone"] == "supported"
     assert found["effective size"] == "refuted"
 
 
