@@ -341,7 +341,7 @@ def test_states_in_8_bits_are_for_gpus_and_asked_for(asked, device, used, monkey
 
 
 def test_a_training_with_states_in_8_bits_learns_and_goes_on_where_it_was(tmp_path, monkeypatch):
-    pytest.importorskip("bitsandbytes")
+    pytest.importorskip("bitsandbytes", "0.50", reason="older ones need a GPU for this")
     monkeypatch.setattr(training, "eight_bit_optimiser", lambda device: True)
     schedule = Schedule(6, lr=0.05, eval_every=2, patience=None)
     target = torch.linspace(-1, 1, 8192)
