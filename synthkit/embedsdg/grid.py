@@ -8,21 +8,17 @@ from fractions import Fraction
 
 import numpy as np
 
+from ..core.arguments import finite_rows
+
 MOST_CELLS = 2e8  # that a table of counts may have
 
 
 def as_points(points: np.ndarray, name: str = "points") -> np.ndarray:
     """`points` as float64 (n, K) with n >= 1, K in 2, 3 and every number finite."""
-    points = np.asarray(points, dtype=np.float64)
-    if points.ndim != 2 or points.shape[1] not in (2, 3) or not len(points):
+    points = finite_rows(points, name)
+    if points.shape[1] not in (2, 3) or not len(points):
         raise ValueError(
             f"{name} must have shape (n, 2) or (n, 3), got {points.shape}; see `Reducer`"
-        )
-    wrong = np.flatnonzero(~np.isfinite(points).all(axis=1))
-    if len(wrong):
-        raise ValueError(
-            f"{len(wrong)} of {len(points)} {name} are not finite, the first is number {wrong[0]}; "
-            "leave them out or embed their texts again"
         )
     return points
 

@@ -128,7 +128,7 @@ def test_grid_refuses_bad_input(points):
     for bad, words in [
         (np.ones((9, 2)), "axis 0 runs from 1.0 to 1.0"),
         (np.column_stack([points[:, 0], np.zeros(600)]), "axis 1"),
-        (np.vstack([points, [np.nan, 0]]), "number 600"),
+        (np.vstack([points, [np.nan, 0]]), "row 600"),
         (points[:, :1], r"\(n, 2\) or \(n, 3\)"),
         (points[:0], "shape"),
     ]:
