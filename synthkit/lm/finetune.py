@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..core.identity import run_key
 from ..core.texts import text_in
 from ..datasets import rows_of, texts_of
+from .attention import eager, fused_is_slow
 from .chat import prompt_ids
 from .examples import (
     PROMPT,
@@ -115,7 +116,8 @@ def finetune(
     schedule = Schedule(len(plan), eval_every=checkpoint_every, patience=None)
     parts = {"model": lm, "data": encoded, "preset": preset, "seed": seed, "autocast": autocast}
     student.model.train()
-    with recomputed(student.model, preset.recomputing):
+    plain = fused_is_slow(student.model, max(len(ids) for ids, _ in encoded))
+    with recomputed(student.model, preset.recomputing), eager(student.model, plain):
         history = train(
             nn.ModuleList([adapter, precision]),
             lambda step: mean_over(plan[step], sizes, loss_of, preset.accumulation),

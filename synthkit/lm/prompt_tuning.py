@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..core.identity import check_model, made_with, run_key
 from ..core.packing import Files, Read, json_bytes, read_into, read_tensors, tensor_bytes
 from ..core.saved import open_saved, save_folder
+from .attention import eager, fused_is_slow
 from .modes import frozen, recomputed
 from .rows import check_contexts, check_texts
 from .schedule import History, Schedule, check_positive
@@ -102,7 +103,8 @@ def fit_soft_prompt(
         batch = batch_at(step, len(texts), preset.batch_size, seed)
         return mean_over(batch, sizes, loss, preset.accumulation)
 
-    with frozen(lm), recomputed(lm.model, preset.recomputing):
+    plain = fused_is_slow(lm.model, max(sizes) + preset.length)
+    with frozen(lm), recomputed(lm.model, preset.recomputing), eager(lm.model, plain):
         return train(
             prompt,
             loss_at,

@@ -15,6 +15,7 @@ from tiny import TEXTS, tiny_lm
 from torch import nn
 
 from synthkit.lm import IGNORED, load_lm, prompt_tuning, soft_prompts
+from synthkit.lm.attention import fused_is_slow
 from synthkit.lm.contexts import Context
 from synthkit.lm.modes import frozen
 from synthkit.lm.prompt_tuning import (
@@ -649,3 +650,21 @@ def test_every_kind_has_a_learning_rate():
 def test_a_preset_that_makes_no_sense_is_refused(name):
     with pytest.raises(ValueError, match=f"{name} must be positive, found 0"):
         SoftPromptPreset(**{name: 0})
+
+
+def test_training_in_bfloat16_on_a_cpu_takes_plain_attention_and_gives_it_back(lm, monkeypatch):
+    coarse, used = lm.clone(), []
+    coarse.model.bfloat16()
+    assert fused_is_slow(coarse.model, 8)
+    assert not fused_is_slow(coarse.model, 1000) and not fused_is_slow(lm.model, 8)
+    before = coarse.model.config._attn_implementation
+
+    def loss(lm, *given):
+        used.append(lm.model.config._attn_implementation)
+        return reconstruction_loss(lm, *given)
+
+    monkeypatch.setattr(prompt_tuning, "reconstruction_loss", loss)
+    prompt = made("ssnp", coarse)
+    fit_soft_prompt(coarse, prompt, contexts(), TEXTS, preset=replace(PRESET, steps=2))
+    assert used == ["eager"] * 2
+    assert coarse.model.config._attn_implementation == before != "eager"
