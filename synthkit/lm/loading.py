@@ -12,6 +12,7 @@ from torch import nn
 from .catalogue import MODELS, cached
 from .gguf import check_bits, is_gguf
 from .modes import quiet_bars
+from .precision import VARIABLE as PRECISION
 from .precision import fast_bfloat16
 from .products import use_fast_products
 from .quantisation import disable_packed_cpu_layout, hint_at_slow_cpu, quantisation_config
@@ -45,7 +46,8 @@ def load_lm(
         dtype: type of the weights that are not quantised. None is float32 on a CPU, and what the
             checkpoint holds elsewhere; "auto" is bfloat16 where the device computes fast in it
             (see `synthkit.lm.precision`), else float32. In float32, texts are the same on any CPU
-            but for near ties.
+            but for near ties. `SYNTHKIT_PRECISION` takes the place of None on a CPU, except for
+            the embedded model.
         revision: branch, tag or commit on the hub.
 
     Weights are read from safetensors only, and no code from the checkpoint is run.
@@ -69,7 +71,8 @@ def load_lm(
         check_bits(Path(name_or_path).expanduser(), bits)
     source, local = source_of(name_or_path)
     device = _device(device)
-    if dtype == "auto":
+    asked = dtype is None and name_or_path != "embedded" and os.environ.get(PRECISION)
+    if dtype == "auto" or (asked and str(device).startswith("cpu")):
         dtype = torch.bfloat16 if fast_bfloat16(device) else torch.float32
     if not isinstance(dtype, torch.dtype | None):
         raise ValueError(f'dtype must be a torch.dtype, "auto" or None, found {dtype!r}')
@@ -89,6 +92,8 @@ def load_lm(
     options = {"dtype": dtype or (torch.float32 if on_cpu else "auto"), "use_safetensors": True}
     if quantised is not None and not stored:
         options["quantization_config"] = quantised
+    if on_cpu and options["dtype"] == torch.bfloat16:
+        options["attn_implementation"] = "eager"  # its gradient costs a quarter of the fused one's
     if not on_cpu:
         options["device_map"] = "auto" if device == "auto" else {"": str(device)}
     model = _model(source, config, fetch | options)

@@ -13,6 +13,7 @@ from synthkit import load_lm
 from synthkit.lm import choosing, generation, loading, precision, products
 from synthkit.lm.choosing import Sampling, choose
 from synthkit.lm.decoding import PACK_STEPS
+from synthkit.lm.finetune import FinetunePreset, finetune
 from synthkit.lm.key_values import RoomyLayer, make_roomy
 from synthkit.lm.products import FastLinear, packed, use_fast_products
 
@@ -167,6 +168,21 @@ def test_precision_of_the_weights_can_be_left_to_the_device(folders, monkeypatch
         assert load_lm(folders["llama"], device="cpu", dtype="auto").model.dtype == dtype
     with pytest.raises(ValueError, match=r"dtype must be .* found 'half'"):
         load_lm(folders["llama"], device="cpu", dtype="half")
+
+
+def test_precision_of_a_real_models_weights_follows_the_environment(folders, monkeypatch):
+    monkeypatch.setenv("SYNTHKIT_PRECISION", "bfloat16")
+    lm = load_lm(folders["llama"], device="cpu")
+    assert lm.model.dtype == torch.bfloat16
+    assert lm.model.config._attn_implementation == "eager"
+    assert load_lm(folders["llama"], device="cpu", dtype=torch.float32).model.dtype == torch.float32
+    assert load_lm("embedded", device="cpu").model.dtype == torch.float32
+    student = finetune(
+        lm,
+        [{"question": text, "answer": text} for text in TEXTS],
+        FinetunePreset(max_updates=1, batch_size=2),
+    )
+    assert all(p.dtype == torch.float32 for p in student.model.parameters() if p.requires_grad)
 
 
 @needs_onednn
