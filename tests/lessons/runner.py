@@ -1,39 +1,59 @@
-"""Run a lesson and then the solutions of its exercises: `python tests/lessons/runner.py NOTEBOOK`.
+"""Run a lesson and then its exercises: `python tests/lessons/runner.py NOTEBOOK [--store]`.
 
-An exercise of lesson NN stands in a markdown cell under a heading "Exercises":
+An exercise of lesson NN stands under a heading "Exercises", in three cells:
 
-    **NN.1** (easy, 10 minutes) The question.
-
+    **NN.1** (easy, essential, 10 minutes) The question.
     <details><summary>Hint</summary>…</details>
+
+    answer = ...                      # a stub: a code cell that ends with its check
+    check("NN.1", answer)
+
     <details><summary>Solution</summary>
 
-    Prose, and fences of python whose `assert`s check what the prose claims.
+    A fence of python, a fence of text with what it prints, and prose.
     </details>
 
 Each solution runs after the lesson's last cell, in a copy of the lesson's names; one that begins
-with the comment `# after NN.k` starts from the names that solution NN.k left.
+with the comment `# after NN.k` starts from the names that solution NN.k left. It must print the
+stored text, numbers within a tolerance, and be right. The wrong answers of `tests/course/` must be
+told by the words that they name. `--store` writes what solutions print into the notebook.
 """
 
 import ast
+import contextlib
+import io
 import json
 import linecache
 import re
+import runpy
 import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 HEADING = re.compile(r"## (?:\d+\. )?Exercises\s*$", re.M)
-START = re.compile(r"^\*\*(?=E?\d)", re.M)  # a bold number begins an exercise
+START = re.compile(r"(?=^\*\*E?\d)", re.M)  # a bold number begins an exercise
 FENCE = re.compile(r"^```python\n(.*?)^```", re.M | re.S)
+RESULT = re.compile(r"^```text\n(.*?)^```", re.M | re.S)
 SOLUTION = re.compile(r"<details><summary>Solution</summary>(.*?)</details>", re.S)
 HINT = re.compile(r"<summary>Hint</summary>|\bHint:")
+CARD = re.compile(
+    r"\*\*[\d.]+\*\* \((easy|medium|hard), (essential|useful|optional), (\d+) minutes?\) \S"
+)
+CHECK = re.compile(r"^check\(.*\)$", re.M)
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+TO_CONVERT = {  # lessons whose exercises have no stub and no check yet; none is to be added
+    "00", "01", "03", "04", "10", "11", "12", "20", "21", "30", "31", "32",
+    "40", "41", "42", "43", "50", "51", "52", "53", "61",
+}  # fmt: skip
 
 
 class Exercise(NamedTuple):
     id: str  # "11.2"
-    text: str  # all of it
+    text: str  # all of its prose
     code: str  # the python of its solution, "" where there is none
+    stub: str  # the code cell to be filled in, "" where there is none
+    reply: str  # what the stub's cell shows
 
     @property
     def after(self) -> str | None:
@@ -41,24 +61,60 @@ class Exercise(NamedTuple):
         found = re.match(r"# after (\S+)\s*$", self.code, re.M)
         return found and found[1]
 
+    @property
+    def result(self) -> str | None:
+        """What the solution prints, as stored."""
+        found = RESULT.search("".join(SOLUTION.findall(self.text)))
+        return found and found[1]
+
+
+class Wrong(NamedTuple):
+    """A plausible wrong answer, and words of the reply that names its mistake.
+
+    With `old`, it is the solution with `new` in place of `old`; without, `new` runs after it.
+    """
+
+    id: str
+    words: str
+    new: str
+    old: str = ""
+
 
 def exercises(path: Path) -> list[Exercise]:
     """Every exercise of the notebook, in reading order."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    prose = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
     found, inside = [], False
-    for text in prose:
-        for part in re.split(r"(?=^##+ )", text, flags=re.M):
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "code":
+            if found and inside and CHECK.search(source):
+                found[-1] |= {"stub": source, "reply": shown(cell)}
+            continue
+        for part in re.split(r"(?=^##+ )", source, flags=re.M):
             if part.startswith("##"):
                 inside = bool(HEADING.match(part))
-            if inside:
-                found += [exercise(block) for block in START.split(part)[1:]]
-    return found
+            for block in START.split(part) if inside else ():
+                if START.match(block):
+                    found.append({"text": block, "stub": "", "reply": ""})
+                elif found and block == part:  # goes on in a cell of its own
+                    found[-1]["text"] += block
+    return [exercise(**each) for each in found]
 
 
-def exercise(block: str) -> Exercise:
-    solution = "".join(SOLUTION.findall(block))
-    return Exercise(re.match(r"[\w.]*\w", block)[0], block, "\n".join(FENCE.findall(solution)))
+def shown(cell: dict) -> str:
+    data = [output.get("data", {}).get("text/plain", "") for output in cell["outputs"]]
+    return "".join("".join(one) for one in data)
+
+
+def exercise(text: str, stub: str, reply: str) -> Exercise:
+    solution = "".join(SOLUTION.findall(text))
+    id = re.match(r"\*\*([\w.]*\w)", text)[1]
+    return Exercise(id, text, "\n".join(FENCE.findall(solution)), stub, reply)
+
+
+def wrong_answers(path: Path) -> list[Wrong]:
+    """The wrong answers to a lesson's exercises: `WRONG` in `tests/course/wrong_NN.py`."""
+    data = path.resolve().parents[1] / "tests" / "course" / f"wrong_{path.stem[:2]}.py"
+    return [Wrong(*each) for each in runpy.run_path(str(data))["WRONG"]] if data.exists() else []
 
 
 def faults(path: Path) -> list[str]:
@@ -73,9 +129,34 @@ def faults(path: Path) -> list[str]:
             wrong.append(f"{each.id}: no hint")
         if len(SOLUTION.findall(each.text)) != 1:
             wrong.append(f"{each.id}: it needs one folded solution")
+        elif lesson not in TO_CONVERT:
+            wrong += lacks(each, [answer.id for answer in wrong_answers(path)].count(each.id))
         elif not any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(each.code))):
             wrong.append(f"{each.id}: no assert in its solution checks what the text claims")
     return wrong
+
+
+def lacks(each: Exercise, n_wrong: int) -> list[str]:
+    """What an exercise that answers back lacks."""
+    needs = {
+        "it begins **NN.k** (easy, essential, 10 minutes)": CARD.match(each.text),
+        "a stub with ... to be filled in": re.search(r"(= |return )\.\.\.", each.stub),
+        f'a stub that ends with check("{each.id}", …)': each.stub.split("\n")[-1].startswith(
+            f'check("{each.id}", '
+        ),
+        "a stub that shows 'not answered yet.'": each.reply == f"{each.id}: not answered yet.",
+        "a fence of text in its solution: run tests/lessons/runner.py --store": each.result,
+        "two wrong answers in tests/course": n_wrong >= 2,
+    }
+    return [f"{each.id}: it needs {what}" for what, there in needs.items() if not there]
+
+
+def alike(a: str, b: str) -> bool:
+    """Whether two results have the same words, and numbers within a tenth or .05 of each other."""
+    if NUMBER.sub("#", a).split() != NUMBER.sub("#", b).split():
+        return False
+    pairs = zip(map(float, NUMBER.findall(a)), map(float, NUMBER.findall(b)))
+    return all(abs(x - y) <= max(0.05, 0.1 * abs(x)) for x, y in pairs)
 
 
 def run_lesson(path: Path) -> bool:
@@ -89,31 +170,118 @@ def run_lesson(path: Path) -> bool:
     return right
 
 
-def run_solutions(path: Path) -> bool:
-    """Run each solution in the shell that ran the lesson; say which fail."""
-    from execnb.shell import format_exc
-    from IPython.core.interactiveshell import InteractiveShell
+class Solutions:
+    """The exercises of a lesson, solved rightly and wrongly in the shell that ran it."""
 
-    shell = InteractiveShell._instance
-    lesson, left, right = dict(shell.user_ns), {}, True
-    for each in exercises(path):
-        name = f"<solution {each.id}>"
-        linecache.cache[name] = (len(each.code), None, each.code.splitlines(True), name)
-        left[each.id] = dict(left[each.after] if each.after else lesson)
+    def __init__(self, compare: bool):
+        from IPython.core.interactiveshell import InteractiveShell
 
-        def solve(code=each.code, name=name, names=left[each.id]):
-            exec(compile(code, name, "exec"), names)
+        self.compare, self.shell = compare, InteractiveShell._instance
+        self.lesson, self.left = dict(self.shell.user_ns), {}
+        self.results: dict[str, str] = {}
+        self.right = True
 
-        shell.user_ns["run_solution"] = solve
+    def run(self, names: dict, name: str, *codes: str) -> str | None:
+        """What the codes print; None where one fails, which is told."""
+        from execnb.shell import format_exc
+
+        printed = io.StringIO()
+
+        def solve():
+            with contextlib.redirect_stdout(printed):
+                for code in codes:
+                    linecache.cache[name] = (len(code), None, code.splitlines(True), name)
+                    exec(compile(code, name, "exec"), names)
+
+        self.shell.user_ns["run_solution"] = solve
+        self.shell.run("run_solution()")  # on the shell's thread, as the lesson
+        if self.shell.exc is None:
+            return printed.getvalue()
+        self.fail(f"{name} fails:\n{''.join(format_exc(self.shell.exc))}")
+        return None
+
+    def fail(self, words: str) -> None:
+        self.right = False
+        print(words, file=sys.stderr)
+
+    def names(self, start: dict) -> dict:
+        """A copy of names, with a `check` that looks at the copy as it would at the notebook."""
+        names = dict(start)
+        if "check" in names:
+            from synthkit.course import checker
+
+            names["check"] = checker(names)
+        return names
+
+    def solve(self, each: Exercise) -> None:
         start = time.time()
-        shell.run("run_solution()")  # on the shell's thread, as the lesson
-        print(f"solution {each.id}: {time.time() - start:.1f} s")
-        if shell.exc is not None:
-            right = False
-            print(f"solution {each.id} fails:\n{''.join(format_exc(shell.exc))}", file=sys.stderr)
-    return right
+        begun = self.left[each.after] if each.after else self.lesson
+        names = self.left[each.id] = self.names(begun)
+        printed = self.run(names, f"<solution {each.id}>", each.code)
+        print(f"solution {each.id}: {time.time() - start:.1f} s", flush=True)
+        if printed is None or not each.stub:
+            return
+        self.results[each.id] = printed
+        if self.compare and not alike(each.result or "", printed):
+            self.fail(f"solution {each.id} prints\n{printed}and not the stored\n{each.result}")
+        if (reply := self.reply(each, names)) and not reply.right:
+            self.fail(f"solution {each.id} is not taken as right: {reply.words}")
+
+    def reply(self, each: Exercise, names: dict, name: str | None = None):
+        line = CHECK.findall(each.stub)[-1]
+        if self.run(names, name or f"<check {each.id}>", f"reply_ = {line}") is not None:
+            return names["reply_"]
+
+    def mistake(self, each: Exercise, wrong: Wrong) -> None:
+        """See that a wrong answer is told by its name."""
+        name, start = f"<wrong {each.id} {wrong.words!r}>", time.time()
+        if wrong.old and each.code.count(wrong.old) != 1:
+            self.fail(f"{name}: {wrong.old!r} stands {each.code.count(wrong.old)} times in it")
+            return
+        base = self.left[each.id] if not wrong.old else self.left.get(each.after, self.lesson)
+        names = self.names(base)
+        code = each.code.replace(wrong.old, wrong.new) if wrong.old else wrong.new
+        code = re.sub(r"^assert .*$", "", code, flags=re.M)  # the check is to find it
+        if self.run(names, name, code) is None:
+            return
+        reply = self.reply(each, names, name)
+        print(f"{name}: {time.time() - start:.1f} s", flush=True)
+        if reply and (reply.right or wrong.words not in reply.words):
+            self.fail(f"{name} is answered {reply.words!r}")
+
+
+def run_solutions(path: Path, store: bool = False) -> bool:
+    """Solve each exercise rightly, then wrongly; say which fail."""
+    solutions = Solutions(compare=not store)
+    wrong = wrong_answers(path)
+    for each in exercises(path):
+        solutions.solve(each)
+        for one in wrong if each.id in solutions.results else ():
+            if one.id == each.id:
+                solutions.mistake(each, one)
+    if store:
+        store_results(path, solutions.results)
+    return solutions.right
+
+
+def store_results(path: Path, results: dict[str, str]) -> None:
+    """Write what solutions print behind their last fence of python."""
+    import nbformat
+
+    notebook = nbformat.read(path, as_version=4)
+    id = None
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            found = re.search(r'^check\("([\w.]+)"', cell.source, re.M)
+            id = found[1] if found else None
+        elif id in results and SOLUTION.search(cell.source):
+            source = re.sub(r"\n```text\n.*?^```", "", cell.source, flags=re.M | re.S)
+            end = [found.end() for found in FENCE.finditer(source)][-1]
+            cell.source = f"{source[:end]}\n```text\n{results[id]}```{source[end:]}"
+    nbformat.write(notebook, path)
 
 
 if __name__ == "__main__":
     notebook = Path(sys.argv[1]).resolve()
-    sys.exit(0 if run_lesson(notebook) and run_solutions(notebook) else 1)
+    done = run_lesson(notebook) and run_solutions(notebook, "--store" in sys.argv)
+    sys.exit(0 if done else 1)

@@ -1,13 +1,14 @@
 """Every lesson, run from top to bottom in a process of its own, and the solutions after it."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat.v4 as nb
 import pytest
-from lessons.runner import faults
+from lessons.runner import alike, faults
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 900  # seconds per notebook and its solutions: a busy machine is no fault of theirs
@@ -55,80 +56,147 @@ def test_exercises_have_id_hint_and_a_solution_that_asserts(path):
     assert not faults(path)
 
 
-SOLVED = """## 1. Exercises
+SOLVED = (
+    """## 1. Exercises
 
-**77.1** (easy, 1 minute) Add.
+**77.1** (easy, essential, 1 minute) Add.
 
 <details><summary>Hint</summary>Count.</details>
-<details><summary>Solution</summary>
+""",
+    """number = ...
+
+check("77.1", number)""",
+    """<details><summary>Solution</summary>
 
 ```python
 # a comment is no heading
-number = 3
-assert number == lesson + 1 and twice() == 4
+number = 1 + lesson
+print(number, twice())
+```
+```text
+3 4
 ```
 
 It is three.
 </details>
+""",
+    """**77.2** (hard, optional, 2 minutes) Double. *Hint:* add twice.""",
+    """double = ...
 
-**77.2** (easy, 1 minute) Double. *Hint:* add twice.
-
-<details><summary>Solution</summary>
+check("77.2", double)""",
+    """<details><summary>Solution</summary>
 
 ```python
 # after 77.1
-assert number * 2 == 6
+double = number * 2
+print("twice", double)
+```
+```text
+twice 6
 ```
 </details>
-"""
+""",
+)
+LESSON = (
+    """import sys, types
+from synthkit.course import checker
+
+module = types.ModuleType("synthkit.course.lesson_77")
+module.exercise_1 = lambda answer, lesson: None if answer == 3 else "a miscount."
+module.exercise_2 = lambda answer, lesson: None if answer == 6 else "not twice."
+sys.modules["synthkit.course.lesson_77"] = module
+check = checker(globals())""",
+    "lesson = 2",
+    "def twice():\n    return 2 * lesson",
+    "#| slow\n1 / 0",
+    "#| eval: false\n1 / 0",
+)
+WRONG = """WRONG = [
+    ("77.1", "a miscount", "2 + lesson", "1 + lesson"), ("77.1", "a miscount", "number = -3"),
+    ("77.2", "not twice", "double = 7"), ("77.2", "not twice", "number * 3", "number * 2"),
+]"""
 
 
 @pytest.fixture
 def written(tmp_path):
-    """A function that writes a notebook of cells; text that begins with ## is markdown."""
+    """A function that writes a notebook of cells, and its wrong answers where the tests' are."""
 
-    def write(*sources):
-        new = nb.new_notebook(
-            cells=[
-                (nb.new_markdown_cell if source.startswith("##") else nb.new_code_cell)(source)
-                for source in sources
-            ]
-        )
-        path = tmp_path / "77_some.ipynb"
-        path.write_text(nb.writes(new))
+    def write(*sources, wrong=WRONG):
+        cells = []
+        for source in sources:
+            code = not source.startswith(("##", "**", "<"))
+            cells.append((nb.new_code_cell if code else nb.new_markdown_cell)(source))
+            if found := re.search(r"check\(.([\d.]+)., ", source) if code else None:
+                data = {"text/plain": f"{found[1]}: not answered yet."}
+                cells[-1].outputs = [nb.new_output("execute_result", data)]
+        path = tmp_path / "nbs" / "77_some.ipynb"
+        for name, text in ((path, nb.writes(nb.new_notebook(cells=cells))),
+                           (tmp_path / "tests" / "course" / "wrong_77.py", wrong)):  # fmt: skip
+            name.parent.mkdir(parents=True, exist_ok=True)
+            name.write_text(text)
         return path
 
     return write
 
 
+def changed(old, new):
+    return [source.replace(old, new) for source in (*LESSON, *SOLVED)]
+
+
 @pytest.mark.timeout(LIMIT)
-def test_cells_and_solutions_that_fail_do_so_by_name(environment, written):
-    cells = (
-        "lesson = 2",
-        "def twice():\n    return 2 * lesson",
-        "#| slow\n1 / 0",
-        "#| eval: false\n1 / 0",
-    )
-    done = run(written(*cells, SOLVED), environment)
+def test_exercises_that_hold_pass(environment, written):
+    done = run(written(*LESSON, *SOLVED), environment)
     assert done.returncode == 0, done.stderr[-2000:]
-    done = run(written("1 / 0"), environment)
-    assert done.returncode == 1 and "ZeroDivisionError" in done.stderr
-    alone = SOLVED.replace("# after 77.1", "")  # a solution sees the lesson's names, not another's
-    done = run(written(*cells, alone), environment)
-    assert done.returncode == 1 and "solution 77.2 fails" in done.stderr
-    assert "NameError" in done.stderr and "77.1" not in done.stderr
+
+
+@pytest.mark.timeout(LIMIT)
+@pytest.mark.parametrize(
+    "old, new, told",
+    [
+        ("lesson = 2", "1 / 0", "ZeroDivisionError"),
+        ("# after 77.1", "", "solution 77.2> fails"),  # it sees the lesson's names alone
+        ("number * 2", "number * 2 + 1", "solution 77.2 is not taken as right: not twice."),
+        ("twice 6", "twice 9", "and not the stored\ntwice 9"),
+        ("twice 6", "thrice 6", "and not the stored\nthrice 6"),
+    ],
+)
+def test_what_does_not_hold_is_told_by_name(environment, written, old, new, told):
+    done = run(written(*changed(old, new)), environment)
+    assert done.returncode == 1 and told in done.stderr, done.stderr[-2000:]
+
+
+@pytest.mark.timeout(LIMIT)
+def test_a_wrong_answer_that_is_not_told_fails(environment, written):
+    wrong = """WRONG = [("77.1", "a miscount", "number = 3"), ("77.2", "thrice", "double = 9"),
+    ("77.2", "not twice", "3", "no such text")]"""
+    done = run(written(*LESSON, *SOLVED, wrong=wrong), environment)
+    assert done.returncode == 1
+    for told in ("is answered 'right.'", "is answered 'not twice.'", "stands 0 times"):
+        assert told in done.stderr, done.stderr[-2000:]
 
 
 @pytest.mark.parametrize(
     "old, new, fault",
     [
         ("", "", None),
-        ("assert number * 2 == 6", "number * 2 == 6", "77.2: no assert"),
         ("**77.2**", "**77.3**", "77.3: its id should be 77.2"),
         ("<summary>Hint</summary>", "<summary>Help</summary>", "77.1: no hint"),
         ("<summary>Solution</summary>", "<summary>Answer</summary>", "77.1: it needs one folded"),
+        ("(easy, essential, 1 minute)", "(easy)", "77.1: it needs it begins"),
+        ("number = ...", "number = 3", "77.1: it needs a stub with ..."),
+        ("```text\n3 4\n```", "", "77.1: it needs a fence of text"),
     ],
 )
 def test_what_an_exercise_lacks_is_said(written, old, new, fault):
-    found = faults(written(SOLVED.replace(old, new)))
+    found = faults(written(*changed(old, new)))
     assert any(each.startswith(fault) for each in found) if fault else not found
+
+
+def test_two_wrong_answers_are_needed(written):
+    found = faults(written(*LESSON, *SOLVED, wrong="WRONG = []"))
+    assert found == [f"77.{k}: it needs two wrong answers in tests/course" for k in (1, 2)]
+
+
+def test_results_are_compared_within_a_tolerance():
+    assert alike("{'a': 0.31}, 40 of 60", "{'a': 0.30}, 41 of 60")
+    assert not alike("a 1.0", "b 1.0") and not alike("a 1.0", "a 2.0") and not alike("1", "1 2")
