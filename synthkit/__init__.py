@@ -3,7 +3,9 @@
 Modules:
 
 - `synthkit.core.packing`: Fitted parts as files of plain formats: tensors (safetensors), rows (JSON Lines), JSON.
+- `synthkit.course.assignments`: Graded assignments as their authors write them: notebooks whose cells carry marks.
 - `synthkit.course.checks`: Replies to answers of the lessons' exercises: right, not answered yet, or the likely mistake.
+- `synthkit.course.grading`: Grading of students' notebooks: each answer for itself, in a process with limits.
 - `synthkit.datasets.loaders`: Real sets by path or by hub name.
 - `synthkit.difflm.automatic`: The preset "auto": sizes and steps that follow from the table, which needs no options.
 - `synthkit.difflm.format_model`: The offline decoder: a small Llama that knows how rows are written and can read hints.
