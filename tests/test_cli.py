@@ -3,11 +3,14 @@
 import json
 import re
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from synthkit import __version__, cli, doctor
 from synthkit.core import paths
+from synthkit.studies.registry import NAMES
+from synthkit.studies.view import Headline, Picture, Shown, View
 
 
 def run(*arguments):
@@ -19,12 +22,25 @@ def experiment(monkeypatch):
     """Stands in for every method's experiment; keeps what it was called with."""
     calls = []
 
-    def run(study, scale, **options):
+    def run_and_show(study, scale, **options):
         calls.append({"study": study.name, "scale": scale, **options})
+        print(f"the tables of {study.name}")
+        return None, a_view(study.name)
 
-    monkeypatch.setattr("synthkit.studies.runner.run", run)
+    monkeypatch.setattr("synthkit.studies.runner.run_and_show", run_and_show)
     monkeypatch.delenv("SYNTHKIT_SCALE", raising=False)
     return calls
+
+
+def a_view(name):
+    """What a run of a method shows: one table, one figure, one claim's line."""
+    frame = pd.DataFrame({"score": [0.5]}, index=pd.Index(["an arm"], name="arm"))
+    line = Headline(name, "It works.", "it works: +0.100 (as claimed)", "12")
+    picture = Picture("a figure", b"<svg/>", 400, "score: an arm 0.5")
+    return View(
+        name, name.upper(), "scale fast", (Shown(frame, "A table"),), pd.DataFrame(), "", (),
+        (picture,), line, "",
+    )  # fmt: skip
 
 
 def test_version_and_help():
@@ -59,10 +75,11 @@ def test_reproduce_passes_what_was_asked(experiment, tmp_path):
 
 
 def test_reproduce_defaults_to_every_method_and_the_environment(experiment, tmp_path, monkeypatch):
-    assert run("reproduce", "--quiet", "--out", str(tmp_path)).exit_code == 0
+    all_here = ("reproduce", "--quiet", "--jobs", "1", "--out", str(tmp_path))
+    assert run(*all_here).exit_code == 0
     monkeypatch.setenv("SYNTHKIT_SCALE", "study")
-    assert run("reproduce", "--quiet", "--out", str(tmp_path)).exit_code == 0
-    every = len(cli.NAMES)
+    assert run(*all_here).exit_code == 0
+    every = len(NAMES)
     assert [call["scale"] for call in experiment] == ["fast"] * every + ["study"] * every
     assert len({call["out"] for call in experiment}) == 2 * every
     assert experiment[0]["seeds"] is None and experiment[0]["progress"] is False
@@ -163,12 +180,57 @@ def test_a_file_that_cannot_be_written_is_told_before_anything_is_measured(
     assert told in lines[0] and "Errno" not in lines[0]
 
 
-def test_a_fault_of_the_code_is_not_hidden(experiment, monkeypatch):
+def test_reproduce_ends_in_a_line_per_method_and_a_page(experiment, tmp_path):
+    done = run("reproduce", "--jobs", "1", "--out", str(tmp_path))
+    assert done.exit_code == 0, done.output
+    shown = [f"the tables of {name}" for name in NAMES]
+    assert [line for line in done.stdout.splitlines() if line in shown] == shown
+    lines = [line for line in done.stdout.splitlines() if "It works." in line]
+    assert [line.split()[1] for line in lines] == list(NAMES)
+    page = tmp_path / "report" / "index.html"
+    assert done.stdout.splitlines()[-1] == f"The page: {page}"
+    text = page.read_text()
+    assert text.count('alt="score: an arm 0.5"') == len(NAMES) and "<script" not in text
+    assert all(name.upper() in text for name in NAMES)
+
+
+def test_a_method_that_fails_does_not_lose_the_others(experiment, monkeypatch, tmp_path):
+    from synthkit.studies import runner
+
+    well = runner.run_and_show
+
+    def broken(study, scale, **options):
+        if study.name == "spa":
+            raise ValueError("no such\nthing")
+        return well(study, scale, **options)
+
+    monkeypatch.setattr("synthkit.studies.runner.run_and_show", broken)
+    done = run("reproduce", "--jobs", "1", "--out", str(tmp_path))
+    assert done.exit_code == 2 and "Traceback" not in done.output
+    assert done.stderr.splitlines()[-1] == "synthkit: spa: no such thing"
+    assert [call["study"] for call in experiment] == [name for name in NAMES if name != "spa"]
+    assert "spa failed: no such" in (tmp_path / "report" / "index.html").read_text()
+    assert "Traceback" in run("--debug", "reproduce", "--jobs", "1", "--out", str(tmp_path)).stderr
+
+
+def test_a_fault_of_the_code_is_one_line_that_says_so(experiment, monkeypatch):
     def broken(*study, **options):
         raise KeyError("a fault")
 
-    monkeypatch.setattr("synthkit.studies.runner.run", broken)
-    assert isinstance(run("reproduce").exception, KeyError)
+    monkeypatch.setattr("synthkit.studies.runner.run_and_show", broken)
+    done = run("reproduce", "spa")
+    assert done.exit_code == 1 and "Traceback" not in done.output
+    assert done.stderr.splitlines()[-1].startswith("synthkit: KeyError: 'a fault' (a fault of")
+    assert isinstance(run("--debug", "reproduce", "spa").exception, KeyError)
+
+
+def test_an_interrupt_says_that_the_same_command_goes_on(experiment, monkeypatch):
+    def stopped(*study, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("synthkit.studies.runner.run_and_show", stopped)
+    done = run("reproduce", "spa")
+    assert done.exit_code == 130 and "goes on from what is kept" in done.stderr
 
 
 @pytest.mark.slow

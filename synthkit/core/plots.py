@@ -93,3 +93,37 @@ def label_line_ends(ax: Axes, labels: Sequence[str] | None = None) -> None:
             fontsize=9,
             annotation_clip=False,
         )
+
+
+def told(axes: Axes) -> str:
+    """A figure in words, for readers who cannot see it: its axes, and the numbers of its lines.
+
+    Lines at the height of a named tick are told by that name and their mean; other labelled lines
+    by the mean of x and of y.
+    """
+    names = {
+        round(float(tick)): label.get_text()
+        for tick, label in zip(axes.get_yticks(), axes.get_yticklabels())
+        if label.get_text() and not _is_number(label.get_text())
+    }
+    found: dict[str, dict[str, None]] = {}  # by name its numbers, each once
+    for line in axes.get_lines():
+        x, y = np.asarray(line.get_xydata(), dtype=float).T
+        if not len(x) or not np.isfinite(x).any():
+            continue
+        label = str(line.get_label())
+        if names and len(set(y)) == 1 and round(float(y[0])) in names:
+            found.setdefault(names[round(float(y[0]))], {})[f"{np.nanmean(x):.3g}"] = None
+        elif not label.startswith("_"):
+            found.setdefault(label, {})[f"({np.nanmean(x):.3g}, {np.nanmean(y):.3g})"] = None
+    sides = " against ".join(filter(None, (axes.get_ylabel(), axes.get_xlabel())))
+    numbers = ", ".join(f"{name} {' and '.join(each)}" for name, each in found.items())
+    return f"{sides}; means: {numbers}" if numbers else sides
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace("\N{MINUS SIGN}", "-"))
+    except ValueError:
+        return False
+    return True

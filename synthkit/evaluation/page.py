@@ -1,4 +1,4 @@
-"""A report as one HTML page: no script, no other file, for light and dark screens and for paper."""
+"""The report of `evaluate` as one HTML page, with drawings of its intervals."""
 
 from __future__ import annotations
 
@@ -8,32 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..core.intervals import CONFIDENCE, Interval
+from ..core.page import document, table, wide
 from .measure import Measure
 
 WIDTH, ROW = 360, 62  # of the drawing and of a measure in it, in pixels
-
-STYLE = """
-:root { color-scheme: light dark; --ink: #1a1a1a; --soft: #555; --paper: #fff; --rule: #767676;
-  --band: #f2f4f7; --synthetic: #005a8f; --real: #a34700; }
-@media (prefers-color-scheme: dark) { :root { --ink: #eaeaea; --soft: #b8b8b8; --paper: #15171a;
-  --rule: #8a8f98; --band: #20242a; --synthetic: #6cc0f0; --real: #f0a830; } }
-@media print { :root { color-scheme: light; --ink: #000; --soft: #333; --paper: #fff;
-  --rule: #767676; --band: #fff; --synthetic: #005a8f; --real: #a34700; }
-  .wide { overflow: visible; } section, tr, svg { break-inside: avoid; } }
-body { margin: 0 auto; padding: 1rem; max-width: 62rem; background: var(--paper);
-  color: var(--ink); font: 1rem/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.6rem; line-height: 1.2; } h2 { font-size: 1.2rem; margin-top: 2rem; }
-.wide { overflow-x: auto; } .wide:focus { outline: 2px solid var(--synthetic); }
-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; color: var(--soft); padding-bottom: .5rem; }
-th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--rule);
-  white-space: nowrap; font-weight: normal; }
-thead th { font-weight: bold; } tr.apart { background: var(--band); }
-tr.apart th, tr.apart td:last-child { font-weight: bold; }
-figure { margin: 0; } .drawings { display: grid; gap: 0 2rem;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); }
-figcaption, footer { color: var(--soft); } svg { width: 100%; max-width: 30rem; height: auto; }
-"""
 
 READING = (
     "Each measure is taken twice: of the synthetic data against real data, and of other real data "
@@ -121,17 +99,9 @@ def _scale(row: Measure) -> tuple[float, float]:
 
 def html_table(caption: str, rows: Sequence[Measure], head: Sequence[str]) -> str:
     """The measures as a table whose header cells a screen reader announces."""
-    names = "".join(f'<th scope="col">{name}</th>' for name in head)
-    body = []
-    for row in rows:
-        family, name, *values, star = map(html.escape, row.cells())
-        data = "".join(f"<td>{value}</td>" for value in [*values, "yes" if star else "no"])
-        mark = ' class="apart"' if star else ""
-        body.append(f'<tr{mark}><td>{family}</td><th scope="row">{name}</th>{data}</tr>')
-    return (
-        f"<table><caption>{html.escape(caption)}</caption><thead><tr>{names}</tr></thead>"
-        f"<tbody>{''.join(body)}</tbody></table>"
-    )
+    cells = [[*row.cells()[:-1], "yes" if row.apart else "no"] for row in rows]
+    marked = [i for i, row in enumerate(rows) if row.apart]
+    return table(caption, head, cells, header=1, marked=marked)
 
 
 def page(caption: str, rows: Sequence[Measure], notes: Sequence[str], head: Sequence[str]) -> str:
@@ -147,20 +117,14 @@ def page(caption: str, rows: Sequence[Measure], notes: Sequence[str], head: Sequ
     )
     listed = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
     known = f"<section><h2>Know before reading</h2><ul>{listed}</ul></section>" if notes else ""
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<link rel="icon" href="data:,">\n'
-        f"<title>Synthetic data beside real data</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f"<main>\n<h1>Synthetic data beside real data</h1>\n<p>{html.escape(caption)}.</p>\n"
-        f"<p><strong>{html.escape(found)}</strong></p>\n{known}\n"
+    told = html_table("Synthetic against real data, and real against real data", rows, head)
+    body = (
+        f"<p>{html.escape(caption)}.</p>\n<p><strong>{html.escape(found)}</strong></p>\n{known}\n"
         "<section><h2>In one picture</h2><figure><figcaption>Filled circle: synthetic. Open "
         "diamond: other real data. Bars: intervals. Each measure has a scale of its own."
         f'</figcaption><div class="drawings">{drawings}</div></figure></section>\n'
-        "<section><h2>All numbers</h2>"
-        '<div class="wide" role="region" aria-label="All numbers" tabindex="0">'
-        f"{html_table('Synthetic against real data, and real against real data', rows, head)}"
-        "</div></section>\n<section><h2>How to read this</h2>"
-        f"{''.join(f'<p>{html.escape(each)}</p>' for each in READING)}</section>\n</main>\n"
-        "</body>\n</html>\n"
+        f"<section><h2>All numbers</h2>{wide('All numbers', told)}</section>\n"
+        "<section><h2>How to read this</h2>"
+        f"{''.join(f'<p>{html.escape(each)}</p>' for each in READING)}</section>"
     )
+    return document("Synthetic data beside real data", body)

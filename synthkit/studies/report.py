@@ -1,115 +1,111 @@
-"""The view of a study's result: its tables, its claims with verdicts, its figures."""
+"""The report of a study: what is printed, and where the figures and the page are written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.files import read_jsonl
-from .claims import RULE, Finding, run_only, tally, verdicts
-from .measurements import samples_file, values
+from .claims import RULE, run_only
+from .measurements import values
+from .page import save_page
+from .view import View, view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pandas as pd
     from matplotlib.axes import Axes
+    from rich.console import Console
 
     from .results import Result
-    from .study import Figure, Study, Table
+    from .study import Study
 
-FEW_SEEDS = "Fewer than three seeds: the numbers show that it runs, and decide nothing."
-
-
-def show(study: Study, result: Result, out: Path) -> None:
-    """Print a study's tables and claims, and save its figures to `out`."""
-    caveats = (FEW_SEEDS,) if len(result.seeds) < 3 else ()
-    for table, place in _shown(study, result):
-        frame = table.make(result) if table.overall else table.make(result, place)
-        if not frame.empty:
-            about = ", ".join(filter(None, (study.title, place, table.title)))
-            title = f"{about}: {result.scale} scale, seeds {result.seeds}"
-            print_table(frame, title, (*table.notes, *caveats))
-    for arm in study.samples:
-        print_samples(samples_file(out, arm, result.seeds[0]), arm)
-    if study.claims:
-        print_claims(study.findings(result))
-    for figure in study.figures:
-        for place in study.places(result):
-            if place in (figure.at or (place,)):
-                draw = partial(figure.draw, result, place)
-                save_figure(out / _file_name(figure, place), draw, figure.size)
+WIDTH, MOST = 100, 6  # characters of a line, columns of a printed table
+PAGE = "index.html"
 
 
-def _shown(study: Study, result: Result) -> Iterator[tuple[Table, str]]:
-    for place in study.places(result):
-        yield from ((table, place) for table in study.tables if not table.overall)
-    yield from ((table, "") for table in study.tables if table.overall)
+def show(study: Study, result: Result, out: Path) -> View:
+    """Print a study's tables and claims; write its figures and its page to `out`."""
+    found = view(study, result, out)
+    print_view(found)
+    save_page(out / PAGE, [found])
+    return found
 
 
-def _file_name(figure: Figure, place: str) -> str:
-    return f"{figure.name}-{place}.png".replace(", ", "-").replace(" ", "-")
+def print_view(found: View) -> None:
+    """Print the tables of a run, what it wrote, and its claims that the paper makes."""
+    console = _console()
+    for table in found.tables:
+        print_table(table.frame, table.title, table.notes, most=MOST)
+    for line in found.samples:
+        console.print(line, markup=False, highlight=False)
+    if found.tally:
+        run = run_only(found.claims)
+        theirs = run[run["in the paper"] == "yes"]
+        if len(theirs):
+            shown = theirs.drop(columns="in the paper").set_index("claim")
+            print_table(shown, "Claims of the paper", most=MOST, wrap=("claim", "world"))
+        left = len(run) - len(theirs)
+        more = f" The kit's own, {left}, are on the page." if left else ""
+        for note in (f"{found.tally}{more}", RULE):
+            console.print(note, markup=False, highlight=False)
 
 
-def print_samples(path: Path, arm: str, n: int = 3, width: int = 400) -> None:
-    """Print the first `n` rows that an arm has written, if it has any."""
-    from rich.console import Console
+def print_table(
+    frame: pd.DataFrame, title: str, notes: Sequence[str] = (), *, most: int | None = None,
+    wrap: Collection[str] = (),
+) -> None:  # fmt: skip
+    """Print a table whose index is its first column, and notes under it.
 
-    rows = read_jsonl(path)[:n] if path.is_file() else []
-    console = Console(width=120)
-    for i, row in enumerate(rows):
-        told = all(isinstance(value, str) for value in row.values())  # else a row of a table
-        text = " | ".join(f"{value}" if told else f"{name} {value}" for name, value in row.items())
-        shown = text if len(text) <= width else f"{text[:width]} ..."
-        console.print(f"{arm}, row {i}: {shown}", markup=False, highlight=False)
-
-
-def print_claims(findings: Iterable[Finding]) -> None:
-    """Print the claims that were run with their verdicts, and under them the tally and the rule."""
-    table = verdicts(findings)
-    print_table(run_only(table).set_index("claim"), "Claims", (f"{tally(table)}.", RULE))
-
-
-def print_table(frame: pd.DataFrame, title: str, notes: tuple[str, ...] = ()) -> None:
-    """Print a table whose index is its first column, and notes under it."""
-    from rich.console import Console
+    Args:
+        most: the columns that are printed at most, the index among them; fewer where the line would
+            be too long for whole words. Those left out are counted in a note. None: all.
+        wrap: columns of sentences, whose lines may break; of others only the heading's may.
+    """
     from rich.table import Table
 
-    printed = Table(title=title)
     if frame.index.nlevels > 1:
         frame = frame.reset_index(level=list(range(1, frame.index.nlevels)))
-    for name in (frame.index.name or "", *frame.columns):
-        printed.add_column(str(name), justify="right" if printed.columns else "left")
-    for name, row in frame.iterrows():
-        printed.add_row(str(name), *(_cell(value) for value in row))
-    console = Console(width=120)
+    columns = [(frame.index.name or "", [str(name) for name in frame.index])]
+    columns += [(str(name), [_cell(value) for value in frame[name]]) for name in frame]
+    least = [_least(name, [] if name in wrap else cells) for name, cells in columns]
+    console = _console() if most else _console(120)
+    kept = len(columns) if most is None else _fitting(least, most, console.width)
+    printed = Table(title=title)
+    for i, (name, _) in enumerate(columns[:kept]):
+        printed.add_column(
+            name, justify="right" if i else "left", min_width=least[i] if most else None,
+            no_wrap=not i and name not in wrap,
+        )  # fmt: skip
+    for row in zip(*(cells for _, cells in columns[:kept])):
+        printed.add_row(*row)
     console.print(printed)
+    if left := len(columns) - kept:
+        notes = (f"{left} more column{'s' * (left > 1)} on the page.", *notes)
     for note in notes:
         console.print(note)
 
 
+def _fitting(least: Sequence[int], most: int, width: int) -> int:
+    """The number of columns, of these widths, that a line holds with the frame around them."""
+    fits = [n for n in range(1, most + 1) if sum(least[:n]) + 3 * n + 1 <= width]
+    return min(max(fits, default=1), len(least))
+
+
+def _least(name: str, cells: Sequence[str]) -> int:
+    """The characters of the longest cell, or of the longest word of the heading."""
+    return max(map(len, [*name.split(), *cells]), default=0)
+
+
+def _console(width: int = WIDTH) -> Console:
+    from rich.console import Console
+
+    return Console(width=width)
+
+
 def _cell(value: Any) -> str:
     return "-" if value is None or value != value else str(value)
-
-
-def save_figure(path: Path, draw: Callable[[Axes], None], size: tuple[float, float]) -> None:
-    """Draw on new axes of that size in inches, without a display, and write the figure."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    from ..core.plots import style
-
-    style()
-    figure, axes = plt.subplots(figsize=size)
-    draw(axes)
-    figure.savefig(path)
-    plt.close(figure)
 
 
 def plot_arms(

@@ -17,6 +17,7 @@ from .real_data import RealData, name_of
 if TYPE_CHECKING:
     from .results import Result
     from .study import Study
+    from .view import View
 
 
 @dataclass(frozen=True)
@@ -129,15 +130,15 @@ def check_options(request: Request) -> None:
 
 def run_real(
     request: Request, out: Path, *, seeds: Sequence[int] | None = None, progress: bool = False
-) -> Result:
+) -> tuple[Result, View]:
     """Run a request in the folder `out`; an interrupted run continues with the same request.
 
     Raises:
-        Errors of `read`, `load_lm`, `runner.run`, and TeacherError for a dead teacher: what
+        Errors of `read`, `load_lm`, `run_and_show`, and TeacherError for a dead teacher: what
         was measured and answered before is kept in `out`.
     """
     from ..lm import load_lm
-    from .runner import run
+    from .runner import run_and_show
 
     check_options(request)
     data = read(request)
@@ -145,7 +146,7 @@ def run_real(
     teacher = open_teacher(request.teacher, out / "answers.jsonl", request.device)
     study = study_of(request, data, teacher)
     own = {"limit": request.limit, "progress": progress}
-    return run(study, request.scale, lm=lm, seeds=seeds, out=out, **own)
+    return run_and_show(study, request.scale, lm=lm, seeds=seeds, out=out, **own)
 
 
 def open_teacher(said: str | None, cache: Path, device: str | None = None) -> Any:

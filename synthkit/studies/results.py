@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from ..core.files import read_json, write_json
 from ..core.paths import data_dir
+from ..core.processes import cores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,7 +119,7 @@ def record(
         commit=commit,
         dirty=dirty,
         versions=_versions(),
-        cores=_cores(),
+        cores=cores(),
     )
     _validate(asdict(result), Path(path).name)
     _check_holes(result, expected, Path(path).name)
@@ -295,7 +296,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

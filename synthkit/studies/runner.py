@@ -12,9 +12,15 @@ from .measurements import Log, study_key
 from .report import show
 from .results import Result, record
 from .study import Case, Study
+from .view import View
 
 
-def run(
+def run(study: Study, preset: Any = "fast", **options: Any) -> Result:
+    """`run_and_show`, for its result alone."""
+    return run_and_show(study, preset, **options)[0]
+
+
+def run_and_show(
     study: Study,
     preset: Any = "fast",
     *,
@@ -23,8 +29,8 @@ def run(
     out: str | Path | None = None,
     limit: int | None = None,
     progress: bool = False,
-) -> Result:
-    """Run a study, write `result.json` and its figures to `out`, and print its tables.
+) -> tuple[Result, View]:
+    """Run a study, write `result.json`, its figures and its page to `out`, and print its tables.
 
     An interrupted run continues: a unit that is finished is on disk, and the result is the same to
     the byte, but for times and dates. Further seeds can be added to the same `out`.
@@ -72,8 +78,7 @@ def run(
         notes=study.notes,
         expected=[wanted for case in cases for wanted in case.expected()],
     )
-    show(study, result, out)
-    return result
+    return result, show(study, result, out)
 
 
 def measure(case: Case, lm: Any, preset: Any, seed: int, log: Log, progress: bool = False) -> None:

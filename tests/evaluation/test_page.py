@@ -9,11 +9,12 @@ from html.parser import HTMLParser
 import pytest
 
 from synthkit.core.intervals import Interval, no_interval
+from synthkit.core.page import STYLE
 from synthkit.evaluation.measure import Measure
-from synthkit.evaluation.page import STYLE, svg
+from synthkit.evaluation.page import svg
 from synthkit.evaluation.report import Report
 
-VOID = {"meta", "link", "circle", "path", "line"}
+VOID = {"meta", "link", "img", "circle", "path", "line"}
 ROWS = (
     Measure("fidelity", "a < b", "0 = same", Interval(0.5, 0.4, 0.6, 9), Interval(0.1, 0, 0.2, 9)),
     Measure("fidelity", "p", "small = differ", no_interval(0.001, 9), no_interval(0.4, 9), 3),

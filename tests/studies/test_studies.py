@@ -71,7 +71,7 @@ def test_a_report_shows_every_place_and_claim(tiny, tmp_path, capsys):
     printed = " ".join(capsys.readouterr().out.split())
     for place in tiny.study.places(tiny.result):
         assert f"{tiny.study.title}, {place}" in printed
-    assert "decide nothing" in printed and "Claims" in printed and "not run" in printed
+    assert "decide nothing" in printed and "claims: " in printed and "not run" in printed
     verdicts = set(tiny.study.verdicts(tiny.result)["verdict"])
     assert verdicts <= {"undecided", "not run"}
     assert all(path.stat().st_size > 1000 for path in tmp_path.glob("*.png"))

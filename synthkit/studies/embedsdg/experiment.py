@@ -154,7 +154,7 @@ class MathTrial(Trial):
     def finish(self) -> None:
         """Draw the map, unless there was nothing left to run."""
         if "method" in vars(self):
-            from ..report import save_figure
+            from ..view import save_figure
 
             save_figure(self.log.path.with_name("map.png"), partial(plot_map, self), (5, 4))
 
