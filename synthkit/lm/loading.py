@@ -92,8 +92,6 @@ def load_lm(
     options = {"dtype": dtype or (torch.float32 if on_cpu else "auto"), "use_safetensors": True}
     if quantised is not None and not stored:
         options["quantization_config"] = quantised
-    if on_cpu and options["dtype"] == torch.bfloat16:
-        options["attn_implementation"] = "eager"  # its gradient costs a quarter of the fused one's
     if not on_cpu:
         options["device_map"] = "auto" if device == "auto" else {"": str(device)}
     model = _model(source, config, fetch | options)
