@@ -45,14 +45,22 @@ def _summed(rows: pd.DataFrame) -> dict[str, str]:
     run = rows[rows["verdict"] != NOT_RUN]
     if run.empty:
         return row
-    verdict = next(word for word in WEAKEST if (run["verdict"] == word).any())
-    shown = run[run["verdict"] == verdict].iloc[0]
-    held = (run["verdict"] == SUPPORTED).sum()
+    verdict = weakest(run)
+    shown = run[run["verdict"] == verdict.partition(",")[0]].iloc[0]
     return row | {
         "ours": f"{shown['shown']} ({shown['place']}){_needs(shown['needed'])}",
         "model": f"{short_model(shown['model'])}, {shown['scale']}",
-        "verdict": f"{verdict}, {held}/{len(run)}",
+        "verdict": verdict,
     }
+
+
+def weakest(rows: pd.DataFrame) -> str:
+    """The weakest verdict of the tests that were run, and how many of them support the claim."""
+    run = rows.loc[rows["verdict"] != NOT_RUN, "verdict"]
+    if run.empty:
+        return NOT_RUN
+    verdict = next(word for word in WEAKEST if (run == word).any())
+    return f"{verdict}, {(run == SUPPORTED).sum()}/{len(run)}"
 
 
 def _needs(needed: str) -> str:
