@@ -146,14 +146,23 @@ class RealTrial(Trial):
         return [rows[i] for i in np.random.default_rng(self.seed).permutation(len(rows))[:most]]
 
     @cached_property
-    def parts(self) -> tuple[list[dict[str, Any]], ...]:
-        """Rows to learn from, to stop a training at, and to test on; drawn with the seed."""
+    def shuffled(self) -> list[dict[str, Any]]:
+        """The rows of `fitting` in an order drawn with the seed."""
         rows = self.fitting[0]
-        order = np.random.default_rng(self.seed).permutation(len(rows))
-        train, stop, test = split_sizes(len(rows), self.preset)
+        return [rows[i] for i in np.random.default_rng(self.seed).permutation(len(rows))]
+
+    @cached_property
+    def parts(self) -> tuple[list[dict[str, Any]], ...]:
+        """Rows to learn from, to stop a training at, and to test on: the first of `shuffled`."""
+        train, stop, test = split_sizes(len(self.shuffled), self.preset)
         ends = (0, test, test + stop, test + stop + train)
-        test, stop, train = ([rows[i] for i in order[a:b]] for a, b in pairwise(ends))
+        test, stop, train = (self.shuffled[a:b] for a, b in pairwise(ends))
         return train, stop, test
+
+    @property
+    def spare(self) -> list[dict[str, Any]]:
+        """Rows of `shuffled` that are in no part."""
+        return self.shuffled[sum(map(len, self.parts)) :]
 
     def writer(self, **options: Any) -> Any:
         """The teacher; without one the model itself.

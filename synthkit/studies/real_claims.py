@@ -31,20 +31,35 @@ def _embedsdg() -> tuple[Claim, ...]:
 
 
 def _softsrv() -> tuple[Claim, ...]:
-    plain, contextual = softsrv.VARIANTS
+    plain, contextual, best = "SSNP", "SSMC", softsrv.best_variant
+    templates = (softsrv.TEMPLATE, softsrv.EXAMPLES)
     closer = (
         _more(f"real-closer: {name}", f"{name} above the template in MAUVE",
               Gap("MAUVE", name, softsrv.TEMPLATE), paper="closer")
         for name in softsrv.VARIANTS
     )  # fmt: skip
+    best_closer = (
+        _more(f"real-best: {other}", f"the variant of lowest loss ({{arm}}) above the {other} in "
+              "MAUVE", Gap("MAUVE", best, other), paper="closer")
+        for other in templates
+    )  # fmt: skip
+    students = (
+        _more(f"real-student: {other}", f"{contextual}'s texts teach real ones better than the "
+              f"{other}'s (loss)", Gap("student loss", other, contextual))
+        for other in templates
+    )  # fmt: skip
     return (
         *closer,
+        *best_closer,
         _more("real-contextual", f"{contextual} above {plain} in MAUVE",
               Gap("MAUVE", contextual, plain), paper="contextual"),
         _more("real-reconstruct", f"{contextual} reconstructs better than {plain}",
               Gap("loss", plain, contextual), paper="reconstruct"),
+        Claim("real-nats", f"{contextual} at least .05 nats a token below {plain}",
+              Gap("loss", plain, contextual), 0.05),
         Claim("real-copies", f"{contextual} copies no more than chance + .10",
               Gap("near copies, train", softsrv.REAL, contextual), -0.10),
+        *students,
     )  # fmt: skip
 
 
