@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from .modes import frozen, recomputed
 from .rows import check_contexts, check_texts
 from .schedule import History, Schedule, check_positive
 from .soft_prompts import SoftPrompt, held_out_loss, prefix, reconstruction_loss
-from .training import batch_at, mean_over, train
+from .training import batch_at, mean_over, plain_adamw, train
 
 if TYPE_CHECKING:
     from .model import LM
@@ -35,14 +35,17 @@ class SoftPromptPreset(Schedule):
         length: t, the number of vectors.
         batch_size: texts in a step.
         lr: learning rate; None takes that of the prompt's kind in `LEARNING_RATES`.
+        lr_constant: learning rate of the part of "ssmc" that no context changes, the biases b_j;
+            None: that of its networks.
     """
 
     length: int = 8
     batch_size: int = 32
+    lr_constant: float | None = None
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ("length", "batch_size"):
+        for name in ("length", "batch_size", "lr_constant"):
             check_positive(name, getattr(self, name))
 
     def rate(self, prompt: nn.Module) -> float | None:
@@ -110,11 +113,30 @@ def fit_soft_prompt(
             loss_at,
             preset,
             lr=preset.rate(prompt),
+            optimiser=optimiser_of(prompt, preset),
             evaluate=None if held_out is None else lambda: held_out_loss(lm, prompt, *pairs[1]),
             identity=run_key(model=lm, prompt=prompt, pairs=pairs, seed=seed, preset=preset),
             checkpoint=checkpoint,
             progress=progress,
         )
+
+
+def optimiser_of(prompt: nn.Module, preset: SoftPromptPreset) -> Callable | None:
+    """What makes the optimiser where SSMC's constant part has a rate of its own; else None.
+
+    The rate that suits a network, of whose output each number is a sum over all hidden units, is
+    slow for a bias: with it, SSMC takes longer than SSNP to find what all texts have in common.
+    """
+    if preset.lr_constant is None or getattr(prompt, "kind", "") != "ssmc":
+        return None
+    constant, share = prompt.map.last_bias, preset.lr_constant / preset.rate(prompt)
+
+    def make(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        optimiser = plain_adamw([p for p in parameters if p is not constant])
+        optimiser.add_param_group({"params": [constant], "share": share})
+        return optimiser
+
+    return make
 
 
 @torch.no_grad()

@@ -87,7 +87,8 @@ def train(
             the parts of the loss, of which one at a time holds a graph (see `mean_over`).
         lr: learning rate, which the schedule lets fall; default: the schedule's. A function from a
             step to its rate is taken as it is.
-        optimiser: makes the optimiser of the parameters; default: `plain_adamw`.
+        optimiser: makes the optimiser of the parameters; default: `plain_adamw`. A group of them
+            with a "share" learns at that multiple of the rate.
         evaluate: the held-out loss. The state that does best on it is kept, the first one
             included; without it the last state is.
         identity: says what `loss_at` and `evaluate` depend on: data, frozen model, seed (see
@@ -217,7 +218,7 @@ class _Run:
         self.module.train()
         self.follow(step)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.rate(step)
+            group["lr"] = group.get("share", 1.0) * self.rate(step)
         self.optimiser.zero_grad(set_to_none=True)
         total = 0.0
         with seeded(step, self.parameters[0].device):

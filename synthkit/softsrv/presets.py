@@ -24,6 +24,8 @@ class SoftSRVPreset:
         steps, batch_size, decay_from, eval_every, patience, clip, accumulation, recomputing: see
             `SoftPromptPreset`; the last two save memory.
         lr_ssnp, lr_ssmp, lr_ssmc: the learning rate of each kind; lr: one for whatever kind.
+        lr_constant: of what of "ssmc" no context changes, see `SoftPromptPreset`; with SmolLM2 the
+            rate of "ssnp" does well there.
         held_out_share: of the real texts, kept out of training to stop it in time.
         temperature, max_new_tokens: of sampling, over the whole vocabulary.
         min_words, near_copy, drop: of the filter, see `synthkit.softsrv.filters.Filter`.
@@ -49,6 +51,7 @@ class SoftSRVPreset:
     lr_ssnp: float = 2e-2
     lr_ssmp: float = 2e-2
     lr_ssmc: float = 2e-3
+    lr_constant: float | None = None
     decay_from: float = 0.5
     eval_every: int = 50
     patience: int | None = 4

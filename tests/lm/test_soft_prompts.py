@@ -668,3 +668,36 @@ def test_training_in_bfloat16_on_a_cpu_takes_plain_attention_and_gives_it_back(l
     fit_soft_prompt(coarse, prompt, contexts(), TEXTS, preset=replace(PRESET, steps=2))
     assert used == ["eager"] * 2
     assert coarse.model.config._attn_implementation == before != "eager"
+
+
+def test_the_constant_part_of_ssmc_can_learn_at_a_rate_of_its_own(lm):
+    preset = replace(PRESET, steps=1, lr=1e-3, lr_constant=2e-2)
+    prompt = made("ssmc", lm)
+    before = {name: value.clone() for name, value in prompt.map.state_dict().items()}
+    fit_soft_prompt(lm, prompt, contexts(), TEXTS, preset=preset)
+    moved = {n: (v - before[n]).abs().max().item() for n, v in prompt.map.state_dict().items()}
+    assert moved["last_bias"] == pytest.approx(2e-2, rel=0.01)
+    assert moved["last"] == pytest.approx(1e-3, rel=0.01)
+    with pytest.raises(ValueError, match="lr_constant must be positive"):
+        replace(PRESET, lr_constant=0.0)
+
+
+def test_two_rates_go_on_from_a_checkpoint(lm, tmp_path):
+    preset = replace(PRESET, steps=8, eval_every=4, lr=1e-3, lr_constant=2e-2)
+    whole, cut = made("ssmc", lm), made("ssmc", lm)
+    fit_soft_prompt(lm, whole, contexts(), TEXTS, preset=preset)
+    seen, taken = tmp_path / "half", []
+
+    def stop(*given):
+        taken.append(1)
+        if len(taken) == 6:
+            raise KeyboardInterrupt
+        return reconstruction_loss(*given)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(prompt_tuning, "reconstruction_loss", stop)
+        fit_soft_prompt(lm, cut, contexts(), TEXTS, preset=preset, checkpoint=seen)
+    again = made("ssmc", lm)
+    fit_soft_prompt(lm, again, contexts(), TEXTS, preset=preset, checkpoint=seen)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name])
