@@ -1,10 +1,15 @@
 """SoftSRV on real questions read from files, with the embedded model and one from elsewhere."""
 
+from dataclasses import replace
+
 import pytest
 
 from synthkit import SoftSRV, load_lm
 from synthkit.datasets import load_mbpp, load_questions
 from synthkit.softsrv.texts import target_texts
+from synthkit.studies.measurements import Log
+from synthkit.studies.real_data import RealData
+from synthkit.studies.softsrv import real
 
 
 @pytest.fixture(scope="module", params=["embedded", "stories260K"])
@@ -41,3 +46,49 @@ def test_real_questions_are_sampled_saved_and_loaded(frozen, texts, tmp_path):
     method.save(tmp_path / "fitted")
     again = SoftSRV.load(tmp_path / "fitted", frozen)
     assert again.sample(3, seed=1)["text"] == method.sample(3, seed=1)["text"]
+
+
+# --- the study on a real model --------------------------------------------------------------------
+
+
+def trial_of(tmp_path, embedded_lm, **changes):
+    """A trial of the study's preset in the small, on texts that all differ."""
+    rows = [{"text": f"Ann has {i} pens and buys {i % 7} more. How many?"} for i in range(60)]
+    data = RealData("pens", rows, {"text": "text"})
+    sizes = {"n_train": 20, "n_stop": 4, "n_test": 12, "n_sample": 12, "n_loss": 8, **changes}
+    preset = replace(real.PRESETS["study"], longest=None, **sizes)
+    log = Log(tmp_path / "m.jsonl")
+    return real.SoftSRVTrial(embedded_lm, preset, 0, log, data=data, about="a question")
+
+
+def test_the_other_real_sample_meets_no_part(tmp_path, embedded_lm):
+    trial = trial_of(tmp_path, embedded_lm)
+    texts = [row["text"] for part in (*trial.parts, trial.spare) for row in part]
+    assert len(set(texts)) == len(texts) == 60
+    assert [len(part) for part in trial.parts] == [20, 4, 12] and len(trial.tested) == 8
+
+
+def test_examples_of_a_template_are_learned_texts_and_differ(tmp_path, embedded_lm, monkeypatch):
+    trial, asked = trial_of(tmp_path, embedded_lm), []
+
+    class Writer:
+        def sample(self, n, **how):
+            return {"text": ["Ann has 2 pens."] * n, "status": ["kept"] * n}
+
+    monkeypatch.setattr(
+        real, "template", lambda lm, prompts, *a, **b: asked.append(prompts) or Writer()
+    )
+    monkeypatch.setattr(trial, "score", lambda *given: None)
+    trial.measure_template(real.EXAMPLES)
+    (prompts,) = asked
+    assert len(set(prompts)) == len(prompts) == real.FEW_SHOT_PROMPTS
+    for prompt in prompts:
+        assert sum(text in prompt for text in trial.texts(0)) >= trial.preset.shots
+        assert not any(text in prompt for text in trial.texts(2))
+
+
+def test_the_variant_that_is_held_against_templates_is_chosen_by_loss(recorded):
+    numbers = {("loss", "SSNP"): (2.1,) * 3, ("loss", "SSMC"): (2.0,) * 3}
+    numbers |= {("MAUVE", "SSNP"): (0.9,) * 3, ("MAUVE", "SSMC"): (0.5,) * 3}
+    assert real.best_variant(recorded(numbers, data="x"), {"data": "x"}) == "SSMC"
+    assert real.best_variant(recorded(numbers, data="x"), {"data": "y"}) == "SSNP"
