@@ -114,10 +114,10 @@ PRESETS = {
         changes={"steps": 30, "batch_size": 8, "eval_every": 10, **RATES}
     ),
     "study": SoftSRVReal(
-        n_train=512, n_stop=32, n_test=250, n_sample=250, longest=48, max_new_tokens=50,
-        method="study", changes={"steps": 80, "batch_size": 8, "eval_every": 20, **RATES},
-        seeds=(0, 1, 2), n_loss=128, batch=64, shots=3,
-        student=FinetunePreset(epochs=4),
+        n_train=320, n_stop=32, n_test=250, n_sample=250, longest=48, max_new_tokens=50,
+        method="study", changes={"steps": 40, "batch_size": 8, "eval_every": 10, **RATES},
+        seeds=(0, 1, 2), n_loss=100, batch=64, shots=3,
+        student=FinetunePreset(epochs=3),
     ),
     "paper": SoftSRVReal(
         n_train=None, n_stop=256, n_test=1000, n_sample=2000, longest=512, max_new_tokens=512,
