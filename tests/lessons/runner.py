@@ -44,8 +44,8 @@ CARD = re.compile(
 CHECK = re.compile(r"^check\(.*\)$", re.M)
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 TO_CONVERT = {  # lessons whose exercises have no stub and no check yet; the list is to shrink
-    "00", "01", "03", "04", "10", "11", "12", "13", "20", "21", "22", "30", "31", "32", "33",
-    "41", "42", "43", "44", "50", "51", "52", "53", "54", }  # fmt: skip
+    "00", "01", "03", "10", "11", "12", "13", "20", "21", "22", "30", "31", "32", "33",
+    "41", "43", "44", "50", "51", "52", "53", "54", }  # fmt: skip
 
 
 class Exercise(NamedTuple):
@@ -140,7 +140,7 @@ def lacks(each: Exercise, n_wrong: int) -> list[str]:
     """What an exercise that answers back lacks."""
     needs = {
         "it begins **NN.k** (easy, essential, 10 minutes)": CARD.match(each.text),
-        "a stub with ... to be filled in": re.search(r"(= |return )\.\.\.", each.stub),
+        "a stub with ... to be filled in": re.search(r"([=:,]|return) \.\.\.", each.stub),
         f'a stub that ends with check("{each.id}", …)': each.stub.split("\n")[-1].startswith(
             f'check("{each.id}", '
         ),
