@@ -55,6 +55,7 @@ def cache_of(output: Mapping[str, Any]) -> Any:
     return output["cache"] if "cache" in output else output.get("past_key_values")
 
 
+Allowed = Callable[[Sequence[int]], Sequence[int]]  # from new tokens to those that may follow
 Choice = tuple[Tensor, Tensor | None]  # the next tokens (b,), and the places of the batch kept
 
 
@@ -112,6 +113,7 @@ def decode(
     eos: Iterable[int] = (),
     sampling: Sampling | None = None,
     stopped: Callable[[list[int]], bool] | None = None,
+    allowed: Allowed | None = None,
     compacted: Callable[[Tensor], None] | None = None,
     beginning: Beginning | None = None,
 ) -> list[list[int]]:
@@ -125,6 +127,7 @@ def decode(
         eos: tokens that end a row; they are not returned.
         sampling: how tokens are chosen; greedy if None.
         stopped: called with a row's new tokens after each one; true ends the row.
+        allowed: from a row's new tokens to those that may follow; the row ends where none may.
         compacted: called with the places of the batch that are left, when finished rows are cut
             out of it.
         beginning: stands in front of every row.
@@ -133,7 +136,7 @@ def decode(
         A list of token ids for each row, without the end token.
     """
     sampling = sampling or Sampling()
-    batch = _Batch(rows, row_ids, limits, set(eos), sampling, stopped)
+    batch = _Batch(rows, row_ids, limits, set(eos), sampling, stopped, allowed)
     embeds, mask = left_pad(rows)
     inputs = {"inputs_embeds": embeds}
     if beginning is not None:
@@ -141,7 +144,7 @@ def decode(
         mask = beginning.mask_for(mask)
 
     def choose_next(logits: Tensor) -> Choice | None:
-        tokens = choose(logits, batch.noise(), sampling)
+        tokens = choose(batch.constrained(logits), batch.noise(), sampling)
         batch.take(tokens.tolist())
         if not batch.running:
             return None
@@ -174,7 +177,8 @@ def begin(model: nn.Module, embeds: Tensor) -> Beginning | None:
 class _Batch:
     """Rows of a batch that still run, and the tokens of each."""
 
-    def __init__(self, rows, row_ids, limits, eos, sampling, stopped):
+    def __init__(self, rows, row_ids, limits, eos, sampling, stopped, allowed):
+        self.allowed = allowed
         self.tokens: list[list[int]] = [[] for _ in rows]
         self.limits, self.eos, self.stopped = list(limits), eos, stopped
         self.places = list(range(len(rows)))  # which row each place of the batch holds
@@ -190,6 +194,16 @@ class _Batch:
         """(b,) uniform numbers for this step."""
         return uniform(self._noise[self.places, self.step], self._device)
 
+    def constrained(self, logits: Tensor) -> Tensor:
+        """Logits (b, V), -inf for the tokens that may not follow in a running row."""
+        if self.allowed is None:
+            return logits
+        mask = torch.zeros_like(logits, dtype=torch.bool)
+        for i, place in enumerate(self.places):
+            mask[i, list(self.allowed(self.tokens[place]))] = True
+            mask[i] |= place not in self.running
+        return logits.masked_fill(~mask, -torch.inf)
+
     def take(self, tokens: list[int]) -> None:
         """Give each running row its new token, and retire rows that end."""
         self.step += 1
@@ -201,7 +215,8 @@ class _Batch:
                 continue
             got = self.tokens[place]
             got.append(token)
-            if len(got) >= self.limits[place] or (self.stopped and self.stopped(got)):
+            ended = self.stopped and self.stopped(got)
+            if len(got) >= self.limits[place] or ended or (self.allowed and not self.allowed(got)):
                 self.running.discard(place)
 
     def compact(self) -> list[int] | None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .chat import prompt_ids
 from .choosing import Sampling
-from .decoding import PACK_STEPS, begin, decode
+from .decoding import PACK_STEPS, Allowed, begin, decode
 from .key_values import Beginning
 from .mixed_adapters import MixedRows, Rows, mixed_adapters
 from .products import packed
@@ -37,6 +37,7 @@ def generate(
     top_p: float = 1.0,
     top_k: int = 0,
     stop: str | Sequence[str] = (),
+    allowed: Allowed | None = None,
     bos: bool = True,
     chat: bool = False,
     seed: int = 0,
@@ -62,6 +63,8 @@ def generate(
         top_p: mass of the nucleus that is sampled from.
         top_k: most tokens sampled from; 0 is all of them.
         stop: strings that end a text; the text is cut before the first one.
+        allowed: from a row's new tokens to those that may follow, such as a `Form`; a row ends
+            where none may.
         bos: put BOS in front of the prompt if the tokenizer does so.
         chat: put each prompt into the model's chat template, as a user's message. A prompt that is
             in the template already is taken as it is, with `chat` or without.
@@ -109,6 +112,7 @@ def generate(
                 eos=end_tokens(lm.model, lm.eos_id),
                 sampling=sampling,
                 stopped=stopper(lm.tokenizer, stops),
+                allowed=allowed,
                 compacted=mix.keep,
                 beginning=beginning,
             )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from .claims import Claim, Gap
+from .claims import Claim, Gap, Level
 from .difflm import real as difflm
 from .embedsdg import real as embedsdg
 from .softsrv import real as softsrv
@@ -74,10 +74,37 @@ def _spa() -> tuple[Claim, ...]:
 
 
 def _synalign() -> tuple[Claim, ...]:
-    return tuple(
-        _more(f"real-weights-{arm}", f"weights ({arm}) bring the texts closer to held-out ones",
-              Gap("MMD^2, held out", synalign.UNWEIGHTED, arm), paper="weights")
-        for arm in (synalign.TILTING, synalign.EXACT)
+    R, weighted = synalign, (synalign.TILTING, synalign.EXACT)
+    of_weights = (
+        claim
+        for arm in weighted
+        for claim in (
+            _more(f"real-weights-{arm}", f"weights ({arm}) bring the texts closer to held-out ones",
+                  Gap("MMD^2, held out", R.UNWEIGHTED, arm), paper="weights"),
+            Claim(f"real-third-{arm}", f"weights ({arm}) leave at most .3 of the MMD^2",
+                  Level("over unweighted", arm, sign=-1), -0.3),
+            _more(f"real-subset-{arm}", f"weights ({arm}) beat a random subset in MMD^2",
+                  Gap("MMD^2, held out", R.SUBSET, arm)),
+            _more(f"real-students-{arm}", f"a student of texts weighted by {arm} predicts better",
+                  Gap("accuracy, alone", arm, R.UNWEIGHTED), paper="students"),
+        )
+    )  # fmt: skip
+    beside = partial(Gap, "accuracy, beside real", against=R.few(R.REAL, 25))
+    taught = partial(Gap, f"accuracy, asked{R.TILTED}", R.EXPLORED, less="accuracy, asked")
+    return (
+        *of_weights,
+        _more("real-beside", "weighted texts (exact) help beside 25 real ones",
+              beside(R.few(R.EXACT, 25)), paper="beside-real"),
+        Claim("real-valid", "records that are held to the schema are all valid",
+              Level("valid records", R.HELD), 1.0),
+        _more("real-right", "their values are right more often than the commonest ones",
+              Gap("right", R.HELD, R.COMMONEST)),
+        _more("real-attributes", "described texts have nearer attributes than label-only ones",
+              Gap("TV, asked", R.LABEL, R.EXPLORED), paper="attributes"),
+        _more("real-exploration", "explored demonstrations come closer than random ones (MMD^2)",
+              Gap("MMD^2, asked", R.ANY, R.EXPLORED), paper="exploration"),
+        *(_more(f"real-best: {way}", f"weighted, it teaches more than {way}",
+                taught(against=way), paper="best") for way in (R.LABEL, R.UNIFORM)),
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from synthkit.synalign.attribute_checks import (
     checked_values,
     sources_of,
 )
+from .constrained import by_schema
 from .parsing import Descriptions, ParsedAnswer, Record, parse_record, plain
 from .turns import ask_in_turns
 from ..teacher.replies import Reply, judge
@@ -120,13 +121,13 @@ class Schema:
 def describe(
     teacher: Any,  # None: read the attributes from the texts, which costs no call
     texts: Any,  # n demonstrations: a list of str, or a table with a `text` column
-    schema: Schema,
-    *,
+    schema: Schema, *,
     retries: int = 2,  # further calls for a text whose answer cannot be read
     **options: Any,  # of `ask_in_turns`: seed, checkpoint, progress
-) -> Descriptions:
+) -> Descriptions:  # fmt: skip
     """Call 1 of SynAlign's latent attribute reasoning: each text as a flat record.
 
+    A local chat model is held to the schema, so that its records are always valid.
     ValueError: no text, or attributes that nobody can tell. TeacherError: the teacher failed.
     """
     check_describing(teacher, schema, retries)
@@ -139,7 +140,8 @@ def describe(
 
     if teacher is not None:
         prompts = [schema.describe_prompt(text) for text in texts]
-        tries = ask_in_turns(teacher, prompts, accept, retries=retries, **options)
+        by = by_schema(teacher, schema)
+        tries = ask_in_turns(by, prompts, accept, retries=retries, **options)
     return _described(texts, schema, parsed, tries, dict(reasons))
 
 # %% ../../nbs/41_attributes.ipynb #849ab4cf

@@ -48,7 +48,7 @@ class Score:
 
 
 def linear_score(
-    vectors: Any,  # (n, d), of the training rows
+    vectors: Any,  # (n, d), of the training rows, dense or sparse
     labels: Sequence[Hashable],  # n
     test_vectors: Any,  # (m, d)
     test_labels: Sequence[Hashable],  # m
@@ -60,16 +60,19 @@ def linear_score(
     A label that only test rows have counts as wrong. ValueError: fewer than two labels to learn, or
     none in common with the test rows.
     """
+    from scipy.sparse import issparse
     from sklearn.linear_model import LogisticRegression
 
-    x, w = np.asarray(vectors, dtype=float), as_weights(weights, len(labels)) * len(labels)
+    x, test = (side if issparse(side) else np.asarray(side, dtype=float)
+               for side in (vectors, test_vectors))  # fmt: skip
+    w = as_weights(weights, len(labels)) * len(labels)
     there = np.flatnonzero(w)
     names = list(dict.fromkeys(labels[i] for i in there))
     _check_labels(names, test_labels)
     code = {name: i for i, name in enumerate(names)}
     model = LogisticRegression(C=strength, max_iter=2000)
     model.fit(x[there], [code[labels[i]] for i in there], sample_weight=w[there])
-    predicted = model.predict(np.asarray(test_vectors, dtype=float))
+    predicted = model.predict(test)
     return Score(tuple(test_labels), tuple(names[i] for i in predicted))
 
 
