@@ -12,7 +12,7 @@ from .difflm import real as difflm
 from .embedsdg import real as embedsdg
 from .softsrv import real as softsrv
 from .spa import real as spa
-from .synalign import real as synalign
+from .synalign import real_trial as synalign
 
 PLACE = "{data}"
 _more = partial(Claim, strict=True)

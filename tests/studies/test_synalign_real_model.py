@@ -11,7 +11,8 @@ from synthkit.studies.claims import NOT_RUN
 from synthkit.studies.real_claims import REAL_CLAIMS
 from synthkit.studies.real_data import RealData
 from synthkit.studies.runner import run
-from synthkit.studies.synalign import real as R
+from synthkit.studies.synalign import real as study_of
+from synthkit.studies.synalign import real_trial as R
 from synthkit.studies.synalign.sides import Sides, rightness
 from tests.tiny import tiny_lm
 
@@ -49,11 +50,11 @@ def lm(tmp_path_factory):
 
 def test_the_study_runs_whole_on_a_tiny_model(lm, tmp_path):
     preset = replace(
-        R.PRESETS["study"], n_train=40, n_test=30, n_sample=16, n_described=4, n_asked=8,
+        study_of.PRESETS["study"], n_train=40, n_test=30, n_sample=16, n_described=4, n_asked=8,
         fitted=(25,), max_new_tokens=16, changes={"picks": 4, "retries": 0}, seeds=(0,),
     )  # fmt: skip
     data = RealData("sst2/train.tsv", invented(90), {"text": "text", "label": "label"})
-    study = replace(R.study(data), claims=REAL_CLAIMS["synalign"])
+    study = replace(study_of.study(data), claims=REAL_CLAIMS["synalign"])
     result = run(study, preset, lm=lm, out=tmp_path)
     found = {(row["arm"], row["measure"]): row["value"] for row in result.measurements}
     assert found[R.HELD, "valid records"] == 1 and found[R.FREE, "valid records"] == 0
