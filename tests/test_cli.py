@@ -254,6 +254,102 @@ def test_prompts_go_out_and_answers_come_back(tmp_path):
     assert all(row["question"] and row["answer"] for row in written)
 
 
+# --- data that are made ---------------------------------------------------------------------------
+
+
+SOFT = ("softsrv", "--set", "steps=2", "--set", "eval_every=1", "--set", "kind=ssnp",
+        "--set", "drop=[]", "--quiet")  # fmt: skip
+
+
+@pytest.fixture
+def questions(tmp_path):
+    """A file of questions under a name of its own for the column."""
+    path = tmp_path / "asked.jsonl"
+    rows = [{"problem": f"Ann has {i} pens and buys {i + 1}. How many?"} for i in range(24)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_a_method_is_fitted_and_sampled_into_a_file_or_a_folder(questions, tmp_path):
+    from datasets import load_dataset
+
+    made, folder = tmp_path / "made.jsonl", tmp_path / "made"
+    for out in (made, folder):
+        done = run("sample", *SOFT, "--data", str(questions), "-n", "3", "--out", str(out),
+                   "--licence", "mit")  # fmt: skip
+        assert done.exit_code == 0, (done.output, done.exception)
+        assert f"{out}: " in done.stderr and "rows of SoftSRV" in done.stderr
+    rows = [json.loads(line) for line in made.read_text().splitlines()]
+    assert rows and {"text", "method", "model", "seed", "status"} <= set(rows[0])
+    again = load_dataset(str(folder), split="train", cache_dir=str(tmp_path / "cache"))
+    assert again.to_list() == rows
+    card = (folder / "README.md").read_text()
+    assert "| mit |" in card and "asked.jsonl" in card and str(tmp_path) not in card
+    assert "synthkit sample softsrv --data asked.jsonl" in card and "--set steps=2" in card
+    assert "Reconstruction is only a proxy" in card  # a limit that the paper names
+    assert not list(tmp_path.glob(".*"))  # nothing unfinished is left
+
+
+def test_a_saved_fit_is_sampled_like_a_new_one(questions, tmp_path):
+    saved, first, second = (tmp_path / name for name in ("mine", "a.jsonl", "b.jsonl"))
+    done = run("fit", *SOFT, "--data", str(questions), "--out", str(saved))
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert "fitted to 24 texts" in done.stderr
+    assert "synthkit.SoftSRV.load" in (saved / "README.md").read_text()
+    assert run("sample", str(saved), "-n", "3", "--out", str(first), "--quiet").exit_code == 0
+    done = run("sample", *SOFT, "--data", str(questions), "-n", "3", "--out", str(second))
+    assert done.exit_code == 0 and first.read_text() == second.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["magic", "--data", "{data}", "--out", "x.jsonl"], "no method and no folder of a saved"),
+        (["softsrv", "--out", "x.jsonl"], "add --data"),
+        (["softsrv", "--data", "nowhere.csv", "--out", "x.jsonl"], "nowhere.csv"),
+        (["softsrv", "--data", "{data}", "--out", "x.xls"], "x.xls"),
+        (["softsrv", "--data", "{data}", "--out", "{data}/x.jsonl"], "in its place"),
+        (["embedsdg", "--data", "{data}", "--out", "x.jsonl"], "no column for the answer"),
+        (["softsrv", "--data", "{data}", "--set", "steps", "--out", "x.jsonl"], "NAME=VALUE"),
+        (["softsrv", "--data", "{data}", "--set", "stepps=2", "--out", "x.jsonl"], "stepps"),
+        (["softsrv", "--data", "{data}", "--target", "x", "--out", "x.jsonl"], "for difflm"),
+        (["spa", "--data", "{data}", "--teacher", "x", "--out", "x.jsonl"], "no use for"),
+        (["difflm", "--data", "{data}", "--bits", "4", "--out", "x.jsonl"], "goes with --model"),
+    ],
+)
+def test_what_cannot_be_made_is_one_line_and_status_two(
+    arguments, told, questions, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    done = run("sample", *(each.format(data=questions) for each in arguments))
+    lines = done.stderr.strip().splitlines()
+    assert done.exit_code == 2 and len(lines) == 1 and told in lines[0], done.output
+    assert not list(tmp_path.glob("x.*"))
+
+
+def test_recorded_runs_are_shown_again_with_a_page(tmp_path):
+    page = tmp_path / "page.html"
+    done = run("report", "spa-study", "--html", str(page))
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert "SPA, records, strong skew" in done.output and "of the paper" in done.output
+    assert "data:image/svg+xml" in page.read_text()
+    missing = run("report", "nowhere")
+    assert missing.exit_code == 2 and "spa-study" in missing.stderr
+
+
+@pytest.mark.parametrize("name", ["four_bits", "softsrv-real-text", "synalign-real-text"])
+def test_a_recorded_run_of_any_kind_is_shown(name):
+    done = run("report", name)
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert "scale, seeds" in done.output
+
+
+def test_completion_and_help_with_examples_are_there():
+    assert "--install-completion" in run("--help").output
+    for command in ("sample", "fit", "report", "reproduce", "evaluate"):
+        assert f"synthkit {command} " in run(command, "--help").output
+
+
 # --- the doctor -----------------------------------------------------------------------------------
 
 

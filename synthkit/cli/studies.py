@@ -145,6 +145,30 @@ def _refuse_real_options(asked: Mapping[str, Any]) -> None:
 
 
 @app.command()
+def report(
+    runs: Annotated[
+        list[str],
+        typer.Argument(help="Folders of runs, a folder of such, files, or recorded results."),
+    ],
+    html: Annotated[Path | None, typer.Option(help="The page to write.")] = None,
+) -> None:
+    """Show runs that were made before: their tables, their claims, and a page. Examples:
+
+    synthkit report runs --html runs.html
+
+    synthkit report spa-study
+    """
+    from ..core.files import check_file
+    from ..studies.recorded import report as show
+
+    if html is not None:
+        check_file(html)
+    show(runs, html)
+    if html is not None:
+        typer.echo(f"The page: {html}")
+
+
+@app.command()
 def ledger(
     method: Annotated[
         str | None, typer.Argument(help=f"One of {', '.join(NAMES)}; default: all.")

@@ -29,7 +29,7 @@ class Outcome:
         printed, warned: what went to the standard output and to the standard error.
         error: None, or the error with its traceback as `traceback`; RuntimeError for a process
             that was killed.
-        seconds: on the clock.
+        seconds: on the clock. cpu: of the processor, its children's aside.
     """
 
     item: Any
@@ -39,6 +39,7 @@ class Outcome:
     error: BaseException | None = None
     traceback: str = ""
     seconds: float = 0.0
+    cpu: float = 0.0
 
 
 def cores() -> int:
@@ -125,7 +126,8 @@ def _worked(pipe: Any, work: Callable[[Any], Any], item: Any) -> None:
             found["value"] = work(item)
         except Exception as error:
             found = {"error": _sendable(error), "traceback": traceback.format_exc()}
-    pipe.send({**found, "printed": printed.getvalue(), "warned": warned.getvalue()})
+    found |= {"printed": printed.getvalue(), "warned": warned.getvalue()}
+    pipe.send({**found, "cpu": time.process_time()})
 
 
 def _sendable(error: Exception) -> Exception:

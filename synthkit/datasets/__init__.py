@@ -20,6 +20,7 @@ from .loaders import (
     load_tool_schemas,
 )
 from .normalise import normalise_number
+from .sharing import Provenance, save_dataset, write_rows
 from .tables import MISSING, load_table
 from .validation import as_dataset
 
@@ -27,6 +28,7 @@ __all__ = [
     "FORMATS",
     "MISSING",
     "PICKLES",
+    "Provenance",
     "as_dataset",
     "as_frame",
     "columns_of",
@@ -42,6 +44,8 @@ __all__ = [
     "load_tool_schemas",
     "normalise_number",
     "rows_of",
+    "save_dataset",
     "texts_of",
     "values_of",
+    "write_rows",
 ]

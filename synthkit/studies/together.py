@@ -89,7 +89,8 @@ def reproduce(
         print(outcome.warned, end="", file=sys.stderr, flush=True)
         if outcome.error is None:
             found.views.append(outcome.value)
-            say(f"{outcome.item.method}: results and figures are in {outcome.item.folder}")
+            took = f" ({outcome.cpu:.0f} CPU seconds)" if outcome.cpu else ""
+            say(f"{outcome.item.method}: results and figures are in {outcome.item.folder}{took}")
         else:
             found.failed.append(outcome)
     if not found.views:

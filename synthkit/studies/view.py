@@ -84,8 +84,8 @@ class View:
     notes: str
 
 
-def view(study: Study, result: Result, out: Path) -> View:
-    """The view of a result; its figures are written to `out` as PNG, too."""
+def view(study: Study, result: Result, out: Path, *, keep: bool = True) -> View:
+    """The view of a result in the folder `out`, where its figures are written, too, if `keep`."""
     findings = study.findings(result)
     claims = verdicts(findings)
     model = str(result.model.get("name", "")).partition(",")[0]
@@ -98,7 +98,7 @@ def view(study: Study, result: Result, out: Path) -> View:
         claims,
         f"{tally(claims)}." if study.claims else "",
         tuple(line for arm in study.samples for line in _samples(out, arm, result.seeds[0])),
-        tuple(_pictures(study, result, out)),
+        tuple(_pictures(study, result, out if keep else None)),
         headline(study.name, findings),
         result.notes,
     )
@@ -162,20 +162,23 @@ def seen(finding: Finding) -> str:
 # --- figures --------------------------------------------------------------------------------------
 
 
-def _pictures(study: Study, result: Result, out: Path) -> Iterator[Picture]:
+def _pictures(study: Study, result: Result, out: Path | None) -> Iterator[Picture]:
     for figure in study.figures:
         for place in study.places(result):
             if place in (figure.at or (place,)):
                 name = f"{figure.name}-{place}".replace(", ", "-").replace(" ", "-")
                 draw = partial(figure.draw, result, place)
-                drawn = save_figure(out / f"{name}.png", draw, figure.size)
+                drawn = save_figure(out and out / f"{name}.png", draw, figure.size)
                 yield Picture(f"{study.title}, {place}: {figure.name}", *drawn)
 
 
 def save_figure(
-    path: Path, draw: Callable[[Axes], None], size: tuple[float, float]
+    path: Path | None, draw: Callable[[Axes], None], size: tuple[float, float]
 ) -> tuple[bytes, int, str]:
-    """Draw on new axes of that size in inches, without a display, and write the figure as PNG.
+    """Draw on new axes of that size in inches, without a display; write it as PNG.
+
+    Args:
+        path: of the PNG; None: nothing is written.
 
     Returns:
         The drawing as SVG, its width in pixels, and its words (see `core.plots.told`).
@@ -191,9 +194,10 @@ def save_figure(
     figure, axes = plt.subplots(figsize=size)
     draw(axes)
     words = told(axes)
-    figure.savefig(path)
+    if path is not None:
+        figure.savefig(path)
     written = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": path.name}):  # else its names differ each time
+    with matplotlib.rc_context({"svg.hashsalt": "synthkit"}):  # else its names differ each time
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
     plt.close(figure)
     return written.getvalue(), round(96 * size[0]), words
