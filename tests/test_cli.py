@@ -294,7 +294,7 @@ def test_a_saved_fit_is_sampled_like_a_new_one(questions, tmp_path):
     saved, first, second = (tmp_path / name for name in ("mine", "a.jsonl", "b.jsonl"))
     done = run("fit", *SOFT, "--data", str(questions), "--out", str(saved))
     assert done.exit_code == 0, (done.output, done.exception)
-    assert "fitted to 24 texts" in done.stderr
+    assert "fitted to 20 texts" in done.stderr  # of 24, some stop the training
     assert "synthkit.SoftSRV.load" in (saved / "README.md").read_text()
     assert run("sample", str(saved), "-n", "3", "--out", str(first), "--quiet").exit_code == 0
     done = run("sample", *SOFT, "--data", str(questions), "-n", "3", "--out", str(second))

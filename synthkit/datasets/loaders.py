@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,15 @@ if TYPE_CHECKING:
 HUB = {  # short name -> name and configuration on the Hugging Face hub
     "gsm8k": ("openai/gsm8k", "main"),
     "mbpp": ("google-research-datasets/mbpp", "full"),
+    "asdiv": ("EleutherAI/asdiv", "asdiv"),
+    "sst2": ("stanfordnlp/sst2", None),
+    "ag_news": ("fancyzhx/ag_news", None),
+}
+ONLY_SPLIT = {"EleutherAI/asdiv": "validation"}  # of sets that are not split on the hub
+# Columns of rows from the hub where the sets' own files have others.
+AS_IN_FILES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "EleutherAI/asdiv": lambda row: {**row, "question": f"{row['body']} {row['question']}".strip()},
+    "stanfordnlp/sst2": lambda row: {"text": row["sentence"].strip(), "label": row["label"]},
 }
 
 
@@ -244,7 +253,7 @@ def _from_hub(name: str, config: str | None, split: str) -> list[dict[str, Any]]
     import datasets
 
     try:
-        return datasets.load_dataset(name, config, split=split).to_list()
+        rows = datasets.load_dataset(name, config, split=ONLY_SPLIT.get(name, split)).to_list()
     except Exception as error:  # the hub's client raises some twenty kinds
         reason = (str(error).strip().splitlines() or [""])[0]
         raise ConnectionError(
@@ -252,6 +261,7 @@ def _from_hub(name: str, config: str | None, split: str) -> list[dict[str, Any]]
             f"{type(error).__name__}: {reason}. There is no local file of that name either; "
             "without a connection, give the path of the set's file"
         ) from error
+    return [AS_IN_FILES[name](row) for row in rows] if name in AS_IN_FILES else rows
 
 
 def _first(rows: list[dict], limit: int | None) -> list[dict]:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .study import Study
 
 NAMES = ("embedsdg", "softsrv", "spa", "synalign", "difflm")
-LONGEST_FIRST = ("embedsdg", "softsrv", "spa", "difflm", "synalign")  # by measured time, fast
+LONGEST_FIRST = ("embedsdg", "difflm", "synalign", "spa", "softsrv")  # by time at scale fast
 # The recorded results that a study's claims are held against.
 RECORDED = {
     "embedsdg-study": "embedsdg",

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from synthkit import datasets as sets
+from synthkit.datasets.loaders import read_set
 
 # --- the real files -----------------------------------------------------------------------------
 
@@ -110,6 +111,25 @@ def test_a_hub_name_asks_for_the_known_configuration(monkeypatch):
     monkeypatch.setattr(datasets, "load_dataset", load)
     assert sets.load_questions("gsm8k", split="test")[0]["final"] == "4"
     assert asked == [(("openai/gsm8k", "main"), {"split": "test"})]
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "row", "wanted"),
+    [
+        ("asdiv", "validation", {"body": "Ann has 2.", "question": "And 1 more?", "answer": "3"},
+         {"question": "Ann has 2. And 1 more?", "answer": "3"}),
+        ("stanfordnlp/sst2", "train", {"idx": 0, "sentence": "so good ", "label": 1},
+         {"text": "so good", "label": 1}),
+    ],
+)  # fmt: skip
+def test_a_set_from_the_hub_has_the_columns_of_its_file(name, split, row, wanted, monkeypatch):
+    def load(*args, **kwargs):
+        assert kwargs["split"] == split
+        return datasets.Dataset.from_list([row])
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    (found,) = read_set(name)
+    assert wanted.items() <= found.items()
 
 
 # --- texts from anywhere ------------------------------------------------------------------------
