@@ -30,6 +30,7 @@ Modules:
 - `synthkit.studies.gpu_memory`: Peak memory and speed on a GPU, against the estimates: random weights in true sizes, in NF4.
 - `synthkit.studies.later`: Claims of the papers that recorded runs can answer, written down after these runs.
 - `synthkit.studies.ledger`: The ledger: every claim of the papers and of the kit, beside what recorded runs found.
+- `synthkit.studies.spa.programs`: SPA on the code world with a real model: programs are executed, and their styles are known.
 - `synthkit.studies.spa.records_base`: The base of SPA's records experiment: the embedded model after it has read records of all orders.
 - `synthkit.studies.synalign.experiment_real`: SynAlign on real texts: what its weights do for a pool whose skew is known, since we made it.
 - `synthkit.studies.synalign.ranking`: Quality of a ranking: offline metrics, and two rankings interleaved before simulated users.

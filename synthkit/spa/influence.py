@@ -21,8 +21,9 @@ __all__ = ['METHODS', 'lora_matrices', 'capture_activations', 'example_losses', 
            'influence_scores']
 
 # %% ../../nbs/30_influence.ipynb #6e16af1f
+from ..lm.attention import eager, fused_is_slow
 from ..lm.quantisation import disable_packed_cpu_layout
-from ..lm.rows import IGNORED
+from ..lm.rows import IGNORED, token_counts
 from .kfac import ekfac
 from synthkit.spa.streaming import (
     Blocks,
@@ -118,7 +119,8 @@ def batch_factors(
         RuntimeError: a 4-bit layer was repacked, or no gradient reaches one of the matrices.
     """
     disable_packed_cpu_layout(lm.model)
-    with lm.evaluating(), torch.enable_grad(), capture_activations(matrices) as calls:
+    plain = eager(lm.model, fused_is_slow(lm.model, max(token_counts(lm, pairs, marks=True))))
+    with lm.evaluating(), torch.enable_grad(), plain, capture_activations(matrices) as calls:
         losses, mask = example_losses(lm, pairs, **options)
         outputs = [output for each in calls.values() for _, output in each]
         found = [None] * len(outputs)

@@ -23,8 +23,10 @@ __all__ = ['train_on', 'choose_adapters', 'fit_adapters', 'sample_rows', 'SPA']
 # %% ../../nbs/32_spa.ipynb #4e7fcf4c
 from ..core.arguments import as_count, as_number, as_seed
 from ..core.phases import Phases
+from ..lm.attention import eager, fused_is_slow
 from ..lm.mixed_adapters import share_weights
 from ..lm.modes import recomputed
+from ..lm.rows import token_counts
 from ..lm.training import History, batch_at, mean_over, train
 from .answers import answer_rows, collect, plan_drafts, provenance, write
 from .bm25 import bm25_scores
@@ -62,7 +64,11 @@ def train_on(
         batch = batch_at(step, len(pairs), size, seed)
         return mean_over(batch, [1] * len(pairs), loss_of, schedule.accumulation)
 
-    with lm.use_adapter(name), lm.evaluating(), recomputed(lm.model, schedule.recomputing):
+    plain = fused_is_slow(lm.model, max(token_counts(lm, pairs, marks=True)))
+    with (
+        lm.use_adapter(name), lm.evaluating(), recomputed(lm.model, schedule.recomputing),
+        eager(lm.model, plain),
+    ):  # fmt: skip
         weights = nn.ParameterList(w for w in lm.model.parameters() if w.requires_grad)
         history = train(weights, loss_at, schedule, **options)
     check_learned(lm, name)

@@ -11,7 +11,8 @@ from .claims import Claim, Gap, Level
 from .difflm import real as difflm
 from .embedsdg import real as embedsdg
 from .softsrv import real as softsrv
-from .spa import real as spa
+from .spa import experiment as spa
+from .spa.real import WORLD
 from .synalign import real_trial as synalign
 
 PLACE = "{data}"
@@ -64,12 +65,33 @@ def _softsrv() -> tuple[Claim, ...]:
 
 
 def _spa() -> tuple[Claim, ...]:
-    pairs = partial(Gap, "different pairs", spa.INFLUENCE)
+    pairs, right = (partial(Gap, measure, spa.INFLUENCE) for measure in ("diversity", "pass@1"))
+    styles, ari = partial(Gap, "working modes", spa.INFLUENCE), "adjusted Rand index, mode"
+    at = {"at": (WORLD,)}
     return (
         _more("real-diversity-random", "more different answers than random parts",
               pairs(spa.RANDOM), paper="diversity-random"),
+        Claim("real-right-random", "as right as random parts", right(spa.RANDOM), -0.05, **at),
+        _more("real-working-random", "more working styles than random parts",
+              styles(spa.RANDOM), **at),
         _more("real-diversity-temperature", "more different answers than temperature 1",
               pairs(spa.HOT)),
+        Claim("real-right-temperature", "at least as right as temperature 1",
+              right(spa.HOT), **at),
+        _more("real-working-temperature", "more working styles than temperature 1",
+              styles(spa.HOT), **at),
+        _more("real-temperature-cost", "one adapter is less right at temperature 1 than greedy",
+              Gap("pass@1", spa.GREEDY, spa.HOT), paper="temperature-cost", **at),
+        Claim("real-right-alone", "as right as one adapter, greedy", right(spa.GREEDY), -0.02,
+              paper="pass-1", **at),
+        _more("real-pass-5", "five answers, one per adapter, solve more than one",
+              Gap("pass@5", spa.INFLUENCE, spa.INFLUENCE, less="pass@1"), paper="pass-5", **at),
+        _more("real-kl", "adapters of parts by influence differ more than of random parts (KL)",
+              Gap("KL", spa.INFLUENCE, spa.RANDOM), paper="kl", **at),
+        Claim("real-modes", "influence finds the styles (ARI)", Level(ari, spa.INFLUENCE), 0.5,
+              **at),
+        Claim("real-modes-sign", "the right sign finds more than the wrong one (ARI)",
+              Gap(ari, spa.INFLUENCE, spa.WRONG), 0.2, **at),
     )  # fmt: skip
 
 

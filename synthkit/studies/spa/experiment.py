@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import numpy as np
+from scipy.special import comb
 from sklearn.metrics import adjusted_rand_score
 
+from ...embed.encoders import LMEmbedder
 from ...evaluation import diversity
+from ...lm.training import batch_at
 from ...spa.baselines import diverse_beams, sampled, single_adapter
 from ...spa.bm25 import bm25_scores
 from ...spa.influence import influence_scores
@@ -20,7 +24,7 @@ from ...spa.synthesizer import SPA
 from ..study import Case, Trial, Unit
 from .records_base import records_base
 from .retraining import fidelity
-from .testbeds import TESTBEDS, Testbed, make_testbed
+from .testbeds import TESTBEDS, Rows, Testbed, make_testbed
 
 # One adapter on all rows, and how it is decoded.
 GREEDY, HOT = "one adapter, greedy", "one adapter, temperature 1"
@@ -36,6 +40,7 @@ INFLUENCE, WRONG = "influence", "influence, wrong sign"
 VARIANCE, COVER = "influence, variance rule", "influence, covering rule"
 RANDOM, BM25, CLUSTERS = "random parts", "BM25+", "k-means of scores"
 OTHER_SEEDS, ORACLE = "same data, other seeds", "true modes"
+EMBEDDING = "embedding clusters"  # of the mean input embeddings of the rows
 PARTS = (INFLUENCE, WRONG, VARIANCE, COVER, RANDOM, BM25, CLUSTERS, OTHER_SEEDS, ORACLE)
 ARMS = (*SINGLE, BEAM, *PARTS)
 CORE = (*SINGLE, BEAM, INFLUENCE, WRONG, VARIANCE, RANDOM, BM25, ORACLE)
@@ -44,6 +49,7 @@ COUNTS = {"influence, 3 parts": 3, "influence, 12 parts": 12}
 MIXED = {"influence, a quarter real": INFLUENCE, "random parts, a quarter real": RANDOM}
 METHODS = ("datainf", "ekfac")  # whose scores are held against retraining
 RETRAINING = "retraining"  # a unit of measurements, no arm
+REFERENCE = "reference adapter"  # of all rows: what its training costs
 
 METHOD = SPAPreset(
     reference_updates=60, part_updates=30, batch_size=16, min_size=8, on_small="fill"
@@ -113,6 +119,11 @@ class PartsTrial(Trial):
 
     name: str = ""
 
+    @property
+    def how(self) -> SPAPreset:
+        """The choices of the method."""
+        return self.preset.method
+
     @cached_property
     def base(self):
         """The model that every adapter is trained on."""
@@ -127,6 +138,11 @@ class PartsTrial(Trial):
     def testbed(self) -> Testbed:
         return self.testbed_with()
 
+    @property
+    def references(self) -> tuple[list[str], list[str]]:
+        """What adapters read for their KL."""
+        return self.testbed.references
+
     @cached_property
     def quarter_real(self) -> PartsTrial:
         """The same with a quarter of the rows as real answers might be."""
@@ -137,31 +153,50 @@ class PartsTrial(Trial):
     @cached_property
     def single(self) -> SPA:
         """One adapter, trained on all rows: it answers alone, and influence is taken on it."""
-        how = {"preset": self.preset.method, "seed": self.seed}
-        return single_adapter(self.base, self.testbed.rows, **how)
+        with self.cost(REFERENCE, "training") as read:
+            made = single_adapter(self.base, self.testbed.rows, preset=self.how, seed=self.seed)
+            read.extend(self.texts_of(self.testbed.rows, self.how.reference_updates))
+        return made
+
+    def texts_of(self, rows: Rows, updates: int) -> list[str]:
+        """What an adapter that learns from these rows reads in so many updates."""
+        size = self.how.batch_size
+        order = [i for step in range(updates) for i in batch_at(step, len(rows), size, self.seed)]
+        return ["{question}{answer}".format(**rows[i]) for i in order]
+
+    @contextmanager
+    def cost(self, arm: str, step: str) -> Iterator[list[str]]:
+        """Measure the CPU-seconds of a step, and the tokens of the texts it puts on the list."""
+        texts, start = [], time.process_time()
+        yield texts
+        self.add(arm, {f"seconds, {step}": time.process_time() - start})
+        self.add(arm, {f"tokens, {step}": sum(map(len, self.lm.token_ids(texts)))})
+
+    def keep(self, arm: str, groups: Sequence[Sequence[str]], right: np.ndarray) -> None:
+        """Keep what an arm wrote, with whether it is right; here nothing is kept."""
 
     @cached_property
     def scores(self) -> np.ndarray:
         """Influence of the rows on the 2 K queries, (2 K, n)."""
-        single, testbed, start = self.single, self.testbed, time.process_time()
-        found = influence_scores(
-            single.adapted, testbed.rows, testbed.queries, adapter=single.adapters[0],
-            method=self.preset.method.method, seed=self.seed,
-        )  # fmt: skip
-        self.add(INFLUENCE, {"seconds": time.process_time() - start})
+        single, testbed, how = self.single, self.testbed, self.how
+        with self.cost(INFLUENCE, "scores") as read:
+            found = influence_scores(
+                single.adapted, testbed.rows, testbed.queries, adapter=single.adapters[0],
+                method=how.method, project=how.project, block_size=how.block_size, seed=self.seed,
+            )  # fmt: skip
+            rows = [*testbed.rows, *testbed.queries]
+            read.extend("{question}{answer}".format(**row) for row in rows)
         return found
 
     @cached_property
     def lexical(self) -> np.ndarray:
         """BM25+ of the rows on K queries of other topics, (K, n)."""
-        start = time.process_time()
-        found = bm25_scores(self.testbed.others, self.testbed.rows)
-        self.add(BM25, {"seconds": time.process_time() - start})
-        return found
+        with self.cost(BM25, "scores"):
+            return bm25_scores(self.testbed.others, self.testbed.rows)
 
     def cut(self, rule: str, n_parts: int | None = None) -> Partition:
         """The parts of a rule of `PARTS`, as many as there are modes unless `n_parts` is given."""
-        k, how = n_parts or self.testbed.n_modes, self.preset.method
+        k, how = n_parts or self.testbed.n_modes, self.how
         if rule in (ORACLE, RANDOM, OTHER_SEEDS):
             name = {ORACLE: "oracle", RANDOM: "random", OTHER_SEEDS: "same data"}[rule]
             k = None if rule == ORACLE else k
@@ -169,6 +204,9 @@ class PartsTrial(Trial):
         sizes = {"min_size": how.min_size, "on_small": how.on_small, "seed": self.seed}
         if rule == BM25:
             return make_partition("bm25", k, scores=self.lexical, ties="random", **sizes)
+        if rule == EMBEDDING:
+            texts = ["{question}\n{answer}".format(**row) for row in self.testbed.rows]
+            return make_partition("embedding", k, vectors=LMEmbedder(self.lm)(texts), **sizes)
         if rule == CLUSTERS:
             return make_partition("kmeans", k, scores=self.scores[:k], **sizes)
         if rule in (VARIANCE, COVER):
@@ -186,20 +224,26 @@ def run_arm(
     if mixed:
         log, trial = trial.log, trial.quarter_real
         trial.log = log
-    rule = rule or arm
-    if rule in PARTS:
-        groups = answer_in_parts(trial, arm, trial.cut(rule, n_parts))
-    else:
+    if arm in SINGLE or arm == BEAM:
         groups = answer_alone(trial, arm)
-    trial.add(arm, measure_answers(trial.testbed, groups))
+    else:
+        groups = answer_in_parts(trial, arm, trial.cut(rule or arm, n_parts))
+    right = trial.testbed.judge(trial.testbed.asked, groups)
+    trial.keep(arm, groups, right)
+    trial.add(arm, measure_answers(trial.testbed, groups, right))
 
 
 def answer_alone(trial: PartsTrial, arm: str) -> list[list[str]]:
     """K answers to each prompt from the one adapter."""
-    prompts, k = trial.testbed.prompts, trial.testbed.n_modes
-    if arm == BEAM:
-        return grouped(diverse_beams(trial.single, prompts, k), k)
-    return grouped(sampled(trial.single, prompts, k, seed=trial.seed, **SINGLE[arm]), k)
+    prompts, k, single = trial.testbed.prompts, trial.testbed.n_modes, trial.single
+    n = 1 if arm == GREEDY else k  # greedy answers are all alike
+    with trial.cost(arm, "answers") as made:
+        if arm == BEAM:
+            rows = diverse_beams(single, prompts, k)
+        else:
+            rows = sampled(single, prompts, n, seed=trial.seed, **SINGLE[arm])
+        made.extend(rows["text"])
+    return [group * (k // n) for group in grouped(rows, n)]
 
 
 def grouped(answers: Mapping[str, Sequence[str]], k: int) -> list[list[str]]:
@@ -211,21 +255,35 @@ def grouped(answers: Mapping[str, Sequence[str]], k: int) -> list[list[str]]:
 def answer_in_parts(trial: PartsTrial, arm: str, partition: Partition) -> list[list[str]]:
     """One greedy answer of each part's adapter to each prompt; what the parts are is measured."""
     testbed = trial.testbed
-    spa = SPA(trial.base, preset=trial.preset.method, seed=trial.seed)
-    spa.fit(testbed.rows, parts=partition)
+    spa = SPA(trial.base, preset=trial.how, seed=trial.seed)
+    with trial.cost(arm, "training") as read:
+        spa.fit(testbed.rows, parts=partition)
+        for part in range(partition.n_parts):
+            rows = [testbed.rows[i] for i in partition.rows(part)]
+            read.extend(trial.texts_of(rows, trial.how.part_updates))
+    measure_parts(trial, arm, partition)
+    kl = diversity.average_kl(spa.adapted, spa.adapters, *trial.references)
+    trial.add(arm, {"KL": diversity.mean_kl(kl), "parts": partition.n_parts})
+    with trial.cost(arm, "answers") as made:
+        answers = spa.answer(testbed.prompts, seed=trial.seed)
+        made.extend(answers["text"])
+    return grouped(answers, partition.n_parts)
+
+
+def measure_parts(trial: PartsTrial, arm: str, partition: Partition) -> None:
+    """What the parts of an arm are."""
     if partition.rule != "same data":
-        for name, factor in {"mode": testbed.mode, "topic": testbed.topic}.items():
+        factors = {"mode": trial.testbed.mode, "topic": trial.testbed.topic}
+        for name, factor in factors.items():
             value = adjusted_rand_score(factor, partition.labels)
             trial.add(arm, {f"adjusted Rand index, {name}": value})
         trial.add(arm, {"largest part": partition.largest_share})
-    kl = diversity.average_kl(spa.adapted, spa.adapters, *testbed.references)
-    trial.add(arm, {"KL": diversity.mean_kl(kl), "parts": partition.n_parts})
-    return grouped(spa.answer(testbed.prompts, seed=trial.seed), partition.n_parts)
 
 
-def measure_answers(testbed: Testbed, groups: Sequence[Sequence[str]]) -> dict[str, float]:
-    """Diversity and quality of K answers to each prompt."""
-    right = testbed.judge(testbed.asked, groups)
+def measure_answers(
+    testbed: Testbed, groups: Sequence[Sequence[str]], right: np.ndarray
+) -> dict[str, float]:
+    """Diversity and quality of K answers to each prompt; `right` (n, K) says which are right."""
     modes = [
         {testbed.mode_of(text) for text, ok in zip(group, flags) if ok}
         for group, flags in zip(groups, right)
@@ -234,10 +292,22 @@ def measure_answers(testbed: Testbed, groups: Sequence[Sequence[str]]) -> dict[s
         "diversity": diversity.pair_diversity(groups).mean(),
         "unique fraction": diversity.unique_fraction(groups).mean(),
         "pass@1": right.mean(),
+        "pass@5": pass_at(5, right),
         f"pass@{right.shape[1]}": right.any(1).mean(),
         "working answers": diversity.distinct_working(groups, right).mean(),
         "working modes": np.mean([len(found) for found in modes]),
     }
+
+
+def pass_at(k: int, right: np.ndarray) -> float:
+    """Share of prompts that k answers would solve, from n >= k each, `right` (n_prompts, n).
+
+    It is NaN with fewer answers than k.
+
+    Source: Chen et al., Codex (arXiv 2107.03374), equation 1, an unbiased estimate.
+    """
+    n, solved = right.shape[1], right.sum(1)
+    return float(np.mean(1 - comb(n - solved, k) / comb(n, k))) if n >= k else np.nan
 
 
 def hold_against_retraining(trial: PartsTrial) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,13 +23,12 @@ from ..plans import Work
 from ..real import Paper, RealPreset, RealTrial, real_study
 from ..real_data import RealData, read_data
 from ..study import Study, Unit
+from .experiment import HOT, INFLUENCE, RANDOM
 
-read = partial(read_data, roles=("question", "answer"))
-INFLUENCE, RANDOM = "SPA, influence", "SPA, random parts"
-HOT = "one adapter, temperature 1"
+WORLD = "code-world"  # as data: see `programs`
 RULES = {INFLUENCE: "influence", RANDOM: "random"}
 COLUMNS = {
-    "different pairs": "different pairs",
+    "diversity": "diversity",
     "self-BLEU": "self-BLEU",
     "answer loss": "answer loss",
     "cut off": "cut off",
@@ -109,7 +109,7 @@ class SPATrial(RealTrial):
         n = len(rows) // len(self.prompts)
         groups = [rows["text"][i : i + n] for i in range(0, len(rows), n)]
         self.add(arm, {
-            "different pairs": np.mean(pair_diversity(groups)) if n > 1 else None,
+            "diversity": np.mean(pair_diversity(groups)) if n > 1 else None,
             "self-BLEU": np.mean([self_bleu(group).mean() for group in groups]) if n > 1 else None,
             "cut off": np.mean([status == "cut off" for status in rows["status"]]),
             "answer loss": np.mean([held_out_loss(spa, name, self.parts[2]) for name in adapters]),
@@ -153,20 +153,33 @@ def work(preset: SPAReal, row: float) -> list[Work]:
     ]
 
 
+def read(source: str | Path, *, columns: Mapping[str, str] | None = None) -> RealData:
+    """Rows with question and answer: of a set (see `read_data`), or of the code world."""
+    if source == WORLD:
+        from .programs import world_rows
+
+        return world_rows()
+    return read_data(source, ("question", "answer"), columns=columns)
+
+
 def study(data: RealData, *, command: str = "", **given: Any) -> Study:
     """SPA on one set of answers; `runner.run(study, scale, lm=lm)` runs it.
 
     Args:
-        data: rows with `question` and `answer`.
+        data: rows with `question` and `answer`; those of the code world have a study of their own.
         command, given: how it was asked for, for the record.
     """
+    if data.name == WORLD:
+        from .programs import code_study
+
+        return code_study(data, command=command, given=given)
     return real_study(
         "spa", "SPA on real answers", data, SPATrial, units, PRESETS, COLUMNS,
         samples=(INFLUENCE,),
         notes="Answer loss in nats per token of held-out answers, a mean over the adapters.",
         table_notes=(
-            "different pairs: of the answers to a prompt. self-BLEU: how alike they are. answer "
-            "loss: nats per token of held-out answers, a mean over the adapters.",
+            "diversity: pairs of answers to a prompt that differ. self-BLEU: how alike they are. "
+            "answer loss: nats per token of held-out answers, a mean over the adapters.",
         ),
         given=given,
         work=work,

@@ -71,10 +71,9 @@ class SynAlignReal(RealPreset):
       was fitted to, and less than a random subset as large as the effective sample.
     - Students: a linear one learns more from the weighted texts than from the unweighted ones; 25
       real texts teach more with weighted texts beside them than alone.
-    - Ways to ask, where `n_asked` is given (the preset leaves them out): described texts have
-      attributes nearer to the real ones than texts asked for by the label alone; explored
-      demonstrations come closer in MMD^2 than random ones; and weighted, they teach more than
-      texts by label (SimPrompt) or by uniform attributes (AttrPrompt).
+    - Ways to ask: described texts have attributes nearer to the real ones than texts asked for by
+      the label alone; explored demonstrations come closer in MMD^2 than random ones; and weighted,
+      they teach more than texts by label (SimPrompt) or by uniform attributes (AttrPrompt).
 
     A whole interval on the other side of its number refutes; see `claims.RULE`.
 
@@ -103,9 +102,9 @@ PRESETS = {
         temperature=0.8, changes={"describe": "read", "picks": 16, "retries": 1},
     ),
     "study": SynAlignReal(
-        n_train=500, n_stop=0, n_test=1000, n_sample=192, longest=128, max_new_tokens=64,
-        temperature=0.8, encoder="lm", n_described=16, fitted=(25, 100),
-        method="study", changes={"picks": 24, "retries": 0}, seeds=(0, 1, 2),
+        n_train=500, n_stop=0, n_test=1000, n_sample=400, longest=128, max_new_tokens=64,
+        temperature=0.8, encoder="lm", n_described=32, n_asked=100, fitted=(25, 100),
+        method="study", changes={"picks": 40, "retries": 1}, seeds=(0, 1, 2),
     ),
     "paper": SynAlignReal(
         n_train=6000, n_stop=0, n_test=2000, n_sample=24_000, longest=512, max_new_tokens=6144,

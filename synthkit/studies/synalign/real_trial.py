@@ -32,7 +32,7 @@ FREE, HELD, COMMONEST = "free answer", "held to the schema", "commonest value"
 LABEL, UNIFORM = "label only (SimPrompt)", "uniform attributes (AttrPrompt)"
 ANY, READ, EXPLORED = "random demonstrations", "true records", "SynAlign"
 WAYS, TILTED = (LABEL, UNIFORM, ANY, READ, EXPLORED), ", tilted"
-OWN_ENCODER, POOLS = "own encoder", (50, 100)
+OWN_ENCODER, POOLS = "own encoder", (50, 100, 200)
 FEWEST_APART = 10  # texts of a side that a classifier needs
 KEPT = 12  # texts of each way to ask that are kept
 PER_CLASS = 10  # rows to learn from, on average, below which labels are left out
@@ -188,7 +188,7 @@ class SynAlignTrial(RealTrial):
         rows, schema = self.rows(0, self.preset.n_described), self.method.fitted.full_schema
         words = [{name: str(value) for name, value in row.items()} for row in rows]
         truth = [{**row, **schema.read(row["text"])} for row in words]
-        teacher = LMTeacher(self.lm, max_new_tokens=128)
+        teacher = LMTeacher(self.lm, max_new_tokens=160)
         for arm, by in {FREE: Unbound(teacher), HELD: teacher}.items():
             found = describe(by, [row["text"] for row in rows], schema, retries=0)
             said = [record if kind == "answer" else None
