@@ -11,6 +11,7 @@ from .containers import (
 )
 from .files import FORMATS, PICKLES
 from .loaders import (
+    load_asdiv,
     load_clinc150,
     load_mbpp,
     load_questions,
@@ -34,6 +35,7 @@ __all__ = [
     "columns_of",
     "is_list_of_texts",
     "is_table",
+    "load_asdiv",
     "load_clinc150",
     "load_mbpp",
     "load_questions",

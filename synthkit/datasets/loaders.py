@@ -39,6 +39,8 @@ AS_IN_FILES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "stanfordnlp/sst2": lambda row: {"text": row["sentence"].strip(), "label": row["label"]},
 }
 
+_ONE_NUMBER = re.compile(r"(-?[\d,]*\.?\d+)(?:\s*\(.*\))?")  # and a unit: "9 (apples)"
+
 
 def load_texts(
     source: str | Path | pd.DataFrame | Dataset | Sequence,
@@ -173,6 +175,31 @@ def load_clinc150(path: str | Path, *, split: str = "train") -> Dataset:
         {"text": text, "label": label, "domain": domain_of.get(label, "")} for text, label in pairs
     ]
     return as_dataset(rows, "text", "label")
+
+
+def load_asdiv(path: str | Path) -> Dataset:
+    """Short word problems with worked answers: ASDiv as JSON Lines (`question, answer, formula`).
+
+    An answer is the formula and, under it, "#### " and its number. Problems without a formula or
+    with another answer than one number (names, times, pairs) are left out.
+
+    Returns:
+        Dataset with `question`, `answer`, `final` and `type` (of the solution, "" if unknown).
+
+    Raises:
+        ValueError: no row with these columns is left.
+    """
+    rows = []
+    for row in read_jsonl(local_file(path)):
+        number = _ONE_NUMBER.fullmatch(str(row.get("answer", "")).strip())
+        formula, final = str(row.get("formula", "")), number and normalise_number(number[1])
+        if "=" in formula and final is not None:
+            answer = f"{formula}\n#### {final}"
+            about = {"final": final, "type": row.get("type", "")}
+            rows.append({"question": row.get("question"), "answer": answer, **about})
+    if not rows:
+        raise ValueError(f"{Path(path).name} has no row with a question, a formula and one number")
+    return as_dataset(rows, "question", "answer")
 
 
 def load_sentiment(path: str | Path) -> Dataset:

@@ -39,7 +39,8 @@ class RealPreset:
 
     Attributes:
         n_train: rows to learn from; None: all that are left. n_stop: rows that end a training.
-        n_test: rows that judge. With fewer rows than these three ask for, all shrink alike.
+        n_test: rows that judge. n_pool: rows to be spared for a teacher that answers with them.
+            With fewer rows than these four ask for, all shrink alike.
         n_sample: rows that each arm writes.
         longest: tokens of a row at most; longer rows are left out and counted.
         max_new_tokens: of a row that is written.
@@ -50,6 +51,7 @@ class RealPreset:
     n_train: int | None = 96
     n_stop: int = 16
     n_test: int = 32
+    n_pool: int = 0
     n_sample: int = 24
     longest: int | None = 128
     max_new_tokens: int = 128
@@ -203,7 +205,7 @@ def split_sizes(n: int, preset: RealPreset) -> tuple[int, int, int]:
     """Rows to learn from, to stop at and to test on, of `n` rows."""
     held = preset.n_stop + preset.n_test
     train = preset.n_train or max(n - held, held)  # of few rows, half are learned from
-    share = min(1.0, n / (train + held))
+    share = min(1.0, n / (train + held + preset.n_pool))
     sizes = [max(int(share * size), 1) if size else 0 for size in (preset.n_stop, preset.n_test)]
     return min(int(share * train), n - sum(sizes)), *sizes
 

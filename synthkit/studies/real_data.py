@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.identity import run_key
-from ..datasets import as_dataset, load_clinc150, load_self_instruct, load_sentiment
+from ..datasets import as_dataset, load_asdiv, load_clinc150, load_self_instruct, load_sentiment
 from ..datasets.files import format_of, lines
 from ..datasets.loaders import read_set
 from ..datasets.validation import check_texts
@@ -23,7 +23,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "text", "sentence", "question", "problem", "query", "prompt", "instruction", "review",
         "content", "description",
     ),
-    "label": ("label", "class", "intent", "sentiment", "category"),
+    "label": ("label", "class", "intent", "sentiment", "category", "type"),
 }  # fmt: skip
 
 # What one text of a public set is.
@@ -114,7 +114,7 @@ def name_of(source: str | Path) -> str:
     if not path.exists():
         return str(source)
     whole = path.resolve()
-    named = whole.stem.split(".")[0] not in ("train", "test", "data", "model")
+    named = whole.stem.split(".")[0] not in ("train", "test", "data", "model", "problems")
     return whole.name if named else f"{whole.parent.name}/{whole.name}"
 
 
@@ -129,6 +129,8 @@ def read_shape(path: Path) -> list[dict[str, Any]] | None:
         return load_sentiment(path).to_list()
     if kind == ".jsonl" and lines(path)[:1] and '"instances"' in lines(path)[0]:
         return load_self_instruct(path).to_list()
+    if kind == ".jsonl" and lines(path)[:1] and '"formula"' in lines(path)[0]:
+        return load_asdiv(path).to_list()
     return None
 
 

@@ -1,8 +1,10 @@
-"""EmbedSDG on real questions with a real student and teacher, beside seeds drawn at random."""
+"""EmbedSDG on real questions with a real student: does the place matter that seeds come from?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, ClassVar
@@ -13,12 +15,16 @@ import torch
 from ...core.presets import choose_preset
 from ...embedsdg.presets import PRESETS as METHOD_PRESETS
 from ...embedsdg.presets import EmbedSDGPreset
-from ...embedsdg.sparsity import density_at
+from ...embedsdg.seed_map import SeedMap
+from ...embedsdg.sparsity import density_at, embed_texts
 from ...embedsdg.synthesizer import EmbedSDG
-from ...evaluation.contamination import near_copy_rates
-from ...lm.examples import answer_loss, collate, encode
+from ...evaluation.contamination import HeldOut, near_copy_rates
+from ...evaluation.text import words
+from ...lm.examples import collate, encode, final_answer
 from ...lm.finetune import PRESETS as STUDENTS
-from ...lm.finetune import FinetunePreset, encode_chat, finetune
+from ...lm.finetune import FinetunePreset, accuracy, encode_chat, finetune
+from ...lm.losses import next_token_losses
+from ...lm.rows import IGNORED
 from ...lm.shapes import SHAPES
 from ...teacher import LMTeacher, Reply
 from ...teacher.replies import teacher_identity
@@ -26,19 +32,35 @@ from ..plans import Work
 from ..real import Paper, RealPreset, RealTrial, real_study
 from ..real_data import RealData, read_data
 from ..study import Study, Unit
+from .density_accuracy import density_accuracy
+from .pool import PoolTeacher
 
-read = partial(read_data, roles=("question", "answer"))
-REAL = "real rows only"
+read = partial(read_data, roles=("question", "answer"), optional=("label",))
+REAL, DRAWN, DENSE = "real rows only", "rows drawn from the pool", "dense seeds"
+EMBEDSDG, RANDOM = "EmbedSDG", "random seeds, one shown"
+# What a teacher is shown. The rows drawn from the pool have no place: their teacher reads nothing.
 WAYS: dict[str, dict[str, Any]] = {
-    "EmbedSDG": {}, "random seeds, one shown": {"where": "random", "seeds": 1}
-}  # fmt: skip
+    EMBEDSDG: {},
+    RANDOM: {"where": "random", "seeds": 1},
+    DENSE: {"where": "dense", "sketch": "skip"},
+    DRAWN: {"where": "random", "seeds": 1},
+}
+# The model as its own teacher: it continues examples, or is asked in its chat template.
+CONTINUES, ASKED = "the model continues examples", "the model is asked for the form"
+MAPS = {"student": None, "student, paper's map": METHOD_PRESETS["paper"]}
+RELATION, TOPICS = "density and accuracy", "words of sparse places"  # units, no arms
+LOSS, THIN = "answer loss", "answer loss, thin half"
 COLUMNS = {
-    "answer loss": "answer loss",
+    "answer loss": LOSS,
+    "loss, thin half": THIN,
+    "accuracy": "accuracy",
     "accepted": "accepted",
     "density": "density",
     "near copies": "near copies, train",
     "rows": "rows written",
 }
+BINS = 45  # of the paper's Figure 7, by its p-values; so many test questions are needed
+COMMON = 0.04  # share of the questions that a word must be in to be counted
 # What a model too small to keep a reply's form is given: examples to continue.
 SMALL_MODEL = 1e9  # parameters
 _TWO = """Example 1
@@ -67,15 +89,25 @@ class EmbedSDGReal(RealPreset):
     """Sizes of EmbedSDG on real questions.
 
     Attributes:
-        n_student: real rows that each student learns, beside the synthetic ones.
+        n_student: real rows that the student learns; the map is drawn of all of `n_train`.
+        n_own: replies that the model itself is asked for, where the pool is the teacher.
+        ways: the arms, of `WAYS`.
         temperature: of a model as teacher. continues: a small model continues examples instead.
-        student: how a student is trained.
+        answer_tokens: of a student's answer, at most.
+        chat: students learn in the model's chat template, where it has one.
+        student: how the student is trained. further: how each way's student goes on from there, on
+            the way's rows alone (Table 1); None: in the same manner.
     """
 
     n_student: int = 48
+    n_own: int = 0
+    ways: tuple[str, ...] = (EMBEDSDG, RANDOM)
     temperature: float = 0.7
     continues: bool = True
+    answer_tokens: int = 64
+    chat: bool = True
     student: FinetunePreset = field(default_factory=FinetunePreset)
+    further: FinetunePreset | None = None
 
     steps: ClassVar[tuple[str, ...]] = ("windows", "max_rounds")
 
@@ -83,8 +115,13 @@ class EmbedSDGReal(RealPreset):
         return choose_preset(self.method, METHOD_PRESETS, self.changes, "EmbedSDG")
 
     def limited(self, n: int) -> EmbedSDGReal:
-        cut = super().limited(n)
-        return replace(cut, student=replace(cut.student, max_updates=n))
+        cut, further = super().limited(n), self.further
+        return replace(
+            cut,
+            answer_tokens=min(self.answer_tokens, max(n, 16)),
+            student=replace(cut.student, max_updates=n),
+            further=further and replace(further, max_updates=n),
+        )
 
 
 SMALL = FinetunePreset(rank=8, lr=1e-3, epochs=3, batch_size=8, max_updates=10)
@@ -94,9 +131,11 @@ PRESETS = {
         max_new_tokens=160, changes={"windows": 6, "max_rounds": 2}, student=SMALL,
     ),
     "study": EmbedSDGReal(
-        n_train=800, n_stop=0, n_test=200, n_sample=200, n_student=200, longest=384,
-        max_new_tokens=384, method="study", seeds=(0, 1, 2),
-        student=FinetunePreset(lr=5e-4, epochs=3, batch_size=16),
+        n_train=192, n_stop=0, n_test=160, n_pool=480, n_sample=96, n_student=192, n_own=16,
+        longest=80, max_new_tokens=96, answer_tokens=24, chat=False, method="study",
+        ways=tuple(WAYS), seeds=(0, 1, 2, 3, 4),
+        student=FinetunePreset(rank=8, lr=1e-3, epochs=2, batch_size=16),
+        further=FinetunePreset(rank=8, lr=5e-4, epochs=1, batch_size=8),
     ),
     "paper": EmbedSDGReal(
         n_train=None, n_stop=0, n_test=1000, n_sample=1000, n_student=4500, longest=1024,
@@ -124,111 +163,251 @@ class Continuing(LMTeacher):
 
 @dataclass
 class EmbedSDGTrial(RealTrial):
-    """One set, model and seed: the map of the training rows, and students."""
+    """One set, model and seed: a student of the real rows, its map, and students that go on."""
 
-    asks: ClassVar[bool] = True
-
-    def writer(self, **options: Any) -> Any:
-        if self.continues:
-            return Continuing(self.lm, **options)
-        return super().writer(**options)
+    asks = property(lambda self: not self.preset.n_pool)
 
     @property
     def continues(self) -> bool:
         """True if the model is its own teacher and too small to be asked."""
         small = self.lm.describe()["parameters"] < SMALL_MODEL
-        return self.preset.continues and self.teacher is None and small
+        return self.preset.continues and self.asks and self.teacher is None and small
+
+    def writer(self, arm: str = EMBEDSDG, **options: Any) -> Any:
+        """The teacher of an arm: the pool where there is one and no other teacher is named."""
+        if arm == DRAWN:
+            return PoolTeacher(self.pool, seed=self.seed)
+        if arm == CONTINUES or self.continues:
+            return Continuing(self.lm, **options)
+        if arm == ASKED:
+            return LMTeacher(self.lm, **options)
+        if self.asks or self.teacher is not None:
+            return super().writer(**options)
+        return PoolTeacher(self.pool, self.embed, seed=self.seed)
 
     @cached_property
     def real(self) -> list[dict[str, Any]]:
-        """The real rows that a student learns."""
+        """The real rows that the student learns."""
         return self.parts[0][: self.preset.n_student]
 
+    @cached_property
+    def student(self) -> Any:
+        """SM: the model with an adapter that has learned the real rows."""
+        base = copy(self.lm)
+        base.chat = self.lm.chat and self.preset.chat
+        student = finetune(base, self.real, self.preset.student, **self._how)
+        student.attention_weights = remembered(student)  # every way maps the same questions
+        return student
+
+    @property
+    def _how(self) -> dict[str, Any]:
+        return {"seed": self.seed, "progress": self.progress}
+
+    @cached_property
+    def pool(self) -> list[dict[str, Any]]:
+        """Rows for a teacher that answers with them; none overlaps with the test."""
+        held_out = HeldOut([row["question"] for row in self.parts[2]])
+        rows = self.spare[: self.preset.n_pool]
+        return [row for row in rows if row["question"] not in held_out]
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Equation 2 with the method's weights: the space in which the pool is searched, (n, N)."""
+        return embed_texts(self.student, texts, weights=self.preset.resolved().weights)
+
+    def draw(self, preset: EmbedSDGPreset | None = None) -> SeedMap:
+        """The student's map of the real rows; default: with the method's preset."""
+        texts = ([row[name] for row in self.parts[0]] for name in ("question", "answer"))
+        return SeedMap.draw(self.student, preset or self.preset.resolved(), *texts, seed=self.seed)
+
+    @cached_property
+    def map(self) -> SeedMap:
+        return self.draw()
+
+    @cached_property
+    def thin(self) -> np.ndarray:
+        """True for the test questions in the thinner half of the map, (n,)."""
+        found = densities(self.map, self.parts[2])
+        return found <= np.median(found)
+
+    @cached_property
+    def right(self) -> np.ndarray:
+        """True for the test questions that the student answers, (n,)."""
+        return self.answered(self.student)
+
+    def answered(self, student: Any) -> np.ndarray:
+        """True for each test question whose final number is found; of those that have one."""
+        finals = [final_answer(row["answer"]) for row in self.parts[2]]
+        rows = [{**row, "final": final} for row, final in zip(self.parts[2], finals) if final]
+        return accuracy(student, rows, max_new_tokens=self.preset.answer_tokens)
+
     def measure_real(self) -> None:
-        places = self.fit("EmbedSDG").map
         self.add(REAL, {
-            "answer loss": self.taught([]), "density": density(places, self.real),
+            **self.score(self.student, self.right), "density": density(self.map, self.real),
         })  # fmt: skip
 
     def measure_way(self, arm: str) -> None:
         """Rows made one way: accepted, how thin their place is, copies, and what they teach."""
-        method, preset = self.fit(arm), self.preset
-        rows = method.sample(
-            preset.n_sample, held_out=self.parts[2], progress=self.progress,
-            checkpoint=self.checkpoint(f"answers-{arm}"),
-        )  # fmt: skip
-        made = [{name: row[name] for name in ("question", "answer")} for row in rows]
-        self.keep(arm, made)
-        self.add(arm, {"accepted": len(made) / method.report.facts["prompts"]})
+        made = self.made(arm, self.preset.n_sample)
         if made:
             questions, train = ([row["question"] for row in each] for each in (made, self.parts[0]))
             copies = near_copy_rates(questions, train)["train"].mean
-            thin = density(self.fit("EmbedSDG").map, made)
-            self.add(arm, {"near copies, train": copies, "density": thin})
-        self.add(arm, {"answer loss": self.taught(made) if made else None})
+            self.add(arm, {"near copies, train": copies, "density": density(self.map, made)})
+        if not made:
+            return self.add(arm, {LOSS: None})
+        how = self.preset.further or self.preset.student
+        student = finetune(self.student, made, how, **self._how)
+        self.add(arm, self.score(student, self.answered(student)))
+
+    def measure_own(self, arm: str) -> None:
+        """Rows that the model itself writes: how many may be used."""
+        self.made(arm, self.preset.n_own)
+
+    def made(self, arm: str, n: int) -> list[dict[str, Any]]:
+        """At most `n` rows of an arm, kept as a sample."""
+        method = self.fit(arm)
+        self.add(arm, {"student copies": method.report.facts["copied"]})
+        pooled = isinstance(method.teacher, PoolTeacher)  # it gives no row twice, so it starts anew
+        kept = None if pooled else self.checkpoint(f"answers-{arm}")
+        rows = method.sample(n, held_out=self.parts[2], progress=self.progress, checkpoint=kept)
+        made = [{name: row[name] for name in ("question", "answer", "sketch")} for row in rows]
+        self.keep(arm, made)
+        self.add(arm, {"accepted": len(made) / method.report.facts["prompts"]})
+        return made
 
     def fit(self, arm: str) -> EmbedSDG:
-        preset, own = self.preset, {"sketch": "skip"} if self.continues else {}
-        chosen = choose_preset(preset.resolved(), METHOD_PRESETS, {**WAYS[arm], **own}, "EmbedSDG")
+        preset, continued = self.preset, arm == CONTINUES or self.continues
+        own = {"sketch": "skip"} if continued or arm == ASKED else {}
+        once = {"max_rounds": 1} if arm in (CONTINUES, ASKED) else {}
+        changes = {**WAYS.get(arm, {}), **own, **once}
         options = {"max_new_tokens": preset.max_new_tokens, "temperature": preset.temperature}
         method = EmbedSDG(
-            self.lm, teacher=self.writer(seed=self.seed, **options), preset=chosen, seed=self.seed,
-            prompts=CONTINUED if self.continues else None,
+            self.student, teacher=self.writer(arm, seed=self.seed, **options), seed=self.seed,
+            preset=choose_preset(preset.resolved(), METHOD_PRESETS, changes, "EmbedSDG"),
+            prompts=CONTINUED if continued else None,
         )  # fmt: skip
-        return method.fit(self.parts[0], checkpoint=self.checkpoint(f"map-{arm}"))
+        return method.fit(self.parts[0])
 
-    def taught(self, made: Sequence[Mapping[str, Any]]) -> float:
-        """Held-out answer loss of a student of the real rows and `made`, in nats per token."""
-        how, rows = self.preset.student, [*self.real, *made]
-        student = finetune(self.lm, rows, how, seed=self.seed, progress=self.progress)
-        return held_out_loss(student, self.parts[2])
+    def score(self, student: Any, right: np.ndarray) -> dict[str, float | None]:
+        """Held-out answer loss in nats per token, overall and where the map is thin; accuracy."""
+        nats, tokens = answer_nats(student, self.parts[2])
+        thin = nats[self.thin].sum() / tokens[self.thin].sum()
+        found = right.mean() if len(right) else None
+        return {LOSS: nats.sum() / tokens.sum(), THIN: thin, "accuracy": found}
+
+    def relate(self) -> None:
+        """Density and accuracy of the student, on the kit's map and on the paper's."""
+        tests = self.parts[2]
+        for arm, preset in MAPS.items():
+            drawn = self.map if preset is None else self.draw(preset)
+            points = drawn.place([row["question"] for row in tests])
+            found = density_accuracy(
+                density_at(drawn.points, points, drawn.grid), self.right, points, drawn.grid,
+                bins=BINS, groups=[row.get("label") for row in tests], seed=self.seed,
+            )  # fmt: skip
+            self.add(arm, {
+                "per-example Spearman": found.example_rho, "permutation p": found.example_p,
+                "per-cell Spearman": found.cell_rho, "within-type Spearman": found.within_rho,
+                "45-bin Pearson": found.binned_pearson, "45-bin Spearman": found.binned_spearman,
+            })  # fmt: skip
+
+    def count_topics(self) -> None:
+        """For each common word and type: how much more frequent it is in the thinner half."""
+        rows = [*self.parts[0], *self.parts[2], *self.pool]
+        found = densities(self.map, rows)
+        thin = found <= np.median(found)
+        held = [{f"word: {w}" for w in words(row["question"]) if w.isalpha()} for row in rows]
+        if "label" in rows[0]:
+            held = [topics | {f"type: {row['label']}"} for topics, row in zip(held, rows)]
+        for topic in common_topics(self.data.rows):
+            has = np.array([topic in topics for topics in held])
+            ratio = (has[thin].sum() + 0.5) / (has[~thin].sum() + 0.5) * (~thin).sum() / thin.sum()
+            self.add(topic, {"thin to dense (log2)": np.log2(ratio)})
+
+
+def common_topics(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The words of three letters or more, and the types, of a share of `COMMON` of the rows."""
+    counts = Counter(
+        topic for row in rows
+        for topic in {f"word: {w}" for w in words(row["question"]) if w.isalpha() and len(w) > 2}
+        | ({f"type: {row['label']}"} if "label" in row else set())
+    )  # fmt: skip
+    return sorted(topic for topic, n in counts.items() if n >= COMMON * len(rows))
+
+
+def remembered(lm: Any) -> Callable[..., list]:
+    """`lm.attention_weights`, each text of a pooling computed once."""
+    compute, known = lm.attention_weights, {}
+
+    def weights(texts: Sequence[str], pooling: str = "received", **options: Any) -> list:
+        new = [text for text in dict.fromkeys(texts) if (text, pooling) not in known]
+        if new:
+            known.update(zip(((text, pooling) for text in new), compute(new, pooling, **options)))
+        return [known[text, pooling] for text in texts]
+
+    return weights
+
+
+def densities(places: Any, rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Real questions in a window around each question of `rows`, (n,)."""
+    points = places.place([row["question"] for row in rows])
+    return density_at(places.points, points, places.grid)
 
 
 def density(places: Any, rows: Sequence[Mapping[str, Any]]) -> float:
     """Mean number of real questions in the windows where the questions of `rows` lie."""
-    points = places.place([row["question"] for row in rows])
-    return float(np.mean(density_at(places.points, points, places.grid)))
+    return float(np.mean(densities(places, rows)))
 
 
 @torch.no_grad()
-def held_out_loss(lm: Any, rows: Sequence[Mapping[str, Any]], batch: int = 8) -> float:
-    """Nats per answer token of a student, in the form that it has learned."""
+def answer_nats(
+    lm: Any, rows: Sequence[Mapping[str, Any]], batch: int = 32
+) -> tuple[np.ndarray, np.ndarray]:
+    """Nats and tokens (n,) of each row's answer, in the form that a student has learned."""
     encoded = encode_chat(lm, rows) if lm.chat else encode(lm.tokenizer, rows, lm.context)
-    sizes = [sum(label != -100 for label in labels[1:]) for _, labels in encoded]
-    total = 0.0
+    order = sorted(range(len(rows)), key=lambda i: len(encoded[i][0]))
+    nats, tokens = np.zeros(len(rows)), np.zeros(len(rows))
     with lm.evaluating():
         for start in range(0, len(rows), batch):
-            part = list(range(start, min(start + batch, len(rows))))
-            cells = collate(encoded, part, lm.tokenizer.pad_token_id or 0, lm.device)
-            total += float(answer_loss(lm.model, *cells)) * sum(sizes[i] for i in part)
-    return total / sum(sizes)
+            part = order[start : start + batch]
+            ids, mask, labels = collate(encoded, part, lm.tokenizer.pad_token_id or 0, lm.device)
+            inputs = {"input_ids": ids, "attention_mask": mask, "use_cache": False}
+            nats[part] = next_token_losses(lm.model, labels, **inputs).sum(1).float().cpu()
+            tokens[part] = (labels[:, 1:] != IGNORED).sum(1).cpu()
+    return nats, tokens
 
 
 def units(preset: EmbedSDGReal) -> list[Unit]:
-    """A unit for the real rows, and one per way to choose seeds."""
-    ways = [
-        Unit(arm, partial(EmbedSDGTrial.measure_way, arm=arm), measures=("answer loss",))
-        for arm in WAYS
-    ]
-    return [Unit(REAL, EmbedSDGTrial.measure_real, measures=("answer loss",)), *ways]
+    """Units: the student, its map, one per way to choose seeds, the model as a teacher."""
+    found = [Unit(REAL, EmbedSDGTrial.measure_real, measures=(LOSS,))]
+    if preset.n_pool and preset.n_test >= BINS:
+        measures = ("per-example Spearman",)
+        found.append(Unit(RELATION, EmbedSDGTrial.relate, tuple(MAPS), measures))
+        found.append(Unit(TOPICS, EmbedSDGTrial.count_topics, (REAL,)))
+    for arm in preset.ways:
+        measure = partial(EmbedSDGTrial.measure_way, arm=arm)
+        found.append(Unit(arm, measure, measures=(LOSS,)))
+    for arm in (CONTINUES, ASKED)[: 2 * preset.n_own]:
+        found.append(Unit(arm, partial(EmbedSDGTrial.measure_own, arm=arm), measures=("accepted",)))
+    return found
 
 
 def work(preset: EmbedSDGReal, row: float) -> list[Work]:
     """The parts of a run on rows of `row` tokens, per seed; every prompt shows two rows."""
     how, student = preset.resolved(), preset.student
     calls = preset.n_sample * min(2, how.max_rounds)
-    rows = preset.n_student + preset.n_sample
-    updates = student.epochs * -(-rows // student.batch_size)
-    updates = min(updates, student.max_updates or updates)
     mapped = preset.n_train or preset.n_student
     written = calls * min(1.5 * row, preset.max_new_tokens)
     parts = [Work("map", read=mapped * row)]
-    for arm in WAYS:
+    for arm in preset.ways if not preset.n_pool else ():
         asked = calls * (300 + 2 * row)
         parts.append(Work(f"{arm}, teacher", read=asked, written=written, calls=calls))
-    for arm in (REAL, *WAYS):
-        trained = updates * student.batch_size * row
-        parts.append(Work(f"{arm}, student", updates, trained, preset.n_test * row))
+    for arm in (REAL, *preset.ways):
+        how = student if arm == REAL else preset.further or student
+        learned = preset.n_student if arm == REAL else preset.n_sample
+        updates = how.epochs * -(-learned // how.batch_size)
+        updates = min(updates, how.max_updates or updates)
+        trained, answers = updates * how.batch_size * row, preset.n_test * preset.answer_tokens
+        parts.append(Work(f"{arm}, student", updates, trained, preset.n_test * row, answers))
     return parts
 
 
