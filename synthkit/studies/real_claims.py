@@ -20,14 +20,30 @@ _more = partial(Claim, strict=True)
 
 
 def _embedsdg() -> tuple[Claim, ...]:
-    ours, random = embedsdg.WAYS
+    ours, random, drawn = embedsdg.EMBEDSDG, embedsdg.RANDOM, embedsdg.DRAWN
+    loss, thin = embedsdg.LOSS, embedsdg.THIN
     return (
         _more("real-seeds", "EmbedSDG's students answer better than those of random seeds (loss)",
-              Gap("answer loss", random, ours), paper="better-than-random"),
-        _more("real-retrain", "synthetic rows beside real ones beat real ones alone (loss)",
-              Gap("answer loss", embedsdg.REAL, ours), paper="retrain"),
+              Gap(loss, random, ours), paper="better-than-random"),
+        _more("real-accuracy", "EmbedSDG's students are right more often than those of random "
+              "seeds", Gap("accuracy", ours, random), paper="better-than-random"),
+        _more("real-gain", "a student that goes on with EmbedSDG's rows answers better than before "
+              "(loss)", Gap(loss, embedsdg.REAL, ours), paper="over-base"),
+        _more("real-place", "EmbedSDG's rows teach more than as many drawn at random (loss)",
+              Gap(loss, drawn, ours)),
+        _more("real-place-thin", "they do so where the map is thin (loss)", Gap(thin, drawn, ours)),
+        _more("real-place-dense", "they teach more than rows of dense places (loss)",
+              Gap(loss, embedsdg.DENSE, ours)),
         _more("real-rare", "EmbedSDG's rows lie where real ones are fewer",
               Gap("density", random, ours)),
+        _more("real-density", "accuracy rises with density (per-example Spearman)",
+              Level("per-example Spearman", "student")),
+        _more("real-density-within", "accuracy rises with density (within a type of solution)",
+              Level("within-type Spearman", "student")),
+        _more("real-density-binned", "accuracy rises with density (45-bin Pearson)",
+              Level("45-bin Pearson", "student"), paper="density-pearson"),
+        _more("real-density-rank", "accuracy rises with density (45-bin Spearman)",
+              Level("45-bin Spearman", "student"), paper="density-spearman"),
     )  # fmt: skip
 
 

@@ -52,6 +52,18 @@ def test_clinc150(shared_data):
         sets.load_clinc150(path, split="test")
 
 
+def test_asdiv_answers_are_the_formula_and_its_number(shared_data, tmp_path):
+    table = sets.load_asdiv(shared_data / "asdiv" / "problems.jsonl")
+    assert len(table) == 1418 and table[0]["answer"] == "7+2=9\n#### 9"
+    assert set(table["type"]) >= {"Addition", "GCD"} and "9" == table[0]["final"]
+    path = tmp_path / "a.jsonl"
+    rows = [("1,200 (m)", "600*2=1,200"), ("Ann", "2 (Ann) > 1"), ("1; 2", "x+y=3"), ("4", "")]
+    write = [{"question": "How far?", "answer": a, "formula": f} for a, f in rows]
+    path.write_text("\n".join(map(json.dumps, write)))
+    only = {"question": "How far?", "answer": "600*2=1,200\n#### 1200", "final": "1200", "type": ""}
+    assert sets.load_asdiv(path).to_list() == [only]
+
+
 def test_self_instruct(shared_data):
     table = sets.load_self_instruct(shared_data / "selfinstruct" / "seed_tasks.jsonl")
     assert len(table) == 175 and all(table["instruction"]) and "" in table["input"]
@@ -215,6 +227,7 @@ def test_files_of_the_wrong_shape(tmp_path):
         (sets.load_mbpp, "rows do not hold text"),
         (sets.load_clinc150, "has no split train; found a"),
         (sets.load_sentiment, "line 1: needs a text, a tab and 0 or 1"),
+        (sets.load_asdiv, "no row with a question, a formula and one number"),
         (sets.load_self_instruct, "task 1: needs 'instruction'"),
         (sets.load_tool_schemas, "no tool in a.jsonl"),
     ]:
