@@ -37,7 +37,7 @@ def number_in(reply):
 def test_the_pool_answers_with_the_unseen_problem_nearest_to_seeds_and_sketch():
     teacher = PoolTeacher(POOL, size)
     pair, sketch = generation_prompt(rows([1, 9])), generation_prompt(rows([1, 1]), "4 geese\nrun")
-    replies = teacher.complete([pair, sketch, baseline_prompt(*rows([5])[0]), pair])
+    replies = teacher.complete([pair, sketch, baseline_prompt(*rows([8])[0]), pair])
     assert [number_in(reply) for reply in replies] == [5, 2, 9, 1]
     assert teacher.complete([pair]) == [""] and sorted(teacher.given) == [0, 1, 2, 3]
 

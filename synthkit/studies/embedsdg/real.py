@@ -150,10 +150,10 @@ PRESETS = {
         max_new_tokens=160, changes={"windows": 6, "max_rounds": 2}, student=SMALL,
     ),
     "study": EmbedSDGReal(
-        n_train=128, n_stop=0, n_test=128, n_pool=320, n_sample=64, n_student=128, n_own=8,
-        longest=80, max_new_tokens=96, answer_tokens=24, chat=False, method="study",
+        n_train=128, n_stop=0, n_test=96, n_pool=320, n_sample=64, n_student=128, n_own=8,
+        longest=80, max_new_tokens=80, answer_tokens=20, chat=False, method="study",
         ways=tuple(WAYS), seeds=(0, 1, 2, 3, 4),
-        student=FinetunePreset(rank=8, lr=1e-3, epochs=2, batch_size=16),
+        student=FinetunePreset(rank=8, lr=1e-3, epochs=2, batch_size=8),
         further=FinetunePreset(rank=8, lr=5e-4, epochs=1, batch_size=8),
     ),
     "paper": EmbedSDGReal(
