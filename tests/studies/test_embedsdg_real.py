@@ -95,11 +95,17 @@ def test_every_way_gets_equally_many_rows_of_the_pool(small):
 def test_density_is_related_to_accuracy_on_both_maps_and_words_are_compared(small):
     found, _ = small
     for arm in E.MAPS:
-        assert {row["measure"] for row in found.measurements if row["arm"] == arm} >= {
-            "per-example Spearman", "per-cell Spearman", "within-type Spearman", "45-bin Pearson",
-        }  # fmt: skip
+        assert {row["measure"] for row in found.measurements if row["arm"] == arm} == set(
+            E.READINGS
+        )
     topics = {row["arm"] for row in found.measurements if row["measure"].startswith("thin to")}
     assert "word: how" in topics and any(topic.startswith("type: ") for topic in topics)
+
+
+def test_a_student_that_is_never_right_has_no_relation():
+    trial = E.EmbedSDGTrial(None, None, 0, None)
+    trial.parts, trial.right = ([], [], [{}, {}]), np.array([False, False])
+    assert trial.relation(None) is None
 
 
 def test_answer_nats_are_those_of_the_answers_tokens(embedded_lm, math_world):

@@ -32,7 +32,7 @@ from ..plans import Work
 from ..real import Paper, RealPreset, RealTrial, real_study
 from ..real_data import RealData, read_data
 from ..study import Study, Unit
-from .density_accuracy import density_accuracy
+from .density_accuracy import DensityAccuracy, density_accuracy
 from .pool import PoolTeacher
 
 read = partial(read_data, roles=("question", "answer"), optional=("label",))
@@ -58,6 +58,14 @@ COLUMNS = {
     "density": "density",
     "near copies": "near copies, train",
     "rows": "rows written",
+}
+READINGS = {
+    "per-example Spearman": "example_rho",
+    "permutation p": "example_p",
+    "per-cell Spearman": "cell_rho",
+    "within-type Spearman": "within_rho",
+    "45-bin Pearson": "binned_pearson",
+    "45-bin Spearman": "binned_spearman",
 }
 BINS = 45  # of the paper's Figure 7, by its p-values; so many test questions are needed
 COMMON = 0.04  # share of the questions that a word must be in to be counted
@@ -315,19 +323,20 @@ class EmbedSDGTrial(RealTrial):
 
     def relate(self) -> None:
         """Density and accuracy of the student, on the kit's map and on the paper's."""
-        tests = self.parts[2]
         for arm, preset in MAPS.items():
-            drawn = self.map if preset is None else self.draw(preset)
-            points = drawn.place([row["question"] for row in tests])
-            found = density_accuracy(
-                density_at(drawn.points, points, drawn.grid), self.right, points, drawn.grid,
-                bins=BINS, groups=[row.get("label") for row in tests], seed=self.seed,
-            )  # fmt: skip
-            self.add(arm, {
-                "per-example Spearman": found.example_rho, "permutation p": found.example_p,
-                "per-cell Spearman": found.cell_rho, "within-type Spearman": found.within_rho,
-                "45-bin Pearson": found.binned_pearson, "45-bin Spearman": found.binned_spearman,
-            })  # fmt: skip
+            found = self.relation(self.map if preset is None else self.draw(preset))
+            self.add(arm, {told: found and getattr(found, name) for told, name in READINGS.items()})
+
+    def relation(self, drawn: SeedMap) -> DensityAccuracy | None:
+        """The relation on one map; None for a student that is always right, or never."""
+        tests = self.parts[2]
+        if self.right.all() or not self.right.any() or len(self.right) < len(tests):
+            return None
+        points = drawn.place([row["question"] for row in tests])
+        return density_accuracy(
+            density_at(drawn.points, points, drawn.grid), self.right, points, drawn.grid,
+            bins=BINS, groups=[row.get("label") for row in tests], seed=self.seed,
+        )  # fmt: skip
 
     def count_topics(self) -> None:
         """For each common word and type: how much more frequent it is in the thinner half."""
