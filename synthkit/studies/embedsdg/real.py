@@ -16,7 +16,7 @@ from ...core.presets import choose_preset
 from ...embedsdg.presets import PRESETS as METHOD_PRESETS
 from ...embedsdg.presets import EmbedSDGPreset
 from ...embedsdg.seed_map import SeedMap
-from ...embedsdg.sparsity import density_at, embed_texts
+from ...embedsdg.sparsity import density_at
 from ...embedsdg.synthesizer import EmbedSDG
 from ...evaluation.contamination import HeldOut, near_copy_rates
 from ...evaluation.text import words
@@ -107,8 +107,9 @@ class EmbedSDGReal(RealPreset):
             the way's rows alone (Table 1); None: in the same manner.
 
     The preset `study` asks whether the place matters on real data: its teacher is a pool of real
-    problems (`PoolTeacher`), so that the ways differ in the place of their rows and in nothing
-    else. Written down before its recorded run on ASDiv with SmolLM2 (135 M), five seeds:
+    problems (`PoolTeacher`), searched on the student's own map, so that the ways differ in the
+    place of their rows and in nothing else. Written down before its recorded run on ASDiv with
+    SmolLM2 (135 M), five seeds:
 
     - *The place matters* if EmbedSDG's rows teach more than as many drawn at random from the pool
       (loss of all held-out answers, or of those in the thinner half of the map) and more than rows
@@ -210,7 +211,7 @@ class EmbedSDGTrial(RealTrial):
             return LMTeacher(self.lm, **options)
         if self.asks or self.teacher is not None:
             return super().writer(**options)
-        return PoolTeacher(self.pool, self.embed, seed=self.seed)
+        return PoolTeacher(self.pool, self.map.place, seed=self.seed)
 
     @cached_property
     def real(self) -> list[dict[str, Any]]:
@@ -236,10 +237,6 @@ class EmbedSDGTrial(RealTrial):
         held_out = HeldOut([row["question"] for row in self.parts[2]])
         rows = self.spare[: self.preset.n_pool]
         return [row for row in rows if row["question"] not in held_out]
-
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """Equation 2 with the method's weights: the space in which the pool is searched, (n, N)."""
-        return embed_texts(self.student, texts, weights=self.preset.resolved().weights)
 
     def draw(self, preset: EmbedSDGPreset | None = None) -> SeedMap:
         """The student's map of the real rows; default: with the method's preset."""
