@@ -159,8 +159,8 @@ PRESETS = {
         max_new_tokens=160, changes={"windows": 6, "max_rounds": 2}, student=SMALL,
     ),
     "study": EmbedSDGReal(
-        n_train=128, n_stop=0, n_test=96, n_pool=320, n_sample=64, n_student=128, n_own=8,
-        longest=80, max_new_tokens=80, answer_tokens=20, chat=False, method="study",
+        n_train=112, n_stop=0, n_test=80, n_pool=280, n_sample=48, n_student=112, n_own=6,
+        longest=72, max_new_tokens=64, answer_tokens=20, chat=False, method="study",
         ways=tuple(WAYS), seeds=(0, 1, 2, 3, 4),
         student=FinetunePreset(rank=8, lr=1e-3, epochs=2, batch_size=8),
         further=FinetunePreset(rank=8, lr=5e-4, epochs=1, batch_size=8),
@@ -211,7 +211,7 @@ class EmbedSDGTrial(RealTrial):
             return LMTeacher(self.lm, **options)
         if self.asks or self.teacher is not None:
             return super().writer(**options)
-        return PoolTeacher(self.pool, self.map.place, seed=self.seed)
+        return PoolTeacher(self.pool, self.place, seed=self.seed)
 
     @cached_property
     def real(self) -> list[dict[str, Any]]:
@@ -246,6 +246,10 @@ class EmbedSDGTrial(RealTrial):
     @cached_property
     def map(self) -> SeedMap:
         return self.draw()
+
+    def place(self, texts: Sequence[str]) -> np.ndarray:
+        """Places on the map, in windows: the space in which the pool is searched, (n, K)."""
+        return self.map.place(texts) / self.map.grid.side
 
     @cached_property
     def thin(self) -> np.ndarray:
