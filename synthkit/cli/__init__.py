@@ -3,7 +3,7 @@
 Each command is a thin function over the library; importing its module adds it to `app`.
 """
 
-from . import course, data, machine, prompts, studies
+from . import course, data, machine, prompts, scale, studies
 from .app import app
 
-__all__ = ["app", "course", "data", "machine", "prompts", "studies"]
+__all__ = ["app", "course", "data", "machine", "prompts", "scale", "studies"]

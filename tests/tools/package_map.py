@@ -36,6 +36,7 @@ SHELVES = (
     ("embed",),
     ("evaluation",),
     METHODS,
+    ("scale",),
     ("studies",),
     ("course",),
     ("doctor",),
