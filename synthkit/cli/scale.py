@@ -47,7 +47,7 @@ def map_command(
 
         synthkit map embed texts.jsonl vectors --model smollm2
 
-        synthkit map generate prompts.jsonl texts --model Qwen/Qwen2.5-7B --ray auto --workers 8 --gpus 1
+        synthkit map generate prompts.jsonl texts --ray auto --workers 8 --gpus 1
     """
     from ..datasets.loaders import read_set
     from ..scale import Embed, Generate, Gradients, map_rows

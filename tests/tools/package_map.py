@@ -121,7 +121,7 @@ PLACES = {  # of each room: column and row, from the ground up
     "datasets": (-0.5, 1), "sandbox": (0.5, 1), "teacher": (1.5, 1),
     "worlds": (1, 2), "lm": (0.5, 3), "embed": (-1, 4), "evaluation": (0, 4),
     **{name: (i - 2, 5) for i, name in enumerate(METHODS)},
-    "studies": (-1, 6), "course": (0, 6), "doctor": (1, 6), "cli": (0, 7),
+    "scale": (-2, 6), "studies": (-1, 6), "course": (0, 6), "doctor": (1, 6), "cli": (0, 7),
 }  # fmt: skip
 COLUMN, ROW, WIDTH, HIGH = 2.4, 1.36, 2.12, 0.82  # from room to room, and of a room, in inches
 BLUE, GREEN, ORANGE, PINK = (  # fill and edge of a room, from Okabe and Ito's palette
