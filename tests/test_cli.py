@@ -324,7 +324,7 @@ def test_what_cannot_be_made_is_one_line_and_status_two(
     done = run("sample", *(each.format(data=questions) for each in arguments))
     lines = done.stderr.strip().splitlines()
     assert done.exit_code == 2 and len(lines) == 1 and told in lines[0], done.output
-    assert not list(tmp_path.glob("x.*"))
+    assert [path.name for path in tmp_path.iterdir()] == ["asked.jsonl"]
 
 
 def test_recorded_runs_are_shown_again_with_a_page(tmp_path):

@@ -65,7 +65,8 @@ def fit(
 
     synthkit fit softsrv --data questions.jsonl --model smollm2 --out mine
     """
-    from .making import Wish, fit_and_save, read_options
+    from .making import fit_and_save
+    from .wishes import Wish, read_options
 
     wish = Wish(
         method, data, read_columns(column), model, bits, device, teacher, target, queries, preset,
@@ -110,14 +111,16 @@ def sample(
     A folder holds the rows as Parquet and a card that says where they come from: it can be pushed
     to the hub as it is. The same command goes on after an interruption.
     """
-    from .making import Wish, read_options, sampled
+    from .making import sampled
+    from .wishes import Wish, read_options
 
     wish = Wish(
         method, data, read_columns(column), model, bits, device, teacher, target, queries, preset,
         seed, read_options(option),
     )  # fmt: skip
-    how = {"licence": licence, "held_out": held_out}
-    made, rows = sampled(wish, n, out, seed=seed, progress=not quiet, **how)
+    made, rows = sampled(
+        wish, n, out, seed=seed, licence=licence, held_out=held_out, progress=not quiet
+    )
     for warning in made.report.warnings if made.report else ():
         typer.echo(f"synthkit: {warning}", err=True)
     typer.echo(f"{out}: {len(rows)} rows of {made.name}", err=True)

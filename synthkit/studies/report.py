@@ -76,7 +76,7 @@ def print_table(
     for i, (name, _) in enumerate(columns[:kept]):
         printed.add_column(
             name, justify="right" if i else "left", min_width=least[i] if most else None,
-            no_wrap=not i and name not in wrap,
+            no_wrap=bool(most) and not i and name not in wrap,
         )  # fmt: skip
     for row in zip(*(cells for _, cells in columns[:kept])):
         printed.add_row(*row)
