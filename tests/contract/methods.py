@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import random
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -164,3 +167,18 @@ METHODS = {
     ),
 }
 CASES = {name: case for name, case in METHODS.items() if issubclass(case.kind, Synthesizer)}
+
+
+def case_of(path: str) -> Case:
+    """The `CASE` that a file defines: a method from outside, under the same contract."""
+    spec = importlib.util.spec_from_file_location("sixth_method", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # pickles find it there
+    spec.loader.exec_module(module)
+    if not isinstance(getattr(module, "CASE", None), Case):
+        raise ValueError(f"{path} defines no CASE of the class Case of tests/contract/methods.py")
+    return module.CASE
+
+
+if "SYNTHKIT_METHOD" in os.environ:  # tests/tools/grade_project.py sets it
+    CASES = {"SixthMethod": case_of(os.environ["SYNTHKIT_METHOD"])}

@@ -12,21 +12,13 @@ import time
 import urllib.request
 from pathlib import Path
 
+import chromium
 import pytest
-
-pytest.importorskip("playwright", reason="needs Playwright: pip install -e '.[course]'")
-pytest.importorskip("jupyterlab", reason="needs JupyterLab: pip install -e '.[lessons]'")
-from playwright.sync_api import expect, sync_playwright
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
 LESSON = "02_worlds"  # no model, and a figure
 EXERCISE = '("02.1", enough)'
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update",
-]  # fmt: skip
 SETTINGS = {  # without these, dialogs stand before the page
     "notebook-extension/tracker": {"autoStartDefaultKernel": True, "windowingMode": "none"},
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -35,7 +27,14 @@ PATIENCE = 120_000  # milliseconds that a busy machine may take for a step
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def browser():
+    pytest.importorskip("jupyterlab", reason="needs JupyterLab: pip install -e '.[lessons]'")
+    with chromium.browser() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def server(browser, tmp_path_factory):
     """The address of a JupyterLab on loopback whose files are copies, and its token."""
     folder = tmp_path_factory.mktemp("jupyterlab")
     (folder / "nbs").mkdir()
@@ -84,24 +83,18 @@ def wait_for(address, process, log):
 
 
 @pytest.fixture(scope="module")
-def page(server):
+def page(browser, server):
     """The lesson in JupyterLab, its kernel ready, and a list of what went wrong on the page."""
-    chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if chromium is None:
-        pytest.skip(f"needs a browser: one of {', '.join(BROWSERS)}")
     address, token = server
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(PATIENCE)
-        page.wrong = []
-        page.on("pageerror", lambda error: page.wrong.append(str(error)))
-        page.on("requestfailed", lambda request: page.wrong.append(f"failed: {request.url}"))
-        page.goto(f"{address}/lab/tree/{LESSON}.ipynb?token={token}")
-        page.wait_for_selector(".jp-Notebook .jp-CodeCell")
-        page.evaluate("jupyterapp.shell.currentWidget.context.sessionContext.ready")
-        yield page
-        browser.close()
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(PATIENCE)
+    page.wrong = []
+    page.on("pageerror", lambda error: page.wrong.append(str(error)))
+    page.on("requestfailed", lambda request: page.wrong.append(f"failed: {request.url}"))
+    page.goto(f"{address}/lab/tree/{LESSON}.ipynb?token={token}")
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+    page.evaluate("jupyterapp.shell.currentWidget.context.sessionContext.ready")
+    return page
 
 
 def run_all(page):
@@ -120,7 +113,7 @@ def answer(page, source, reply):
     page.keyboard.press("Control+A")
     page.keyboard.insert_text(source)
     page.keyboard.press("Control+Enter")
-    expect(cell.locator(".jp-OutputArea-output")).to_contain_text(reply, timeout=PATIENCE)
+    cell.locator(".jp-OutputArea-output", has_text=reply).wait_for()
 
 
 def test_all_cells_run_and_the_figure_is_seen(page, tmp_path):
@@ -138,7 +131,7 @@ def test_all_cells_run_and_the_figure_is_seen(page, tmp_path):
 
 def test_an_exercise_is_answered_wrong_and_then_right(page):
     stub = cell_of(page, EXERCISE)
-    expect(stub.locator(".jp-OutputArea-output")).to_contain_text("not answered yet")
+    stub.locator(".jp-OutputArea-output", has_text="not answered yet").wait_for()
     answer(page, 'enough = 40\n\ncheck("02.1", enough)', "too few")
     assert "right." not in stub.locator(".jp-OutputArea-output").inner_text()
     answer(page, 'enough = 828\n\ncheck("02.1", enough)', "02.1: right.")
