@@ -20,7 +20,7 @@ from ..sandbox import Outcome, run_tests
 from .assignments import Assignment, Task
 
 TIMEOUT, MEMORY = 10.0, 256  # seconds and MiB that one answer with its tests may take
-_LARGEST = 20_000_000  # bytes of a notebook that are read
+_LARGEST, _LONGEST = 20_000_000, 20_000  # bytes of a notebook, and characters of an answer
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ def _refusal(task: Task, answer: str | None) -> str:
     """Why an answer is not run, or ""."""
     if answer is None:
         return "the cell is missing: put the stub back from the release, and answer in it"
+    if len(answer) > _LONGEST:
+        return f"the cell has {len(answer):,} characters; {_LONGEST:,} are enough"
     try:
         defined = {node.name: node for node in ast.parse(answer).body if hasattr(node, "name")}
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -82,7 +84,9 @@ def _refusal(task: Task, answer: str | None) -> str:
 def _is_stub(node: ast.AST) -> bool:
     body = node.body[1:] if isinstance(node, ast.FunctionDef) and ast.get_docstring(node) else None
     last = body[0] if body and len(body) == 1 else None
-    return isinstance(last, ast.Raise) and "NotImplementedError" in ast.dump(last)
+    raised = last.exc if isinstance(last, ast.Raise) else None
+    raised = raised.func if isinstance(raised, ast.Call) else raised
+    return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
 
 
 def _reason(task: Task, answer: str, outcome: Outcome) -> str:
@@ -101,7 +105,8 @@ def _reason(task: Task, answer: str, outcome: Outcome) -> str:
             return f"`{node.name}` prints its result and returns None: write `return`"
     if outcome.error.startswith("ModuleNotFoundError"):
         return f"{outcome.error}: only the standard library is there when an answer is graded"
-    return outcome.error.removeprefix("AssertionError: ") or "a test fails"
+    told = outcome.error.removeprefix("AssertionError").removeprefix(": ")
+    return f"a test fails: {told}" if told else "a test fails"
 
 
 def _only_prints(node: ast.FunctionDef) -> bool:

@@ -131,6 +131,9 @@ REASONS = {
     "is empty": ("", "defines nothing where"),
     "recurses": (HEAD + "return neighbour_distances(points, k)", "RecursionError"),
     "loops at once": (HEAD + "return []\n\nwhile True: pass", "did not end within"),
+    "is nested deeply": ("x = " + "-" * 19_000 + "1\n" + HEAD + "return []", "not Python"),
+    "is nested in brackets": ("x = " + "(" * 9_000 + ")" * 9_000, "not Python"),
+    "is endless": (HEAD + "return [" + "1, " * 20_000 + "]", "characters"),
     "raises": (HEAD + "raise KeyError('x')", "KeyError"),
     "returns an equal of all": (
         "class E(list):\n    def __eq__(self, other):\n        return True\n"
