@@ -102,9 +102,9 @@ PRESETS = {
                  "lr": 3e-3, "min_size": 4, "project": 32, "block_size": 8},
     ),
     "study": CodeReal(
-        n_train=120, n_stop=6, n_test=16, n_sample=16, max_new_tokens=80,
-        changes={"n_parts": 6, "reference_updates": 8, "part_updates": 4, "batch_size": 8,
-                 "lr": 2e-3, "min_size": 8, "project": 32, "block_size": 8},
+        n_train=96, n_stop=6, n_test=12, n_sample=12, max_new_tokens=64, n_exact=4, n_kl=4,
+        changes={"n_parts": 6, "reference_updates": 8, "part_updates": 4, "batch_size": 6,
+                 "lr": 2e-3, "min_size": 6, "project": 32, "block_size": 8},
         seeds=(0, 1, 2),
     ),
 }  # fmt: skip
@@ -123,11 +123,11 @@ class CodeTrial(PartsTrial):
     @cached_property
     def base(self):
         """The model after it has read programs of the world; all seeds of a run share it."""
-        folder, student = self.log.path.parent / "base", share_weights(self.lm)
-        if folder.is_dir():
-            student.load_adapter(BASE, folder)
+        folder, student = self.log.path.parent, share_weights(self.lm)
+        if (folder / BASE).is_dir():
+            student.load_adapter(BASE, folder / BASE)
         else:
-            how = replace(self.how, lr=self.preset.base_lr)
+            how = SPAPreset(lr=self.preset.base_lr, batch_size=8)
             train_on(student, BASE, as_pairs(self.taught), self.preset.base_updates, how, 0)
             student.save_adapter(BASE, folder)
         student.set_adapter(BASE)
