@@ -29,6 +29,8 @@ from .schema import TableSchema
 from .splits import split
 from .text_codec import TextCodec
 
+JUDGED, FEW = 1024, 32  # rows of the report on collapse, at most; with a language model
+
 
 @dataclass
 class FitInputs:
@@ -115,7 +117,7 @@ def fit_phases(
         diffusion = LatentDiffusion(*sizes, seed=seed, device=made.device)
         seen = None if stop is None else made.encode(stop)[0]
         diffusion.fit(latents, seen, **options("diffusion"))
-        seen = (ids if stop is None or len(stop) < 64 else stop)[:1024]
+        seen = (ids if stop is None or len(stop) < 64 else stop)[: JUDGED if lm is None else FEW]
         collapse = made.collapse(seen, target_labels(form, seen), seed=seed)
     histories = {"autoencoder": history, "diffusion": diffusion.history}
     return Fitted(form, made, diffusion, latents, collapse, histories)

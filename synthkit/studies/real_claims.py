@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from .claims import Claim, Gap, Level
+from .difflm import default as tables
 from .difflm import real as difflm
 from .embedsdg import real as embedsdg
 from .softsrv import real as softsrv
@@ -156,6 +157,16 @@ def _difflm() -> tuple[Claim, ...]:
               Gap("AUC", difflm.DIFFUSION, difflm.WITHIN)),
         _more("real-pairs", "pair error below independent columns",
               Gap("pair error", difflm.APART, difflm.DIFFUSION)),
+        Claim("real-parses", "at least half of the programs written parse",
+              Level("parses", difflm.DIFFUSION), 0.5),
+        _more("real-format", "a real decoder teaches more (AUC) than the format model in its time",
+              Gap("AUC", difflm.DIFFUSION, difflm.FORMAT)),
+        Claim("real-trie", "more drafts are rows with the trie than without",
+              Gap("valid", difflm.DIFFUSION, difflm.FREE)),
+        Claim("default-utility", "the default teaches TVAE's AUC + .03",
+              Gap("AUC", difflm.DIFFUSION, tables.TVAE), 0.03),
+        Claim("default-time", "the default takes at most ten times TVAE's seconds",
+              Level(tables.TIMES, difflm.DIFFUSION, sign=-1), -10.0),
     )  # fmt: skip
 
 

@@ -1,0 +1,88 @@
+"""DiffLM's runs on real rows and of its default: what is measured, with tiny models."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tiny import tiny_lm, tiny_table
+
+from synthkit.core.files import write_jsonl
+from synthkit.difflm.presets import with_changes
+from synthkit.lm import load_lm
+from synthkit.studies.difflm import default as D
+from synthkit.studies.difflm import real as R
+from synthkit.studies.runner import run
+
+FEW = {"format_steps": 6, "autoencoder_steps": 6, "diffusion_steps": 4}
+
+
+@pytest.fixture(scope="module")
+def lm(tmp_path_factory):
+    return load_lm(tiny_lm(tmp_path_factory.mktemp("models") / "tiny"))
+
+
+def of(result, arm):
+    frame = result.frame()
+    frame = frame[frame["arm"] == arm]
+    return dict(zip(frame["measure"], frame["value"]))
+
+
+def test_a_table_is_compared_with_the_format_model_in_no_more_time(lm, tmp_path, monkeypatch):
+    monkeypatch.setattr(R, "AUTO", replace(R.AUTO, seconds=0.01))
+    path = tmp_path / "table.csv"
+    tiny_table(120).to_csv(path, index=False)
+    preset = R.STUDY.limited(12)
+    result = run(R.study(R.read(path, columns={})), preset, lm=lm, out=tmp_path / "run")
+    arms = {R.REAL, R.WITHIN, R.DIFFUSION, R.FREE, R.ENCODED, R.FORMAT}
+    assert arms <= set(result.frame()["arm"])
+    ours = of(result, R.DIFFUSION)
+    assert ours["valid"] == 1 and {"AUC", "C2ST", "nearer to train", "seconds"} <= set(ours)
+    assert of(result, R.FORMAT)["near copies, train"] <= 1
+
+
+def test_programs_are_judged_by_the_sandbox_and_all_lines_end_alike(lm, tmp_path):
+    rows = [{"code": f"def f{i}(x):\r\n  return x + {i}"} for i in range(30)]
+    data = R.read(write_jsonl(tmp_path / "programs.jsonl", rows), columns={})
+    assert "\r" not in data.rows[0]["text"]
+    study = R.study(data)
+    assert study.presets["study"] is R.PROGRAMS
+    result = run(study, R.PROGRAMS.limited(8), lm=lm, out=tmp_path / "run")
+    real = of(result, R.REAL)
+    assert real["parses"] == real["runs"] == 1 and real["near copies, train"] == 1
+    assert of(result, R.ALONE)["parses"] == 0
+
+
+def test_a_made_table_holds_words_and_whole_numbers_and_is_new_with_each_seed():
+    table = D.make_table(200, 0, **D.MADE["twelve columns"])
+    kinds = table.dtypes.astype(str)
+    assert (kinds == "int64").sum() == 3 and (kinds == "float64").sum() == 6
+    assert len(table.columns) == 13 and set(table["label"]) == {"yes", "no"}
+    words = [name for name in table if set(table[name]) <= set(D.WORDS)]
+    assert len(words) == 3
+    assert not table.equals(D.make_table(200, 1, **D.MADE["twelve columns"]))
+
+
+def test_the_default_stands_beside_tvae_and_says_so_where_that_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setattr(D, "MADE", {"six columns": D.MADE["six columns"]})
+    preset = D.DefaultPreset(120, 100, with_changes("fast", FEW), (0,))
+    monkeypatch.setattr(D, "find_spec", lambda name: None)
+    with pytest.warns(UserWarning, match="TVAE is left out: it needs the package ctgan"):
+        result = run(D.study(), preset, out=tmp_path / "without")
+    assert D.TVAE not in set(result.frame()["arm"])
+
+    monkeypatch.setattr(D, "find_spec", lambda name: True)
+    monkeypatch.setattr(D, "tvae_table", lambda rows, seed: rows.sample(frac=1, random_state=seed))
+    result = run(D.study(), preset, out=tmp_path / "with")
+    ours, tvae = of(result, R.DIFFUSION), of(result, D.TVAE)
+    assert np.isfinite([ours[D.TIMES], tvae["AUC"], ours["AUC"]]).all()
+    assert ours[D.TIMES] == pytest.approx(ours["seconds"] / tvae["seconds"], rel=0.1)
+
+
+def test_the_public_tables_are_read_by_name(tmp_path):
+    for name in D.PUBLIC:
+        (tmp_path / name).mkdir()
+        tiny_table(30).to_csv(tmp_path / name / "train.csv", index=False)
+    found = D.read(tmp_path)
+    assert list(found) == list(D.PUBLIC)
+    frame, target = found["magic"]
+    assert target == frame.columns[-1] and len(D.draw_rows(10, 0, frame)) == 10
