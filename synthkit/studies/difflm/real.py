@@ -78,7 +78,7 @@ class DiffLMReal(RealPreset):
     - MBPP, programs of at most 64 tokens. Supported: at least half of those written parse and
       define a function, where the frozen model alone writes none. A pilot on other sizes had 22 of
       24. Refuted: less than half. Near copies above a tenth would show that programs are
-      repeated, as a training of six epochs may do.
+      repeated, as a training of five epochs may do.
 
     Attributes:
         n_free: rows that are drawn without the trie of valid rows, each once.
@@ -131,9 +131,9 @@ PRESETS = {
     ),
 }  # fmt: skip
 PROGRAMS = replace(
-    STUDY, n_train=200, n_stop=24, n_test=60, n_sample=48, n_free=0, n_encoded=48, compared=False,
+    STUDY, n_train=200, n_stop=24, n_test=60, n_sample=48, n_free=0, n_encoded=24, compared=False,
     longest=64, max_new_tokens=64,
-    changes={**STUDY.changes, "autoencoder_steps": 150, "autoencoder_eval_every": 75},
+    changes={**STUDY.changes, "autoencoder_steps": 120, "autoencoder_eval_every": 60},
 )  # fmt: skip
 TEXTS = {**PRESETS, "study": PROGRAMS}
 
