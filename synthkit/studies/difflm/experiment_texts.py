@@ -141,17 +141,20 @@ def measure_arm(trial: TextTrial, arm: str) -> None:
 
 
 def unguided(trial: TextTrial) -> list[str]:
-    """Texts that the frozen model writes from its begin, in the room that DiffLM gives one.
+    """Texts that the frozen model writes alone, in the room that DiffLM gives one."""
+    preset = with_changes(trial.preset.method, trial.preset.changes)
+    room = text_codec(trial.lm, trial.parts[0], preset).length
+    how = {"max_new_tokens": room, "seed": trial.seed, "progress": trial.progress}
+    return written_alone(trial.lm, trial.preset.n_sample, **how)
+
+
+def written_alone(lm, n: int, **how: Any) -> list[str]:
+    """`n` texts that a model writes from its begin; `how` is of `generate`.
 
     A model without a begin token starts behind an end, as between two documents.
     """
-    lm, preset = trial.lm, with_changes(trial.preset.method, trial.preset.changes)
     begin = lm.embed_ids([lm.eos_id if lm.bos_id is None else lm.bos_id])
-    room = text_codec(lm, trial.parts[0], preset).length
-    return lm.generate(
-        inputs_embeds=[begin] * trial.preset.n_sample, max_new_tokens=room, temperature=1.0,
-        seed=trial.seed, progress=trial.progress,
-    )  # fmt: skip
+    return lm.generate(inputs_embeds=[begin] * n, temperature=1.0, **how)
 
 
 def guided(trial: TextTrial, arm: str) -> tuple[list[str], int]:

@@ -27,6 +27,7 @@ from ..plans import Work
 from ..real import Paper, RealPreset, RealTrial, real_study
 from ..real_data import RealData, name_of, read_data
 from ..study import Study, Unit
+from .experiment_texts import written_alone
 from .text_sets import TextSet, measure
 
 DIFFUSION, FREE = "DiffLM", "DiffLM, unconstrained"
@@ -229,8 +230,8 @@ class DiffLMTrial(RealTrial):
     def measure_alone(self) -> None:
         """Measure what the frozen model writes without a latent."""
         preset = self.preset
-        how = {"max_new_tokens": preset.max_new_tokens, "temperature": 1.0, "seed": self.seed}
-        texts = self.lm.generate([""] * preset.n_sample, batch_size=16, chat=False, **how)
+        how = {"max_new_tokens": preset.max_new_tokens, "seed": self.seed, "batch_size": 16}
+        texts = written_alone(self.lm, preset.n_sample, **how)
         ended = [text for text in texts if text.finish_reason == "stop" and text.strip()]
         self.add(ALONE, {"valid": len(ended) / len(texts)})
         self.score(ALONE, list(map(str, texts)), kept=True)
