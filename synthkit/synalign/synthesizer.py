@@ -38,7 +38,9 @@ class SynAlign(Synthesizer):
     Args:
         lm: a `synthkit.LM` that describes and writes, and that the encoder "lm" reads.
         teacher: what describes and writes instead, see `synthkit.teacher.as_teacher`.
-        encoder: of `synthkit.embed.encoders.load_embedder`; "tfidf" learns from the real texts.
+        encoder: of `synthkit.embed.encoders.load_embedder`; "tfidf" learns from the real texts, and
+            so sets them apart from other real ones: take "lm" or a sentence encoder where weights
+            matter (lesson 44).
         schema: the attributes; None: `REVIEWS` for rows of the reviews world, else `SURFACE`.
         preset, seed, options: see `Synthesizer`; options are those of `SynAlignPreset`.
 

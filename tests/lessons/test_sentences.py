@@ -115,6 +115,34 @@ def synalign():
     )
 
 
+def synalign_real():
+    """What lesson 44 says of SynAlign on SmolLM2 and SST-2."""
+    name = "synalign-smollm2"
+    left = {arm: level(name, "over unweighted", arm) for arm in (
+        "tilting", "exact", "best possible", "random subset")}  # fmt: skip
+    yield level(name, "valid records", "held to the schema") == 1
+    yield level(name, "valid records", "free answer") == 0
+    yield gap(name, "right", "commonest value", "held to the schema") > 0.3
+    yield 0.3 < left["best possible"] < left["exact"] < 0.5 and left["tilting"] < 0.5
+    yield left["exact"] - left["best possible"] < 0.1 and 0.9 < left["random subset"] < 1.1
+    yield min(level(name, "C2ST AUC", arm) for arm in left) > 0.95
+    yield max(level(name, "accuracy, alone", arm) for arm in left) < 0.56
+    encoders = {
+        of: [level(name, measure, f"TF-IDF of {of}") for measure in (
+            "over unweighted, exact", "over unweighted, best possible",
+            "real to real, over chance")]
+        for of in ("the same texts", "other texts")
+    }  # fmt: skip
+    exact, best, apart = encoders["the same texts"]
+    yield exact > 0.4 and best < 0.25 and apart > 15
+    exact, best, apart = encoders["other texts"]
+    yield exact < 0.35 and 0.7 < apart < 1.3
+    few = [level(name, "over unweighted", f"exact, {m} real") for m in (25, 500)]
+    yield abs(few[0] - few[1]) < 0.05
+    real = [level(name, "accuracy, beside real", f"real alone, {m} real") for m in (25, 100, 500)]
+    yield real == sorted(real)
+
+
 def difflm():
     census, tables = told("difflm-study", "difflm"), told("difflm-real-tables", "difflm")
     more = "more utility than all real rows"
@@ -165,7 +193,7 @@ def the_ledger():
         yield np.nanmax(values(texts, "valid", "frozen model alone", set=name)) < 0.07
     students = "Models trained on aligned texts predict better"
     yield count["synalign", students, "supported"] == 3
-    yield len(run.loc["synalign", students]) == 14
+    yield len(run.loc["synalign", students]) == 17
     weights = tests.loc[[("synalign", "weights-cluster"), ("synalign", "weights-length")]]
     yield len(weights) == 8 and weights["verdict"].eq("supported").all()
     yield dict(tests.loc["embedsdg"]["verdict"]) | {
@@ -185,7 +213,9 @@ def the_ledger():
     yield set(tests.loc["spa"].loc[["twelve", "clusters"], "verdict"]) == {"refuted"}
 
 
-@pytest.mark.parametrize("check", [embedsdg, softsrv, spa, synalign, difflm, the_ledger])
+@pytest.mark.parametrize(
+    "check", [embedsdg, softsrv, spa, synalign, synalign_real, difflm, the_ledger]
+)
 def test_what_is_said_of_a_recorded_study_is_so(check):
     wrong = [number for number, right in enumerate(check()) if not right]
     assert not wrong, f"statements {wrong} of {check.__name__} (from 0) are not so"

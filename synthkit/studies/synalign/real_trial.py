@@ -176,6 +176,8 @@ class SynAlignTrial(RealTrial):
         cases |= {f"{factor} of the width": (own, factor) for factor in (0.5, 2.0)}
         cases |= {f"{n} texts": (own.take(n), 1.0) for n in POOLS if n < len(self.pool)}
         for name, (each, factor) in cases.items():
+            if not each.differ:
+                continue
             weights = {arm: each.weights(arm, self.seed, factor=factor) for arm in (TILTING, EXACT)}
             weights[BEST] = each.best(factor)
             self.add(name, {"real to real, over chance": each.real_to_real()})

@@ -86,11 +86,20 @@ class Sides:
             "effective share": report.effective / report.n,
         }
 
-    def real_to_real(self) -> float:
-        """MMD^2 of both real sides, over what two random samples of real texts would have."""
+    @property
+    def differ(self) -> bool:
+        """True if the encoder tells any of the texts to fit to apart."""
+        return bool(np.ptp(self.vectors[1], axis=0).max() > 1e-6)
+
+    def real_to_real(self) -> float | None:
+        """MMD^2 of both real sides, over what two random samples of real texts would have.
+
+        None where the texts that judge are all alike to the encoder.
+        """
         _, y, z = self.vectors
         sigma = self.width()
-        return mmd2(y, z, bandwidth=sigma) / noise_floor(z, len(y), len(z), sigma)
+        floor = noise_floor(z, len(y), len(z), sigma)
+        return mmd2(y, z, bandwidth=sigma) / floor if floor > 1e-9 else None
 
     def attributes(self, weights: np.ndarray) -> float:
         """The mean distance (TV) of the attributes that can be seen in a text."""
