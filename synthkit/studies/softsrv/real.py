@@ -66,7 +66,7 @@ PAPER = Paper(
 class SoftSRVReal(RealPreset):
     """Sizes of SoftSRV on real texts.
 
-    The preset "study" was written before its recorded run, on SmolLM2-135M and GSM8K questions of
+    The preset "study" is written before its recorded run, on SmolLM2-135M and GSM8K questions of
     at most 48 tokens, a third of all. By the rule of `studies.claims`, over three seeds:
 
     - SSMC's loss on test questions lies .05 nats a token or more below SSNP's: supported if the
