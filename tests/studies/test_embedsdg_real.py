@@ -75,7 +75,7 @@ def small(embedded_lm, math_world, tmp_path_factory):
     data = RealData("math", kept, {name: name for name in kept[0]})
     preset = replace(
         E.PRESETS["study"], n_train=60, n_student=20, n_test=46, n_pool=60, n_sample=8, n_own=2,
-        longest=None, max_new_tokens=8, answer_tokens=8, changes={"windows": 6}, student=UPDATE,
+        ways=tuple(E.WAYS), longest=None, max_new_tokens=8, answer_tokens=8, changes={"windows": 6, "sketch": "decode"}, student=UPDATE,
         further=UPDATE,
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("real")
@@ -99,12 +99,6 @@ def test_density_is_related_to_accuracy_on_both_maps_and_words_are_compared(smal
         )
     topics = {row["arm"] for row in found.measurements if row["measure"].startswith("thin to")}
     assert "word: how" in topics and any(topic.startswith("type: ") for topic in topics)
-
-
-def test_a_student_that_is_never_right_has_no_relation():
-    trial = E.EmbedSDGTrial(None, None, 0, None)
-    trial.parts, trial.right = ([], [], [{}, {}]), np.array([False, False])
-    assert trial.relation(None) is None
 
 
 def test_answer_nats_are_those_of_the_answers_tokens(embedded_lm, math_world):

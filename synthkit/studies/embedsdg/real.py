@@ -32,7 +32,7 @@ from ..plans import Work
 from ..real import Paper, RealPreset, RealTrial, real_study
 from ..real_data import RealData, read_data
 from ..study import Study, Unit
-from .density_accuracy import DensityAccuracy, density_accuracy
+from .density_accuracy import density_accuracy
 from .pool import PoolTeacher
 
 read = partial(read_data, roles=("question", "answer"), optional=("label",))
@@ -47,8 +47,12 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 # The model as its own teacher: it continues examples, or is asked in its chat template.
 CONTINUES, ASKED = "the model continues examples", "the model is asked for the form"
-MAPS = {"student": None, "student, paper's map": METHOD_PRESETS["paper"]}
-RELATION, TOPICS = "density and accuracy", "words of sparse places"  # units, no arms
+# The paper's map with the study's weights, which ask for no forward pass.
+MAPS = {
+    "student": None,
+    "student, paper's map": replace(METHOD_PRESETS["paper"], weights="uniform"),
+}
+RELATION, TOPICS = "density and likelihood", "words of sparse places"  # units, no arms
 LOSS, THIN = "answer loss", "answer loss, thin half"
 COLUMNS = {
     "answer loss": LOSS,
@@ -101,7 +105,8 @@ class EmbedSDGReal(RealPreset):
         n_own: replies that the model itself is asked for, where the pool is the teacher.
         ways: the arms, of `WAYS`.
         temperature: of a model as teacher. continues: a small model continues examples instead.
-        answer_tokens: of a student's answer, at most.
+        answer_tokens: of a student's answer, at most; 0: students are not asked, and the loss of
+            the right answer is all that is measured.
         chat: students learn in the model's chat template, where it has one.
         student: how the student is trained. further: how each way's student goes on from there, on
             the way's rows alone (Table 1); None: in the same manner.
@@ -112,19 +117,17 @@ class EmbedSDGReal(RealPreset):
     SmolLM2 (135 M), five seeds:
 
     - *The place matters* if EmbedSDG's rows teach more than as many drawn at random from the pool
-      (loss of all held-out answers, or of those in the thinner half of the map) and more than rows
-      of dense places; it is refuted if they teach less, each by its interval over the seeds. We
-      expect "undecided", with differences below .02 nats: the map has three dimensions, its
-      density tells rare wordings rather than rare skills, and a LoRA learns a form of answer from
-      any row.
+      (loss of all held-out answers, or of those in the thinner half of the map); it is refuted if
+      they teach less, each by its interval over the seeds. We expect "undecided", with differences
+      below .02 nats: the map has three dimensions, its density tells rare wordings rather than
+      rare skills, and a LoRA learns a form of answer from any row.
     - *Any* rows help: a student that goes on with them has a lower loss than before.
-    - Density goes with accuracy, weakly: a Spearman correlation of .05 to .25 over single
-      questions, larger over the 45 bins of the paper's figure, and about 0 within a type.
-    - The model itself is no teacher: fewer than half of its replies may be used when it continues
-      examples, and fewer than a tenth when it is asked for the form.
+    - Density goes with the answer's likelihood, weakly: a Spearman correlation of .05 to .25 over
+      single questions, larger over the 45 bins of the paper's figure, and about 0 within a type.
 
-    Sizes, learning rates and the length limit were chosen with seed 90, by time and by whether a
-    student learns at all.
+    The sizes are what one slow core allows: the map's vectors are plain means of the token
+    embeddings (`weights="uniform"`) and the sketch is the nearest tokens, since neither asks for a
+    forward pass; learning rates are those of a timing run with other rows.
     """
 
     n_student: int = 48
@@ -159,10 +162,11 @@ PRESETS = {
         max_new_tokens=160, changes={"windows": 6, "max_rounds": 2}, student=SMALL,
     ),
     "study": EmbedSDGReal(
-        n_train=112, n_stop=0, n_test=80, n_pool=280, n_sample=48, n_student=112, n_own=6,
-        longest=72, max_new_tokens=64, answer_tokens=20, chat=False, method="study",
-        ways=tuple(WAYS), seeds=(0, 1, 2, 3, 4),
-        student=FinetunePreset(rank=8, lr=1e-3, epochs=2, batch_size=8),
+        n_train=320, n_stop=0, n_test=64, n_pool=640, n_sample=32, n_student=64,
+        longest=72, answer_tokens=0, chat=False, method="study",
+        changes={"weights": "uniform", "sketch": "nearest"},
+        ways=(EMBEDSDG, RANDOM, DRAWN), seeds=(0, 1, 2, 3, 4),
+        student=FinetunePreset(rank=8, lr=1e-3, epochs=1, batch_size=8),
         further=FinetunePreset(rank=8, lr=5e-4, epochs=1, batch_size=8),
     ),
     "paper": EmbedSDGReal(
@@ -264,6 +268,8 @@ class EmbedSDGTrial(RealTrial):
 
     def answered(self, student: Any) -> np.ndarray:
         """True for each test question whose final number is found; of those that have one."""
+        if not self.preset.answer_tokens:
+            return np.array([], bool)
         finals = [final_answer(row["answer"]) for row in self.parts[2]]
         rows = [{**row, "final": final} for row, final in zip(self.parts[2], finals) if final]
         return accuracy(student, rows, max_new_tokens=self.preset.answer_tokens)
@@ -323,21 +329,17 @@ class EmbedSDGTrial(RealTrial):
         return {LOSS: nats.sum() / tokens.sum(), THIN: thin, "accuracy": found}
 
     def relate(self) -> None:
-        """Density and accuracy of the student, on the kit's map and on the paper's."""
-        for arm, preset in MAPS.items():
-            found = self.relation(self.map if preset is None else self.draw(preset))
-            self.add(arm, {told: found and getattr(found, name) for told, name in READINGS.items()})
-
-    def relation(self, drawn: SeedMap) -> DensityAccuracy | None:
-        """The relation on one map; None for a student that is always right, or never."""
+        """Density and the answers' likelihood, on the kit's map and on the paper's."""
         tests = self.parts[2]
-        if self.right.all() or not self.right.any() or len(self.right) < len(tests):
-            return None
-        points = drawn.place([row["question"] for row in tests])
-        return density_accuracy(
-            density_at(drawn.points, points, drawn.grid), self.right, points, drawn.grid,
-            bins=BINS, groups=[row.get("label") for row in tests], seed=self.seed,
-        )  # fmt: skip
+        nats, tokens = answer_nats(self.student, tests)
+        for arm, preset in MAPS.items():
+            drawn = self.map if preset is None else self.draw(preset)
+            points = drawn.place([row["question"] for row in tests])
+            found = density_accuracy(
+                density_at(drawn.points, points, drawn.grid), -nats / tokens, points, drawn.grid,
+                bins=BINS, groups=[row.get("label") for row in tests], seed=self.seed,
+            )  # fmt: skip
+            self.add(arm, {told: getattr(found, name) for told, name in READINGS.items()})
 
     def count_topics(self) -> None:
         """For each common word and type: how much more frequent it is in the thinner half."""
@@ -411,6 +413,7 @@ def units(preset: EmbedSDGReal) -> list[Unit]:
     if preset.n_pool and preset.n_test >= BINS:
         measures = ("per-example Spearman",)
         found.append(Unit(RELATION, EmbedSDGTrial.relate, tuple(MAPS), measures))
+    if preset.n_pool:
         found.append(Unit(TOPICS, EmbedSDGTrial.count_topics, (REAL,)))
     for arm in preset.ways:
         measure = partial(EmbedSDGTrial.measure_way, arm=arm)
