@@ -75,8 +75,8 @@ def small(embedded_lm, math_world, tmp_path_factory):
     data = RealData("math", kept, {name: name for name in kept[0]})
     preset = replace(
         E.PRESETS["study"], n_train=60, n_student=20, n_test=46, n_pool=60, n_sample=8, n_own=2,
-        ways=tuple(E.WAYS), longest=None, max_new_tokens=8, answer_tokens=8, changes={"windows": 6, "sketch": "decode"}, student=UPDATE,
-        further=UPDATE,
+        ways=tuple(E.WAYS), longest=None, max_new_tokens=8, answer_tokens=8,
+        changes={"windows": 6, "sketch": "decode"}, student=UPDATE, further=UPDATE,
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("real")
     return run(E.study(data), preset, lm=embedded_lm, seeds=[0], out=folder), folder
