@@ -33,9 +33,9 @@ def exercise_2(needed, lesson):
     found, wanted = needed(GAINS, effect), math.ceil((2 * spread / effect) ** 2)
     if abs(found - wanted) <= 1:
         return None
-    if abs(found - math.ceil(2 * spread / effect)) <= 1:
+    if found == math.ceil(2 * spread / effect):
         return "the square is missing: the half-width falls with the square root of n."
-    if abs(found - math.ceil((2 * spread / math.sqrt(len(GAINS)) / effect) ** 2)) <= 1:
+    if found == math.ceil((2 * spread / effect) ** 2 / len(GAINS)):
         return "this divides by the seeds that were run as well; s is the spread of single seeds."
     return f"solve 2 s / sqrt(n) <= effect for n; for these gains it is {wanted}."
 

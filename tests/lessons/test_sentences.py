@@ -53,6 +53,22 @@ def embedsdg():
     yield round(gains[0], 2) == 0.05 and 1.7 < gains[1] / gains[0] < 2.2
 
 
+def embedsdg_real():
+    real = "embedsdg-smollm2"
+    book = ledger("embedsdg").query("result == @real").set_index("test")["verdict"]
+    yield dict(book.value_counts()) == {"undecided": 8, "not run": 1}
+    yield len(study(real).seeds) == 3
+    for arm in ("random seeds, one shown", "rows drawn from the pool"):
+        yield gap(real, "density", "EmbedSDG", arm) < 0
+    for arm in ("EmbedSDG", "random seeds, one shown", "rows drawn from the pool"):
+        yield 0.03 < gap(real, "answer loss", "real rows only", arm) < 0.1
+    thin = [values(study(real), "answer loss, thin half", arm)
+            for arm in ("EmbedSDG", "rows drawn from the pool")]  # fmt: skip
+    yield (thin[0] > thin[1]).all()
+    signs = np.sign(values(study(real), "per-example Spearman", "student"))
+    yield set(signs) == {-1}
+
+
 def softsrv():
     found = told("softsrv-study", "softsrv")
     nearer = "SSNP above the engineered template in MAUVE"
@@ -213,9 +229,12 @@ def the_ledger():
     yield set(tests.loc["spa"].loc[["twelve", "clusters"], "verdict"]) == {"refuted"}
 
 
-@pytest.mark.parametrize(
-    "check", [embedsdg, softsrv, spa, synalign, synalign_real, difflm, the_ledger]
-)
+TOLD = [
+    embedsdg, embedsdg_real, softsrv, spa, synalign, synalign_real, difflm, the_ledger,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("check", TOLD)
 def test_what_is_said_of_a_recorded_study_is_so(check):
     wrong = [number for number, right in enumerate(check()) if not right]
     assert not wrong, f"statements {wrong} of {check.__name__} (from 0) are not so"
