@@ -106,6 +106,28 @@ def spa():
     yield round(level("spa-study", ari, "k-means of scores", **strong), 2) == 0.26
 
 
+def spa_real():
+    name, at = "spa-smollm2", {"data": "code-world"}
+    arms = "influence", "random parts", "one adapter, temperature 1", "one adapter, greedy"
+    right = [round(level(name, "pass@1", arm, **at), 2) for arm in arms]
+    yield right == [0.68, 0.74, 0.50, 0.93]
+    pairs = [round(level(name, "diversity", arm, **at), 2) for arm in arms[:3]]
+    yield pairs == [0.98, 0.89, 0.94]
+    yield [round(level(name, "working modes", arm, **at), 1) for arm in arms[:2]] == [2.8, 2.0]
+    behind = difference(study(name), "pass@1", *arms[:2], **at)
+    yield behind.low < -0.05 < behind.high < 0
+    yield difference(study(name), "diversity", *arms[:2], **at).low > 0
+    ari = "adjusted Rand index, mode"
+    cuts = [level(name, ari, arm, **at) for arm in (arms[0], "influence, wrong sign", "BM25+")]
+    yield round(cuts[0], 2) == 0.30 and 1.5 < cuts[0] / cuts[1] < 2.5 and abs(cuts[2]) < 0.02
+    yield 2 < level(name, "KL", arms[0], **at) / level(name, "KL", arms[1], **at) < 3
+    errors = values(study(name), "largest error", "scores", **at)
+    yield 0.05 < errors.min() and errors.max() < 0.2
+    spent = level(name, "seconds, training", "reference adapter", **at)
+    spent += level(name, "seconds, scores", arms[0], **at)
+    yield 0.8 < spent / level(name, "seconds, training", arms[0], **at) < 1.2
+
+
 def synalign():
     found, own = told("synalign-study", "synalign"), {"part": "written by the model"}
     at = "written by the model"
@@ -230,7 +252,7 @@ def the_ledger():
 
 
 TOLD = [
-    embedsdg, embedsdg_real, softsrv, spa, synalign, synalign_real, difflm, the_ledger,
+    embedsdg, embedsdg_real, softsrv, spa, spa_real, synalign, synalign_real, difflm, the_ledger,
 ]  # fmt: skip
 
 
