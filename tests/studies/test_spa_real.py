@@ -50,7 +50,7 @@ def test_programs_are_written_executed_and_counted(model, tmp_path):
 def test_a_plan_knows_the_code_world(model):
     done = reproduce("--model", model, "--scale", "study", "--dry-run")
     assert done.exit_code == 0, done.output
-    assert "code-world has 500 rows" in done.output and E.EMBEDDING in done.output
+    assert "code-world has 500 rows" in done.output and E.RANDOM in done.output
     assert reproduce("--model", model, "--scale", "paper").exit_code == 2  # has no preset
 
 
