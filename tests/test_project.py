@@ -129,7 +129,7 @@ def test_the_package_imports_what_its_metadata_names(project):
     brought = runtime.union(*map(needs_of, runtime))
     extras = {
         plain(Requirement(line).name)
-        for name in ("minilm", "baselines")
+        for name in ("minilm", "baselines", "ray")
         for line in project["optional-dependencies"][name]
     }
     homes = packages_distributions()

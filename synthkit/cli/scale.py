@@ -61,6 +61,6 @@ def map_command(
         raise ValueError("gradients are taken on an adapter: name its folder, --adapter FOLDER")
     else:
         stage = Gradients(adapter, model, bits)
-    how = {"batch_size": batch_size, "part": part, "workers": workers, "gpus": gpus}
+    how: Any = {"batch_size": batch_size, "part": part, "workers": workers, "gpus": gpus}
     made = map_rows(read_set(data), stage, out=out, ray=ray, progress=True, **how)
     typer.echo(f"{out}: {len(made)} rows with the column {stage.column}")

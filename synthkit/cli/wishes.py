@@ -34,7 +34,7 @@ FEWEST_QUERIES = 8  # that are taken from the data of SPA, which needs examples 
 
 @dataclass(frozen=True)
 class Wish:
-    """What is to be fitted.
+    """The fit that is asked for.
 
     Attributes:
         method: of `CLASSES`, or a folder that a fit was saved in.

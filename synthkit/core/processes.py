@@ -56,7 +56,7 @@ def side_by_side(
     preload: Sequence[str] = (),
     note: Callable[[str, Any, float], None] = lambda event, item, seconds: None,
 ) -> Iterator[Outcome]:
-    """What became of each item, in their order, while up to `jobs` processes work.
+    """The fate of each item, in their order, while up to `jobs` processes work.
 
     An error, or a process that is killed, ends one item only. Where the caller stops (an interrupt,
     or no wish for more) all processes are ended; they end too if the caller's process dies.

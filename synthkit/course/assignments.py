@@ -74,7 +74,7 @@ class Assignment:
         return sum(task.points for task in self.tasks.values())
 
     def program(self, id: str, answer: str) -> str:
-        """What is run to grade one answer: given code, reference solutions before it, the answer.
+        """The program that grades one answer: given code, earlier reference solutions, the answer.
 
         A mistake in an earlier task so costs nothing in a later one.
         """

@@ -1,4 +1,4 @@
-"""What is made of the assignments: nbgrader's source, a plain version, and a check of both."""
+"""Forms of the assignments: nbgrader's source, a plain version, and a check of both."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Reply:
-    """What `check` says of an answer; a notebook shows it in one line."""
+    """The reply of `check` to an answer; a notebook shows it in one line."""
 
     id: str
     right: bool
@@ -107,7 +107,7 @@ def _guarded(function: Callable) -> Callable:
 
 
 def close(value: Any, wanted: Any, rel: float = 1e-3, abs: float = 1e-6) -> bool:
-    """Whether numbers, or arrays of them, agree within a tolerance."""
+    """True if numbers, or arrays of them, agree within a tolerance."""
     import numpy as np
 
     value, wanted = np.asarray(value, float), np.asarray(wanted, float)

@@ -25,7 +25,7 @@ _LARGEST, _LONGEST = 20_000_000, 20_000  # bytes of a notebook, and characters o
 
 @dataclass(frozen=True)
 class Mark:
-    """What one answer got, and why it did not get more."""
+    """The points of one answer, and why it did not get more."""
 
     student: str
     id: str
@@ -62,7 +62,7 @@ def grade_answers(
 
 
 def _refusal(task: Task, answer: str | None) -> str:
-    """Why an answer is not run, or ""."""
+    """Reason that an answer is not run, or ""."""
     if answer is None:
         return "the cell is missing: put the stub back from the release, and answer in it"
     if len(answer) > _LONGEST:
@@ -90,7 +90,7 @@ def _is_stub(node: ast.AST) -> bool:
 
 
 def _reason(task: Task, answer: str, outcome: Outcome) -> str:
-    """Why a run answer gets no points."""
+    """Reason that a run answer gets no points."""
     limits = {
         "timeout": f"it did not end within {TIMEOUT:.0f} seconds: look for a loop without an end",
         "memory": f"it needs more than {MEMORY} MiB of memory",

@@ -68,7 +68,7 @@ def exercise_3(most_pairs, lesson):
 
 
 def exercise_4(reading, lesson):
-    """Which pooling is purest, which finds rare families."""
+    """The pooling that is purest, and the one that finds rare families."""
     rare = {name: row["rare among sparse seeds"] for name, row in lesson.measured.items()}
     pure = {name: row["purity"] for name, row in lesson.measured.items()}
     purest, rarest = max(pure, key=pure.get), max(rare, key=rare.get)

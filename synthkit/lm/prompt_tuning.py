@@ -122,7 +122,7 @@ def fit_soft_prompt(
 
 
 def optimiser_of(prompt: nn.Module, preset: SoftPromptPreset) -> Callable | None:
-    """What makes the optimiser where SSMC's constant part has a rate of its own; else None.
+    """The maker of the optimiser where SSMC's constant part has a rate of its own; else None.
 
     The rate that suits a network, of whose output each number is a sum over all hidden units, is
     slow for a bias: with it, SSMC takes longer than SSNP to find what all texts have in common.

@@ -1,4 +1,4 @@
-"""What holds where: each group of claims in the worlds, on a real model, and in the paper."""
+"""Claims and where they hold: with small models, with a real one, and in the paper."""
 
 from __future__ import annotations
 

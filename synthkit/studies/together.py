@@ -44,7 +44,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Together:
-    """What came of some tasks.
+    """The outcome of some tasks.
 
     Attributes:
         views: of those that went well, in order. failed: the others, with their errors.

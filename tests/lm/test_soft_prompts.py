@@ -479,7 +479,10 @@ def test_a_fit_lowers_the_loss_and_leaves_the_model_alone(folders, model, kind, 
     preset = replace(QUICK, steps=30, lr=0.05 if model != "llama" else 0.02)
     history = fit_soft_prompt(lm, prompt, z, TEXTS, held_out=(z, TEXTS), preset=preset)
     assert history.held_out[0][1] == pytest.approx(start, rel=0.05)
-    assert history.best_loss == held_out_loss(lm, prompt, z, TEXTS) < start - 0.05
+    after = held_out_loss(lm, prompt, z, TEXTS)
+    plain = how.get("dtype") == torch.bfloat16  # trained with another attention, which rounds apart
+    assert history.best_loss == pytest.approx(after, rel=2e-3 if plain else 1e-12)
+    assert after < start - 0.05
     assert same(before, weights(lm.model))
     assert lm.fingerprint == mark and not lm.model.training and not prompt.training
     assert asking == [p.requires_grad for p in lm.model.parameters()]
@@ -502,7 +505,7 @@ def test_seeds_decide_a_fit_and_saving_memory_does_not(lm):
 
     first = losses(1)
     assert first == losses(1) == losses(1, recomputing=True) != losses(2)
-    np.testing.assert_allclose(losses(1, accumulation=2), first, rtol=1e-5)
+    np.testing.assert_allclose(losses(1, accumulation=2), first, rtol=5e-5)
 
 
 def dies_at(call, error=KeyboardInterrupt):

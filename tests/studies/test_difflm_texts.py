@@ -337,7 +337,7 @@ def test_difflm_itself_is_fitted_sampled_and_measured(tiny, tmp_path):
     assert alone[E.SURPRISE] == pytest.approx(float(tiny.nll(held).mean()), rel=1e-4)
     assert rows_of(result, E.DIFFUSION)["shuffled-latent gap"] > -1
     assert result.model["fingerprint"] == tiny.fingerprint
-    left = ["measurements-own.jsonl", "result.json"]
+    left = ["index.html", "measurements-own.jsonl", "result.json"]
     assert sorted(path.name for path in tmp_path.iterdir()) == left
 
 

@@ -64,7 +64,8 @@ def test_working_modes_count_right_answers_of_different_kinds():
     row = testbed.asked[0]
     two = [found["answer"] for found in load_world("records").solutions(row)[:2]]
     groups = [[two[0], two[1], two[0]], ["wrong", "wrong", "wrong"]]
-    found = E.measure_answers(testbed, groups)
+    right = np.array([[True] * 3, [False] * 3])
+    found = E.measure_answers(testbed, groups, right)
     assert found["pass@1"] == 0.5 and found["pass@3"] == 0.5
     assert found["working modes"] == 1.0 and found["working answers"] == 1.0
     assert found["diversity"] == pytest.approx((2 / 3 + 0) / 2)

@@ -144,7 +144,7 @@ class DefaultTrial(Trial):
         self.add(DIFFUSION, {TIMES: ours / took})
 
     def score(self, arm: str, rows: pd.DataFrame) -> None:
-        """What a table is worth to train on, how near it is to real rows, and to those learned."""
+        """The worth of a table to train on, how near it is to real rows, and to those learned."""
         train, test = self.rows
         near = closest_record(train, test, rows, seed=self.seed)
         self.add(arm, {

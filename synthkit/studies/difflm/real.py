@@ -20,7 +20,7 @@ from ...difflm.synthesizer import DiffLM
 from ...evaluation.contamination import near_copy_rates
 from ...evaluation.table_fidelity import pair_error
 from ...evaluation.table_privacy import closest_record
-from ...evaluation.table_utility import c2st, utility
+from ...evaluation.table_utility import FOLDS, c2st, utility
 from ...evaluation.tables import class_conditional, independent_columns
 from ...lm.shapes import SHAPES
 from ..plans import Work
@@ -289,7 +289,7 @@ class DiffLMTrial(RealTrial):
         train, test = self.as_data(self.parts[0]), self.as_data(self.parts[2])
         target = self.data.columns.get("target")
         self.add(arm, {"pair error": pair_error(test, rows)})
-        if self.preset.compared:
+        if self.preset.compared and min(len(test), len(rows)) >= FOLDS:  # C2ST needs so many
             near = closest_record(train, test, rows, seed=self.seed)
             self.add(arm, {"C2ST": c2st(test, rows, self.seed), "near copies, train": near.copies,
                            "nearer to train": near.nearer_train.mean})  # fmt: skip

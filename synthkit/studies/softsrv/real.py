@@ -152,7 +152,7 @@ class SoftSRVTrial(RealTrial):
 
     @cached_property
     def embed(self) -> LMEmbedder:
-        """What the frozen model itself sees in a text: the mean of its last hidden states."""
+        """The frozen model's own view of a text: the mean of its last hidden states."""
         return LMEmbedder(self.lm, "hidden_mean")
 
     @cached_property

@@ -140,7 +140,7 @@ class PartsTrial(Trial):
 
     @property
     def references(self) -> tuple[list[str], list[str]]:
-        """What adapters read for their KL."""
+        """Texts that adapters read for their KL."""
         return self.testbed.references
 
     @cached_property
@@ -159,7 +159,7 @@ class PartsTrial(Trial):
         return made
 
     def texts_of(self, rows: Rows, updates: int) -> list[str]:
-        """What an adapter that learns from these rows reads in so many updates."""
+        """Texts that an adapter reads which learns from these rows in so many updates."""
         size = self.how.batch_size
         order = [i for step in range(updates) for i in batch_at(step, len(rows), size, self.seed)]
         return ["{question}{answer}".format(**rows[i]) for i in order]
@@ -271,7 +271,7 @@ def answer_in_parts(trial: PartsTrial, arm: str, partition: Partition) -> list[l
 
 
 def measure_parts(trial: PartsTrial, arm: str, partition: Partition) -> None:
-    """What the parts of an arm are."""
+    """Measures of the parts of an arm."""
     if partition.rule != "same data":
         factors = {"mode": trial.testbed.mode, "topic": trial.testbed.topic}
         for name, factor in factors.items():

@@ -39,7 +39,7 @@ from .experiment import (
     arm_unit,
     measure_parts,
 )
-from .real import WORLD, SPAReal
+from .sizes import WORLD, SPAReal
 from .testbeds import Testbed, code_testbed
 
 SKEW = "strong"
@@ -135,7 +135,7 @@ class CodeTrial(PartsTrial):
 
     @cached_property
     def taught(self) -> list[dict[str, Any]]:
-        """What the base has read, whatever the seed."""
+        """Programs that the base has read, whatever the seed."""
         return code_testbed(self.preset.n_base, 1, BASE_SEED, BASE_SKEW).rows
 
     @cached_property

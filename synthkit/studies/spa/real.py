@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -16,16 +16,16 @@ from ...evaluation.text import self_bleu
 from ...lm.shapes import Shape
 from ...spa.baselines import one_adapter, sampled
 from ...spa.presets import PRESETS as METHOD_PRESETS
-from ...spa.presets import SPAPreset
 from ...spa.rows import read_rows
 from ...spa.synthesizer import SPA
 from ..plans import Work
-from ..real import Paper, RealPreset, RealTrial, real_study
+from ..real import Paper, RealTrial, real_study
 from ..real_data import RealData, read_data
 from ..study import Study, Unit
 from .experiment import HOT, INFLUENCE, RANDOM
+from .programs import code_study, world_rows
+from .sizes import WORLD, SPAReal
 
-WORLD = "code-world"  # as data: see `programs`
 RULES = {INFLUENCE: "influence", RANDOM: "random"}
 COLUMNS = {
     "diversity": "diversity",
@@ -40,23 +40,6 @@ PAPER = Paper(
     "the paper inverts the Hessian by LiSSA, the kit by DataInf; the queries are rows of the set, "
     "where the paper has twelve written by hand",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class SPAReal(RealPreset):
-    """Sizes of SPA on real rows: `n_stop` rows are the queries, `n_sample` prompts are answered.
-
-    Attributes:
-        rules: ways to cut the rows, of `RULES`.
-    """
-
-    rules: tuple[str, ...] = (INFLUENCE, RANDOM)
-
-    steps: ClassVar[tuple[str, ...]] = ("n_parts", "reference_updates", "part_updates", "min_size")
-
-    def resolved(self) -> SPAPreset:
-        changes = {"max_new_tokens": self.max_new_tokens, "on_small": "fill", **self.changes}
-        return choose_preset(self.method, METHOD_PRESETS, changes, "SPA")
 
 
 PRESETS = {
@@ -156,8 +139,6 @@ def work(preset: SPAReal, row: float) -> list[Work]:
 def read(source: str | Path, *, columns: Mapping[str, str] | None = None) -> RealData:
     """Rows with question and answer: of a set (see `read_data`), or of the code world."""
     if source == WORLD:
-        from .programs import world_rows
-
         return world_rows()
     return read_data(source, ("question", "answer"), columns=columns)
 
@@ -170,8 +151,6 @@ def study(data: RealData, *, command: str = "", **given: Any) -> Study:
         command, given: how it was asked for, for the record.
     """
     if data.name == WORLD:
-        from .programs import code_study
-
         return code_study(data, command=command, given=given)
     return real_study(
         "spa", "SPA on real answers", data, SPATrial, units, PRESETS, COLUMNS,

@@ -114,7 +114,7 @@ PRESETS = {
 
 
 def units(preset: SynAlignReal) -> Sequence[Unit]:
-    """What is written is shared by the ways to weight it, and by all that is asked of it."""
+    """The written texts are shared by the ways to weight it, and by all that is asked of it."""
     arms = (UNWEIGHTED, TILTING, EXACT, SUBSET, BEST)
     made = [Unit("written", SynAlignTrial.measure, arms, measures=("MMD^2, held out",))]
     if preset.n_described:

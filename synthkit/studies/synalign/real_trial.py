@@ -46,7 +46,7 @@ CLASSES: dict[str, tuple[str, dict[Any, str]]] = {
 
 
 def classes_of_set(name: str) -> tuple[str, dict[Any, str]]:
-    """What the classes of a set are called in prompts, and words for them where they are known."""
+    """Names of the classes of a set in prompts, and words for them where they are known."""
     return next((told for known, told in CLASSES.items() if known in name), ("label", {}))
 
 
@@ -63,7 +63,7 @@ class SynAlignTrial(RealTrial):
 
     @cached_property
     def column(self) -> str | None:
-        """What the classes are called in prompts; None: there are none, or too few rows of each."""
+        """Names of the classes in prompts; None: there are none, or too few rows of each."""
         train = self.parts[0]
         classes = {row.get("label") for row in train}
         known = "label" in train[0] and len(train) >= PER_CLASS * len(classes)
@@ -79,7 +79,7 @@ class SynAlignTrial(RealTrial):
         ]
 
     def asked(self) -> Any:
-        """Who writes."""
+        """The writer."""
         preset = self.preset
         options = {"max_new_tokens": preset.max_new_tokens, "temperature": preset.temperature}
         return self.writer(seed=self.seed, **options)
@@ -126,7 +126,7 @@ class SynAlignTrial(RealTrial):
 
     @cached_property
     def own(self) -> Sides:
-        """What the method wrote, beside the real texts."""
+        """The texts that the method wrote, beside the real texts."""
         return self.sides(self.pool)
 
     # --- the units --------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ class SynAlignTrial(RealTrial):
                 })  # fmt: skip
 
     def measure_reasons(self) -> None:
-        """What the distance that is left depends on: the encoder, the kernel, the pool."""
+        """Parts of the distance that is left: the encoder, the kernel, the pool."""
         own, known = self.own, {text for side in self.own.texts for text in side}
         others = [row["text"] for row in self.fitting[0] if row["text"] not in known]
         seen = {"the same texts": own.texts[1], "the pool": own.texts[0], "other texts": others}
