@@ -66,7 +66,8 @@ def staged(folder: Path) -> None:
         text = (ROOT / name).read_text(encoding="utf-8")
         plainly = f"# Licence\n\n```text\n{text}\n```\n"
         put(folder / place, plainly if name == "LICENSE" else at_top(text))
-    shutil.copy(ROOT / "tests/tools/package_map.svg", folder)
+    for picture in (ROOT / "tests/tools/package_map.svg", NBS / "overview.svg"):
+        shutil.copy(picture, folder)
     reference(folder / "api")
 
 
@@ -99,7 +100,8 @@ def contents(lessons: list[Path]) -> str:
 
 def at_top(text: str) -> str:
     """A file of the repository's root as a page: its links lead to pages, or to no link."""
-    text = text.replace("tests/tools/package_map.svg", "package_map.svg")
+    for name in ("tests/tools/package_map.svg", "nbs/overview.svg"):
+        text = text.replace(name, Path(name).name)
     for name, place in MOVED.items():
         text = text.replace(f"]({name})", f"]({place})")
     for folder in ("course", "assignments"):

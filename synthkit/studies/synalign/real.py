@@ -90,7 +90,12 @@ class SynAlignReal(RealPreset):
     fitted: tuple[int, ...] = ()
 
     steps: ClassVar[tuple[str, ...]] = ("picks", "per_record", "retries")
-    least: ClassVar[Mapping[str, int]] = {**RealPreset.least, "n_sample": 8, "n_asked": 8}
+    least: ClassVar[Mapping[str, int]] = {
+        **RealPreset.least,
+        "n_sample": 8,
+        "n_asked": 8,
+        "max_new_tokens": 48,
+    }
 
     def resolved(self) -> SynAlignPreset:
         return choose_preset(self.method, METHOD_PRESETS, self.changes, "SynAlign")
