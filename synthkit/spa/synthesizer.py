@@ -65,10 +65,8 @@ def train_on(
         return mean_over(batch, [1] * len(pairs), loss_of, schedule.accumulation)
 
     plain = fused_is_slow(lm.model, max(token_counts(lm, pairs, marks=True)))
-    with (
-        lm.use_adapter(name), lm.evaluating(), recomputed(lm.model, schedule.recomputing),
-        eager(lm.model, plain),
-    ):  # fmt: skip
+    memory, fast = recomputed(lm.model, schedule.recomputing), eager(lm.model, plain)
+    with lm.use_adapter(name), lm.evaluating(), memory, fast:
         weights = nn.ParameterList(w for w in lm.model.parameters() if w.requires_grad)
         history = train(weights, loss_at, schedule, **options)
     check_learned(lm, name)
