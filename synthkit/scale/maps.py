@@ -36,8 +36,8 @@ def map_rows(
     """`data` with the column that `stage` makes, in the same order.
 
     Rows and their values are the same here and on a cluster, to within the rounding of batches of
-    other sizes: what a row gets depends on the row and its number. On a cluster the batch of a
-    worker that dies is given to another.
+    other sizes: what a row gets depends on the row and its number. On a cluster Ray gives the
+    batch of a worker that dies to another; this is not tested to the end yet.
 
     Args:
         data: rows, in any container that `fit` takes.

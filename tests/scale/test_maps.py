@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -105,8 +106,10 @@ def test_what_is_missing_is_named(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_cluster_gives_the_same_rows_and_a_killed_worker_loses_none(tmp_path, model):
+def test_a_cluster_gives_the_same_rows_and_a_killed_worker_loses_none(tmp_path, monkeypatch):
     pytest.importorskip("ray")
+    # Workers import the stage of this module, and what the module imports.
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
     here = map_rows(ROWS, Square(str(tmp_path / "here")), batch_size=4)
     stage = Square(str(tmp_path / "there"), kill_at=13)
     there = map_rows(ROWS, stage, batch_size=4, ray="local", workers=2)
