@@ -9,7 +9,8 @@ from synthkit.datasets import load_mbpp, load_questions
 from synthkit.softsrv.texts import target_texts
 from synthkit.studies.measurements import Log
 from synthkit.studies.real_data import RealData
-from synthkit.studies.softsrv import real
+from synthkit.studies.runner import run
+from synthkit.studies.softsrv import longer, real
 
 
 @pytest.fixture(scope="module", params=["embedded", "stories260K"])
@@ -92,3 +93,14 @@ def test_the_variant_that_is_held_against_templates_is_chosen_by_loss(recorded):
     numbers |= {("MAUVE", "SSNP"): (0.9,) * 3, ("MAUVE", "SSMC"): (0.5,) * 3}
     assert real.best_variant(recorded(numbers, data="x"), {"data": "x"}) == "SSMC"
     assert real.best_variant(recorded(numbers, data="x"), {"data": "y"}) == "SSNP"
+
+
+def test_the_longer_study_is_the_study_in_a_place_of_its_own(tmp_path, embedded_lm):
+    rows = [{"text": f"Ann has {i} pens and buys {i % 7} more. How many?"} for i in range(60)]
+    found = longer.study(RealData("pens", rows, {"text": "text"}))
+    preset, usual = found.presets["study"], real.PRESETS["study"]
+    assert preset.changes["steps"] == 4 * usual.changes["steps"]
+    assert preset.changes["lr_constant"] == usual.changes["lr_constant"]
+    result = run(found, preset.limited(4), lm=embedded_lm, out=tmp_path, seeds=[0])
+    assert {row["data"] for row in result.measurements} == {"pens, 160 steps"}
+    assert {"SSNP", "SSMC"} < {row["arm"] for row in result.measurements}
