@@ -14,7 +14,7 @@ from .gguf import check_bits, is_gguf
 from .modes import quiet_bars
 from .precision import VARIABLE as PRECISION
 from .precision import fast_bfloat16
-from .products import use_fast_products
+from .products import in_one_piece, use_fast_products
 from .quantisation import disable_packed_cpu_layout, hint_at_slow_cpu, quantisation_config
 from .room import check_gpu
 from .sources import name_of, source_of
@@ -186,7 +186,7 @@ def _model(source: str, config, options: dict) -> nn.Module:
             f"of another shape, such as {wrong[:3]}; save the whole model again"
         )
     disable_packed_cpu_layout(model)
-    return use_fast_products(model).eval()
+    return use_fast_products(in_one_piece(model)).eval()
 
 
 def _tokenizer(source: str, fetch: dict):

@@ -20,6 +20,7 @@ SMALLEST = 2**16  # weights of a layer; below, the call costs more than the prod
 SMALLEST_MODEL = 10**7  # weights in such layers; below, a model's time goes elsewhere
 PACKED_BYTES = 2**30  # the most that packed copies of the weights may take
 PACKED_TYPES = (torch.float32, torch.bfloat16)
+LARGE_HEAD = 2**22  # weights of an output layer whose copies cost more than a row's
 TRIAL_ROWS, TRIAL_SECONDS = 256, 0.3
 
 
@@ -95,6 +96,22 @@ def use_fast_products(model: nn.Module) -> nn.Module:
         for layer in layers:
             layer.__class__ = FastLinear
     return model
+
+
+def in_one_piece(model: nn.Module) -> nn.Module:
+    """Give a large output layer its input in one piece of memory.
+
+    The last tokens of each row are a slice with gaps, for which torch copies frozen weights once
+    per row of the batch: twenty times the time of the product, for 49,152 tokens and eight rows.
+    """
+    head = model.get_output_embeddings()
+    if isinstance(head, nn.Linear) and head.weight.numel() >= LARGE_HEAD:
+        head.register_forward_pre_hook(_contiguous)
+    return model
+
+
+def _contiguous(layer: nn.Module, inputs: tuple) -> tuple:
+    return inputs[0].contiguous(), *inputs[1:]
 
 
 def _has_onednn() -> bool:

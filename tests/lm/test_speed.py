@@ -162,6 +162,23 @@ def test_products_are_chosen_by_a_trial(folders, monkeypatch):
         use_fast_products(nn.Linear(2, 2))
 
 
+def test_a_large_output_layer_gets_its_input_in_one_piece(folders, lm, monkeypatch):
+    monkeypatch.setattr(products, "LARGE_HEAD", 1)
+    quick = load_lm(folders["llama"], device="cpu")
+    embeds, labels, mask = lm.training_batch(TEXTS)
+    whole, logits = [], []
+
+    def look(layer, inputs, out):
+        whole.append(inputs[0].is_contiguous())
+
+    for model in (quick.clone().model, lm.model):
+        with model.get_output_embeddings().register_forward_hook(look):
+            given = {"inputs_embeds": embeds, "attention_mask": mask, "logits_to_keep": 3}
+            logits.append(model(**given).logits)
+    assert whole == [True, False]  # the slice has gaps where nothing is done about it
+    torch.testing.assert_close(*logits, rtol=1e-5, atol=1e-5)
+
+
 def test_precision_of_the_weights_can_be_left_to_the_device(folders, monkeypatch):
     for fast, dtype in ((True, torch.bfloat16), (False, torch.float32)):
         monkeypatch.setattr(loading, "fast_bfloat16", lambda device, fast=fast: fast)
