@@ -165,7 +165,7 @@ def test_products_are_chosen_by_a_trial(folders, monkeypatch):
 def test_a_large_output_layer_gets_its_input_in_one_piece(folders, lm, monkeypatch):
     monkeypatch.setattr(products, "LARGE_HEAD", 1)
     quick = load_lm(folders["llama"], device="cpu")
-    embeds, labels, mask = lm.training_batch(TEXTS)
+    embeds, _labels, mask = lm.training_batch(TEXTS)
     whole, logits = [], []
 
     def look(layer, inputs, out):
