@@ -23,6 +23,7 @@ Modules:
 - `synthkit.sandbox.judge`: Tests are judged outside the process of the program, on plain values.
 - `synthkit.sandbox.runner`: Run generated Python in a separate process, with limits on time, memory and reach.
 - `synthkit.sandbox.values`: Plain values as JSON that keeps their types: the form in which results reach the judge.
+- `synthkit.studies.bakeoff.experiment`: The bake-off: every way sees the same real rows and writes as many drafts, and is scored alike.
 - `synthkit.studies.difflm.default`: DiffLM as it stands, without any option, on tables that its preset was not chosen on.
 - `synthkit.studies.difflm.report`: The DiffLM study: its claims, its tables and its figure.
 - `synthkit.studies.embedded_lm`: Capabilities of a model in the embedded model's format, counted by the worlds themselves.

@@ -1,0 +1,1 @@
+"""Seven ways to make texts for one task, at one budget, and three compositions of them."""
