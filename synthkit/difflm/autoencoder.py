@@ -164,7 +164,8 @@ def row_nats(logits: Tensor, ids: Tensor, weights: Tensor | None = None) -> Tens
         logits: (n, m, V). ids: (n, m).
         weights: what each token counts, (n, m) or (m,), such as the mask of a text; default: 1.
     """
-    nats = functional.cross_entropy(logits.mT, ids, reduction="none")
+    flat = logits.flatten(0, 1), ids.flatten()  # in the order of memory: twice as fast
+    nats = functional.cross_entropy(*flat, reduction="none").view(ids.shape)
     return (nats if weights is None else nats * weights).sum(1)
 
 # %% ../../nbs/51_autoencoder.ipynb #08a75160

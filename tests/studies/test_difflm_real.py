@@ -10,6 +10,7 @@ from synthkit.core.files import write_jsonl
 from synthkit.difflm.presets import with_changes
 from synthkit.lm import load_lm
 from synthkit.studies.difflm import default as D
+from synthkit.studies.difflm import longer
 from synthkit.studies.difflm import real as R
 from synthkit.studies.runner import run
 
@@ -52,6 +53,15 @@ def test_programs_are_judged_by_the_sandbox_and_all_lines_end_alike(lm, tmp_path
     real = of(result, R.REAL)
     assert real["parses"] == real["runs"] == 1 and real["near copies, train"] == 1
     assert of(result, R.ALONE)["parses"] == 0
+
+
+def test_the_longer_study_is_that_of_programs_in_a_place_of_its_own(tmp_path):
+    rows = [{"code": f"def f{i}(x):\n  return x + {i}"} for i in range(30)]
+    data = R.read(write_jsonl(tmp_path / "programs.jsonl", rows), columns={})
+    study = longer.study(data)
+    (preset,) = study.presets.values()
+    assert preset.changes["autoencoder_steps"] == 4 * R.PROGRAMS.changes["autoencoder_steps"]
+    assert [case.labels for case in study.cases(preset)] == [{"data": "programs.jsonl, 256 steps"}]
 
 
 def test_a_made_table_holds_words_and_whole_numbers_and_is_new_with_each_seed():
