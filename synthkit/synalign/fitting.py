@@ -66,7 +66,14 @@ def _plan(
 
 
 def draw(rows: Dataset, weights: np.ndarray, n: int, seed: int, report: Report) -> Dataset:
-    """`n` rows by their weights; the report counts those drawn again."""
-    index = systematic_resample(weights, n, seed)
+    """`n` rows by their weights; the report counts those drawn again.
+
+    Equal steps through a pool whose classes take turns would meet one class alone: the rows are
+    drawn from a random order, class by class, and given in the order of the pool.
+    """
+    order = np.random.default_rng(seed).permutation(len(rows))
+    classes = np.array([str(label) for label in rows["label"]])[order]
+    order = order[np.argsort(classes, kind="stable")]
+    index = np.sort(order[systematic_resample(weights[order], n, seed)])
     report.facts["drawn again"] = n - len(np.unique(index))
     return rows.from_dict(rows[index.tolist()] | {"weight": weights[index].tolist()})

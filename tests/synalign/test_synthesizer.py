@@ -7,14 +7,17 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import tiny_lm
 
 from synthkit import load_lm, load_world
+from synthkit.core.reports import Report
 from synthkit.studies.synalign.oracle import oracle
 from synthkit.synalign.attributes import Attribute, Schema
 from synthkit.synalign.exploration import median_distance
+from synthkit.synalign.fitting import draw
 from synthkit.synalign.judging import effective_size
 from synthkit.synalign.pool import COLUMNS
 from synthkit.synalign.schemas import REVIEWS, SURFACE, default_schema, with_class
@@ -343,6 +346,17 @@ def test_each_class_gets_its_share_however_little_was_written_of_it(method):
             assert mass == pytest.approx(count / len(real.fit))
     with pytest.raises(ValueError, match=r"no synthetic text has the label\(s\) \['negative'\]"):
         method.weigh(frame[frame["label"] == "positive"])
+
+
+def test_classes_that_take_turns_in_the_pool_all_come():
+    """Equal steps of two, of four, ... would always meet the same one."""
+    n, report = 96, Report("SynAlign", "sample", 24)
+    labels = ["positive", "negative"] * (n // 2)
+    rows = Dataset.from_dict({"text": [str(i) for i in range(n)], "label": labels})
+    for seed in range(5):
+        found = draw(rows, np.full(n, 1 / n), n // 4, seed, report)
+        assert Counter(found["label"]) == {"positive": n // 8, "negative": n // 8}
+        assert list(found["text"]) == sorted(found["text"], key=int)
 
 
 @pytest.mark.parametrize("aligned", [True, False])
