@@ -71,11 +71,10 @@ class DiffLMReal(RealPreset):
 
     - MAGIC, rows as JSON. Supported: rows drawn with the trie teach a higher AUC than columns
       drawn independently within classes, and no lower one than the format model's in the same
-      time. Refuted: the interval lies below. Steps are few (2,000 rows are seen, the format model
+      time. Refuted: the interval lies below. Steps are few (800 rows are seen, the format model
       sees 77,000), so a refutation is likely. If another row's latent then costs hardly more than
       a row's own, and rows from latents of training rows teach no more either, the fault is that
-      decoder and injector have not learned to listen, and not the diffusion's. (Written for 100
-      steps, which became 250 before any was run, when a step took a third of the time.)
+      decoder and injector have not learned to listen, and not the diffusion's.
     - Without the trie at least half of the drafts are rows, since JSON is known to the model.
     - MBPP, programs of at most 64 tokens. Supported: at least half of those written parse and
       define a function, where the frozen model alone writes none. A pilot on fewer programs had 22
@@ -115,7 +114,7 @@ class DiffLMReal(RealPreset):
 STUDY = DiffLMReal(
     n_train=1000, n_stop=32, n_test=4000, n_sample=160, n_free=48, n_encoded=160, compared=True,
     longest=160, seeds=(0, 1, 2),
-    changes={"digits": 3, "autoencoder_steps": 250, "autoencoder_eval_every": 50,
+    changes={"digits": 3, "autoencoder_steps": 100, "autoencoder_eval_every": 50,
              "autoencoder_lr": 5e-3, "autoencoder_batch_size": 8, "latent": 32, "tokens": 8,
              "beta": 1e-3, "floor": 5e-4, "autoencoder_width": 128},
 )  # fmt: skip
