@@ -27,13 +27,13 @@ __all__ = ['hold_out', 'embedded', 'demonstrations_of', 'records_of', 'width_of'
 def hold_out(
     n: int, share: float, labels: Sequence | None = None, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(rows to fit, rows held out), each in rising order; classes in equal shares."""
+    """(rows to fit, rows held out), each sorted; the same share of every class."""
     rng = np.random.default_rng(seed)
     classes = [0] * n if labels is None else [str(label) for label in labels]
     order = rng.permutation(n)
-    first = {classes[i]: int(i) for i in reversed(order)}  # of each class one row stays
+    first = {classes[i]: int(i) for i in reversed(order)}  # one row of each class stays
     free = [int(i) for i in order if i != first[classes[i]]]
-    free.sort(key=lambda i: classes[i])  # stable: still by chance within a class
+    free.sort(key=lambda i: classes[i])  # a stable sort: still random within a class
     count = min(round(share * n), len(free))
     places = ((np.arange(count) + rng.random()) / max(1, count) * len(free)).astype(int)
     held = np.sort(np.array(free, dtype=int)[places])
@@ -43,7 +43,7 @@ def hold_out(
 def embedded(
     texts: Sequence[str], fit: Sequence[int], spec: Any, lm: Any = None
 ) -> tuple[Embedder, np.ndarray]:
-    """(encoder, vectors (n, d)): one that learns and has not, learns from the rows to fit."""
+    """(encoder, vectors (n, d)); one that must be fitted first is fitted on the rows in `fit`."""
     encoder = load_embedder(spec, lm)
     if not encoder.is_fitted:
         encoder.fit([texts[int(i)] for i in fit])
