@@ -126,6 +126,16 @@ def tiny_lm(folder: Path, kind: str = "llama", *, seed: int = 0, bos=None, **ove
     return Path(folder)
 
 
+CHAT = "{% for m in messages %}<bos>{{ m['content'] }}<eos>{% endfor %}"
+
+
+def tiny_chat_lm(folder: Path, template: str = CHAT, *, positions: int = 4096) -> Path:
+    """A `tiny_lm` of LLaMA's kind with a chat template, and room for long prompts."""
+    tiny_lm(folder, max_position_embeddings=positions)
+    (folder / "chat_template.jinja").write_text(template)
+    return folder
+
+
 def tiny_table(n: int, seed: int = 0) -> pd.DataFrame:
     """Three columns: y is a copy of x, and the number is low or high with it."""
     rng = np.random.default_rng(seed)

@@ -3,59 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .app import app
-from .arguments import read_columns
+from .wish_options import takes_wish
 
-METHODS = "embedsdg, softsrv, spa, synalign or difflm"
-Data = Annotated[
-    str | None, typer.Option(help="A file, or a set's name on the hub; columns go by their names.")
-]
-Column = Annotated[
-    list[str] | None, typer.Option(help="ROLE=NAME, such as question=query; repeatable.")
-]
-Model = Annotated[
-    str | None,
-    typer.Option(help="A hub id, a folder, a GGUF file, or a model's name; default: embedded, or "
-                 "the one that a saved fit names."),
-]  # fmt: skip
-Bits = Annotated[int | None, typer.Option(help="4 or 8, to quantise the model.")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda or auto.")]
-Teacher = Annotated[
-    str | None,
-    typer.Option(help="A server's address, with #MODEL, or a model; default: the model."),
-]
-Target = Annotated[str | None, typer.Option(help="The column to predict; for difflm.")]
-Queries = Annotated[
-    str | None, typer.Option(help="A file of examples to aim at; for spa. Default: some rows.")
-]
-Preset = Annotated[str | None, typer.Option(help="fast, study or paper; for difflm also auto.")]
-Option = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="NAME=VALUE, an option of the method; repeatable."),
-]
+if TYPE_CHECKING:
+    from .wishes import Wish
+
 Licence = Annotated[str, typer.Option(help="Of the data, for the card; such as mit.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
 
 
 @app.command()
+@takes_wish
 def fit(
-    method: Annotated[str, typer.Argument(help=f"{METHODS}.")],
+    wish: Wish,
     out: Annotated[Path, typer.Option(help="The folder to save it in.")],
-    data: Data = None,
-    column: Column = None,
-    model: Model = None,
-    bits: Bits = None,
-    device: Device = None,
-    teacher: Teacher = None,
-    target: Target = None,
-    queries: Queries = None,
-    preset: Preset = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the fit.")] = 0,
-    option: Option = None,
     licence: Licence = "",
     quiet: Quiet = False,
 ) -> None:
@@ -66,34 +32,19 @@ def fit(
     synthkit fit softsrv --data questions.jsonl --model smollm2 --out mine
     """
     from .making import fit_and_save
-    from .wishes import Wish, read_options
 
-    wish = Wish(
-        method, data, read_columns(column), model, bits, device, teacher, target, queries, preset,
-        seed, read_options(option),
-    )  # fmt: skip
     made = fit_and_save(wish, out, licence=licence, progress=not quiet)
     typer.echo(f"{out}: {made!r}", err=True)
 
 
 @app.command()
+@takes_wish
 def sample(
-    method: Annotated[str, typer.Argument(help=f"{METHODS}, or the folder of a saved fit.")],
+    wish: Wish,
     out: Annotated[
         Path, typer.Option(help="A .jsonl, .csv or .parquet file, or a folder for the hub.")
     ],
     n: Annotated[int, typer.Option("-n", "--n", min=1, help="Rows wanted.")] = 100,
-    data: Data = None,
-    column: Column = None,
-    model: Model = None,
-    bits: Bits = None,
-    device: Device = None,
-    teacher: Teacher = None,
-    target: Target = None,
-    queries: Queries = None,
-    preset: Preset = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the fit and of the rows.")] = 0,
-    option: Option = None,
     held_out: Annotated[
         str | None, typer.Option(help="A file of texts that must not be repeated.")
     ] = None,
@@ -112,14 +63,9 @@ def sample(
     to the hub as it is. The same command goes on after an interruption.
     """
     from .making import sampled
-    from .wishes import Wish, read_options
 
-    wish = Wish(
-        method, data, read_columns(column), model, bits, device, teacher, target, queries, preset,
-        seed, read_options(option),
-    )  # fmt: skip
     made, rows = sampled(
-        wish, n, out, seed=seed, licence=licence, held_out=held_out, progress=not quiet
+        wish, n, out, seed=wish.seed, licence=licence, held_out=held_out, progress=not quiet
     )
     for warning in made.report.warnings if made.report else ():
         typer.echo(f"synthkit: {warning}", err=True)

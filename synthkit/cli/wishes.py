@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.files import read_json
 from ..core.saved import MANIFEST
 from ..studies.real_data import find_columns, name_of, read_data
+from ..studies.reproduction import teacher_name
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -65,11 +66,8 @@ class Wish:
 
     def command(self, verb: str, **rest: Any) -> str:
         """The command that says this wish, without paths of a machine and without addresses."""
-        teacher = self.teacher
-        if teacher and "://" in teacher:  # an address may hold a password
-            teacher = f"ADDRESS#{teacher.partition('#')[2] or 'MODEL'}"
         said = {"data": self.data and name_of(self.data), "bits": self.bits,
-                "model": self.model and name_of(self.model), "teacher": teacher,
+                "model": self.model and name_of(self.model), "teacher": teacher_name(self.teacher),
                 "target": self.target, "queries": self.queries and name_of(self.queries),
                 "preset": self.preset, "seed": self.seed or None, **rest}  # fmt: skip
         words = [f"--{name} {shlex.quote(str(value))}" for name, value in said.items()

@@ -33,6 +33,14 @@ class Stage(ABC):
         return self
 
 
+def checked(values: Any, rows: Rows) -> list[Any]:
+    """The values that a stage made of the rows; ValueError if they are more or fewer."""
+    values = list(values)
+    if len(values) != len(rows):
+        raise ValueError(f"a stage gave {len(values)} values for {len(rows)} rows")
+    return values
+
+
 def _texts(rows: Rows, column: str) -> list[str]:
     missing = [i for i, row in enumerate(rows) if not isinstance(row.get(column), str)]
     if missing:
@@ -125,7 +133,7 @@ class Gradients(Stage):
 
         lm = load_lm(self.model, bits=self.bits)
         lm.load_adapter("own", self.adapter)
-        how = {"project": self.project, "seed": self.seed, "reduction": self.reduction}
+        how: Any = {"project": self.project, "seed": self.seed, "reduction": self.reduction}
 
         def differentiate(rows: Rows, numbers: Sequence[int]) -> list[Any]:
             stream = GradientStream(lm, list(rows), adapter="own", **how)

@@ -73,11 +73,9 @@ class Request:
 
     def command(self) -> str:
         """The command that was typed, without paths of a machine."""
-        teacher = self.teacher
-        if teacher and "://" in teacher:  # an address may hold a password
-            teacher = f"ADDRESS#{teacher.partition('#')[2] or 'MODEL'}"
         said = {"scale": self.scale, "model": self.model, "bits": self.bits, "data": self.data,
-                "teacher": teacher, "about": self.about, "limit": self.limit}  # fmt: skip
+                "teacher": teacher_name(self.teacher), "about": self.about,
+                "limit": self.limit}  # fmt: skip
         words = [f"--column {role}={column}" for role, column in self.columns.items()]
         for name, value in said.items():
             if value is not None:
@@ -168,6 +166,13 @@ def open_teacher(said: str | None, cache: Path, device: str | None = None) -> An
     address, _, model = said.partition("#")
     make_folder(cache.parent)
     return HTTPTeacher(model or only_model(address), address, cache=cache)
+
+
+def teacher_name(said: str | None) -> str | None:
+    """A teacher as a command shows it: without its address, which may hold a password."""
+    if said and "://" in said:
+        return f"ADDRESS#{said.partition('#')[2] or 'MODEL'}"
+    return said
 
 
 def only_model(address: str) -> str:

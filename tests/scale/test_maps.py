@@ -1,16 +1,14 @@
 """A map gives the same rows, in order, here and on a cluster, and loses none."""
 
 import os
-import signal
 import sys
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
 from datasets import Dataset
+from scale.squares import Square
 from tiny import tiny_lm
 from typer.testing import CliRunner
 
@@ -18,32 +16,12 @@ from synthkit import load_lm
 from synthkit.cli import app
 from synthkit.core.files import write_jsonl
 from synthkit.lm.finetune import FinetunePreset, finetune
-from synthkit.scale import Ask, Embed, Generate, Gradients, Stage, map_rows
+from synthkit.scale import Ask, Embed, Generate, Gradients, map_rows
+from synthkit.scale.cluster import cluster
 from synthkit.spa.influence import GradientStream
 from synthkit.teacher import FunctionTeacher
 
 ROWS = [{"text": f"number {i}", "prompt": f"say {i} and"} for i in range(23)]
-
-
-@dataclass(frozen=True)
-class Square(Stage):
-    """The row's number squared; each call is noted in a file, and one may kill its process."""
-
-    log: str
-    kill_at: int | None = None
-    column: ClassVar[str] = "square"
-
-    def open(self):
-        def square(rows, numbers):
-            with open(self.log, "a") as handle:
-                handle.write(f"{min(numbers)} ")
-            once = Path(self.log + ".killed")
-            if self.kill_at in numbers and not once.exists():
-                once.touch()
-                os.kill(os.getpid(), signal.SIGKILL)
-            return [number**2 for number in numbers]
-
-        return square
 
 
 @pytest.fixture(scope="module")
@@ -105,18 +83,53 @@ def test_what_is_missing_is_named(tmp_path):
         map_rows(ROWS, Embed("tfidf"))
 
 
-@pytest.mark.slow
-def test_a_cluster_gives_the_same_rows_and_a_killed_worker_loses_none(tmp_path, monkeypatch):
+def test_a_cluster_that_is_not_there_is_named(tmp_path):
     pytest.importorskip("ray")
-    # Workers import the stage of this module, and what the module imports.
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
-    here = map_rows(ROWS, Square(str(tmp_path / "here")), batch_size=4)
-    stage = Square(str(tmp_path / "there"), kill_at=13)
-    there = map_rows(ROWS, stage, batch_size=4, ray="local", workers=2)
-    assert Path(stage.log + ".killed").exists()
-    assert there.to_list() == here.to_list()
     with pytest.raises(ConnectionError, match=r"no Ray cluster answers at '127\.0\.0\.1:1'"):
-        map_rows(ROWS, stage, ray="127.0.0.1:1")
+        map_rows(ROWS, Square(str(tmp_path / "log")), ray="127.0.0.1:1")
+
+
+@pytest.fixture(scope="module")
+def local():
+    """A Ray cluster of this machine, which later maps share."""
+    pytest.importorskip("ray")
+    with pytest.MonkeyPatch.context() as patch:
+        # Workers import the stage of this module, and what the module imports.
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+        with cluster("local"):
+            yield {"ray": "local", "workers": 2, "batch_size": 4}
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_same_rows_and_20_killed_workers_lose_none(local, tmp_path):
+    rows = [{"text": f"number {i}"} for i in range(100)]
+    here = map_rows(rows, Square(str(tmp_path / "here")))
+    stage = Square(str(tmp_path / "there"), kill_at=tuple(range(0, 100, 5)))
+    there = map_rows(rows, stage, part=40, out=tmp_path / "out", **local)
+    assert len(list(tmp_path.glob("there.*"))) == 20
+    assert there.to_list() == here.to_list() and there.features == here.features
+    firsts = Path(stage.log).read_text().split()
+    assert set(firsts) == {str(i) for i in range(0, 100, 4)} and len(firsts) == 25 + 20
+
+
+@pytest.mark.slow
+def test_vectors_of_a_cluster_are_those_of_this_process(local, model):
+    here = map_rows(ROWS, Embed(model=model), batch_size=4)
+    there = map_rows(ROWS, Embed(model=model), **local)
+    assert there.features == here.features
+    assert np.allclose(there["embedding"][:], here["embedding"][:], atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_cluster_says_what_went_wrong(local, tmp_path, monkeypatch):
+    log = str(tmp_path / "log")
+    with pytest.raises(ValueError, match=r"^row 9 is bad$"):
+        map_rows(ROWS, Square(log, fail_at=9), **local)
+    monkeypatch.setattr("synthkit.scale.cluster.RETRIES", 1)
+    with pytest.raises(RuntimeError, match="a batch ended its worker 2 times"):
+        map_rows(ROWS, Square(log, kill_at=(9,), always=True), **local)
+    with pytest.raises(ValueError, match=r"9999 workers need 4999\.5 CPUs, and the cluster has"):
+        map_rows(ROWS, Square(log), ray="local", workers=9999)
 
 
 def test_the_command_maps_a_file(tmp_path, model):

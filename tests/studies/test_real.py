@@ -5,7 +5,7 @@ import re
 
 import httpx
 import pytest
-from tiny import tiny_lm, tiny_table
+from tiny import tiny_chat_lm, tiny_lm, tiny_table
 from typer.testing import CliRunner
 
 from synthkit import cli
@@ -23,7 +23,6 @@ from synthkit.teacher import FunctionTeacher, HTTPTeacher
 
 METHODS = ("softsrv", "embedsdg", "spa", "synalign", "difflm")
 # A chat template that a tiny model can be asked in.
-TEMPLATE = "{% for m in messages %}<bos>{{ m.content }}\n{% endfor %}"
 
 
 def questions(n):
@@ -50,9 +49,9 @@ def table(tmp_path_factory):
 @pytest.fixture(scope="module")
 def chat_model(tmp_path_factory):
     """The folder of a tiny model with a chat template."""
-    folder = tiny_lm(tmp_path_factory.mktemp("models") / "tiny", max_position_embeddings=8192)
-    (folder / "chat_template.jinja").write_text(TEMPLATE)
-    return folder
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    template = "{% for m in messages %}<bos>{{ m.content }}\n{% endfor %}"
+    return tiny_chat_lm(folder, template, positions=8192)
 
 
 def reply(prompt, repeat=0):

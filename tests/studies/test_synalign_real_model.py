@@ -18,7 +18,7 @@ from synthkit.studies.synalign import real_trial as R
 from synthkit.studies.synalign.sides import Sides, rightness
 from synthkit.synalign.schemas import SURFACE
 from synthkit.teacher import FunctionTeacher
-from tests.tiny import tiny_lm
+from tests.tiny import tiny_chat_lm
 
 GOOD, BAD = "good fine lovely superb nice".split(), "bad poor awful weak dull".split()
 
@@ -46,10 +46,7 @@ def sides(n=120):
 
 @pytest.fixture(scope="module")
 def lm(tmp_path_factory):
-    folder = tiny_lm(tmp_path_factory.mktemp("models") / "tiny", max_position_embeddings=4096)
-    template = "{% for m in messages %}<bos>{{ m['content'] }}<eos>{% endfor %}"
-    (folder / "chat_template.jinja").write_text(template)
-    return load_lm(folder)
+    return load_lm(tiny_chat_lm(tmp_path_factory.mktemp("models") / "tiny"))
 
 
 def scripted(prompt, repeat=0):

@@ -10,7 +10,7 @@ from synthkit.synalign.attributes import Attribute, Schema, describe
 from synthkit.synalign.constrained import by_schema, record_parts
 from synthkit.synalign.schemas import SURFACE
 from synthkit.teacher import FunctionTeacher, LMTeacher
-from tests.tiny import tiny_lm
+from tests.tiny import tiny_chat_lm
 
 TEXTS = ["a fine film .", "why bother ? it is 2 hours long", "not one laugh , and i waited !"]
 TOPIC = Attribute("topic")
@@ -21,10 +21,7 @@ QUOTED = Schema("text", (Attribute('a "b"', ("x", "x y", 'say "x"')), TOPIC), "{
 @pytest.fixture(scope="module")
 def lm(tmp_path_factory):
     """A random model with a chat template: left alone, it writes noise."""
-    folder = tiny_lm(tmp_path_factory.mktemp("models") / "tiny", max_position_embeddings=4096)
-    template = "{% for m in messages %}<bos>{{ m['content'] }}<eos>{% endfor %}"
-    (folder / "chat_template.jinja").write_text(template)
-    return load_lm(folder)
+    return load_lm(tiny_chat_lm(tmp_path_factory.mktemp("models") / "tiny"))
 
 
 @pytest.mark.parametrize("schema", [SURFACE, OPEN, QUOTED], ids=["listed", "free", "quoted"])
