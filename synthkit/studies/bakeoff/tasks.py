@@ -20,6 +20,7 @@ WORLD = "reviews"
 CLASS = "sentiment"
 CLASSES = ("negative", "positive")
 LEAST_WORDS = 3  # of a text that can be used
+SENTENCE = ("\n", ". ", "! ", "? ")  # what ends one
 OPENING = 2  # words of a text that SPA's prompt shows
 Row = dict[str, Any]
 
@@ -59,12 +60,14 @@ class Task:
         between: from (model, seed, options) to a teacher that writes between two texts.
         prompts: of `EmbedSDG` for that teacher.
         schema: of `SynAlign`; None: its own for the columns.
+        stop: what ends a text that is asked for; a real text is one sentence.
     """
 
     asks: Callable[[str, int, random.Random], list[str]]
     between: Callable[..., Any]
     prompts: Mapping[str, str]
     schema: Schema | None = None
+    stop: tuple[str, ...] = ()
 
 
 def task_of(data: RealData, about: str | None = None) -> Task:
@@ -77,7 +80,7 @@ def task_of(data: RealData, about: str | None = None) -> Task:
     def asks(label: str, n: int, rng: random.Random) -> list[str]:
         return [f"Write one new text of this kind: {told}, {label} in tone. Write the text only."]
 
-    return Task(asks, Continuing, {"generate without sketch": CONTINUED}, schema)
+    return Task(asks, Continuing, {"generate without sketch": CONTINUED}, schema, SENTENCE)
 
 
 def world_data(n: int = 4000) -> RealData:

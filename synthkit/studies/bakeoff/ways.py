@@ -86,10 +86,18 @@ class Written:
         sides = []
         for label in CLASSES:
             prompts = self.task.asks(label, n // 2, random.Random(f"{label}-{self.seed}"))
-            how = {"drop": DROP, "max_rounds": 1, "seed": self.seed, **self.options}
-            made = template(self.lm, prompts, **how).sample(n // 2)
-            sides.append([{"text": text, "label": label} for text in made["text"]])
+            sides.append([{"text": t, "label": label} for t in self.answers(prompts, n // 2)])
         return [row for pair in zip(*sides) for row in pair]
+
+    def answers(self, prompts: Sequence[str], n: int) -> list[str]:
+        """At most `n` answers that the model ended, or that end with a sentence."""
+        if not self.task.stop:
+            how = {"drop": DROP, "max_rounds": 1, "seed": self.seed, **self.options}
+            return template(self.lm, prompts, **how).sample(n)["text"]
+        how = {"temperature": TEMPERATURE, "seed": self.seed, "stop": self.task.stop}
+        teacher = LMTeacher(self.lm, **how, **self.options)
+        asked = [prompts[i % len(prompts)] for i in range(n)]
+        return [each for each in teacher.complete(asked) if each.finish_reason == "stop"]
 
 
 @dataclass
@@ -141,10 +149,10 @@ def ways(
 
     def synalign() -> Way:
         options = {"describe": "read", "retries": 0, "pool": preset.drafts, **own["synalign"]}
+        writer = LMTeacher(lm, stop=task.stop, **asked)
         method = SynAlign(
-            lm, teacher=LMTeacher(lm, **asked), encoder=encoder, schema=task.schema, seed=seed,
-            **options,
-        )  # fmt: skip
+            lm, teacher=writer, encoder=encoder, schema=task.schema, seed=seed, **options
+        )
         return SynAlignWay(method, list, plain, {"label": CLASS})
 
     def difflm() -> Way:
