@@ -5,10 +5,12 @@ import re
 
 import pandas as pd
 import pytest
+from tiny import tiny_table
 from typer.testing import CliRunner
 
-from synthkit import __version__, cli, doctor
+from synthkit import __version__, cli, doctor, load_world
 from synthkit.core import paths
+from synthkit.core.files import write_jsonl
 from synthkit.studies.registry import NAMES
 from synthkit.studies.view import Headline, Picture, Shown, View
 
@@ -288,6 +290,42 @@ def test_a_method_is_fitted_and_sampled_into_a_file_or_a_folder(questions, tmp_p
     assert "synthkit sample softsrv --data asked.jsonl" in card and "--set steps=2" in card
     assert "Reconstruction is only a proxy" in card  # a limit that the paper names
     assert not list(tmp_path.glob(".*"))  # nothing unfinished is left
+
+
+PART = '{"steps": 2, "eval_every": 1, "width": 8, "layers": 1, "heads": 1'
+SMALLEST = {  # options of a method: the fastest run of each
+    "embedsdg": ("windows=3", "k=2", "sketch=skip", "max_rounds=2"),
+    "spa": ("n_parts=2", "reference_updates=3", "part_updates=2", "batch_size=4", "rank=2",
+            "min_size=1", "on_small=fill", "max_new_tokens=32"),
+    "synalign": ("describe=read", "picks=8", "pool=2.0", "retries=0"),
+    "difflm": (f'autoencoder={PART}, "latent": 2, "tokens": 1}}', f'format={PART}, "hints": 1}}',
+               'diffusion={"steps": 2, "eval_every": 1, "hidden": 4, "blocks": 1}', "max_tries=3"),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", SMALLEST)
+def test_each_method_is_sampled_to_the_end_with_the_embedded_model(method, tmp_path):
+    rows = [
+        {
+            "question": row["question"],
+            "answer": row["answer"],
+            "text": row["question"],
+            "label": str(i % 2),
+        }
+        for i, row in enumerate(load_world("math").rows(40, seed=0))
+    ]
+    if method == "difflm":
+        rows = tiny_table(60).to_dict("records")
+    data, out = write_jsonl(tmp_path / "real.jsonl", rows), tmp_path / "made.jsonl"
+    asked = [word for option in SMALLEST[method] for word in ("--set", option)]
+    done = run("sample", method, *asked, "--data", str(data), "-n", "2", "--out", str(out),
+               "--quiet")  # fmt: skip
+    assert done.exit_code == 0, (done.output, done.exception)
+    made = [json.loads(line) for line in out.read_text().splitlines()]
+    assert f"{len(made)} rows of" in done.stderr
+    if method != "embedsdg":  # untrained, the embedded model writes no question in its form
+        assert made and {"status", "method"} <= set(made[0])
 
 
 def test_a_saved_fit_is_sampled_like_a_new_one(questions, tmp_path):
