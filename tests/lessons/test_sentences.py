@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from synthkit.studies.bakeoff import experiment as bake
+from synthkit.studies.bakeoff import report
+from synthkit.studies.claims import judge
 from synthkit.studies.ledger import ledger
 from synthkit.studies.measurements import difference, values
 from synthkit.studies.results import load_result
@@ -251,8 +254,39 @@ def the_ledger():
     yield set(tests.loc["spa"].loc[["twelve", "clusters"], "verdict"]) == {"refuted"}
 
 
+def bakeoff():
+    """What lesson 60 says of the recorded bake-off in the world."""
+    world, ways = study("bakeoff-embedded"), bake.WAYS
+    found = judge(report.CLAIMS, world, {"": {"data": "reviews"}})
+    verdicts = {each.claim.id: each.verdict for each in found}
+    yield [id for id, word in verdicts.items() if word == "supported"] == [
+        "nearer: SPA", "nearer: SynAlign", "beside: SPA", "weights: template", "copies",
+    ]  # fmt: skip
+    yield [id for id, word in verdicts.items() if word == "refuted"] == [
+        "real: SoftSRV", "parts-nearer"]  # fmt: skip
+    for arm in ("SPA", "SynAlign"):
+        yield (values(world, "MMD^2", arm) < values(world, "MMD^2", "template")).all()
+    pools = [[values(world, f"MMD^2, {when}", arm) for when in (bake.POOL, bake.WEIGHTED)]
+             for arm in ways]  # fmt: skip
+    yield (pools[0][1] < pools[0][0]).all() and 0.3 < pools[0][1].mean() / pools[0][0].mean() < 0.4
+    yield [arm for arm, (a, b) in zip(ways, pools) if b.mean() < a.mean()] == [
+        "template", "EmbedSDG", "SoftSRV", "SPA", "DiffLM"]  # fmt: skip
+    for arm in ways:
+        whole = [values(world, f"accuracy, {when}", arm) for when in (bake.POOL, bake.WEIGHTED)]
+        yield abs((whole[1] - whole[0]).mean()) < 0.02
+    taught = {arm: level("bakeoff-embedded", f"accuracy, {bake.POOL}", arm) for arm in ways}
+    yield max(taught, key=taught.get) == "SynAlign" and round(taught["SynAlign"], 2) == 0.72
+    yield round(level("bakeoff-embedded", "accuracy, alone", "SynAlign"), 2) == 0.69
+    yield 70 < level("bakeoff-embedded", "tokens read", "EmbedSDG") / 31 < 80  # a prompt has 31
+    yield 2.4 < (level("bakeoff-embedded", "tokens written", "DiffLM")
+                 / level("bakeoff-embedded", "tokens written", "template")) < 2.6  # fmt: skip
+    yield level("bakeoff-embedded", "MMD^2", bake.OF_DIFFLM) > 1.8 * level(
+        "bakeoff-embedded", "MMD^2", "DiffLM")  # fmt: skip
+
+
 TOLD = [
     embedsdg, embedsdg_real, softsrv, spa, spa_real, synalign, synalign_real, difflm, the_ledger,
+    bakeoff,
 ]  # fmt: skip
 
 

@@ -159,7 +159,9 @@ def test_every_way_runs_and_spends_its_share(tiny):
     most = 2 * 12 * 16  # drafts of a row, rows, tokens of a draft
     for arm in bake.WAYS:
         (written,) = values(tiny.result, WRITTEN, arm)
-        assert 0 < written <= most * (3 if arm == ways.DIFFLM else 1.4), arm
+        assert 0 < written, arm
+        if arm != ways.DIFFLM:  # whose drafts may be as long as the longest text that it learned
+            assert written <= 1.4 * most, arm
         (trained,) = values(tiny.result, TRAINED, arm)
         assert (trained > 0) == (arm in (ways.SOFTSRV, ways.SPA_, ways.DIFFLM)), arm
     assert values(tiny.result, bake.ROWS, bake.ANOTHER) == 12
