@@ -282,6 +282,20 @@ def bakeoff():
                  / level("bakeoff-embedded", "tokens written", "template")) < 2.6  # fmt: skip
     yield level("bakeoff-embedded", "MMD^2", bake.OF_DIFFLM) > 1.8 * level(
         "bakeoff-embedded", "MMD^2", "DiffLM")  # fmt: skip
+    for arm in bake.METHODS:  # with SmolLM2
+        yield (values(study("bakeoff-smollm2"), "MMD^2", arm)
+               < values(study("bakeoff-smollm2"), "MMD^2", "template")).all()  # fmt: skip
+    led = {
+        arm: values(study("bakeoff-smollm2"), "accuracy, alone", arm)
+        - values(study("bakeoff-smollm2"), "accuracy, alone", "template")
+        for arm in bake.METHODS
+    }
+    for arm in ("EmbedSDG", "SoftSRV", "DiffLM"):
+        yield led.pop(arm).min() > 0
+    yield all(abs(each.mean()) < 0.02 for each in led.values())
+    yield level("bakeoff-smollm2", "accuracy, alone", bake.REAL) > max(
+        level("bakeoff-smollm2", "accuracy, alone", arm) for arm in bake.METHODS
+    )
 
 
 TOLD = [

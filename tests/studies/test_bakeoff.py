@@ -188,11 +188,11 @@ def test_claims_are_different_and_about_arms_that_are_measured(tiny):
 @pytest.mark.parametrize("name", [n for n in available_results() if n.startswith("bakeoff")])
 def test_a_recorded_run_has_every_arm_and_an_equal_count(name):
     result = load_result(name)
-    assert result.seeds == [0, 1, 2] and result.dirty is False
+    assert result.seeds == [0, 1, 2][: 3 if "embedded" in name else 2] and result.dirty is False
     n = result.preset["n_sample"]
     for arm in bake.WAYS:
         found = values(result, bake.ROWS, arm)
-        assert len(found) == 3 and (found <= n).all()
+        assert len(found) == len(result.seeds) and (found <= n).all()
     preset = bake.WORLD_PRESET if "embedded" in name else bake.REAL_PRESET
     for field in ("n_train", "n_sample", "drafts", "max_new_tokens"):
         assert result.preset[field] == getattr(preset, field)
