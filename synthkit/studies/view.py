@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -166,7 +167,7 @@ def _pictures(study: Study, result: Result, out: Path | None) -> Iterator[Pictur
     for figure in study.figures:
         for place in study.places(result):
             if place in (figure.at or (place,)):
-                name = f"{figure.name}-{place}".replace(", ", "-").replace(" ", "-")
+                name = re.sub(r"[^\w.]+", "-", f"{figure.name}-{place}")  # a place may be a path
                 draw = partial(figure.draw, result, place)
                 drawn = save_figure(out and out / f"{name}.png", draw, figure.size)
                 yield Picture(f"{study.title}, {place}: {figure.name}", *drawn)

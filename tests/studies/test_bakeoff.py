@@ -16,6 +16,7 @@ from synthkit.studies.measurements import values
 from synthkit.studies.real_data import RealData
 from synthkit.studies.results import available_results, load_result
 from synthkit.studies.runner import run
+from synthkit.studies.view import view
 from synthkit.teacher import Reply
 
 
@@ -196,3 +197,11 @@ def test_a_recorded_run_has_every_arm_and_an_equal_count(name):
     preset = bake.WORLD_PRESET if "embedded" in name else bake.REAL_PRESET
     for field in ("n_train", "n_sample", "drafts", "max_new_tokens"):
         assert result.preset[field] == getattr(preset, field)
+
+
+def test_the_figure_of_a_set_in_a_folder_is_a_file(rows, tmp_path):
+    result = load_result("bakeoff-smollm2")
+    assert "/" in result.preset["data"]
+    found = view(study(RealData(result.preset["data"], rows, {"label": "label"})), result, tmp_path)
+    assert len(found.pictures) == 1
+    assert [path.name for path in tmp_path.glob("*.png")] == ["students-sst2-train.tsv.png"]

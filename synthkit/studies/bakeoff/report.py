@@ -157,5 +157,5 @@ def study(data: RealData | None = None, *, command: str = "") -> Study:
         Table(weighed, "SynAlign's weights over every way's drafts"),
         *made.tables[1:],
     )
-    figures = (Figure("students", draw, (6.5, 3.8), at=(WORLD,)),)  # others have a path's slash
+    figures = (Figure("students", draw, (6.5, 3.8)),)
     return replace(made, claims=CLAIMS, tables=tables, figures=figures)
