@@ -63,7 +63,7 @@ def exercise_2(after, lesson):
 
 
 def exercise_3(same_prompt, lesson):
-    """How often the texts of a family choose the same prompt."""
+    """The share of texts of a family that choose the same prompt."""
     few, many = [0.4, 0.35, 0.25], np.eye(3)
     w = np.array([few, few, few, many[2], *many[[1, 1, 1, 1]]])
     families = np.array(["a"] * 4 + ["b"] * 2 + ["c"] * 2)

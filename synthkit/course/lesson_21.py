@@ -8,7 +8,7 @@ from .checks import close
 
 
 def exercise_1(agreement, lesson):
-    """How often drafts agree with the text of a context, their own or another's."""
+    """The share of drafts that agree with a context's text, their own or another's."""
     from ..evaluation.contamination import masked
 
     name, shift = "SSMC, all", 3
@@ -63,7 +63,7 @@ def exercise_2(point, lesson):
 
 
 def exercise_3(lora, lesson):
-    """What LoRA on the generator passes, and could pass at most."""
+    """The nats that LoRA on the generator passes, and the most that it could."""
     writer, passed, most = (lora[name] for name in ("generator", "passed", "most"))
     if not hasattr(writer, "losses"):
         return "`generator` is what `lora_generator(lm, real, steps=20)` returns."

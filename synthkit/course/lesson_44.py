@@ -92,7 +92,7 @@ def exercise_3(reached, lesson):
 
 
 def exercise_4(fault, lesson):
-    """How much farther an encoder sees the texts that it learned from."""
+    """A ratio: the distance of the texts that an encoder learned from, over that of others."""
     from ..embed.tfidf import TfidfEmbedder
 
     rng = np.random.default_rng(1)

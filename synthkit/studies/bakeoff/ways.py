@@ -126,7 +126,7 @@ def plain(row: Mapping[str, Any]) -> Row | None:
 def ways(
     lm: Any, task: Task, preset: Any, seed: int, encoder: Any, rows: Sequence[Row]
 ) -> dict[str, Callable[[], Way]]:
-    """What makes each way, by name; nothing is made before it is called."""
+    """A maker of each way, by name; nothing is made before it is called."""
     long = {"max_new_tokens": preset.max_new_tokens}
     asked = {"temperature": TEMPERATURE, "seed": seed, **long}
     own = {name: dict(getattr(preset, name)) for name in ("embedsdg", "softsrv", "spa",
