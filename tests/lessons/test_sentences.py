@@ -117,6 +117,15 @@ def difflm_real():
     yield level(magic, "AUC", "DiffLM, latents of training rows") < level(magic, "AUC", "DiffLM")
     book = ledger("difflm").query("result == @magic").set_index("test")["verdict"]
     yield book["real-beats"] == "refuted" and book["real-class-conditional"] == "undecided"
+    for name, lead in (("six columns", 0.04), ("twelve columns", 0.08)):
+        at = {"data": name}
+        ours = values(study("difflm-default"), "AUC", "DiffLM", **at)
+        for arm in ("TVAE", "independent within classes"):
+            yield (ours > values(study("difflm-default"), "AUC", arm, **at)).all()
+        found = difference(study("difflm-default"), "AUC", "DiffLM", "TVAE", **at)
+        yield round(found.mean, 2) == lead and found.low < 0.03 < found.high
+        encoded = ("DiffLM, latents of training rows", "real rows")
+        yield gap("difflm-default", "AUC", *encoded, **at) > -0.02
 
 
 def softsrv():
