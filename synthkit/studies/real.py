@@ -276,3 +276,16 @@ def by_label(result: Result) -> pd.DataFrame:
     labels = [name for name in frame if name not in ("measure", "seed", "value", "arm")]
     wide = frame.pivot_table("value", [*labels, "arm"], "measure", sort=False).round(3)
     return wide.rename_axis(None, axis=1)
+
+
+def at_sizes(
+    make: Callable[..., Study], data: RealData, preset: RealPreset, told: str, command: str
+) -> Study:
+    """A method's study on real data at sizes of its own, in a place of its own.
+
+    Args:
+        make: the method's `study`. preset: the sizes; they become the scale "study".
+        told: what the place adds to the name of the data. command: that runs it.
+    """
+    found = make(replace(data, name=f"{data.name}, {told}"), command=command)
+    return replace(found, presets={"study": preset})

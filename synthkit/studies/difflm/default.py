@@ -198,7 +198,7 @@ def study(tables: Mapping[str, tuple[pd.DataFrame, str]] | None = None) -> Study
         "from as many rows of each arm. CPU seconds: fit and sample.",
         settings=settings_with(METHOD_PRESETS),
         model=MODEL,
-        command="python -m synthkit.studies.difflm.default FOLDER",
+        command="python -m synthkit.studies.difflm.default" + (" FOLDER" if tables else ""),
     )  # fmt: skip
 
 

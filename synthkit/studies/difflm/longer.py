@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...lm import load_lm
+from ..real import at_sizes
 from ..runner import run
 from .real import PROGRAMS, DiffLMReal, read
 from .real import study as real_study
@@ -41,9 +42,8 @@ LONGER = Longer(**{
 
 def study(data: RealData) -> Study:
     """The study of `real.study` at the sizes of `LONGER`, in a place of its own."""
-    told = replace(data, name=f"{data.name}, {STEPS} steps")
-    found = real_study(told, command="python -m synthkit.studies.difflm.longer FILE")
-    return replace(found, presets={"study": LONGER})
+    command = "python -m synthkit.studies.difflm.longer FILE"
+    return at_sizes(real_study, data, LONGER, f"{STEPS} steps", command)
 
 
 if __name__ == "__main__":
