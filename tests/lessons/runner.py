@@ -1,5 +1,7 @@
 """Run a lesson and then its exercises: `python tests/lessons/runner.py NOTEBOOK [--store]`.
 
+Each cell of the lesson must show what it stores; `stored.py` has the rule.
+
 An exercise of lesson NN stands under a heading "Exercises", in three cells:
 
     **NN.1** (easy, essential, 10 minutes) The question.
@@ -24,12 +26,18 @@ import copy
 import io
 import json
 import linecache
+import os
 import re
 import runpy
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import NamedTuple
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from lessons.stored import VARIES, alike, differences
 
 HEADING = re.compile(r"## (?:\d+\. )?Exercises\s*$", re.M)
 START = re.compile(r"(?=^\*\*E?\d)", re.M)  # a bold number begins an exercise
@@ -41,7 +49,7 @@ CARD = re.compile(
     r"\*\*[\d.]+\*\* \((easy|medium|hard), (essential|useful|optional), (\d+) minutes?\) \S"
 )
 CHECK = re.compile(r"^check\(.*\)$", re.M)
-NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+LIMIT = 600  # seconds a cell
 
 
 class Exercise(NamedTuple):
@@ -145,23 +153,53 @@ def lacks(each: Exercise, n_wrong: int) -> list[str]:
     return [f"{each.id}: it needs {what}" for what, there in needs.items() if not there]
 
 
-def alike(a: str, b: str) -> bool:
-    """Whether two results have the same words, and numbers within a tenth or .05 of each other."""
-    if NUMBER.sub("#", a).split() != NUMBER.sub("#", b).split():
-        return False
-    pairs = zip(map(float, NUMBER.findall(a)), map(float, NUMBER.findall(b)))
-    return all(abs(x - y) <= max(0.05, 0.1 * abs(x)) for x, y in pairs)
+def run_lesson(path: Path) -> list[tuple] | None:
+    """Run the lesson's cells; those flagged `eval: false`, `slow` or `gpu` are left out.
 
-
-def run_lesson(path: Path) -> bool:
-    """Run the lesson's cells; those flagged `eval: false`, `slow` or `gpu` are left out."""
+    Returns the source, the stored and the new outputs of each cell; None where one fails.
+    """
+    from execnb.shell import CaptureShell
     from nbdev.config import get_config
-    from nbdev.test import test_nb
+    from nbdev.process import NBProcessor
+    from nbdev.test import nb_test_cells
 
-    flags = get_config().tst_flags
-    right, seconds = test_nb(path, skip_flags=flags.split() if isinstance(flags, str) else flags)
-    print(f"{path.stem}: {seconds:.1f} s")
-    return right
+    flags, start = get_config().tst_flags, time.time()
+    flags = flags.split() if isinstance(flags, str) else flags
+    notebook = NBProcessor(path, rm_directives=False, process=True).nb
+    chosen = [cell.id for cell in nb_test_cells(path, flags)]
+    cells = [cell for cell in notebook.cells if cell.id in chosen]
+    stored = [cell.outputs for cell in cells]
+    os.environ["IN_TEST"] = "1"
+    os.chdir(path.parent)
+    shell = CaptureShell(path)
+    try:
+        left_out = lambda cell: cell.id not in chosen  # noqa: E731
+        shell.run_all(notebook, exc_stop=True, preproc=left_out, cell_timeout=LIMIT)
+    except Exception:
+        print(shell.prettytb(fname=path) or traceback.format_exc(), file=sys.stderr)
+        return None
+    finally:
+        print(f"{path.stem}: {time.time() - start:.1f} s", flush=True)
+    return [(cell.source, old, cell.outputs) for cell, old in zip(cells, stored)]
+
+
+def outputs_hold(path: Path, cells: list[tuple]) -> bool:
+    """Whether the cells show what they store; say which do not, and what to do."""
+    outputs = [(source, a, b) for source, a, b in cells if a or b]
+    loosely = sum(bool(VARIES.search(source)) for source, *_ in outputs)
+    print(f"{path.stem}: {len(outputs)} cells have outputs, {loosely} of them compared loosely")
+    wrong = [(source, differences(source, a, b)) for source, a, b in outputs]
+    for source, found in wrong:
+        for each in found:
+            code = re.sub(r"\A(?:#\|.*\n)+", "", source)
+            print(f"{path.stem}, the cell {code[:60]!r} {each}", file=sys.stderr)
+    if any(found for _, found in wrong):
+        print(
+            f"If the new outputs are right: python tests/tools/run_notebooks.py {path.stem[:2]}\n"
+            "If they rightly differ between machines: a line `#| varies: why` in the cell.",
+            file=sys.stderr,
+        )
+    return not any(found for _, found in wrong)
 
 
 class Solutions:
@@ -279,5 +317,7 @@ def store_results(path: Path, results: dict[str, str]) -> None:
 
 if __name__ == "__main__":
     notebook = Path(sys.argv[1]).resolve()
-    done = run_lesson(notebook) and run_solutions(notebook, "--store" in sys.argv)
+    store = "--store" in sys.argv
+    done = (ran := run_lesson(notebook)) is not None
+    done = done and all([run_solutions(notebook, store), store or outputs_hold(notebook, ran)])
     sys.exit(0 if done else 1)

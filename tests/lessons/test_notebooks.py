@@ -8,7 +8,8 @@ from pathlib import Path
 
 import nbformat.v4 as nb
 import pytest
-from lessons.runner import alike, faults
+from lessons.runner import faults
+from lessons.stored import alike, differences
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 900  # seconds per notebook and its solutions: a busy machine is no fault of theirs
@@ -121,7 +122,7 @@ WRONG = """WRONG = [
 def written(tmp_path):
     """A function that writes a notebook of cells, and its wrong answers where the tests' are."""
 
-    def write(*sources, wrong=WRONG):
+    def write(*sources, wrong=WRONG, stored=()):
         cells = []
         for source in sources:
             code = not source.startswith(("##", "**", "<"))
@@ -129,6 +130,8 @@ def written(tmp_path):
             if found := re.search(r"check\(.([\d.]+)., ", source) if code else None:
                 data = {"text/plain": f"{found[1]}: not answered yet."}
                 cells[-1].outputs = [nb.new_output("execute_result", data)]
+            if source in dict(stored):
+                cells[-1].outputs = dict(stored)[source]
         path = tmp_path / "nbs" / "77_some.ipynb"
         for name, text in ((path, nb.writes(nb.new_notebook(cells=cells))),
                            (tmp_path / "tests" / "course" / "wrong_77.py", wrong)):  # fmt: skip
@@ -200,3 +203,94 @@ def test_two_wrong_answers_are_needed(written):
 def test_results_are_compared_within_a_tolerance():
     assert alike("{'a': 0.31}, 40 of 60", "{'a': 0.30}, 41 of 60")
     assert not alike("a 1.0", "b 1.0") and not alike("a 1.0", "a 2.0") and not alike("1", "1 2")
+    assert alike("2,000 of [-0.01 3.  ]", "1,950 of [ 0.02  3.1]")
+    assert not alike("2,000", "2,300") and not alike("+0.1", "-0.1") and alike("+0.01", "−0.01")
+
+
+def printed(text):
+    return nb.new_output("stream", text=text, name="stdout")
+
+
+def table(*rows):
+    cells = ["".join(f"<td>{cell}</td>" for cell in row.split("|")) for row in rows]
+    style = f"<style>#T_{abs(hash(rows))} td {{}}</style>"
+    data = {"text/html": f"{style}<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"}
+    return nb.new_output("execute_result", data | {"text/plain": "laid out anew"})
+
+
+def figure(size="640x480", alt=""):
+    data = {"image/png": "", "text/plain": f"<Figure size {size} with 1 Axes>"}
+    return nb.new_output("display_data", data, metadata={"image/png": {"alt": alt}} if alt else {})
+
+
+@pytest.mark.parametrize(
+    "stored, ran, told",
+    [
+        ([printed("a 1.00\n")], [printed("a 1.04\n")], ""),
+        ([printed("a 1.00\nb 2\n")], [printed("a 1.3\nb 2\n")], "    a 1.3\n"),
+        ([printed("one cat")], [printed("one dog")], "not the stored\n    one cat"),
+        ([table("a|1", "b|2")], [table("a|1.01", "b|2")], ""),
+        ([table("a|1", "b|2")], [table("a|1", "b|3")], "    b 3\nand not the stored\n    b 2"),
+        ([table("a|1", "b|2")], [table("a|1")], "not the stored"),
+        ([table("a|1")], [], "shows 0 results, and 1 are stored"),
+        ([], [table("a|1")], "shows 1 results, and 0 are stored"),
+        ([], [printed("a")], "nothing is stored"),
+        ([printed("a")], [], "shows nothing"),
+        ([figure(alt="A line.")], [figure()], ""),
+        ([figure(alt="A line.")], [], "shows 0 figures, and 1 are stored"),
+        ([figure(alt="A line.")], [figure(), figure()], "shows 2 figures, and 1 are stored"),
+        ([figure(alt="A line.")], [figure("640x240")], "640x240"),
+        ([figure(alt="A curve.")], [figure()], "    A line.\nand not the stored\n    A curve."),
+        ([], [nb.new_output("stream", text="Loading: 10 %", name="stderr")], ""),
+    ],
+)
+def test_a_cell_must_show_what_it_stores(stored, ran, told):
+    found = differences('#| fig-alt: "A line."\nplot()', stored, ran)
+    assert bool(found) == bool(told) and told in "\n".join(found)
+
+
+def test_a_cell_that_varies_is_compared_loosely():
+    varies = "#| varies: texts written by a trained model\nwrite()"
+    for stored, ran, same in [
+        (printed("a 1\nb 2\n"), printed("no cat\nno dog\n2\n"), True),
+        (printed("a 1\nb 2\n"), printed("1\n2\n3\n4\n5\n"), False),
+        (printed("a"), printed(""), False),
+        (printed(""), printed("a"), False),
+        (table("a|1"), table("b|2"), True),
+        (table("a|1"), printed("a 1"), False),
+        (figure(), figure("1x1"), False),
+    ]:
+        assert bool(differences(varies, [stored], [ran])) != same, (stored, ran)
+        assert bool(differences("write()", [stored], [ran]))
+
+
+PLOT = """#| fig-alt: "A line."
+import matplotlib.pyplot as plt
+import pandas as pd
+
+print("drawn", 7)
+plt.plot([1, 2])
+plt.show()
+pd.DataFrame({"a": [1.5]})"""
+
+
+@pytest.mark.timeout(LIMIT)
+@pytest.mark.parametrize(
+    "stored, told",
+    [
+        ([printed("drawn 7\n"), figure(alt="A line."), table("|a", "0|1.5")], ""),
+        ([printed("drawn 9\n"), table("|a", "0|2.5")], "    drawn 7\n"),
+    ],
+)
+def test_outputs_of_a_run_are_compared_with_the_stored(environment, written, stored, told):
+    done = run(written(*LESSON, PLOT, *SOLVED, stored=[(PLOT, stored)]), environment)
+    assert done.returncode == bool(told), done.stderr[-2000:]
+    if told:
+        for words in (
+            "77_some, the cell",
+            told,
+            "1 figures, and 0",
+            "run_notebooks.py 77",
+            "0 2.5",
+        ):
+            assert words in done.stderr, done.stderr[-2000:]

@@ -1,0 +1,121 @@
+"""The outputs that a lesson stores, compared with those of a run.
+
+The rule: the same words, and numbers within `TOLERANCE` or `LEAST` of each other; the same figures,
+by their number, their size and the words of `#| fig-alt`; tables by the text of their cells.
+What is written to stderr is left out. A cell whose output rightly differs from one machine to
+another says so and why, in a line at its head:
+
+    #| varies: texts written by a trained model
+
+Of such a cell the kinds of outputs are compared, and about how many lines they have.
+"""
+
+import html
+import re
+from typing import NamedTuple
+
+TOLERANCE, LEAST = 0.1, 0.05  # of a stored number, and in its own unit
+NUMBER = re.compile(r"[+−-]?\d+(?:,\d{3}(?!\d))*(?:\.\d*)?(?:e[+-]?\d+)?")
+WORD = re.compile(r"\w+|\S")
+VARIES = re.compile(r"^#\| *varies: *(.*)$", re.M)
+ALT = re.compile(r'^#\| *fig-alt: *"(.*)" *$', re.M)
+TEXTS = "text/html", "text/markdown", "text/plain"  # the first that an output has is compared
+LINES = 8  # of a difference that are told
+
+
+class Shown(NamedTuple):
+    """What a cell shows."""
+
+    printed: str
+    texts: list[str]  # of results and displays, without figures
+    figures: list[str]  # the size and the axes of each
+    alts: list[str]  # their words, as stored
+
+
+def numbers(text: str) -> list[float]:
+    return [float(each.replace(",", "").replace("−", "-")) for each in NUMBER.findall(text)]
+
+
+def words(text: str) -> list[str]:
+    """Its words and signs, with # for each number; blanks and line breaks count for nothing."""
+    return WORD.findall(NUMBER.sub("#", text))
+
+
+def alike(a: str, b: str) -> bool:
+    """Whether two texts have the same words, and numbers within a tenth or .05 of each other."""
+    if words(a) != words(b):
+        return False
+    pairs = zip(numbers(a), numbers(b))
+    return all(abs(x - y) <= max(LEAST, TOLERANCE * abs(x)) for x, y in pairs)
+
+
+def joined(text: str | list[str]) -> str:
+    return text if isinstance(text, str) else "".join(text)
+
+
+def text_of(data: dict) -> str:
+    """The text of a result; a line for each row where it is a table."""
+    kind = next((kind for kind in TEXTS if kind in data), None)
+    text = joined(data[kind]) if kind else ""
+    if kind == "text/html":
+        text = " ".join(re.sub(r"<style.*?</style>", "", text, flags=re.S).split())
+        text = re.sub(r"<[^>]*>", " ", re.sub(r"</(?:tr|p|pre|caption)>|<br ?/?>", "\n", text))
+        text = html.unescape(text)
+    return "\n".join(" ".join(line.split()) for line in text.split("\n") if line.strip())
+
+
+def shown(outputs: list[dict]) -> Shown:
+    printed = [joined(each["text"]) for each in outputs if each.get("name") == "stdout"]
+    results = [
+        each for each in outputs if each["output_type"] in ("execute_result", "display_data")
+    ]
+    figures = [each for each in results if "image/png" in each["data"]]
+    return Shown(
+        "".join(printed),
+        [text_of(each["data"]) for each in results if each not in figures],
+        [joined(each["data"].get("text/plain", "")) for each in figures],
+        [each["metadata"].get("image/png", {}).get("alt", "") for each in figures],
+    )
+
+
+def told(a: str, b: str) -> str:
+    """The lines in which two texts differ, the stored ones first."""
+    if b and not a:
+        return f"shows\n{cut(b.splitlines())}\nand nothing is stored"
+    if a and not b:
+        return f"shows nothing, and stored is\n{cut(a.splitlines())}"
+    old, new = a.splitlines(), b.splitlines()
+    if len(old) == len(new):
+        pairs = [(x, y) for x, y in zip(old, new) if not alike(x, y)]
+        old, new = map(list, zip(*pairs)) if pairs else (old, new)
+    return f"shows\n{cut(new)}\nand not the stored\n{cut(old)}"
+
+
+def cut(lines: list[str]) -> str:
+    lines = [line if len(line) <= 200 else f"{line[:200]} …" for line in lines]
+    more = [f"… and {len(lines) - LINES} lines"] if len(lines) > LINES else []
+    return "\n".join(f"    {line}" for line in [*lines[:LINES], *more])
+
+
+def as_long(a: str, b: str) -> bool:
+    """Whether both texts are there or neither, and one has at most twice the other's lines."""
+    short, long = sorted(len(each.splitlines()) for each in (a, b))
+    return short == long == 0 or 0 < long <= 2 * short
+
+
+def differences(source: str, stored: list[dict], ran: list[dict]) -> list[str]:
+    """In words, how what a cell shows differs from what it stores."""
+    a, b, found = shown(stored), shown(ran), []
+    same = as_long if VARIES.search(source) else alike
+    if len(a.texts) != len(b.texts):
+        found.append(f"shows {len(b.texts)} results, and {len(a.texts)} are stored")
+    for x, y in [(a.printed, b.printed), *zip(a.texts, b.texts)]:
+        if not same(x, y):
+            found.append(told(x, y))
+    if len(a.figures) != len(b.figures):
+        found.append(f"shows {len(b.figures)} figures, and {len(a.figures)} are stored")
+    elif a.figures != b.figures:
+        found.append(told("\n".join(a.figures), "\n".join(b.figures)))
+    if (alt := ALT.search(source)) and any(each != alt[1] for each in a.alts):
+        found.append(told("\n".join(a.alts), alt[1]))
+    return found
