@@ -188,18 +188,19 @@ def outputs_hold(path: Path, cells: list[tuple]) -> bool:
     outputs = [(source, a, b) for source, a, b in cells if a or b]
     loosely = sum(bool(VARIES.search(source)) for source, *_ in outputs)
     print(f"{path.stem}: {len(outputs)} cells have outputs, {loosely} of them compared loosely")
-    wrong = [(source, differences(source, a, b)) for source, a, b in outputs]
-    for source, found in wrong:
-        for each in found:
-            code = re.sub(r"\A(?:#\|.*\n)+", "", source)
+    right = True
+    for source, a, b in outputs:
+        for each in differences(source, a, b):
+            right, code = False, re.sub(r"\A(?:#\|.*\n)+", "", source)
             print(f"{path.stem}, the cell {code[:60]!r} {each}", file=sys.stderr)
-    if any(found for _, found in wrong):
+    if not right:
         print(
-            f"If the new outputs are right: python tests/tools/run_notebooks.py {path.stem[:2]}\n"
-            "If they rightly differ between machines: a line `#| varies: why` in the cell.",
+            "If the new outputs are right, store them: "
+            f"python tests/tools/run_notebooks.py {path.stem.split('_')[0]}\n"
+            "If a cell's rightly differ between machines, say so in it: #| varies: why",
             file=sys.stderr,
         )
-    return not any(found for _, found in wrong)
+    return right
 
 
 class Solutions:

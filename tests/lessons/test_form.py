@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
+from lessons.stored import VARIES
+from make_readme import directives
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "nbs").glob("*.ipynb"))
@@ -15,6 +17,7 @@ each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 LONGEST_CELL, LONGEST_CLASS, LARGEST_SHARE = 25, 80, 2 / 3
+MOST_VARYING = 1 / 5  # of the cells with outputs
 
 
 def cells_of(path, kind=None):
@@ -127,6 +130,15 @@ def test_every_picture_says_in_words_what_it_shows(path):
                 alt = output["metadata"].get("image/png", {}).get("alt", "")
                 assert len(alt) > 40, f"no #| fig-alt, or stored before it: {cell['source'][:60]!r}"
                 assert alt in cell["source"]
+
+
+@each_notebook
+def test_a_cell_that_varies_says_why_and_shows_something(path):
+    varies = [cell for cell in cells_of(path, "code") if "varies" in directives(cell["source"])[0]]
+    for cell in varies:
+        assert cell["outputs"] and VARIES.search(cell["source"])[1], cell["source"][:80]
+    shown = [cell for cell in cells_of(path, "code") if cell["outputs"]]
+    assert len(varies) <= MOST_VARYING * len(shown), "too few outputs are compared"
 
 
 @each_notebook
