@@ -48,8 +48,8 @@ def draw_latents(
 ) -> Tensor:
     """`n` latents (n, d) from one of `PRIORS`.
 
-    They are what the diffusion model makes; N(0, I), as if the encoder had reached the prior; or
-    `latents` (rows, d) of the training rows in a random order.
+    "diffusion" samples the diffusion model. "normal" draws from N(0, I), as if the encoder had
+    reached the prior. "encoding" takes `latents` (rows, d) of training rows in a random order.
     """
     if prior == "diffusion":
         return diffusion.sample(n, seed, progress=progress)
@@ -63,7 +63,7 @@ def draw_latents(
 
 # %% ../../nbs/53_difflm.ipynb #c52e20fd
 class SampleRequest:
-    """The rows that are wanted: conditions, temperature, and the tries that hold to them."""
+    """A request for rows: conditions, temperature, and the tries that enforce the conditions."""
 
     def __init__(self, form: Form, conditions=None, temperature=1.0, constrained: bool = True):
         self.temperature = as_number(temperature, "temperature")
@@ -118,7 +118,7 @@ OFF_LATENT = "the latent says otherwise"
 
 @dataclass(frozen=True)
 class AcceptedDraft:
-    """A draft that is kept, after how many tries, and whether it is the best of those tries."""
+    """A draft that is kept, the number of tries that it took, and whether it was settled for."""
 
     draft: Draft
     tries: int
@@ -129,14 +129,14 @@ class AcceptedDraft:
 class RejectionSampler:
     """Fills the slots of a sample with drafts, and remembers second-best ones."""
 
-    judge: Callable  # from drafts to the reasons why they are turned away
+    judge: Callable  # from drafts to the reasons why they are rejected, or None
     seed: int  # of the decisions
-    rejected: Counter  # drafts that are turned away, by reason
+    rejected: Counter  # counts of rejected drafts, by reason
     accepted: dict[int, AcceptedDraft] = field(default_factory=dict)  # by slot
     best: dict[int, tuple[float, AcceptedDraft]] = field(default_factory=dict)
 
     def take(self, batch: Batch, drafts, agreement) -> None:
-        """Keep what is good of one batch; a draft is kept with probability w = e^agreement."""
+        """Keep the good drafts of a batch; a valid one is kept with probability w = e^agreement."""
         rng = np.random.default_rng((self.seed, batch.turn, batch.slots[0]))
         chances, gumbel = (draw(size=len(drafts)) for draw in (rng.random, rng.gumbel))
         for i, (slot, why) in enumerate(zip(batch.slots, self.judge(drafts))):
@@ -171,7 +171,7 @@ def draw_drafts(
 ) -> list[AcceptedDraft]:  # fmt: skip
     """The drafts of at most `n` rows; `options` are those of `collect`."""
 
-    @lru_cache(1)  # one draw in each turn, and none where all its drafts are on file
+    @lru_cache(1)  # at most one draw per turn; none if its drafts are all on file
     def latents(m: int, turn: int) -> Tensor:
         own = derive_seed(seed, turn), fitted.latents, fitted.diffusion
         return draw_latents(prior, m, *own, progress=progress and turn == 0)
