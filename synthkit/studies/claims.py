@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 SUPPORTED, REFUTED, UNDECIDED, NOT_RUN = "supported", "refuted", "undecided", "not run"
 VERDICTS = (SUPPORTED, REFUTED, UNDECIDED, NOT_RUN)
 RULE = (
-    "Supported: the whole 95 % interval lies on the claimed side of the number; refuted: on the "
-    "other side; undecided: the interval contains the number, or fewer than three seeds were run."
+    "Supported: the whole 95 % interval lies on the claimed side of the number. Refuted: the whole "
+    "interval lies on the other side. Undecided: the interval contains the number, or fewer than "
+    "three seeds were run."
 )
 FEWEST_SEEDS = 3
 _ROUNDING = 1e-9  # measurements have five decimals; equal ones differ by less than this

@@ -42,9 +42,9 @@ def _mean(result: Result, measure: str, arm: str, **labels: str) -> float:
 
 
 def _more(found: Interval, digits: int = 2) -> str:
-    """A difference with its interval, such as "+0.05, 95 % interval 0.02 to 0.09"."""
+    """A difference with its interval, such as "+0.05 (95 % interval 0.02 to 0.09)"."""
     ends = f"{found.low:.{digits}f} to {found.high:.{digits}f}"
-    return f"{found.mean:+.{digits}f}, 95 % interval {ends}"
+    return f"{found.mean:+.{digits}f} (95 % interval {ends})"
 
 
 def _embedsdg() -> str:
@@ -55,9 +55,10 @@ def _embedsdg() -> str:
     )
     gain = _more(difference(study, embedsdg.ACCURACY, embedsdg.METHOD, embedsdg.BASELINE))
     return (
-        "**EmbedSDG** asks for new questions where a student's own are few. The student "
-        f"answers {alone} of a test right without them, {random} with questions made from "
-        f"random examples, and {ours} with questions made from the thin places ({gain})."
+        "**EmbedSDG** makes new questions where the student has few of its own. Without new "
+        f"questions, the student answers {alone} of a test right; with questions made from random "
+        f"examples, {random}; with questions made from the sparse regions, {ours}. The last two "
+        f"differ by {gain}."
     )
 
 
@@ -72,10 +73,11 @@ def _softsrv() -> str:
     )
     gain = _more(difference(study, "MAUVE", "SSMC", softsrv.ENGINEERED, **at))
     return (
-        "**SoftSRV** learns vectors that take the place of a written prompt. On a scale "
-        f"(MAUVE) on which another sample of real texts has {real}, its texts have {learned} "
-        f"and those of a good written prompt {written} ({gain}); {copies} of its texts repeat "
-        f"a real one up to the numbers in it, where {chance} is chance."
+        "**SoftSRV** learns vectors that replace a written prompt. MAUVE scores how alike two "
+        f"sets of texts are, at most 1. Against real texts, its texts score {learned}, the texts "
+        f"of a good written prompt {written}, and another sample of real texts {real}. SoftSRV is "
+        f"ahead of the prompt by {gain}. A share of {copies} of its texts repeat a real text "
+        f"except for the numbers; in another sample of real texts, {chance} do."
     )
 
 
@@ -88,10 +90,11 @@ def _spa() -> str:
     right = f"{_mean(study, 'pass@1', spa.INFLUENCE, **at):.2f}"
     gain = _more(difference(study, "working modes", spa.INFLUENCE, spa.RANDOM, **at), 1)
     return (
-        "**SPA** cuts its training rows into parts by what they teach, and trains a small "
-        f"adapter on each. Of six kinds of right answer to a prompt its adapters give {ours}, "
-        f"those of random parts {random} ({gain}), and one adapter {alone}; {right} of the "
-        "answers are right."
+        "**SPA** splits its training rows into parts by what they teach, and trains a small "
+        "adapter on each part. In this test, each prompt has six kinds of right answer. The "
+        f"adapters together give {ours} of them, adapters trained on random parts {random}, and a "
+        f"single adapter {alone}. SPA is ahead of random parts by {gain}. The share of its answers "
+        f"that are right is {right}."
     )
 
 
@@ -106,10 +109,11 @@ def _synalign() -> str:
         for task in ("tone", "sentiment")
     )
     return (
-        f"**SynAlign** weights synthetic texts. Weights bring a skewed set from {before} to "
-        f"{after} times the distance (MMD²) that two sets of real texts have from each other. "
-        f"By them the accuracy of a student of the texts' tone changes by {tone}, of their "
-        f"sentiment by {mood}."
+        "**SynAlign** gives each synthetic text a weight. The unit here is the distance (MMD²) "
+        f"between two sets of real texts. In this unit, a skewed synthetic set is {before} away "
+        f"from real texts without weights, and {after} with them. For a student that learns from "
+        f"the set, the weights change the accuracy on the tone of a text by {tone}. On its "
+        f"sentiment, they change it by {mood}."
     )
 
 
@@ -119,12 +123,12 @@ def _difflm() -> str:
         f"{_mean(study, 'auc', arm, **at):.2f}"
         for arm in (difflm.DIFFUSION, difflm.REAL, difflm.CLASS_CONDITIONAL)
     )
-    gap = _more(difference(study, "auc", difflm.DIFFUSION, difflm.REAL, **at))
+    gap = _more(difference(study, "auc", difflm.REAL, difflm.DIFFUSION, **at))
     return (
-        "**DiffLM** writes rows of a table. Decision trees that learn from its rows reach an "
-        f"AUC of {ours} on real rows (0.5 is guessing), trees that learn from as many real "
-        f"rows {real} ({gap}), and from columns that are drawn one by one within each class "
-        f"{apart}."
+        "**DiffLM** writes rows of a table. Decision trees learn from its rows and are tested on "
+        f"real ones. They reach an AUC of {ours} (0.5 is guessing). Trees that learn from as many "
+        f"real rows reach {real}, so DiffLM is behind by {gap}. Drawing each column on its own "
+        f"within each class gives {apart}."
     )
 
 
@@ -135,6 +139,7 @@ def _counted(book: pd.DataFrame) -> str:
     claims = set(zip(book["method"], book["paper"].where(book["paper"] != "", book["test"])))
     asked = set(zip(run["method"], run["paper"].where(run["paper"] != "", run["test"])))
     return (
-        f"**In all** {len(claims)} claims, of the papers and of the kit, are written down. "
-        f"{len(asked)} of them were tested, in {len(run)} tests: {', '.join(counts)}."
+        f"**In all**, the kit lists {len(claims)} claims, the papers' and its own. Of these, "
+        f"{len(asked)} were tested, in {len(run)} tests. Verdicts of the tests: "
+        f"{', '.join(counts)}."
     )

@@ -53,18 +53,22 @@ def lines(frame: pd.DataFrame) -> list[str]:
     told = []
     for method, rows in frame.groupby("method", sort=False):
         first = rows.iloc[0]
-        found = " and ".join(f"{said(first[who])} with {who}" for who in (WORLDS, REAL))
+        found = "; ".join(f"with {who}, {said(first[who])}" for who in (WORLDS, REAL))
         title = load_study(str(method)).title.partition(" on ")[0]
         told.append(f"**{title}**, *{first['claim']}*: {found}.")
     words = frame[REAL].str.partition(",")[0]
     counts = [f"{(words == word).sum()} {word}" for word in (SUPPORTED, UNDECIDED, REFUTED)]
-    return [*told, f"Of {len(frame)} claims tested with SmolLM2: {', '.join(counts)}."]
+    return [*told, f"Verdicts on all {len(frame)} claims tested with SmolLM2: {', '.join(counts)}."]
 
 
 def said(cell: str) -> str:
-    """A cell of `holds` in words: "undecided (2 of 3 tests hold)"."""
+    """A cell of `holds` in words: "undecided (2 of 3 tests support it)"."""
     word, _, share = cell.partition(", ")
-    return f"{word} ({share.replace('/', ' of ')} tests hold)" if share else word
+    if not share:
+        return word
+    number, _, of = share.partition("/")
+    tests = "test supports" if of == "1" else "tests support"
+    return f"{word} ({number} of {of} {tests} it)"
 
 
 def figure(frame: pd.DataFrame) -> Figure:

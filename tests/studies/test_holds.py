@@ -39,11 +39,13 @@ def test_a_claim_is_as_good_as_its_weakest_test_with_each_kind_of_model(found):
 def test_a_line_per_method_and_one_that_counts(found):
     *told, counted = view.lines(found)
     assert told[0] == (
-        "**SPA**, *Diverse*: refuted (1 of 2 tests hold) with small models and supported "
-        "(1 of 1 tests hold) with SmolLM2."
+        "**SPA**, *Diverse*: with small models, refuted (1 of 2 tests support it); with SmolLM2, "
+        "supported (1 of 1 test supports it)."
     )
     assert len(told) == 2
-    assert counted == "Of 3 claims tested with SmolLM2: 1 supported, 1 undecided, 1 refuted."
+    assert counted == (
+        "Verdicts on all 3 claims tested with SmolLM2: 1 supported, 1 undecided, 1 refuted."
+    )
 
 
 def test_the_figure_has_a_mark_for_every_claim_and_kind_of_model(found):
