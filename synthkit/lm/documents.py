@@ -207,7 +207,7 @@ _ALONE: dict[str, Callable] = {
 
 # %% ../../nbs/01_lm.ipynb #6e757aad
 class Corpus:
-    """The embedded model's reading matter: an endless, seeded mixture of documents.
+    """The documents that the embedded model reads: an endless, seeded mixture.
 
     The families of the math world are drawn evenly (`zipf=0`), so that no family's language is
     better known than another's.
