@@ -55,13 +55,20 @@ def test_programs_are_judged_by_the_sandbox_and_all_lines_end_alike(lm, tmp_path
     assert of(result, R.ALONE)["parses"] == 0
 
 
-def test_the_longer_study_is_that_of_programs_in_a_place_of_its_own(tmp_path):
-    rows = [{"code": f"def f{i}(x):\n  return x + {i}"} for i in range(30)]
-    data = R.read(write_jsonl(tmp_path / "programs.jsonl", rows), columns={})
-    study = longer.study(data)
+@pytest.mark.parametrize(
+    ("rows", "name", "usual"),
+    [
+        ([{"code": f"def f{i}(x):\n  return x + {i}"} for i in range(30)], "256", R.PROGRAMS),
+        ([{"size": i / 7, "kind": "gh"[i % 2]} for i in range(30)], "400", R.STUDY),
+    ],
+    ids=["programs", "rows"],
+)
+def test_the_longer_study_is_the_usual_one_in_a_place_of_its_own(tmp_path, rows, name, usual):
+    study = longer.study(R.read(write_jsonl(tmp_path / "real.jsonl", rows), columns={}))
     (preset,) = study.presets.values()
-    assert preset.changes["autoencoder_steps"] == 4 * R.PROGRAMS.changes["autoencoder_steps"]
-    assert [case.labels for case in study.cases(preset)] == [{"data": "programs.jsonl, 256 steps"}]
+    assert preset.changes["autoencoder_steps"] == 4 * usual.changes["autoencoder_steps"]
+    assert preset.n_sample == usual.n_sample and preset.compared == usual.compared
+    assert [case.labels for case in study.cases(preset)] == [{"data": f"real.jsonl, {name} steps"}]
 
 
 def test_a_made_table_holds_words_and_whole_numbers_and_is_new_with_each_seed():
