@@ -46,7 +46,7 @@ def _embedsdg() -> tuple[Claim, ...]:
 
 def _softsrv() -> tuple[Claim, ...]:
     plain, contextual, best = "SSNP", "SSMC", softsrv.best_variant
-    templates = (softsrv.TEMPLATE, softsrv.EXAMPLES)
+    templates, tuned = (softsrv.TEMPLATE, softsrv.EXAMPLES), softsrv.TUNED
     closer = (
         _more(f"real-closer: {name}", f"{name} above the template in MAUVE",
               Gap("MAUVE", name, softsrv.TEMPLATE), paper="closer")
@@ -55,7 +55,7 @@ def _softsrv() -> tuple[Claim, ...]:
     best_closer = (
         _more(f"real-best: {other}", f"the variant of lowest loss ({{arm}}) above the {other} in "
               "MAUVE", Gap("MAUVE", best, other), paper="closer")
-        for other in templates
+        for other in (*templates, softsrv.REFINED)
     )  # fmt: skip
     students = (
         _more(f"real-student: {other}", f"{contextual}'s texts teach real ones better than the "
@@ -74,6 +74,12 @@ def _softsrv() -> tuple[Claim, ...]:
         Claim("real-copies", f"{contextual} copies no more than chance + .10",
               Gap("near copies, train", softsrv.REAL, contextual), -0.10),
         *students,
+        _more("real-refined", "self-refinement brings the template nearer in MAUVE",
+              Gap("MAUVE", softsrv.REFINED, softsrv.TEMPLATE)),
+        _more("real-lora-loss", f"LoRA on the generator reconstructs better than {contextual}",
+              Gap("loss", contextual, tuned)),
+        _more("real-lora", f"{contextual} above LoRA on the generator in MAUVE",
+              Gap("MAUVE", contextual, tuned)),
     )  # fmt: skip
 
 

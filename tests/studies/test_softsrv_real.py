@@ -10,7 +10,7 @@ from synthkit.softsrv.texts import target_texts
 from synthkit.studies.measurements import Log
 from synthkit.studies.real_data import RealData
 from synthkit.studies.runner import run
-from synthkit.studies.softsrv import longer, real
+from synthkit.studies.softsrv import longer, real, targets
 
 
 @pytest.fixture(scope="module", params=["embedded", "stories260K"])
@@ -104,3 +104,18 @@ def test_the_longer_study_is_the_study_in_a_place_of_its_own(tmp_path, embedded_
     result = run(found, preset.limited(4), lm=embedded_lm, out=tmp_path, seeds=[0])
     assert {row["data"] for row in result.measurements} == {"pens, 160 steps"}
     assert {"SSNP", "SSMC"} < {row["arm"] for row in result.measurements}
+
+
+def test_a_study_of_other_targets_has_every_way_of_writing(tmp_path, embedded_lm):
+    rows = [{"text": f"Ann has {i} pens and buys {i % 7} more. How many?"} for i in range(60)]
+    found = targets.study(RealData("pens", rows, {"text": "text"}))
+    usual = real.PRESETS["study"]
+    assert found.presets["study"].changes == usual.changes
+    preset = replace(found.presets["study"].limited(4), refined=12)
+    result = run(found, preset, lm=embedded_lm, out=tmp_path, seeds=[0])
+    ways = {*real.VARIANTS, real.TEMPLATE, real.EXAMPLES, real.TUNED, real.REFINED}
+    written = result.frame().query("measure == 'rows written'")
+    assert set(written["arm"]) == ways and (written["value"] == 4).all()
+    losses = result.frame().query("measure == 'loss'").set_index("arm")["value"]
+    assert {*real.VARIANTS, real.TUNED} <= set(losses.index)
+    assert {row["data"] for row in result.measurements} == {"pens, more ways"}

@@ -18,10 +18,11 @@ from ...lm import load_lm
 from ...lm.finetune import FinetunePreset, finetune
 from ...lm.shapes import Shape
 from ...lm.soft_prompts import shuffled_loss
-from ...softsrv.baselines import template
+from ...softsrv.baselines import lora_generator, template
 from ...softsrv.filters import UNTERMINATED
 from ...softsrv.presets import PRESETS as METHOD_PRESETS
 from ...softsrv.presets import SoftSRVPreset
+from ...softsrv.refinement import self_refine
 from ...softsrv.synthesizer import SoftSRV
 from ..measurements import mean, values
 from ..plans import Work
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 read = partial(read_data, roles=("text",))
 UNPROMPTED, REAL = "no prompt", "real, another sample"
 TEMPLATE, EXAMPLES = "zero-shot template", "few-shot template"
+TUNED, REFINED = "LoRA on the generator", "self-refined template"
 VARIANTS: dict[str, dict[str, Any]] = {
     "SSNP": {"kind": "ssnp"},
     "SSMP2": {"kind": "ssmp", "k": 2},
@@ -93,6 +95,8 @@ class SoftSRVReal(RealPreset):
         batch: rows that are written together.
         shots: examples in a prompt of the few-shot template; 0: no such template.
         student: how the embedded model learns each arm's texts; None: there is no student.
+        tuned: whether LoRA on the generator learns the same texts in as many steps.
+        refined: tokens of a critique at most, where the model mends the template's texts; 0: none.
     """
 
     variants: tuple[str, ...] = ("SSNP", "SSMC")
@@ -100,6 +104,8 @@ class SoftSRVReal(RealPreset):
     batch: int = 16
     shots: int = 0
     student: FinetunePreset | None = None
+    tuned: bool = False
+    refined: int = 0
 
     steps: ClassVar[tuple[str, ...]] = ("steps",)
 
@@ -198,13 +204,37 @@ class SoftSRVTrial(RealTrial):
             self.add(arm, {"loss, another's context": other})
         self.measure_writer(arm, method)
 
+    def measure_tuned(self) -> None:
+        """LoRA's weights in the generator in place of a prompt before it."""
+        start = time.process_time()
+        how = {"preset": self.preset.resolved(), "drop": (), "seed": self.seed}
+        made = lora_generator(self.lm, self.texts(0), progress=self.progress, **how)
+        self.add(TUNED, {"CPU seconds, training": time.process_time() - start})
+        self.add(TUNED, {"loss": made.loss(self.tested)})
+        self.measure_writer(TUNED, made)
+
+    def measure_refined(self) -> None:
+        """The template's texts, after the model has judged them and written them anew."""
+        preset, start = self.preset.resolved(), time.process_time()
+        teacher = self.writer(
+            temperature=preset.temperature, max_new_tokens=self.preset.refined, seed=self.seed
+        )
+        prompts = [PROMPT.format(about=self.about)]
+        how = {"real": self.texts(0), "preset": preset, "drop": (), "seed": self.seed}
+        rows = self_refine(teacher, prompts, self.preset.n_sample, **how)
+        self.measure_rows(REFINED, rows, time.process_time() - start)
+
     def measure_writer(self, arm: str, writer: Any) -> None:
         """Scores of rows that are written and kept."""
         how = {"batch_size": self.preset.batch, "progress": self.progress}
         start = time.process_time()
         rows = writer.sample(self.preset.n_sample, **how)
+        self.measure_rows(arm, rows, time.process_time() - start)
+
+    def measure_rows(self, arm: str, rows: Any, seconds: float) -> None:
+        """Scores of rows that were written in so many seconds, and are kept."""
         texts = list(rows["text"])
-        self.add(arm, {"CPU seconds, writing": time.process_time() - start})
+        self.add(arm, {"CPU seconds, writing": seconds})
         self.keep(arm, [{"text": text} for text in texts])
         ended = np.mean([status != UNTERMINATED for status in rows["status"]])
         self.add(arm, {"ended": ended})
@@ -233,8 +263,12 @@ def best_variant(result: Result, place: Mapping[str, str]) -> str:
 
 
 def units(preset: SoftSRVReal) -> list[Unit]:
-    """A unit for the frozen model and other real rows, and one per template and soft prompt."""
+    """A unit for the frozen model and other real rows, and one for each way of writing."""
     templates = (TEMPLATE, EXAMPLES) if preset.shots else (TEMPLATE,)
+    more = (
+        Unit(TUNED, SoftSRVTrial.measure_tuned, measures=("loss", "ended")),
+        Unit(REFINED, SoftSRVTrial.measure_refined, measures=("ended",)),
+    )
     return [
         Unit(UNPROMPTED, SoftSRVTrial.measure_frozen, measures=("loss",)),
         Unit(REAL, SoftSRVTrial.measure_real, measures=("distinct",)),
@@ -246,6 +280,7 @@ def units(preset: SoftSRVReal) -> list[Unit]:
             Unit(arm, partial(SoftSRVTrial.measure_variant, arm=arm), measures=("loss", "ended"))
             for arm in preset.variants
         ),
+        *(unit for unit, asked in zip(more, (preset.tuned, preset.refined)) if asked),
     ]
 
 
