@@ -179,34 +179,44 @@ def split_options(options: Mapping, **changes) -> tuple[dict, SoftSRVPreset]:
 
 
 def lora_generator(
-    lm, real, *, rank: int = 8, lr: float = 2e-3, seed: int = 0, progress: bool = False, **options
-) -> Generator:
+    lm, real, *, prompt: str | None = None, rank: int = 8, lr: float = 2e-3, seed: int = 0,
+    progress: bool = False, **options,
+) -> Generator:  # fmt: skip
     """LoRA on the generator at equal data: as many updates and texts per update as SoftSRV's fit.
 
-    It writes from BOS alone. `lm` itself stays as it is (see `finetune`).
+    `lm` itself stays as it is (see `finetune`).
 
     Args:
+        prompt: what it learns to answer with a text, in its chat template if it has one; None: it
+            writes from BOS alone.
         rank, lr: of LoRA.
         options: `preset=`, its changes (`steps=`), `teacher=`, `answer=`.
 
     Raises:
-        ValueError: a model without BOS has nothing to start from, or an unknown option.
+        ValueError: a model without BOS has nothing to start from but a prompt; an unknown option.
     """
-    if lm.bos_id is None:
-        raise ValueError(f"{lm.name!r} has no BOS token, and LoRA's texts start from nothing else")
+    if prompt is None and lm.bos_id is None:
+        raise ValueError(
+            f"{lm.name!r} has no BOS token, and LoRA's texts start from nothing else: give a prompt"
+        )
     own, preset = split_options(options)
     texts = target_texts(real)
     training = FinetunePreset(
         rank=rank, alpha=2 * rank, lr=lr, batch_size=preset.batch_size,
         epochs=math.ceil(preset.steps * preset.batch_size / len(texts)), max_updates=preset.steps,
     )  # fmt: skip
-    rows = [{"text": text} for text in texts]
+    rows = [{"prompt": prompt or "", "completion": text} for text in texts]
     student = finetune(lm, rows, training, seed=seed, progress=progress)
     with torch.no_grad():
-        start = student.embed_ids([student.bos_id])
+        bos = None if prompt else student.embed_ids([student.bos_id])
+    start = embed_prompts(student, [prompt])[0] if prompt else bos
+
+    def nats(given: Sequence[str]) -> Tensor:
+        return student.nll(given, prefix_embeds=start, bos=False)
+
     made = Generator(
-        student, f"LoRA rank {rank}", [start], texts, preset=preset, seed=seed, nats=student.nll,
-        **own,
+        student, f"LoRA rank {rank}", [start], texts, preset=preset, seed=seed,
+        nats=nats if prompt else student.nll, **own,
     )  # fmt: skip
     made.losses = student.losses
     return made

@@ -178,10 +178,15 @@ def test_lora_learns_the_target_on_a_copy_at_equal_data(lm):
     assert set(rows["kind"]) == {"LoRA rank 8"} and len(rows) == 3
 
 
-def test_lora_without_bos_is_refused(tmp_path):
+def test_lora_without_bos_needs_a_prompt_and_learns_to_answer_it(tmp_path):
     other = load_lm(tiny_lm(tmp_path / "qwen2", "qwen2"), device="cpu")
-    with pytest.raises(ValueError, match="no BOS"):
+    with pytest.raises(ValueError, match="no BOS token.*give a prompt"):
         lora_generator(other, REAL)
+    how = {"prompt": "Write a question.", "batch_size": 6, "lr": 2e-2, **RAW}
+    short, made = (lora_generator(other, REAL, steps=steps, **how) for steps in (1, 15))
+    assert made.loss(REAL) < short.loss(REAL) - 0.3
+    (start,) = made.starts
+    assert torch.equal(start, template(other, ["Write a question."]).starts[0])
 
 
 def test_options_that_no_preset_has_are_refused(lm):
