@@ -180,7 +180,7 @@ def test_lora_learns_the_target_on_a_copy_at_equal_data(lm):
 
 def test_lora_without_bos_needs_a_prompt_and_learns_to_answer_it(tmp_path):
     other = load_lm(tiny_lm(tmp_path / "qwen2", "qwen2"), device="cpu")
-    with pytest.raises(ValueError, match="no BOS token.*give a prompt"):
+    with pytest.raises(ValueError, match=r"no BOS token.*give a prompt"):
         lora_generator(other, REAL)
     how = {"prompt": "Write a question.", "batch_size": 6, "lr": 2e-2, **RAW}
     short, made = (lora_generator(other, REAL, steps=steps, **how) for steps in (1, 15))

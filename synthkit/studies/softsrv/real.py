@@ -95,7 +95,8 @@ class SoftSRVReal(RealPreset):
         batch: rows that are written together.
         shots: examples in a prompt of the few-shot template; 0: no such template.
         student: how the embedded model learns each arm's texts; None: there is no student.
-        tuned: whether LoRA on the generator learns the same texts in as many steps.
+        tuned: learning rate of a LoRA on the generator, which learns the same texts in as many
+            steps; None: no such arm.
         refined: tokens of a critique at most, where the model mends the template's texts; 0: none.
     """
 
@@ -104,7 +105,7 @@ class SoftSRVReal(RealPreset):
     batch: int = 16
     shots: int = 0
     student: FinetunePreset | None = None
-    tuned: bool = False
+    tuned: float | None = None
     refined: int = 0
 
     steps: ClassVar[tuple[str, ...]] = ("steps",)
