@@ -206,11 +206,11 @@ class SoftSRVTrial(RealTrial):
         self.measure_writer(arm, method)
 
     def measure_tuned(self) -> None:
-        """LoRA's weights in the generator, which answers the template, in place of a soft prompt."""
+        """A generator with LoRA, which answers the template, in place of a soft prompt."""
         start = time.process_time()
-        how = {"preset": self.preset.resolved(), "drop": (), "seed": self.seed}
-        prompt = PROMPT.format(about=self.about)
-        made = lora_generator(self.lm, self.texts(0), prompt=prompt, progress=self.progress, **how)
+        how = {"preset": self.preset.resolved(), "lr": self.preset.tuned, "drop": ()}
+        how |= {"prompt": PROMPT.format(about=self.about), "seed": self.seed}
+        made = lora_generator(self.lm, self.texts(0), progress=self.progress, **how)
         self.add(TUNED, {"CPU seconds, training": time.process_time() - start})
         self.add(TUNED, {"loss": made.loss(self.tested)})
         self.measure_writer(TUNED, made)
