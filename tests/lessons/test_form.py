@@ -16,6 +16,11 @@ LESSONS = [path for path in NOTEBOOKS if path.stem[0].isdigit()]
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
+ANSWERING = (
+    "Replace each `...` with your answer and run the cell. `check` replies in one line: it says "
+    "that the answer is right, or it names the likely mistake. A function must return its value. "
+    "A cell without an answer raises no error."
+)
 LONGEST_CELL, LONGEST_CLASS, LARGEST_SHARE = 25, 80, 2 / 3
 MOST_VARYING = 1 / 5  # of the cells with outputs
 
@@ -176,3 +181,9 @@ def test_figures_are_small_and_explained(path):
             after = next((other for other in cells[i + 1 :] if other["source"]), cell)
             explained = after["cell_type"] == "markdown" and not after["source"].startswith("#")
             assert explained, f"cell {i}: say under the figure what it shows"
+
+
+@each_lesson
+def test_exercises_begin_with_how_to_answer(path):
+    text = "\n".join(cell["source"] for cell in cells_of(path, "markdown"))
+    assert re.search(rf"^## \d+\. Exercises\n\n{re.escape(ANSWERING)}$", text, re.M)
