@@ -186,4 +186,4 @@ def test_figures_are_small_and_explained(path):
 @each_lesson
 def test_exercises_begin_with_how_to_answer(path):
     text = "\n".join(cell["source"] for cell in cells_of(path, "markdown"))
-    assert re.search(rf"^## \d+\. Exercises\n\n{re.escape(ANSWERING)}$", text, re.M)
+    assert re.search(rf"^## \d+\. Exercises\n+{re.escape(ANSWERING)}$", text, re.M)
