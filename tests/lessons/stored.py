@@ -98,9 +98,12 @@ def cut(lines: list[str]) -> str:
 
 
 def as_long(a: str, b: str) -> bool:
-    """Whether both texts are there or neither, and one has at most twice the other's lines."""
+    """Whether both texts are there or neither, and one has at most twice the other's lines.
+
+    A single line may stand for any number: it says what the machine lacks.
+    """
     short, long = sorted(len(each.splitlines()) for each in (a, b))
-    return short == long == 0 or 0 < long <= 2 * short
+    return short == long == 0 or short == 1 or 0 < long <= 2 * short
 
 
 def differences(source: str, stored: list[dict], ran: list[dict]) -> list[str]:
