@@ -3,6 +3,7 @@
 Modules:
 
 - `synthkit.core.packing`: Fitted parts as files of plain formats: tensors (safetensors), rows (JSON Lines), JSON.
+- `synthkit.core.parallel`: Several processes that train as one: the device of each, sums over all, the first one's values.
 - `synthkit.course.assignments`: Graded assignments as their authors write them: notebooks whose cells carry marks.
 - `synthkit.course.checks`: Replies to answers of the lessons' exercises: right, not answered yet, or the likely mistake.
 - `synthkit.course.grading`: Grading of students' notebooks: each answer for itself, in a process with limits.

@@ -9,9 +9,11 @@ import typer
 from typer.core import TyperGroup
 
 from .. import __version__
+from ..core import parallel
 
 USER_ERRORS = (ValueError, OSError, RuntimeError)  # OSError holds "not found" and "no connection"
 WRONG, FAULT, STOPPED = 2, 1, 130  # exit statuses: of bad input, of our own faults, of Ctrl-C
+SHARED = ("fit", "pretrain")  # commands whose work a launcher's processes share
 _CLICK = ("click", "typer")  # whose own way of ending a program is a RuntimeError
 
 
@@ -68,6 +70,7 @@ def _show_version(asked: bool) -> None:
 
 @app.callback()
 def main(
+    ctx: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
     ] = False,
@@ -76,3 +79,8 @@ def main(
     ] = False,
 ) -> None:
     """Make synthetic training data with a language model, by published methods."""
+    if parallel.world() > 1 and ctx.invoked_subcommand not in SHARED:
+        raise ValueError(
+            f"a launcher has started {parallel.world()} processes, and they share the work of "
+            f"{' and '.join(SHARED)} alone; call synthkit {ctx.invoked_subcommand} without it"
+        )

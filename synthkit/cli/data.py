@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.parallel import is_first
 from .app import app
 from .wish_options import takes_wish
 
@@ -30,11 +31,14 @@ def fit(
     synthkit fit difflm --data adult.csv --target income --out adult-model
 
     synthkit fit softsrv --data questions.jsonl --model smollm2 --out mine
+
+    accelerate launch --multi_gpu -m synthkit fit spa --data questions.jsonl --out mine
     """
     from .making import fit_and_save
 
     made = fit_and_save(wish, out, licence=licence, progress=not quiet)
-    typer.echo(f"{out}: {made!r}", err=True)
+    if is_first():
+        typer.echo(f"{out}: {made!r}", err=True)
 
 
 @app.command()

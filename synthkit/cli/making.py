@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import __version__
+from ..core import parallel
 from ..core.files import check_file, make_folder, write_text
 from ..datasets.sharing import (
     CARD,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from ..core.synthesizer import Synthesizer
+
+UNTRAINED = ("embedsdg", "synalign")  # methods that ask a teacher or the model as it is
 
 
 def check_out(out: Path) -> None:
@@ -77,12 +80,15 @@ def fit_and_save(
     """
     if wish.is_saved:
         raise ValueError(f"{wish.method} is fitted already; synthkit sample takes it")
+    if parallel.world() > 1 and wish.method in UNTRAINED:
+        raise ValueError(f"{wish.method} trains nothing that a launcher could share: leave it out")
     make_folder(out.parent)
     with _unfinished(out) as kept:
         method = fitted(wish, kept / "fit", progress)
         method.save(out)
-        about = provenance(method, wish, licence, wish.command("fit", out=out.name))
-        write_text(out / CARD, fit_card(method, about, out.name))
+        if parallel.is_first():
+            about = provenance(method, wish, licence, wish.command("fit", out=out.name))
+            write_text(out / CARD, fit_card(method, about, out.name))
     return method
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from . import parallel
 from .packing import Files
 from .resume import ResumeLog
 from .saved import Saved, open_saved, remove_saved, save_folder
@@ -15,6 +16,9 @@ Made = TypeVar("Made")
 
 class Phases:
     """The phases of one fit. Use it in a `with` block: while it is open, others are refused.
+
+    Of several processes (see `synthkit.core.parallel`) the first one keeps the log, and all make or
+    read a phase together.
 
     Args:
         folder: made if it is absent; None keeps nothing.
@@ -29,7 +33,8 @@ class Phases:
         self.folder = None if folder is None else Path(folder)
         if self.folder is not None and self.folder.is_file():
             raise ValueError(f"{folder} is a file, where {what} is kept in a folder; name another")
-        log = None if self.folder is None else self.folder / "fit.jsonl"
+        keeps = self.folder is not None and parallel.is_first()
+        log = self.folder / "fit.jsonl" if keeps else None
         self._log = ResumeLog(log, key, what=what)
         self._names: set[str] = set()
 
@@ -69,7 +74,7 @@ class Phases:
             return make()
         self._names.add(name)
         place, kind = self.folder / name, f"phase {name}"
-        if self._log.is_finished(name, identity) and place.is_dir():
+        if parallel.from_first(self._log.is_finished(name, identity) and place.is_dir()):
             try:
                 return unpack(open_saved(place, kind))
             except (ValueError, FileNotFoundError) as error:
@@ -84,17 +89,21 @@ class Phases:
         """Remove what the fit has left; to be called when its result is on disk elsewhere."""
         if self.folder is None:
             return
+        if parallel.is_first():
+            self._remove(self.folder)
+        self.folder = None  # what another fit may keep there is not ours to clear
+
+    def _remove(self, folder: Path) -> None:
         self._log.remove()  # first: it must not tell of what is gone
         for name in sorted(self._names):
-            remove_saved(self.folder / name)
+            remove_saved(folder / name)
             self._drop(name)
-        if self.folder.is_dir() and not any(self.folder.iterdir()):
-            self.folder.rmdir()
-        self.folder = None  # what another fit may keep there is not ours to clear
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
     def _under_way(self) -> bool:
         return self.folder is not None and any(self.folder.glob("*.training"))
 
     def _drop(self, name: str) -> None:
-        if (path := self.running(name)) is not None:
+        if (path := self.running(name)) is not None and parallel.is_first():
             path.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .. import __version__
+from . import parallel
 from .files import (
     beside,
     dump_json,
@@ -69,7 +70,8 @@ def save_folder(
 
     The files go to a sub-folder of their own; then `manifest.json` is replaced in one step, which
     makes them the content of the folder; then the older ones are removed. What a killed call has
-    left goes with them; other files in the folder stay. Equal content gives equal bytes.
+    left goes with them; other files in the folder stay. Equal content gives equal bytes. Of several
+    processes (see `synthkit.core.parallel`) all call, the first one writes, and all wait for it.
 
     Args:
         folder: made if it is absent.
@@ -94,6 +96,13 @@ def save_folder(
         "files": listed,
     }  # fmt: skip
     content["generation"] = _DATA + _sum(content)[:12]
+    if parallel.is_first():
+        _write(folder, content, files)
+    parallel.wait()
+    return folder
+
+
+def _write(folder: Path, content: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
     make_folder(folder)
     with locked(folder / "save"):
         try:
@@ -102,7 +111,6 @@ def save_folder(
             write_json(folder / MANIFEST, {**content, "sum": _sum(content)})
         finally:
             _sweep(folder)
-    return folder
 
 
 def _sweep(folder: Path) -> None:

@@ -77,6 +77,8 @@ class Synthesizer(ABC):
     ) -> Self:  # fmt: skip
         """Learn from `data`; a fit that fails leaves the earlier one as it was.
 
+        The processes of a launcher share its trainings: see `synthkit.core.parallel`.
+
         Args:
             data: a list of texts or dictionaries, a Dataset or a column of one, a DataFrame, a
                 pyarrow table.
@@ -155,7 +157,10 @@ class Synthesizer(ABC):
         return rows
 
     def save(self, folder: str | Path) -> Path:
-        """Save the fit in `folder`, whole or not at all; the language model is not saved."""
+        """Save the fit in `folder`, whole or not at all; the language model is not saved.
+
+        Every process of a launcher calls; the first one writes.
+        """
         files, facts = self._pack(self.fitted)
         lm = None if self.lm is None else made_with(self.lm)
         settings = {"preset": asdict(self.preset), "seed": self.seed, "lm": lm}

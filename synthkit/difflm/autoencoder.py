@@ -26,7 +26,7 @@ from .text_encoder import text_encoder
 from ..lm.decoding import Sampling, choose, run_decoder, supported, uniform, with_cache
 from ..lm.fingerprint import fingerprint
 from ..lm.modes import recomputed
-from ..lm.training import History, batch_at, train
+from ..lm.training import History, batch_at, shares, train
 
 # %% auto #0
 __all__ = ['CYCLES', 'MOST_LOGITS', 'LOOK_ROWS', 'EncoderBlock', 'PlaceStates', 'RowEncoder', 'reparameterize', 'kl_nats',
@@ -97,10 +97,9 @@ class RowEncoder(nn.Module):
         return self.mean(seen), self.log_variance(seen).clamp(-12, 4)
 
 # %% ../../nbs/51_autoencoder.ipynb #8c25de28
-def reparameterize(mu: Tensor, logvar: Tensor, generator: torch.Generator) -> Tensor:
-    """z = mu + sigma eps with eps ~ N(0, I), (n, d): a draw through which gradients flow."""
-    eps = torch.randn(mu.shape, generator=generator).to(mu)
-    return mu + (0.5 * logvar).exp() * eps
+def reparameterize(mu: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:
+    """z = mu + sigma eps, (n, d), from noise eps ~ N(0, I); gradients flow through z."""
+    return mu + (0.5 * logvar).exp() * noise.to(mu)
 
 
 def kl_nats(mu: Tensor, logvar: Tensor) -> Tensor:
@@ -484,11 +483,11 @@ class Autoencoder(nn.Module):
         mask = self.mask(ids)
         return ids if mask is None else ids[:, : int(mask.sum(1).max())]
 
-    def parts(self, ids: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Reconstruction, weighed as in step 4, and KL of each row, (n,) nats, with a drawn z."""
+    def parts(self, ids: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Reconstruction, weighed as in step 4, and KL of each row, (n,) nats; noise (n, d)."""
         ids = self.cut(ids.to(self.device))
         mu, logvar = self.encoder(ids, self.mask(ids))
-        z = reparameterize(mu, logvar, generator)
+        z = reparameterize(mu, logvar, noise)
         logits = row_logits(self.decoder, self.injector, z, ids, self.codec.bos)
         counts = self.mask(ids) if self.weights is None else self.weights
         return row_nats(logits, ids, counts), kl_nats(mu, logvar)
@@ -497,8 +496,9 @@ class Autoencoder(nn.Module):
         """(reconstruction + beta' KL) / tokens of rows ids (n, m), in parts whose sum it is."""
         mask = self.mask(ids)
         tokens = ids.numel() if mask is None else int(mask.sum())
-        for rows in ids.tensor_split(min(self.preset.accumulation, len(ids))):
-            nats, kl = self.parts(rows, generator)
+        noise = torch.randn(len(ids), self.preset.latent, generator=generator)
+        for own in shares(range(len(ids)), self.preset.accumulation):
+            nats, kl = self.parts(ids[own], noise[own])
             yield (nats + beta * kl).sum() / tokens
 
     encode, reconstruction, generate = encode_rows, reconstruction, generate_rows

@@ -21,7 +21,7 @@ from ..core.identity import run_key
 from ..core.presets import choose_preset
 from .checks import check_latents
 from .part_presets import DIFFUSIONS, DiffusionPreset
-from ..lm.training import History, batch_at, train
+from ..lm.training import History, batch_at, mean_over_rows, train
 
 # %% auto #0
 __all__ = ['precondition', 'denoise', 'noise_features', 'Block', 'Denoiser', 'edm_loss', 'spread_noise', 'validation_loss',
@@ -139,14 +139,15 @@ def fit_denoiser(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Denoiser(x.shape[1], preset.hidden, preset.blocks).to(x.device)
+    loss = partial(edm_loss, network, sigma_data=preset.sigma_data)
 
-    def loss_at(step: int) -> Tensor:
+    def loss_at(step: int) -> Iterator[Tensor]:
         batch = x[batch_at(step, len(x), preset.batch_size, seed)]
         generator = torch.Generator().manual_seed((seed << 32) + step)
         level = torch.randn(len(batch), 1, generator=generator)
         sigma = (preset.p_mean + preset.p_sd * level).exp()
         noise = torch.randn(batch.shape, generator=generator)
-        return edm_loss(network, batch, sigma.to(x), noise.to(x), preset.sigma_data)
+        return mean_over_rows(loss, batch, sigma.to(x), noise.to(x))
 
     if validation is not None:
         options["evaluate"] = partial(validation_loss, network, validation, preset, seed)

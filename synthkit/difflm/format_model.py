@@ -11,6 +11,7 @@ alone has not, and soft tokens do not move it.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from torch.nn import functional
 from ..core.identity import run_key
 from ..core.packing import Files, Read, json_bytes, read_into, read_tensors, tensor_bytes
 from ..core.presets import choose_preset
-from ..lm.training import batch_at, train
+from ..lm.training import batch_at, mean_over_rows, train
 from .checks import check_ids, place_weights
 from .ordered import FALLING, order_tokens
 from .part_presets import FORMATS, FormatPreset
@@ -55,12 +56,14 @@ def format_model(
     weights = place_weights(codec, FALLING if preset.ordered else 1.0)
     shuffled = _Shuffles(ids, spans if shuffle else [], seed)
 
-    def loss_at(step: int) -> Tensor:
+    def loss(rows: Tensor, hints: Tensor) -> Tensor:
+        return trained.nats(rows, hints, weights).mean() / codec.length
+
+    def loss_at(step: int) -> Iterator[Tensor]:
         rows = shuffled.at(step, preset.batch_size)
         generator = torch.Generator().manual_seed(step_seed(seed, step))
         m = int(torch.randint(preset.hints + 1, (1,), generator=generator))
-        nats = trained.nats(rows, trained.hints(rows, m, generator), weights)
-        return nats.mean() / codec.length
+        return mean_over_rows(loss, rows, trained.hints(rows, m, generator))
 
     train(
         trained, loss_at, preset, checkpoint=checkpoint, progress=progress,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from ..core import parallel
 from .catalogue import MODELS, cached
 from .gguf import check_bits, is_gguf
 from .modes import quiet_bars
@@ -42,7 +43,7 @@ def load_lm(
             the embedded model. Folders and files are read without any network access.
         bits: None, 4 (NF4, double quantisation) or 8.
         device: `"cpu"`, `"cuda"`, ... or `"auto"` to spread the model over all GPUs. None takes a
-            GPU if there is one.
+            GPU if there is one; of several processes (`synthkit.core.parallel`) each its own.
         dtype: type of the weights that are not quantised. None is float32 on a CPU, and what the
             checkpoint holds elsewhere; "auto" is bfloat16 where the device computes fast in it
             (see `synthkit.lm.precision`), else float32. In float32, texts are the same on any CPU
@@ -113,6 +114,13 @@ def read_config(name_or_path: str | Path):
 
 
 def _device(device: str | torch.device | None) -> str | torch.device:
+    if parallel.world() > 1 and str(device) == "auto":
+        raise ValueError(
+            "device='auto' spreads one model over all GPUs, but a launcher gives each process a "
+            "GPU of its own: leave device out, or start one process"
+        )
+    if parallel.world() > 1 and str(device) in ("None", "cuda"):
+        return parallel.own_device()
     if device is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
     if str(device) == "auto":

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from ..core import parallel
 from ..core.checkpoints import remove_checkpoint
 from ..core.files import write_json
 from ..core.identity import run_key
@@ -23,7 +24,7 @@ from .modes import quiet_bars
 from .precision import Precision
 from .schedule import Schedule
 from .tokens import plain_ids
-from .training import Rate, train
+from .training import Rate, mean_over_rows, train
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
@@ -230,7 +231,9 @@ def pretrain(
                 eval_every=every, identity=identity, checkpoint=folder / f"{name}.training",
                 progress=progress, label=name,
             )  # fmt: skip
-    _write_model(folder, model, tokenizer, {**made_by, "final_loss": _last(losses)})
+    if parallel.is_first():
+        _write_model(folder, model, tokenizer, {**made_by, "final_loss": _last(losses)})
+    parallel.wait()
     for name in preset.stages:
         remove_checkpoint(folder / f"{name}.training")
     return losses
@@ -253,9 +256,12 @@ def train_stage(
     """
     model, precision = module
 
-    def loss_at(step: int) -> Tensor:
+    def loss(ids: Tensor) -> Tensor:
         with precision():
-            return block_loss(model, batch(step))
+            return block_loss(model, ids)
+
+    def loss_at(step: int) -> Iterator[Tensor]:
+        return mean_over_rows(loss, batch(step))
 
     schedule = Schedule(steps, eval_every=eval_every, patience=None)
     options = {"lr": rate, "optimiser": new_optimiser, **options}

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..core import parallel
 from ..core.checkpoints import (
     load_optimiser,
     optimiser_groups,
@@ -26,7 +27,7 @@ from .schedule import History, Schedule
 
 OPTIMISER = "SYNTHKIT_OPTIMISER"  # "8-bit" saves memory on a GPU
 Rate = Callable[[int], float]  # from a step to its learning rate
-Loss = Tensor | Iterable[Tensor]  # whole, or in parts whose sum it is
+Loss = Tensor | Iterable[Tensor]  # whole, or in parts whose sum over all processes it is
 
 
 # --- what a loss is made of ----------------------------------------------------------------------
@@ -44,10 +45,23 @@ def batch_at(step: int, n: int, size: int, seed: int) -> np.ndarray:
     return order[place * size : (place + 1) * size]
 
 
+def shares(batch: Sequence[int], parts: int = 1) -> list[np.ndarray]:
+    """The parts of a batch that this process learns from, one after another; perhaps none.
+
+    They are all of it, unless there are several processes (see `synthkit.core.parallel`): then each
+    takes its turn at every row, in as many parts as keep them as small as one process has them.
+    """
+    own = np.asarray(batch)[parallel.rank() :: parallel.world()]
+    count = math.ceil(parts / parallel.world())
+    return [part for part in np.array_split(own, count) if len(part)]
+
+
 def mean_over(
     batch: Sequence[int], sizes: Sequence[int], loss: Callable[[list[int]], Tensor], parts: int = 1
 ) -> Iterator[Tensor]:
     """The mean loss per token of a batch, in parts whose sum it is (gradient accumulation).
+
+    Of several processes each gets its own parts: see `shares`.
 
     Args:
         batch: indices of its examples.
@@ -56,11 +70,16 @@ def mean_over(
         parts: see `Schedule.accumulation`; rows of like length share one, the longest first.
     """
     whole = sum(int(sizes[i]) for i in batch)
-    if parts > 1:
+    if max(parts, parallel.world()) > 1:
         batch = sorted(batch, key=lambda i: -sizes[i])
-    for part in np.array_split(np.asarray(batch), parts):
-        if len(part):
-            yield loss(part.tolist()) * (sum(int(sizes[i]) for i in part) / whole)
+    for part in shares(batch, parts):
+        yield loss(part.tolist()) * (sum(int(sizes[i]) for i in part) / whole)
+
+
+def mean_over_rows(loss: Callable[..., Tensor], *columns: Tensor) -> Iterator[Tensor]:
+    """The mean loss of rows, which are given as one or more tensors (n, ...), as `mean_over`."""
+    n = len(columns[0])
+    return mean_over(range(n), [1] * n, lambda part: loss(*(each[part] for each in columns)))
 
 
 # --- the loop ------------------------------------------------------------------------------------
@@ -81,10 +100,15 @@ def train(
 ) -> History:
     """Train the parameters of `module` that ask for a gradient.
 
+    Several processes (see `synthkit.core.parallel`) take the steps of one: each computes its share
+    of a loss, gradients are added up, and what is seen on held-out data is what the first one sees.
+    The first alone writes the checkpoint, which all read. Dropout differs from that of one process.
+
     Args:
         module: is in train mode in a step, in eval mode at a look and afterwards.
         loss_at: the loss of a step, from its number alone (see `batch_at`), which seeds dropout; or
-            the parts of the loss, of which one at a time holds a graph (see `mean_over`).
+            the parts of the loss, of which one at a time holds a graph (see `mean_over`). Every
+            process computes a loss that is whole; of one in parts, its share.
         lr: learning rate, which the schedule lets fall; default: the schedule's. A function from a
             step to its rate is taken as it is.
         optimiser: makes the optimiser of the parameters; default: `plain_adamw`. A group of them
@@ -116,6 +140,7 @@ def train(
     if checkpoint and not identity:
         raise ValueError("a checkpoint needs an identity: the hash of data, model and seed")
     rate = lr if callable(lr) else lambda step: lr * schedule.share(step)
+    parallel.copy_first(module.state_dict().values())
     run = _Run(module, loss_at, schedule, rate, optimiser or plain_adamw, evaluate)
     key = ""
     if checkpoint:
@@ -123,17 +148,18 @@ def train(
         parts = {"identity": identity, "schedule": schedule, "lr": given, "start": run.parameters}
         if optimiser is None and eight_bit_optimiser(run.parameters[0].device):
             parts["states"] = "8-bit"  # other states than those of the plain optimiser
-        key = run_key(**parts)
-    if checkpoint and Path(checkpoint).exists():
+        key = parallel.from_first(run_key(**parts))
+    if checkpoint and parallel.from_first(Path(checkpoint).exists()):
         run.resume(checkpoint, key)
+        parallel.wait()  # until all have read it
     bar = tqdm(
-        desc=label, total=schedule.steps, initial=run.history.steps, disable=not progress,
-        unit="step",
+        desc=label, total=schedule.steps, initial=run.history.steps, unit="step",
+        disable=not (progress and parallel.is_first()),
     )  # fmt: skip
     try:
         with bar:
             for _ in run.looks():
-                if checkpoint:
+                if checkpoint and parallel.is_first():
                     run.save(checkpoint, key)
                 bar.update(run.history.steps - bar.n)
     except FloatingPointError as error:
@@ -220,12 +246,13 @@ class _Run:
         for group in self.optimiser.param_groups:
             group["lr"] = group.get("share", 1.0) * self.rate(step)
         self.optimiser.zero_grad(set_to_none=True)
-        total = 0.0
-        with seeded(step, self.parameters[0].device):
+        total, world = 0.0, parallel.world()
+        with seeded(step * world + parallel.rank(), self.parameters[0].device):
             loss = self.loss_at(step)
-            for part in [loss] if torch.is_tensor(loss) else loss:
+            for part in [loss / world] if torch.is_tensor(loss) else loss:
                 part.backward()
                 total += part.item()
+        total = parallel.add_up(total, self.parameters)
         norm = nn.utils.clip_grad_norm_(self.parameters, self.schedule.clip)
         if not (math.isfinite(total) and torch.isfinite(norm)):
             raise FloatingPointError(f"the loss is {total}, its gradient's norm {norm:.3g}")
@@ -256,7 +283,8 @@ class _Run:
         history, self.looked = self.history, self.history.steps
         self.module.eval()
         with self.averaged():
-            loss = self.evaluate() if self.evaluate else None
+            loss = parallel.from_first(self.evaluate() if self.evaluate else None)
+            parallel.copy_first(self.module.buffers())  # a look may write into them
             if loss is not None:
                 if not math.isfinite(loss):
                     raise FloatingPointError(f"the held-out loss is {loss}")

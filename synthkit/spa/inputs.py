@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import parallel
 from ..datasets import as_dataset
 from ..datasets.validation import need_columns
 from ..lm.rows import token_counts
@@ -112,4 +113,5 @@ def cut(
     how = {name: getattr(preset, name) for name in CUT[3:]} | {"how": preset.normalisation}
     given = {"scores": scores, "vectors": inputs.vectors, "factor": inputs.factor}
     k = None if rule == "oracle" else preset.n_parts
-    return make_partition(rule, k, n=len(inputs.pairs), **given, **how, seed=seed)
+    made = make_partition(rule, k, n=len(inputs.pairs), **given, **how, seed=seed)
+    return parallel.from_first(made)  # a GPU may round otherwise than its neighbour

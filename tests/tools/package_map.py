@@ -42,6 +42,7 @@ SHELVES = (
     ("doctor",),
     ("cli",),
 )  # fmt: skip
+ALONE = ("synthkit.__main__", "synthkit._modidx")
 HEIGHT = {name: height for height, shelf in enumerate(SHELVES) for name in shelf}
 
 
@@ -60,7 +61,7 @@ def imports(root: Path = ROOT) -> dict[str, set[str]]:
     return {
         name: {other for other in _imported(package, tree, set(sources)) if other != name}
         for name, (package, tree) in sources.items()
-        if name.count(".") and not name.endswith("._modidx")  # its own __init__ only names others
+        if name.count(".") and name not in ALONE  # its own __init__ only names others
     }
 
 
