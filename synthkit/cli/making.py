@@ -101,10 +101,11 @@ def _unfinished(out: Path) -> Iterator[Path]:
     try:
         yield folder
     except BaseException:
-        if not any(path.is_file() for path in folder.rglob("*")):
+        if parallel.is_first() and not any(path.is_file() for path in folder.rglob("*")):
             shutil.rmtree(folder, ignore_errors=True)
         raise
-    shutil.rmtree(folder, ignore_errors=True)
+    if parallel.is_first():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def fit_card(method: Synthesizer, about: Provenance, name: str) -> str:

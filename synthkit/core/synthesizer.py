@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from . import parallel
 from .arguments import as_count, as_model, as_seed, check_keywords
 from .identity import check_model, made_with, run_key
 from .packing import Files
@@ -166,6 +167,7 @@ class Synthesizer(ABC):
         settings = {"preset": asdict(self.preset), "seed": self.seed, "lm": lm}
         save_folder(folder, self.name, files, {**settings, **facts})
         self._phases.clear()
+        parallel.wait()  # the first one clears
         return Path(folder)
 
     @classmethod

@@ -1,7 +1,7 @@
 """Trainings for `test_parallel.py`: `python together.py FOLDER NAME ...`, launched or not.
 
 The first process writes what each has learned to `FOLDER/NAME.pt`. Where the environment's
-`DIES_AT` is a step, the second process kills itself before that step.
+`DIES_AT` is a number, the second process kills itself after that many steps of all trainings.
 """
 
 import os
@@ -118,10 +118,12 @@ def whole(folder):
     return {**point.state_dict(), "told": told}
 
 
-def dies(update):
+def dies(update, steps):
     def changed(run, step):
-        if parallel.rank() == 1 and step == int(os.environ["DIES_AT"]):
+        nonlocal steps
+        if parallel.rank() == 1 and steps == 0:
             os.kill(os.getpid(), signal.SIGKILL)
+        steps -= 1
         update(run, step)
 
     return changed
@@ -133,7 +135,7 @@ def main(folder, *names):
         tiny_lm(folder / "lm")
     parallel.wait()
     if "DIES_AT" in os.environ:
-        _Run.update = dies(_Run.update)
+        _Run.update = dies(_Run.update, int(os.environ["DIES_AT"]))
     for name in names:
         learned = globals()[name](folder)
         if parallel.is_first():
