@@ -33,8 +33,7 @@ class Phases:
         self.folder = None if folder is None else Path(folder)
         if self.folder is not None and self.folder.is_file():
             raise ValueError(f"{folder} is a file, where {what} is kept in a folder; name another")
-        keeps = self.folder is not None and parallel.is_first()
-        log = self.folder / "fit.jsonl" if keeps else None
+        log = self.folder / "fit.jsonl" if self.folder and parallel.is_first() else None
         self._log = ResumeLog(log, key, what=what)
         self._names: set[str] = set()
 
