@@ -16,6 +16,9 @@ from synthkit.studies.runner import run
 from synthkit.studies.synalign import real as study_of
 from synthkit.studies.synalign import real_trial as R
 from synthkit.studies.synalign.sides import Sides, rightness
+from synthkit.synalign.alignment import mmd2
+from synthkit.synalign.judging import noise_floor
+from synthkit.synalign.kernels import width
 from synthkit.synalign.schemas import SURFACE
 from synthkit.teacher import FunctionTeacher
 from tests.tiny import tiny_chat_lm
@@ -80,6 +83,8 @@ def test_the_study_runs_whole_on_a_tiny_model(lm, tmp_path):
         assert found[way, "MMD^2, asked"] >= 0 and found[way, "accuracy, asked, tilted"] is not None
     assert found[R.few(R.REAL, 25), "accuracy, beside real"] > 0.4
     assert found["TF-IDF of the same texts", "real to real, over chance"] > 0
+    widths = (R.OWN_ENCODER, "0.5 of the width", "2.0 of the width")
+    assert len({found[arm, "real to real, over chance"] for arm in widths}) == 3
     asked = study.findings(result)
     assert {each.claim.id for each in asked} == {each.id for each in REAL_CLAIMS["synalign"]}
     assert all(each.verdict != NOT_RUN for each in asked)
@@ -98,6 +103,16 @@ def test_weights_repair_a_habit_and_a_subset_does_not():
     assert len(one.take(10).equal()) == 10
     assert one.real_to_real() < 2
     assert replace(one, labels=None).accuracy(unweighted) is None
+
+
+def test_real_to_real_is_measured_at_the_width_that_is_asked_for():
+    one = sides()
+    _, y, z = one.vectors
+    for factor in (0.5, 1.0, 2.0):
+        sigma = factor * width(None, y)
+        floor = noise_floor(z, len(y), len(z), sigma)
+        assert one.real_to_real(factor) == pytest.approx(mmd2(y, z, bandwidth=sigma) / floor)
+    assert one.real_to_real() == one.real_to_real(1.0) != one.real_to_real(2.0)
 
 
 def test_an_encoder_that_learned_from_the_fitted_texts_sets_them_apart():

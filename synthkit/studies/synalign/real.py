@@ -169,10 +169,12 @@ def study(
         "synalign", "SynAlign on real texts", data,
         partial(SynAlignTrial, teacher=teacher, about=told), units, PRESETS, COLUMNS,
         samples=(UNWEIGHTED, EXACT),
-        notes="MMD^2 of the weighted texts to real ones that no weight was fitted to.",
+        notes="MMD^2 of the weighted texts to real ones that no weight was fitted to, but for "
+        f"those of '{BEST}'.",
         table_notes=(
-            "MMD^2: to real texts that no weight was fitted to; over real: as a multiple of what "
-            f"real texts have. Labels count where a class has {PER_CLASS} rows to learn from.",
+            f"MMD^2: to real texts that no weight was fitted to, but for those of '{BEST}'; over "
+            "real: as a multiple of what real texts have. Labels count where a class has "
+            f"{PER_CLASS} rows to learn from.",
         ),
         given={"about": told, "teacher": who, **given},
         key={"about": told, "teacher": who},

@@ -180,7 +180,7 @@ class SynAlignTrial(RealTrial):
                 continue
             weights = {arm: each.weights(arm, self.seed, factor=factor) for arm in (TILTING, EXACT)}
             weights[BEST] = each.best(factor)
-            self.add(name, {"real to real, over chance": each.real_to_real()})
+            self.add(name, {"real to real, over chance": each.real_to_real(factor)})
             for arm, some in weights.items():
                 found = each.distances(some, factor)["over unweighted"]
                 self.add(name, {f"over unweighted, {arm}": found})

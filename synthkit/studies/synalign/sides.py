@@ -91,13 +91,14 @@ class Sides:
         """True if the encoder tells any of the texts to fit to apart."""
         return bool(np.ptp(self.vectors[1], axis=0).max() > 1e-6)
 
-    def real_to_real(self) -> float | None:
+    def real_to_real(self, factor: float = 1.0) -> float | None:
         """MMD^2 of both real sides, over what two random samples of real texts would have.
 
-        None where the texts that judge are all alike to the encoder.
+        The kernel has `factor` times the usual width. None where the texts that judge are all alike
+        to the encoder.
         """
         _, y, z = self.vectors
-        sigma = self.width()
+        sigma = self.width(factor)
         floor = noise_floor(z, len(y), len(z), sigma)
         return mmd2(y, z, bandwidth=sigma) / floor if floor > 1e-9 else None
 
