@@ -82,6 +82,7 @@ def run_decoder(
     fixed = supported(model, use_cache=True, logits_to_keep=1)
     positioned = mask is not None and bool(supported(model, position_ids=None))  # ALiBi takes none
     inputs, new = dict(inputs), -inputs["inputs_embeds"].shape[1]  # later, the last position
+    (held,) = with_cache(model, None)  # the argument's name; to find it takes long
     while True:
         if mask is not None:
             inputs["attention_mask"] = mask
@@ -101,7 +102,7 @@ def run_decoder(
             mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
         # Through input_ids, so that the model scales its embeddings as it always does.
         taken = {"inputs_embeds": embed(tokens)} if embed else {"input_ids": tokens[:, None]}
-        inputs = taken | with_cache(model, cache)
+        inputs = taken | {held: cache}
 
 
 def decode(

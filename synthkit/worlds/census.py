@@ -128,6 +128,10 @@ class CensusWorld(World):
         groups = (group for size in sizes for group in itertools.combinations(axes, size))
         return {group: _banded_marginal(self, group) for group in groups}
 
+    @cached_property
+    def _floors_known(self) -> dict[tuple[int, int, int], list[dict[str, float]]]:
+        return {}
+
     def codes(self, rows: Rows) -> np.ndarray:
         """The place of every value on its column's grid: (n, columns); -1 where it is on none.
 
@@ -142,8 +146,7 @@ class CensusWorld(World):
         Raises:
             KeyError: a column is missing. TypeError: `rows` is no table.
         """
-        codes = dict(zip(VALUES, self.codes(rows).T))
-        return sum(self._log_terms(codes, name) for name in VALUES)
+        return self._log_of(self.codes(rows))
 
     def bayes_score(self, rows: Rows) -> np.ndarray:
         """P(income > 50K | the other columns), the best score there is: (n,).
@@ -161,6 +164,10 @@ class CensusWorld(World):
     def _places(self, rows: Rows, name: str) -> np.ndarray:
         places = {value: place for place, value in enumerate(VALUES[name])}
         return np.array([_place(places, value) for value in _column(rows, name)], dtype=int)
+
+    def _log_of(self, codes: np.ndarray) -> np.ndarray:
+        own = dict(zip(VALUES, codes.T))
+        return sum(self._log_terms(own, name) for name in VALUES)
 
     def _log_terms(self, codes: Mapping[str, np.ndarray], name: str) -> np.ndarray:
         family = [codes[other] for other in (*PARENTS[name], name)]
@@ -217,15 +224,22 @@ def joint_distance(
         raise ValueError(
             f"needs at least one row and two floor draws, got {len(codes)} and {floor_draws}"
         )
-    found = _measures(world, rows)
-    fresh = [world.rows(len(codes), f"floor-{seed}-{i}") for i in range(floor_draws)]
-    floors = pd.DataFrame([_measures(world, each) for each in fresh])
+    found = _measures(world, codes)
+    floors = pd.DataFrame(_floors(world, len(codes), floor_draws, seed))
     table = {"found": pd.Series(found), "floor": floors.mean(), "floor_sd": floors.std()}
     return pd.DataFrame(table).loc[list(found)]
 
 
-def _measures(world: CensusWorld, rows: Rows) -> dict[str, float]:
-    codes = world.codes(rows)
+def _floors(world: CensusWorld, n: int, draws: int, seed: int) -> list[dict[str, float]]:
+    """The measures of fresh samples of the world, kept for the next table of `n` rows."""
+    known = world._floors_known
+    if (n, draws, seed) not in known:
+        fresh = (world.rows(n, f"floor-{seed}-{i}") for i in range(draws))
+        known[n, draws, seed] = [_measures(world, world.codes(each)) for each in fresh]
+    return known[n, draws, seed]
+
+
+def _measures(world: CensusWorld, codes: np.ndarray) -> dict[str, float]:
     distances: dict[int, list[float]] = {1: [], 2: [], 3: []}
     for group, p in world._banded_marginals.items():
         parts = [_banded(codes[:, axis], axis, len(group) > 1) for axis in group]
@@ -233,7 +247,7 @@ def _measures(world: CensusWorld, rows: Rows) -> dict[str, float]:
         cells = np.ravel_multi_index([part[known] for part in parts], p.shape)
         share = np.bincount(cells, minlength=p.size) / len(codes)
         distances[len(group)].append((np.abs(share - p.ravel()).sum() + 1 - known.mean()) / 2)
-    logs = world.log_probability(rows)
+    logs = world._log_of(codes)
     possible = np.isfinite(logs)
     means = [float(np.mean(distances[size])) for size in (1, 2, 3)]
     return dict(zip(("single columns", "pairs", "triples"), means)) | {
