@@ -18,7 +18,6 @@ from .attention import eager, fused_is_slow
 from .chat import prompt_ids
 from .examples import (
     PROMPT,
-    answer_loss,
     as_prompt_and_completion,
     batches,
     collate,
@@ -26,11 +25,10 @@ from .examples import (
     final_answer,
     learning_rate,
 )
-from .losses import in_chunks, next_token_losses
+from .losses import mean_loss
 from .mixed_adapters import share_weights
 from .modes import recomputed
 from .precision import Precision
-from .rows import IGNORED
 from .schedule import Schedule
 from .training import mean_over, train
 
@@ -134,11 +132,8 @@ def finetune(
 
 
 def _mean_loss(model: nn.Module, ids: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
-    """`answer_loss`, without the whole block of logits where the vocabulary is large."""
-    if not in_chunks(model):
-        return answer_loss(model, ids, mask, labels)
-    inputs = {"input_ids": ids, "attention_mask": mask, "use_cache": False}
-    return next_token_losses(model, labels, **inputs).sum() / (labels[:, 1:] != IGNORED).sum()
+    """`answer_loss`, without the logits of places that carry no loss."""
+    return mean_loss(model, labels, input_ids=ids, attention_mask=mask, use_cache=False)
 
 
 def new_student(lm: LM, preset: FinetunePreset, seed: int) -> LM:

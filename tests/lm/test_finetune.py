@@ -23,6 +23,7 @@ from synthkit.lm.examples import (
     final_answer,
 )
 from synthkit.lm.finetune import FinetunePreset, accuracy, finetune
+from synthkit.lm.losses import mean_loss
 from synthkit.lm.modes import recomputed
 
 PRESET = FinetunePreset(rank=4, alpha=8, lr=1e-2, epochs=2, batch_size=4)
@@ -150,14 +151,14 @@ def test_a_student_goes_on_and_stays_as_it_was(lm):
 
 
 def dies_at(call):
-    """`answer_loss`, with an interruption at that call."""
+    """`mean_loss`, with an interruption at that call."""
     calls = []
 
-    def dies(*batch):
+    def dies(*batch, **inputs):
         calls.append(batch)
         if len(calls) == call:
             raise KeyboardInterrupt
-        return answer_loss(*batch)
+        return mean_loss(*batch, **inputs)
 
     return dies
 
@@ -166,7 +167,7 @@ def test_an_interrupted_training_ends_the_same(lm, tmp_path, monkeypatch):
     whole, file = finetune(lm, ROWS, PRESET, seed=2), tmp_path / "state"
     kept = {"checkpoint": file, "checkpoint_every": 2}
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setitem(finetune.__globals__, "answer_loss", dies_at(5))
+        patch.setitem(finetune.__globals__, "mean_loss", dies_at(5))
         finetune(lm, ROWS, PRESET, seed=2, **kept)
     for examples, options in (
         ([*ROWS[:-1], ROWS[0]], {"seed": 2}),  # as many examples, and as many updates
@@ -177,7 +178,7 @@ def test_an_interrupted_training_ends_the_same(lm, tmp_path, monkeypatch):
             finetune(lm, examples, **{"preset": PRESET, **options}, **kept)
     resumed = finetune(lm, ROWS, PRESET, seed=2, **kept)
     assert resumed.losses == whole.losses and file.exists(), "it goes when the student is saved"
-    monkeypatch.setitem(finetune.__globals__, "answer_loss", None)  # nothing is trained again
+    monkeypatch.setitem(finetune.__globals__, "mean_loss", None)  # nothing is trained again
     again = finetune(lm, ROWS, PRESET, seed=2, **kept)
     assert same(weights(again, adapters=True), weights(whole, adapters=True))
 
@@ -188,7 +189,7 @@ def test_a_resumed_training_computes_as_it_began(lm, tmp_path, monkeypatch):
     options = {"checkpoint": tmp_path / "state", "checkpoint_every": 1}
     whole = finetune(lm, ROWS, PRESET)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setitem(finetune.__globals__, "answer_loss", dies_at(3))
+        patch.setitem(finetune.__globals__, "mean_loss", dies_at(3))
         finetune(lm, ROWS, PRESET, **options)
     monkeypatch.setenv("SYNTHKIT_PRECISION", "float32")
     assert finetune(lm, ROWS, PRESET, **options).losses == whole.losses

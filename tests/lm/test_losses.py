@@ -75,6 +75,20 @@ def test_an_adapter_learns_the_same_from_chunks(lm, monkeypatch):
     assert block.places <= 3
 
 
+def test_a_mean_needs_the_logits_of_the_answers_alone(lm):
+    student = lm.with_lora(rank=4)
+    batch = collate(encode(lm.tokenizer, ROWS, lm.context), range(len(ROWS)), 0, "cpu")
+    weights = [p for p in student.model.parameters() if p.requires_grad]
+    whole = answer_loss(student.model, *batch)
+    expected = torch.autograd.grad(whole, weights, allow_unused=True)
+    with LargestBlock(lm.model.config.vocab_size) as block:
+        ours = _mean_loss(student.model, *batch)
+        found = torch.autograd.grad(ours, weights, allow_unused=True)
+    torch.testing.assert_close(ours, whole, rtol=1e-6, atol=0)
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-9)
+    assert block.places == int((batch[2][:, 1:] != IGNORED).sum()) < batch[2].numel() * 0.8
+
+
 @pytest.mark.parametrize("bits", [4, 8])
 def test_quantised_weights_go_in_chunks_too(folder, bits, monkeypatch):
     lm = load_lm(folder, bits=bits, device="cpu")
