@@ -228,12 +228,14 @@ def synalign_real():
         of: [level(name, measure, f"TF-IDF of {of}") for measure in (
             "over unweighted, exact", "over unweighted, best possible",
             "real to real, over chance")]
-        for of in ("the same texts", "other texts")
+        for of in ("the same texts", "other texts", "the pool")
     }  # fmt: skip
     exact, best, apart = encoders["the same texts"]
     yield exact > 0.4 and best < 0.25 and apart > 15
     exact, best, apart = encoders["other texts"]
-    yield exact < 0.35 and 0.7 < apart < 1.3
+    yield exact < 0.35 and best < 0.3 and 0.7 < apart < 1.3
+    exact, best, apart = encoders["the pool"]
+    yield 0.3 < best < exact < best + 0.1 and apart < 1.5
     few = [level(name, "over unweighted", f"exact, {m} real") for m in (25, 500)]
     yield abs(few[0] - few[1]) < 0.05
     real = [level(name, "accuracy, beside real", f"real alone, {m} real") for m in (25, 100, 500)]
