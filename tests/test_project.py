@@ -367,3 +367,25 @@ def test_wheel_works_on_its_own(wheel, tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     home, reply = done.stdout.splitlines()[-2:]
     assert Path(home) == wheel / "synthkit" and len(ast.literal_eval(reply)[0]) > 0
+
+
+@pytest.mark.slow
+def test_an_editable_install_is_found_beside_the_clone(copy, tmp_path):
+    """There, the folder of the clone has the package's name, and is no package."""
+    clone, site = tmp_path / "synthkit", tmp_path / "site"
+    git(copy, "checkout", "-q", "--", ".")
+    shutil.copytree(copy, clone)
+    build = ["-m", "pip", "install", "-e", ".", "--no-deps", "-q", "--target", site]
+    done = python(*build, "--no-build-isolation", cwd=clone, path="")
+    if "BackendUnavailable" in done.stderr or "setuptools.build_meta" in done.stderr:
+        done = python(*build, cwd=clone, path="")  # as for the wheel
+    assert done.returncode == 0, done.stderr[-3000:]
+    code = (
+        f"import site; site.addsitedir({str(site)!r}); import synthkit; "
+        "from synthkit import load_world; from synthkit.core.paths import data_dir; "
+        "print(synthkit.__file__); print(data_dir())"
+    )
+    done = python("-c", code, cwd=tmp_path, path="")
+    assert done.returncode == 0, done.stderr[-2000:]
+    home, data = map(Path, done.stdout.splitlines()[-2:])
+    assert (home.parent, data) == (clone / "synthkit", clone / "data")
