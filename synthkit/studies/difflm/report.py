@@ -215,7 +215,7 @@ def plot_pairs(result: Result, name: str, axes: Axes, legend: bool = True) -> No
         marker = "o" if arm.startswith("DiffLM") else "s"
         colour = OKABE_ITO[colours[i % len(colours)]]
         axes.plot(x, y, marker, color=colour, alpha=0.75, ms=6, label=arm)
-    axes.set(xlabel="pair error, % (0 = equal to the training table)", xlim=(0, None))
+    axes.set(xlabel="pair error, % (0 = training table)", xlim=(0, None))
     axes.set_ylabel("AUC on real rows" if measure == "auc" else "R² on real rows")
     if legend and axes.lines:
         axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=8, frameon=False)
