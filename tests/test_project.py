@@ -279,6 +279,10 @@ def test_links_of_the_index_lead_somewhere_from_its_own_folder():
 
 def test_ci_runs_the_commands_of_the_readme():
     commands = re.findall(r"^python3 -m venv .*$", README, re.M)
+    lessons = [line for line in commands if "jupyter lab" in line]
+    commands = [line for line in commands if line not in lessons]
+    assert len(lessons) == 1, "the first screen has one line to learn"
+    assert (ROOT / lessons[0].split()[-1]).is_file()
     assert len(commands) == 2, "the first screen has one line to run and one to test"
     script = ROOT / ".ci" / "run"
     for line in commands:

@@ -98,6 +98,8 @@ def test_commands_of_the_install_page_are_those_of_the_readme():
     assert "export PIP_EXTRA_INDEX_URL" in readme and "export PIP_EXTRA_INDEX_URL" in install
     address = re.search(r"PIP_EXTRA_INDEX_URL=(\S+)", readme)[1]
     assert address in install
+    for page in (readme, PAGES["student"]):
+        assert "Retrying" in page and "unset PIP_EXTRA_INDEX_URL" in page
 
 
 # --- the project ----------------------------------------------------------------------------------
