@@ -46,9 +46,8 @@ def mean_loss(model: nn.Module, labels: Tensor, **inputs: Any) -> Tensor:
     if in_chunks(model) or not _separable(model):
         return next_token_losses(model, labels, **inputs).sum() / (labels[:, 1:] != IGNORED).sum()
     hidden = _decoder(model)(**inputs).last_hidden_state[:, :-1]
-    targets = labels[:, 1:].to(hidden.device)
-    kept = targets != IGNORED
-    return _nats(model, hidden[kept], targets[kept]).mean()
+    states, wanted, _ = _labelled(hidden, labels)
+    return _nats(model, states, wanted).mean()
 
 
 def in_chunks(model: nn.Module) -> bool:
@@ -71,16 +70,21 @@ def _separable(model: nn.Module) -> bool:
     return bool(calls)
 
 
-def _in_chunks(model: nn.Module, hidden: Tensor, labels: Tensor) -> Tensor:
+def _labelled(hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """States (k, N) before the tokens with a label, these tokens (k,), their places (n, m - 1)."""
     targets = labels[:, 1:].to(hidden.device)
     kept = targets != IGNORED
-    states, wanted = hidden[kept], targets[kept]  # (k, N), (k,)
+    return hidden[kept], targets[kept], kept
+
+
+def _in_chunks(model: nn.Module, hidden: Tensor, labels: Tensor) -> Tensor:
+    states, wanted, kept = _labelled(hidden, labels)
     size = max(1, CHUNK // model.config.get_text_config().vocab_size)
     parts = [
         checkpoint(_nats, model, *part, use_reentrant=False, preserve_rng_state=False)
         for part in zip(states.split(size), wanted.split(size))
     ]
-    losses = torch.zeros(targets.shape, device=hidden.device)
+    losses = torch.zeros(kept.shape, device=hidden.device)
     losses = losses.masked_scatter(kept, torch.cat(parts))
     return functional.pad(losses, (1, 0))
 
