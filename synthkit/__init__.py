@@ -51,6 +51,7 @@ Modules:
 
 import os
 import sys
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -76,6 +77,9 @@ __version__ = "0.2.0"
 if "torch" not in sys.modules:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("KMP_BLOCKTIME", "0")
+
+# Progress bars are text where ipywidgets is missing; a lesson should not open with that warning.
+warnings.filterwarnings("ignore", message="IProgress not found")
 
 # Heavy libraries are imported when a name is first used.
 _HOMES = {

@@ -314,6 +314,15 @@ def test_import_is_light(loaded):
     assert not {"torch", "transformers", "datasets", "sklearn", "matplotlib"} & light
 
 
+def test_progress_bars_without_widgets_are_no_warning_in_a_notebook():
+    code = (
+        "import warnings; from tqdm import TqdmWarning; from tqdm.notebook import WARN_NOIPYW; "
+        "IMPORT; warnings.warn(WARN_NOIPYW, TqdmWarning)"
+    )
+    assert "IProgress" in python("-c", code.replace("IMPORT; ", "")).stderr
+    assert "IProgress" not in python("-c", code.replace("IMPORT", "import synthkit")).stderr
+
+
 def test_a_type_checker_sees_the_public_names():
     import synthkit
 

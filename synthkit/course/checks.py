@@ -25,6 +25,9 @@ class Reply:
         return f"{self.id}: {self.words}"
 
 
+_ABSENT = object()  # in place of an answer that was not given
+
+
 class Unanswered(Exception):
     """The stub has not been filled in."""
 
@@ -46,11 +49,21 @@ class Lesson:
 
 
 def checker(names: Mapping[str, Any]) -> Callable[[str, Any], Reply]:
-    """The function `check(id, answer)` of a lesson; `names` are the lesson's own, `globals()`."""
+    """The function `check(id, answer)` of a lesson; `names` are the lesson's own, `globals()`.
 
-    def check(id: str, answer: Any) -> Reply:
-        function = exercise(id)
+    It raises nothing: what went wrong is in its reply.
+    """
+
+    def check(id: str, answer: Any = _ABSENT) -> Reply:
         try:
+            function = exercise(str(id))
+        except KeyError as unknown:
+            return Reply(str(id), False, unknown.args[0])
+        if answer is _ABSENT:
+            return Reply(id, False, f'the answer is missing: write check("{id}", your_answer).')
+        try:
+            if answer is None:
+                raise Mistake("the answer is None: assign the value itself; `print` returns None.")
             mistake = function(asked(answer), Lesson(names))
         except Unanswered:
             return Reply(id, False, "not answered yet.")
@@ -75,7 +88,9 @@ def exercise(id: str) -> Callable[[Any, Lesson], str | None]:
     try:
         return getattr(import_module(f"synthkit.course.lesson_{lesson}"), f"exercise_{k}")
     except (ModuleNotFoundError, AttributeError):
-        raise KeyError(f"no exercise {id!r}: ids look like '30.1', as in its heading") from None
+        raise KeyError(
+            'no exercise has this id: ids look like "30.1", as in its heading.'
+        ) from None
 
 
 def asked(answer: Any) -> Any:

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+from ..doctor import largest_model
 from .checks import close
 
 
 def exercise_1(needed, lesson):
     """GiB that a model of 70 billion parameters needs in 4 bits."""
     bytes_, gib = 70e9 * 0.75 / 0.8, 2**30
+    if isinstance(needed, str):
+        return "give a number, without quotes and without the unit."
     if close(needed, bytes_ / gib, rel=0.01):
         return None
+    if close(needed, bytes_, rel=0.01):
+        return "this is in bytes: divide by 2**30."
+    if close(needed, 70 * 0.75, rel=0.01) or close(needed, 70e9 * 0.75, rel=0.01):
+        return (
+            "these are the weights alone, and not in GiB: the weights may take only 80 % of the "
+            "memory, and a GiB has 2**30 bytes."
+        )
+    if close(needed, largest_model(70, "4-bit"), rel=0.01):
+        return (
+            "this is the inverse question, the largest model in 70 GiB: here the model has 70 "
+            "billion parameters, and the memory is asked for."
+        )
     if close(needed, bytes_ / 1e9, rel=0.01):
         return "these are billions of bytes; a GiB has 2**30."
     if close(needed, 70e9 * 0.75 / gib, rel=0.01):
         return "the weights may take only 80 % of the memory: divide by 0.8."
     if close(needed, bytes_ * 0.8**2 / gib, rel=0.01):
         return "0.8 is multiplied; the formula is solved for the memory, so divide by it."
-    if close(needed, 70e9 * 0.5 / 0.8 / gib, rel=0.01):
+    halves = (35, 35e9 / gib, 35 / 0.8, 35e9 / 0.8 / gib)
+    if any(close(needed, half, rel=0.01) for half in halves):
         return "4 bits are half a byte, but stored with their scales they take 0.75."
-    return f"P b / s is {bytes_ / gib:.1f} GiB, and not {needed:.1f}."
+    return f"not {needed:.1f}: solve P = s M / b for M, the memory in bytes; then take GiB."
 
 
 def exercise_2(ask, lesson):

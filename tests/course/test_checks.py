@@ -54,7 +54,8 @@ def test_an_unfilled_stub_is_no_error(check, id, answer):
         (lambda x: print(x), "to print it is not enough"),
         (lambda x: 1 / 0, "`<lambda>` raises ZeroDivisionError"),
         (lambda: 1, "raises TypeError"),
-        (None, "to print it is not enough"),
+        (lambda x: None, "return the value"),
+        (None, "assign the value itself"),
         (3, "does not have the form asked for (TypeError"),
     ],
 )
@@ -69,10 +70,12 @@ def test_a_lesson_that_was_not_run_is_told():
     )
 
 
-def test_an_unknown_id_is_an_error(check):
-    for id in ("77.9", "99.1", "first"):
-        with pytest.raises(KeyError, match="no exercise"):
-            check(id, 1)
+def test_an_unknown_id_and_a_missing_answer_are_told(check):
+    for id in ("77.9", "99.1", "first", 0.1):
+        reply = check(id, 1)
+        assert not reply.right and "no exercise has this id" in reply.words
+    reply = check("77.1")
+    assert not reply.right and 'write check("77.1", your_answer)' in reply.words
 
 
 def test_numbers_are_close_within_a_tolerance():
