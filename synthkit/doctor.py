@@ -288,9 +288,10 @@ def _sandbox() -> Finding:
     if confinement() == "namespace":
         return _seen("namespaces (bubblewrap): no network, no files but the interpreter's")
     return _seen(
-        "a guard and resource limits alone", "warn",
-        "generated code is kept from accidents, not from intent; install bubblewrap (bwrap), and "
-        "allow unprivileged user namespaces",
+        "runs with limits on time, memory and modules, but in no container", "warn",
+        "enough for the lessons: it stops accidents, but a program made to break out may get "
+        "through. Before you run code of a model that you do not trust, "
+        "install bubblewrap (bwrap) and allow unprivileged user namespaces",
     )  # fmt: skip
 
 
@@ -418,7 +419,7 @@ def _sizes() -> list[dict[str, Any]]:
     places = {}
     memory = memory_gib()
     if memory is not None:
-        places[f"main, {memory:.0f} GiB"] = memory
+        places[f"main memory, {memory:.0f} GiB"] = memory
     try:
         import torch
 

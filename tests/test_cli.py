@@ -185,6 +185,10 @@ def test_a_file_that_cannot_be_written_is_told_before_anything_is_measured(
 def test_reproduce_ends_in_a_line_per_method_and_a_page(experiment, tmp_path):
     done = run("reproduce", "--jobs", "1", "--out", str(tmp_path))
     assert done.exit_code == 0, done.output
+    first = done.stderr.splitlines()[0]
+    assert first.startswith("5 methods (embedsdg, softsrv, spa, synalign, difflm) at scale fast, ")
+    assert "one at a time" in first and "a few minutes" in first and f"go to {tmp_path};" in first
+    assert "the same command continues" in first
     shown = [f"the tables of {name}" for name in NAMES]
     assert [line for line in done.stdout.splitlines() if line in shown] == shown
     lines = [line for line in done.stdout.splitlines() if "It works." in line]
@@ -383,7 +387,8 @@ def test_a_recorded_run_of_any_kind_is_shown(name):
 
 
 def test_completion_and_help_with_examples_are_there():
-    assert "--install-completion" in run("--help").output
+    commands = run("--help").output
+    assert "--install-completion" in commands and "Examples:" not in commands
     for command in ("sample", "fit", "report", "reproduce", "evaluate"):
         assert f"synthkit {command} " in run(command, "--help").output
 

@@ -26,7 +26,9 @@ def fit(
     licence: Licence = "",
     quiet: Quiet = False,
 ) -> None:
-    """Fit a method to data and save it; the same command goes on after an interruption. Examples:
+    """Fit a method to data and save it; the same command goes on after an interruption.
+
+    Examples:
 
     synthkit fit difflm --data adult.csv --target income --out adult-model
 
@@ -55,7 +57,9 @@ def sample(
     licence: Licence = "",
     quiet: Quiet = False,
 ) -> None:
-    """Write synthetic rows: fit METHOD to data, or take a saved fit. Examples:
+    """Write synthetic rows: fit METHOD to data, or take a saved fit.
+
+    Examples:
 
         synthkit sample difflm --data adult.csv --target income -n 1000 --out made.csv
 

@@ -152,7 +152,9 @@ def report(
     ],
     html: Annotated[Path | None, typer.Option(help="The page to write.")] = None,
 ) -> None:
-    """Show runs that were made before: their tables, their claims, and a page. Examples:
+    """Show runs that were made before: their tables, their claims, and a page.
+
+    Examples:
 
     synthkit report runs --html runs.html
 

@@ -49,6 +49,8 @@ def find_shape(model: str | Path, bits: int | None = None) -> tuple[Shape, Held]
         config = AutoConfig.from_pretrained(path.parent, gguf_file=path.name)
     elif (path / "config.json").is_file():
         config = AutoConfig.from_pretrained(path, local_files_only=True)
+    elif (named := _shape_of_named(str(model))) is not None:
+        return named, held
     else:
         try:
             config = read_config(model)
@@ -56,6 +58,15 @@ def find_shape(model: str | Path, bits: int | None = None) -> tuple[Shape, Held]
             names = ", ".join(SHAPES)
             raise type(error)(f"{error}; names that need no file: {names}") from error
     return Shape.of(config), held
+
+
+def _shape_of_named(model: str) -> Shape | None:
+    """The shape of a model of `get-model` that is not in the cache: the hub need not be asked."""
+    from ..lm.catalogue import MODELS, cached
+
+    if model not in MODELS or cached(model) is not None:
+        return None
+    return SHAPES.get(f"{model}-{MODELS[model].parameters.lower()}")
 
 
 def fit_check(

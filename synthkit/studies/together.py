@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 REPORT = "report"  # the folder of the page about several methods
 _PRELOADED = (*(f"{__package__}.{name}.report" for name in NAMES), "synthkit.lm", "transformers")
 
+_MINUTES = {  # on two idle cores, in the worlds
+    "fast": "a few minutes on two idle cores",
+    "study": "an hour or two per method",
+}
+
 
 @dataclass(frozen=True)
 class Task:
@@ -83,6 +88,7 @@ def reproduce(
     if jobs is None:
         jobs = 1 if any(task.request for task in tasks) else cores()
     jobs = min(jobs, len(tasks))
+    say(opening(tasks, out, jobs))
     found = Together()
     for outcome in _one_by_one(tasks, say) if jobs == 1 else _beside(tasks, jobs, say):
         print(outcome.printed, end="", flush=True)
@@ -102,6 +108,19 @@ def reproduce(
     told = [f"{outcome.item.method} failed: {outcome.error}" for outcome in found.failed]
     page = save_page(out / REPORT / "index.html", found.views, told)
     return Together(found.views, found.failed, page)
+
+
+def opening(tasks: Sequence[Task], out: Path, jobs: int) -> str:
+    """The line that a run opens with: methods, how many at a time, about how long, the folder."""
+    scale, names = tasks[0].scale, ", ".join(task.method for task in tasks)
+    what = f"{len(tasks)} methods ({names})" if len(tasks) > 1 else names
+    beside = (f", {jobs} at a time" if jobs > 1 else ", one at a time") if len(tasks) > 1 else ""
+    real = any(task.request for task in tasks)
+    took = "--dry-run says about how long" if real else _MINUTES.get(scale, "hours or days")
+    return (
+        f"{what} at scale {scale}{beside}: {took}. Results go to {out}; after an interruption "
+        "the same command continues."
+    )
 
 
 def _one_by_one(tasks: Sequence[Task], say: Callable[[str], None]) -> Iterator[Outcome]:

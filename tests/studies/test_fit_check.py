@@ -94,6 +94,12 @@ def test_the_table_of_a_config_alone(tmp_path):
     assert find_shape(tmp_path, 16)[1] == Held(None, half=True)
 
 
+def test_a_named_model_that_is_not_fetched_needs_no_network(monkeypatch):
+    monkeypatch.setattr("synthkit.lm.catalogue.cached", lambda name: None)
+    monkeypatch.setattr("synthkit.lm.loading.read_config", None)  # would ask the hub
+    assert find_shape("smollm2") == (SHAPES["smollm2-135m"], GPU)
+
+
 def test_the_command_names_parts_and_settings():
     done = shown("qwen2.5-7b", "--method", "softsrv", "--card", "12")
     assert done.exit_code == 0, done.output
