@@ -10,16 +10,17 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito (2008): eight colours that stay apart for every common kind of colour vision.
-OKABE_ITO = {
-    "blue": "#0072B2",
-    "orange": "#E69F00",
-    "green": "#009E73",
-    "vermilion": "#D55E00",
-    "purple": "#CC79A7",
-    "sky": "#56B4E9",
+# The hues of Okabe and Ito (2008), their lightness L* spread from 0 to 92 in about equal steps, so
+# any two stay apart in grey and for every common kind of colour vision.
+COLOURS = {
+    "blue": "#004D7A",
+    "orange": "#F2A700",
+    "green": "#00B081",
+    "vermilion": "#D15B00",
+    "purple": "#9E4278",
+    "sky": "#9AD6FF",
     "black": "#000000",
-    "yellow": "#F0E442",
+    "yellow": "#F8ED21",
 }
 
 
@@ -27,7 +28,7 @@ SPACING = 12  # points between two labels at the ends of lines, at least
 
 
 def style() -> None:
-    """Set matplotlib's defaults for the lessons: text of 9 points or more, no box, Okabe-Ito lines.
+    """Set matplotlib's defaults for the lessons: text of 9 points or more, no box, `COLOURS`.
 
     Lines differ in colour and markers alone do not carry meaning: label them (`label_line_ends`).
     """
@@ -52,7 +53,7 @@ def style() -> None:
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.axisbelow": True,
-            "axes.prop_cycle": cycler(color=list(OKABE_ITO.values())),
+            "axes.prop_cycle": cycler(color=list(COLOURS.values())),
             "image.cmap": "viridis",
             "lines.linewidth": 1.8,
         }

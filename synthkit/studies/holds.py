@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..core.plots import OKABE_ITO
+from ..core.plots import COLOURS
 from .claims import NOT_RUN, REFUTED, SUPPORTED, UNDECIDED
 from .ledger_view import weakest
 from .registry import load_study
@@ -80,7 +80,7 @@ def figure(frame: pd.DataFrame) -> Figure:
         for y, cell in enumerate(frame[column]):
             word, _, share = cell.partition(", ")
             marker, colour = MARKS[word]
-            ax.plot(x, y, marker, color=OKABE_ITO[colour], markersize=8)
+            ax.plot(x, y, marker, color=COLOURS[colour], markersize=8)
             ax.annotate(f"{word} {share}", (x, y), (9, 0), textcoords="offset points",
                         va="center", fontsize=9)  # fmt: skip
     names = [f"{row.method}: {row.claim}" for row in frame.itertuples()]

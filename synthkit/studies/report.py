@@ -116,15 +116,15 @@ def plot_arms(
 
     Args:
         arms: from top to bottom; those without a number are left out.
-        colours: of some arms, names of the Okabe-Ito colours; the others are blue.
+        colours: of some arms, names of `COLOURS`; the others are blue.
         label: of the measure.
     """
-    from ..core.plots import OKABE_ITO
+    from ..core.plots import COLOURS
 
     found = {arm: values(result, measure, arm, **labels) for arm in reversed(arms)}
     found = {arm: numbers for arm, numbers in found.items() if np.isfinite(numbers).any()}
     for height, (arm, numbers) in enumerate(found.items()):
-        colour = OKABE_ITO[colours.get(arm, "blue")]
+        colour = COLOURS[colours.get(arm, "blue")]
         axes.plot(numbers, np.full(len(numbers), height), "o", color=colour, alpha=0.5)
         axes.plot(np.nanmean(numbers), height, "|", color=colour, markersize=16, mew=2.5)
     axes.set_yticks(range(len(found)), list(found))

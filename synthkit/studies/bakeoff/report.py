@@ -106,17 +106,17 @@ def weighed(result: Result, place: str) -> pd.DataFrame:
 
 def draw(result: Result, place: str, axes: Axes) -> None:
     """A student's accuracy by way, with its interval; a band for other real texts."""
-    from ...core.plots import OKABE_ITO
+    from ...core.plots import COLOURS
 
     arms = (bake.ANOTHER, *bake.WAYS)
     for y, arm in enumerate(arms):
         for measure, marker, colour, up in SIDES:
             found = values(result, measure, arm, data=place)
             label = measure.partition(", ")[2] if y == 0 else None
-            axes.plot(found, [y + up] * len(found), marker, color=OKABE_ITO[colour], alpha=0.45,
+            axes.plot(found, [y + up] * len(found), marker, color=COLOURS[colour], alpha=0.45,
                       label=label)  # fmt: skip
             if len(found) > 1:
-                axes.plot(mean_interval(found).mean, y + up, "|", color=OKABE_ITO[colour],
+                axes.plot(mean_interval(found).mean, y + up, "|", color=COLOURS[colour],
                           markersize=16, mew=2.5)  # fmt: skip
     known = values(result, ALONE, bake.REAL, data=place)
     axes.axvline(known.mean(), color="black", linestyle="--", lw=1)

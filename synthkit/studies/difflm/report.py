@@ -204,16 +204,16 @@ CLAIMS = (
 
 def plot_pairs(result: Result, name: str, axes: Axes, legend: bool = True) -> None:
     """Pair error against the utility of the table, a dot a seed; circles are DiffLM's arms."""
-    from ...core.plots import OKABE_ITO
+    from ...core.plots import COLOURS
 
-    measure, colours = utility(result, {"table": name}), [c for c in OKABE_ITO if c != "yellow"]
+    measure, colours = utility(result, {"table": name}), [c for c in COLOURS if c != "yellow"]
     for i, arm in enumerate(table(result, name).index):
         x = values(result, "pair_error_real_bins", arm, table=name)
         y = values(result, measure, arm, table=name)
         if not np.isfinite(x).any():
             continue  # the Bayes-optimal classifier is no table
         marker = "o" if arm.startswith("DiffLM") else "s"
-        colour = OKABE_ITO[colours[i % len(colours)]]
+        colour = COLOURS[colours[i % len(colours)]]
         axes.plot(x, y, marker, color=colour, alpha=0.75, ms=6, label=arm)
     axes.set(xlabel="pair error, % (0 = training table)", xlim=(0, None))
     axes.set_ylabel("AUC on real rows" if measure == "auc" else "R² on real rows")

@@ -250,12 +250,12 @@ def relate(trial: MathTrial) -> None:
 
 def plot_map(trial: MathTrial, axes) -> None:
     """D on the student's map, rare families apart from frequent ones by colour and shape."""
-    from ...core.plots import OKABE_ITO
+    from ...core.plots import COLOURS
 
     rare = np.array([row["family"] in trial.data.rare for row in trial.data.real])
     for mask, name, marker, colour in (
-        (~rare, "frequent families", ".", OKABE_ITO["sky"]),
-        (rare, "rare families", "x", OKABE_ITO["vermilion"]),
+        (~rare, "frequent families", ".", COLOURS["sky"]),
+        (rare, "rare families", "x", COLOURS["vermilion"]),
     ):
         axes.plot(*trial.method.map.points[mask][:, :2].T, marker, color=colour, ms=4, label=name)
     axes.set(xlabel="first component", ylabel="second component")

@@ -122,15 +122,15 @@ def plot_match(result: Result, world: str, axes: Axes) -> None:
 
 def plot_dial(result: Result, world: str, axes: Axes) -> None:
     """Match and near copies of their own text against the nats a context passes."""
-    from ...core.plots import OKABE_ITO
+    from ...core.plots import COLOURS
 
     frame = dial(result, world)
     for column, colour, marker in (("MAUVE", "blue", "o"), ("copies of own", "vermilion", "s")):
         there = frame[frame[column].notna()]
-        axes.plot(there["nats passed"], there[column], marker, ls="-", color=OKABE_ITO[colour])
+        axes.plot(there["nats passed"], there[column], marker, ls="-", color=COLOURS[colour])
         axes.annotate(
             column, (there["nats passed"].iloc[-1], there[column].iloc[-1]), xytext=(6, 0),
-            textcoords="offset points", color=OKABE_ITO[colour], va="center",
+            textcoords="offset points", color=COLOURS[colour], va="center",
         )  # fmt: skip
     axes.set(xlabel="nats a text that the context passes", ylabel="share", ylim=(-0.02, 1.05))
     axes.margins(x=0.25)

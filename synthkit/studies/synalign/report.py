@@ -127,7 +127,7 @@ def table(result: Result, part: str) -> pd.DataFrame:
 
 def plot_attributes(result: Result, part: str, axes: Axes) -> None:
     """Total variation of tone (dots) and style (squares) from the real texts, a mark a seed."""
-    from ...core.plots import OKABE_ITO
+    from ...core.plots import COLOURS
 
     arms = [arm for arm in table(result, part).index if arm != REAL][::-1]
     marks = {"tone": ("o", "blue", 0.12), "style": ("s", "vermilion", -0.12)}
@@ -135,10 +135,10 @@ def plot_attributes(result: Result, part: str, axes: Axes) -> None:
         for height, arm in enumerate(arms):
             numbers = values(result, f"TV {name}", arm, part=part)
             places = np.full(len(numbers), height + up)
-            axes.plot(numbers, places, marker, color=OKABE_ITO[colour], alpha=0.6, ms=5)
+            axes.plot(numbers, places, marker, color=COLOURS[colour], alpha=0.6, ms=5)
         axes.annotate(
             name, (np.nanmax(numbers), places[0]), xytext=(6, 0), va="center",
-            textcoords="offset points", color=OKABE_ITO[colour],
+            textcoords="offset points", color=COLOURS[colour],
         )  # fmt: skip
     axes.set_yticks(range(len(arms)), arms)
     axes.set(xlabel="total variation from the real texts (0 = same shares)", xlim=(0, None))
