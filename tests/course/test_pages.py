@@ -74,6 +74,16 @@ def test_tools_that_the_pages_name_exist():
     assert named and [path for path in named if not (ROOT / path).exists()] == []
 
 
+def test_links_lead_somewhere_in_the_repository():
+    links = {
+        (page, link)
+        for page, text in PAGES.items()
+        for link in re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", text)
+    }
+    missing = [each for each in links if not (ROOT / "nbs" / "course" / each[1]).exists()]
+    assert len(links) > 20 and not missing
+
+
 @pytest.mark.parametrize("page", ["six_weeks", "twelve_weeks"])
 def test_a_syllabus_names_lessons_that_exist_and_every_week(page):
     named = set(re.findall(r"`(\d\d_\w+)`", PAGES[page]))

@@ -29,6 +29,9 @@ ALT = re.compile(r'^"(.*)"$')
 # Names that the pages and the repository's files give a file, and where the site has it.
 MOVED = {"README.md": "overview.md", "CONTRIBUTING.md": "contributing.md"}
 MOVED |= {"CHANGELOG.md": "changelog.md", "LICENSE": "licence.md"}
+# Links of the course's pages that lead elsewhere on the site than in the repository.
+COURSE = {f"../../{name}": f"../{place}" for name, place in MOVED.items()}
+COURSE |= {"../assignments/": "../assignments/index.md", "../../synthkit/": "../api/index.md"}
 HOSTED = """\
 # A hosted notebook starts without the kit: install it, once a session. OWNER is whose copy you use.
 %pip install -q "synthkit[lessons] @ git+https://github.com/OWNER/synthkit"
@@ -56,7 +59,7 @@ def staged(folder: Path) -> None:
         write(folder / "extra" / "hosted" / path.name, hosted(notebook))
         write(folder / "lessons" / path.name, page(notebook, path.stem, names))
     for path in sorted((NBS / "course").glob("*.md")):
-        text = linked(path.read_text(encoding="utf-8"), names, "../lessons/")
+        text = linked(on_site(path.read_text(encoding="utf-8")), names, "../lessons/")
         put(folder / "course" / path.name, text)
     for name, assignment in read_assignments(NBS / "assignments").items():
         notebook = plain(assignment)
@@ -107,6 +110,11 @@ def at_top(text: str) -> str:
     for folder in ("course", "assignments"):
         text = text.replace(f"](nbs/{folder}/", f"]({folder}/")
     return text.replace("](nbs/", "](lessons/")
+
+
+def on_site(text: str) -> str:
+    """A page of the course with its links to the repository's files leading to their pages."""
+    return re.sub(r"\]\(([^)#]+)", lambda link: f"]({COURSE.get(link[1], link[1])}", text)
 
 
 def linked(markdown: str, names: Iterable[str], folder: str = "") -> str:

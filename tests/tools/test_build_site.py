@@ -34,6 +34,13 @@ def test_a_page_hides_what_is_for_the_author_and_keeps_alternative_text():
     assert page["cells"][2]["metadata"]["mystnb"] == {"image": {"alt": "A line."}}
 
 
+def test_links_of_the_course_lead_to_pages_of_the_site():
+    text = "[a](../../README.md), [b](../assignments/), [c](a.md), [d](../assignments/a6.ipynb)"
+    told = "[a](../overview.md), [b](../assignments/index.md), [c](a.md), "
+    assert build_site.on_site(text) == f"{told}[d](../assignments/a6.ipynb)"
+    assert build_site.on_site("[a](../../README.md#x)") == "[a](../overview.md#x)"
+
+
 def test_names_in_code_are_no_links():
     text = "```python\n# `02_worlds`\n```\n`02_worlds` [`02_worlds`](x)"
     told = build_site.linked(text, ["02_worlds"])
