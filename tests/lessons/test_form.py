@@ -187,3 +187,20 @@ def test_figures_are_small_and_explained(path):
 def test_exercises_begin_with_how_to_answer(path):
     text = "\n".join(cell["source"] for cell in cells_of(path, "markdown"))
     assert re.search(rf"^## \d+\. Exercises\n+{re.escape(ANSWERING)}$", text, re.M)
+
+
+@each_lesson
+def test_a_drawn_picture_comes_first_and_every_section_has_its_number(path):
+    cells = cells_of(path)
+    titles = [
+        line
+        for cell in cells
+        if cell["cell_type"] == "markdown"
+        for line in re.sub(r"```.*?```", "", cell["source"], flags=re.S).split("\n")
+        if line.startswith("## ")
+    ]
+    assert [title.split(".")[0] for title in titles] == [f"## {k + 1}" for k in range(len(titles))]
+    assert titles[0] == "## 1. In one picture"
+    (place,) = (i for i, cell in enumerate(cells) if titles[0] in cell["source"])
+    assert "flow(" in cells[place + 1]["source"]
+    assert any("image/png" in output.get("data", {}) for output in cells[place + 1]["outputs"])
