@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from ..core.files import locked, sha256_file
 from ..core.paths import cache_dir
@@ -120,11 +123,30 @@ def _hub_copy(model: NamedModel) -> Path | None:
     return Path(found[0]).parent if all(isinstance(path, str) for path in found) else None
 
 
+def hub_out_of_reach() -> str | None:
+    """The host of the hub if it has no address here, as without a network; else None.
+
+    The hub's own client would try again for a minute. Behind a proxy, only the proxy knows.
+    """
+    from huggingface_hub import constants
+
+    host = urlsplit(constants.ENDPOINT).hostname
+    if constants.HF_HUB_OFFLINE or getproxies():
+        return None
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError:
+        return host
+    return None
+
+
 def _from_hub(model: NamedModel) -> Path:
     from huggingface_hub import constants, snapshot_download
 
     if constants.HF_HUB_OFFLINE:
         raise ConnectionError("the hub was not asked, since HF_HUB_OFFLINE is set")
+    if host := hub_out_of_reach():
+        raise ConnectionError(f"the hub was not asked, since {host} has no address here")
     wanted = {"allow_patterns": ["*.json", "*.safetensors", "*.jinja"], "ignore_patterns": ["*/*"]}
     try:
         folder = Path(snapshot_download(model.hub, **wanted))

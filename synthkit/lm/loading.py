@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ..core import parallel
-from .catalogue import MODELS, cached
+from .catalogue import MODELS, cached, hub_out_of_reach
 from .gguf import check_bits, is_gguf
 from .modes import quiet_bars
 from .precision import VARIABLE as PRECISION
@@ -80,7 +80,7 @@ def load_lm(
     on_cpu = str(device).startswith("cpu")
     compute = dtype or (torch.float32 if on_cpu else torch.bfloat16)
     quantised = quantisation_config(bits, compute)
-    fetch = {"local_files_only": local, "trust_remote_code": False}
+    fetch = _fetch(local)
     if revision is not None:
         fetch["revision"] = revision
     config = _config(source, local, fetch)
@@ -110,7 +110,12 @@ def read_config(name_or_path: str | Path):
     """
     named = MODELS.get(str(name_or_path))
     source, local = source_of((cached(named.name) or named.hub) if named else name_or_path)
-    return _config(source, local, {"local_files_only": local, "trust_remote_code": False})
+    return _config(source, local, _fetch(local))
+
+
+def _fetch(local: bool) -> dict:
+    """Options of reading a model; without a network, what the hub's cache holds is all there is."""
+    return {"local_files_only": local or bool(hub_out_of_reach()), "trust_remote_code": False}
 
 
 def _device(device: str | torch.device | None) -> str | torch.device:

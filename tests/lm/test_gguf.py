@@ -310,8 +310,24 @@ def test_load_lm_never_asks_the_index(pip):
     assert not pip.calls
 
 
+def no_name(*arguments):
+    raise OSError("no such name")
+
+
+def test_the_hub_is_not_asked_where_it_has_no_address(named, monkeypatch):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", None)
+    monkeypatch.setattr(catalogue, "getproxies", dict)
+    monkeypatch.setattr("socket.getaddrinfo", no_name)
+    with pytest.raises(ConnectionError, match=r"has no address here.*get-model tiny"):
+        load_lm("tiny")
+    with pytest.raises(ConnectionError, match="hub did not give 'nobody/none'"):
+        load_lm("nobody/none", device="cpu")
+
+
 def test_the_hub_is_asked_unless_offline(named, folder, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(catalogue, "hub_out_of_reach", lambda: None)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, **options: str(folder))
     assert load_lm("tiny", device="cpu").name == "tiny"
 
@@ -325,6 +341,7 @@ def test_the_hub_is_asked_unless_offline(named, folder, monkeypatch):
 
 def test_a_damaged_download_is_removed(named, monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(catalogue, "hub_out_of_reach", lambda: None)
     blob = tmp_path / ("0" * 64)
     blob.write_bytes(b"half of it")
     for name in catalogue._FILES:
