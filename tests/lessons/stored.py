@@ -7,11 +7,15 @@ another says so and why, in a line at its head:
 
     #| varies: texts written by a trained model
 
-Of such a cell the kinds of outputs are compared, and about how many lines they have.
+Of such a cell the kinds of outputs are compared, and about how many lines they have. So are all
+cells where the lesson was stored on another machine (`stored_on.json`): the last digits of a sum
+depend on processor, threads and torch, and a training makes large differences of them.
 """
 
 import html
+import json
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 TOLERANCE, LEAST = 0.1, 0.05  # of a stored number, and in its own unit
@@ -21,6 +25,7 @@ VARIES = re.compile(r"^#\| *varies: *(.*)$", re.M)
 ALT = re.compile(r'^#\| *fig-alt: *"(.*)" *$', re.M)
 TEXTS = "text/html", "text/markdown", "text/plain"  # the first that an output has is compared
 LINES = 8  # of a difference that are told
+STORED_ON = Path(__file__).with_name("stored_on.json")  # by lesson, the machine that ran it
 
 
 class Shown(NamedTuple):
@@ -30,6 +35,33 @@ class Shown(NamedTuple):
     texts: list[str]  # of results and displays, without figures
     figures: list[str]  # the size and the axes of each
     alts: list[str]  # their words, as stored
+
+
+def machine() -> str:
+    """What the last digits of a sum depend on: the processor, its kernels, threads, torch."""
+    import torch
+
+    found = Path("/proc/cpuinfo")
+    lines = found.read_text(encoding="utf-8").splitlines() if found.exists() else []
+    facts = dict([part.strip() for part in line.split(":", 1)] for line in lines if ":" in line)
+    names = ("vendor_id", "cpu family", "model", "stepping")
+    processor = " ".join(facts.get(name, "?") for name in names)
+    kernels = torch.backends.cpu.get_cpu_capability()
+    threads = torch.get_num_threads()
+    return f"{processor}, {kernels}, {threads} threads, torch {torch.__version__}"
+
+
+def stored_here(lesson: str) -> bool:
+    """Whether the lesson's outputs were stored on a machine like this one, as far as is known."""
+    known = json.loads(STORED_ON.read_text(encoding="utf-8")) if STORED_ON.exists() else {}
+    return known.get(lesson) in (None, machine())
+
+
+def remember(lesson: str) -> None:
+    """Note that the lesson's outputs are of this machine."""
+    known = json.loads(STORED_ON.read_text(encoding="utf-8")) if STORED_ON.exists() else {}
+    text = json.dumps(dict(sorted((known | {lesson: machine()}).items())), indent=1)
+    STORED_ON.write_text(text + "\n", encoding="utf-8")
 
 
 def numbers(text: str) -> list[float]:
@@ -106,10 +138,16 @@ def as_long(a: str, b: str) -> bool:
     return short == long == 0 or short == 1 or 0 < long <= 2 * short
 
 
-def differences(source: str, stored: list[dict], ran: list[dict]) -> list[str]:
-    """In words, how what a cell shows differs from what it stores."""
+def differences(
+    source: str, stored: list[dict], ran: list[dict], loosely: bool = False
+) -> list[str]:
+    """In words, how what a cell shows differs from what it stores.
+
+    Args:
+        loosely: as for a cell that varies.
+    """
     a, b, found = shown(stored), shown(ran), []
-    same = as_long if VARIES.search(source) else alike
+    same = as_long if loosely or VARIES.search(source) else alike
     if len(a.texts) != len(b.texts):
         found.append(f"shows {len(b.texts)} results, and {len(a.texts)} are stored")
     for x, y in [(a.printed, b.printed), *zip(a.texts, b.texts)]:

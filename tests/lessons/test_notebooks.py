@@ -1,5 +1,6 @@
 """Every lesson, run from top to bottom in a process of its own, and the solutions after it."""
 
+import json
 import os
 import re
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import nbformat.v4 as nb
 import pytest
+from lessons import stored
 from lessons.runner import faults
 from lessons.stored import alike, differences
 
@@ -251,7 +253,7 @@ def test_a_cell_must_show_what_it_stores(stored, ran, told):
 
 def test_a_cell_that_varies_is_compared_loosely():
     varies = "#| varies: texts written by a trained model\nwrite()"
-    for stored, ran, same in [
+    for old, new, same in [
         (printed("a 1\nb 2\n"), printed("no cat\nno dog\n2\n"), True),
         (printed("a 1\nb 2\n"), printed("1\n2\n3\n4\n5\n"), False),
         (printed("It is not on this machine.\n"), printed("1\n2\n3\n4\n"), True),
@@ -261,8 +263,24 @@ def test_a_cell_that_varies_is_compared_loosely():
         (table("a|1"), printed("a 1"), False),
         (figure(), figure("1x1"), False),
     ]:
-        assert bool(differences(varies, [stored], [ran])) != same, (stored, ran)
-        assert bool(differences("write()", [stored], [ran]))
+        assert bool(differences(varies, [old], [new])) != same, (old, new)
+        assert bool(differences("write()", [old], [new], loosely=True)) != same
+        assert bool(differences("write()", [old], [new]))
+
+
+def test_a_lesson_of_another_machine_is_known(tmp_path, monkeypatch):
+    monkeypatch.setattr(stored, "STORED_ON", tmp_path / "stored_on.json")
+    assert stored.stored_here("77")  # nothing is known of it
+    stored.remember("77")
+    assert stored.stored_here("77") and "torch" in stored.machine()
+    monkeypatch.setattr(stored, "machine", lambda: "another")
+    assert not stored.stored_here("77")
+    stored.remember("76")
+    assert stored.stored_here("76") and not stored.stored_here("77")
+
+
+def test_the_machine_of_every_lesson_is_known():
+    assert {path.stem for path in NOTEBOOKS} <= set(json.loads(stored.STORED_ON.read_text()))
 
 
 PLOT = """#| fig-alt: "A line."

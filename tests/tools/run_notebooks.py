@@ -23,6 +23,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+from lessons.stored import remember  # noqa: E402
+
 NBS = ROOT / "nbs"
 LIMIT = 300.0  # seconds a notebook
 SKIPPED = re.compile(r"^#\|\s*(eval:\s*false|slow|gpu)\b", re.MULTILINE)
@@ -116,6 +119,7 @@ def store(path: Path, notebook: nbformat.NotebookNode) -> None:
                     output["metadata"]["image/png"] = {"alt": alt[1]}
     nbformat.write(notebook, path)
     nbdev_clean(str(path))
+    remember(path.stem)
 
 
 def run(path: Path, check: bool) -> bool:
@@ -141,7 +145,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="notebooks, or the start of their names")
     parser.add_argument("--check", action="store_true", help="run, but store nothing")
     arguments = parser.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", "2")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as the test of the lessons has it
     # tqdm reports missing notebook widgets as a warning; stored outputs hold no widgets anyway.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:IProgress not found")
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
