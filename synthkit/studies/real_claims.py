@@ -78,8 +78,8 @@ def _softsrv() -> tuple[Claim, ...]:
               Gap("MAUVE", softsrv.REFINED, softsrv.TEMPLATE)),
         _more("real-lora-loss", f"LoRA on the generator reconstructs better than {contextual}",
               Gap("loss", contextual, tuned)),
-        _more("real-lora", f"{contextual} above LoRA on the generator in MAUVE",
-              Gap("MAUVE", contextual, tuned)),
+        _more("real-lora", f"LoRA on the generator above {contextual} in MAUVE",
+              Gap("MAUVE", tuned, contextual)),
     )  # fmt: skip
 
 

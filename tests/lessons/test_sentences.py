@@ -97,6 +97,33 @@ def softsrv_real():
                   > values(study(short), "MAUVE", "few-shot template") + 0.4)  # fmt: skip
 
 
+def softsrv_targets():
+    name = "softsrv-smollm2-targets"
+    book = ledger("softsrv")
+    found = book[book["result"] == name].set_index("test")["verdict"]
+    yield set(found[["real-reconstruct", "real-contextual"]]) == {"undecided"}
+    yield found["real-lora-loss"] == found["real-lora"] == "supported"
+    yield set(found[found.index.str.match("real-(best|student)")]) == {"supported"}
+    written = ("zero-shot template", "few-shot template", "self-refined template")
+    learned = ("SSNP", "SSMP2", "SSMC", "LoRA on the generator")
+    yield max(values(study(name), "MAUVE", arm).max() for arm in written) < 0.25
+    yield min(values(study(name), "MAUVE", arm).min() for arm in learned) >= 0.55
+    for arm, mauve in (("zero-shot template", 0.17), ("self-refined template", 0.07),
+                       ("SSNP", 0.78), ("LoRA on the generator", 0.95)):  # fmt: skip
+        yield abs(level(name, "MAUVE", arm) - mauve) < 0.006
+    for more, less, nats in (("SSNP", "SSMC", 0.03), ("SSMP2", "SSNP", 0.09),
+                             ("SSMC", "LoRA on the generator", 0.26)):  # fmt: skip
+        yield round(gap(name, "loss", more, less), 2) == nats
+    of = {arm: values(study(name), "MAUVE", arm) for arm in learned}
+    yield all(of["SSNP"] > of["SSMP2"]) and all(of["SSNP"] > of["SSMC"])
+    yield all(values(study(name), "loss", "SSMC") < values(study(name), "loss", "SSNP"))
+    yield level(name, "ended", "self-refined template") == 1
+    yield abs(level(name, "distinct", "self-refined template") - 2 / 3) < 0.01
+    yield 0.9 < level(name, "ended", "LoRA on the generator") < 0.95
+    took = [level(name, "CPU seconds, training", arm) for arm in ("LoRA on the generator", "SSNP")]
+    yield 1.7 < took[0] / took[1] < 2.2
+
+
 def difflm_real():
     mbpp, longer, magic = (f"difflm-smollm2-{name}" for name in ("mbpp", "longer", "magic"))
     gaps = {name: values(study(name), "shuffled-latent gap", "DiffLM")
@@ -356,7 +383,7 @@ def bakeoff():
 
 
 TOLD = [
-    embedsdg, embedsdg_real, softsrv, softsrv_real, spa, spa_real, synalign, synalign_real, difflm,
+    embedsdg, embedsdg_real, softsrv, softsrv_real, softsrv_targets, spa, spa_real, synalign, synalign_real, difflm,
     difflm_real, the_ledger, bakeoff,
 ]  # fmt: skip
 
