@@ -12,6 +12,7 @@ import pytest
 from synthkit.studies.bakeoff import experiment as bake
 from synthkit.studies.bakeoff import report
 from synthkit.studies.claims import judge
+from synthkit.studies.holds import holds
 from synthkit.studies.ledger import ledger
 from synthkit.studies.measurements import difference, values
 from synthkit.studies.results import load_result
@@ -303,6 +304,10 @@ def the_ledger():
     run = book[book["verdict"] != "not run"].set_index(["method", "group"]).sort_index()
     count = run.groupby(["method", "group", "verdict"]).size()
     tests = run.reset_index().set_index(["method", "test"]).sort_index()
+    real = run[run["model"] == "smollm2"]
+    yield dict(real["verdict"].value_counts()) == {"supported": 39, "undecided": 27, "refuted": 4}
+    groups = holds(book)["SmolLM2"].str.partition(",")[0].value_counts()
+    yield dict(groups) == {"undecided": 12, "supported": 7, "refuted": 4}
     better = run.loc["difflm", "Better than real data"].set_index("result")["verdict"]
     yield set(better.drop("difflm-default")) == {"refuted"}
     yield set(better["difflm-default"]) == {"undecided"} and len(better["difflm-default"]) == 2
@@ -383,7 +388,8 @@ def bakeoff():
 
 
 TOLD = [
-    embedsdg, embedsdg_real, softsrv, softsrv_real, softsrv_targets, spa, spa_real, synalign, synalign_real, difflm,
+    embedsdg, embedsdg_real, softsrv, softsrv_real, softsrv_targets, spa, spa_real, synalign,
+    synalign_real, difflm,
     difflm_real, the_ledger, bakeoff,
 ]  # fmt: skip
 
