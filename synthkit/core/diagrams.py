@@ -141,7 +141,7 @@ def _arrow(axes: Axes, drawn: Mapping, boxes: Mapping, a: str, b: str, beside: s
 
 
 def _edges(first: Any, last: Any, across: bool) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Where an arrow leaves one box and meets the other: top and bottom in a column, else sides."""
+    """Both ends of an arrow: at top and bottom of boxes in a column, else at their sides."""
     (x, y), (end_x, end_y) = (((b.x0 + b.x1) / 2, (b.y0 + b.y1) / 2) for b in (first, last))
     if across:
         return ((first.x1, y), (last.x0, end_y)) if end_x > x else ((first.x0, y), (last.x1, end_y))
