@@ -394,11 +394,13 @@ def test_an_editable_install_is_found_beside_the_clone(copy, tmp_path):
         done = python(*build, cwd=clone, path="")  # as for the wheel
     assert done.returncode == 0, done.stderr[-3000:]
     code = (
-        f"import site; site.addsitedir({str(site)!r}); import synthkit; "
+        "import site, sys, sysconfig; "
+        f"site.addsitedir({str(site)!r}); sys.path.append(sysconfig.get_path('purelib')); "
+        "import synthkit; "
         "from synthkit import load_world; from synthkit.core.paths import data_dir; "
         "print(synthkit.__file__); print(data_dir())"
     )
-    done = python("-c", code, cwd=tmp_path, path="")
+    done = python("-S", "-c", code, cwd=tmp_path, path="")  # another checkout may be installed
     assert done.returncode == 0, done.stderr[-2000:]
     home, data = map(Path, done.stdout.splitlines()[-2:])
     assert (home.parent, data) == (clone / "synthkit", clone / "data")

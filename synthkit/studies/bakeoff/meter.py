@@ -26,21 +26,31 @@ class Meter:
 
     def __init__(self, model: nn.Module):
         counts: Counter[str] = Counter()
+        decoding = [False]  # whether the model was called for the next token of rows under way
 
-        def count(module: nn.Module, args: tuple, kwargs: Mapping[str, Any]) -> None:
+        def begin(module: nn.Module, args: tuple, kwargs: Mapping[str, Any]) -> None:
+            decoding[0] = bool(kwargs.get("use_cache")) and kwargs.get("logits_to_keep") == 1
+
+        def count(decoder: nn.Module, args: tuple, kwargs: Mapping[str, Any]) -> None:
+            step, decoding[0] = decoding[0], False
+            if "forward" in decoder.__dict__:  # a stand-in: these states have been counted
+                return
             given = kwargs.get("inputs_embeds")
             given = kwargs.get("input_ids", args[0] if args else None) if given is None else given
             rows, positions = given.shape[:2]
-            decoding = bool(kwargs.get("use_cache")) and kwargs.get("logits_to_keep") == 1
             if torch.is_grad_enabled():
                 counts[TRAINED] += rows * positions
                 return
-            counts[WRITTEN] += rows * decoding
-            if positions > 1 or not decoding:
+            counts[WRITTEN] += rows * step
+            if positions > 1 or not step:
                 counts[READ] += rows * positions
 
-        # A plain function, so that the copies of a model count into the same place.
-        self._handle = model.register_forward_pre_hook(count, with_kwargs=True)
+        # Losses call the decoder by itself, so it counts. Plain functions, so that the copies of a
+        # model count into the same place.
+        self._handles = [
+            model.register_forward_pre_hook(begin, with_kwargs=True),
+            model.get_decoder().register_forward_pre_hook(count, with_kwargs=True),
+        ]
         self.counts = counts
 
     @contextmanager
@@ -53,4 +63,5 @@ class Meter:
 
     def remove(self) -> None:
         """Stop counting."""
-        self._handle.remove()
+        for handle in self._handles:
+            handle.remove()
