@@ -84,7 +84,7 @@ def wait_for(address, process, log):
 
 @pytest.fixture(scope="module")
 def page(browser, server):
-    """The lesson in JupyterLab, its kernel ready, and a list of what went wrong on the page."""
+    """The lesson in JupyterLab, all cells run, and a list of what went wrong on the page."""
     address, token = server
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(PATIENCE)
@@ -94,11 +94,9 @@ def page(browser, server):
     page.goto(f"{address}/lab/tree/{LESSON}.ipynb?token={token}")
     page.wait_for_selector(".jp-Notebook .jp-CodeCell")
     page.evaluate("jupyterapp.shell.currentWidget.context.sessionContext.ready")
-    return page
-
-
-def run_all(page):
+    # Here, since each test may run in a process of its own.
     page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+    return page
 
 
 def cell_of(page, text):
@@ -117,7 +115,6 @@ def answer(page, source, reply):
 
 
 def test_all_cells_run_and_the_figure_is_seen(page, tmp_path):
-    run_all(page)
     prompts = page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
     assert len(prompts) > 20
     assert [text for text in prompts if not text.strip("[]: \n").isdigit()] == []
