@@ -18,6 +18,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from synthkit.core.files import locked
+
 TOLERANCE, LEAST = 0.1, 0.05  # of a stored number, and in its own unit
 NUMBER = re.compile(r"[+−-]?\d+(?:,\d{3}(?!\d))*(?:\.\d*)?(?:e[+-]?\d+)?")
 WORD = re.compile(r"\w+|\S")
@@ -51,17 +53,21 @@ def machine() -> str:
     return f"{processor}, {kernels}, {threads} threads, torch {torch.__version__}"
 
 
+def known() -> dict[str, str]:
+    """By lesson, the machine on which its outputs were stored."""
+    return json.loads(STORED_ON.read_text(encoding="utf-8")) if STORED_ON.exists() else {}
+
+
 def stored_here(lesson: str) -> bool:
     """Whether the lesson's outputs were stored on a machine like this one, as far as is known."""
-    known = json.loads(STORED_ON.read_text(encoding="utf-8")) if STORED_ON.exists() else {}
-    return known.get(lesson) in (None, machine())
+    return known().get(lesson) in (None, machine())
 
 
 def remember(lesson: str) -> None:
-    """Note that the lesson's outputs are of this machine."""
-    known = json.loads(STORED_ON.read_text(encoding="utf-8")) if STORED_ON.exists() else {}
-    text = json.dumps(dict(sorted((known | {lesson: machine()}).items())), indent=1)
-    STORED_ON.write_text(text + "\n", encoding="utf-8")
+    """Note that the lesson's outputs are of this machine; several processes may do so at once."""
+    with locked(STORED_ON):
+        text = json.dumps(dict(sorted((known() | {lesson: machine()}).items())), indent=1)
+        STORED_ON.write_text(text + "\n", encoding="utf-8")
 
 
 def numbers(text: str) -> list[float]:

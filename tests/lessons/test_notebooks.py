@@ -1,10 +1,10 @@
 """Every lesson, run from top to bottom in a process of its own, and the solutions after it."""
 
-import json
 import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat.v4 as nb
@@ -279,8 +279,16 @@ def test_a_lesson_of_another_machine_is_known(tmp_path, monkeypatch):
     assert stored.stored_here("76") and not stored.stored_here("77")
 
 
+def test_processes_that_store_at_once_lose_no_machine(tmp_path, monkeypatch):
+    monkeypatch.setattr(stored, "STORED_ON", tmp_path / "stored_on.json")
+    names = [f"lesson {i}" for i in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(stored.remember, names))
+    assert set(stored.known()) == set(names)
+
+
 def test_the_machine_of_every_lesson_is_known():
-    assert {path.stem for path in NOTEBOOKS} <= set(json.loads(stored.STORED_ON.read_text()))
+    assert {path.stem for path in NOTEBOOKS} <= set(stored.known())
 
 
 PLOT = """#| fig-alt: "A line."
