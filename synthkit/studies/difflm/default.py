@@ -1,7 +1,7 @@
 """DiffLM as it stands, without any option, on tables that its preset was not chosen on.
 
-`python -m synthkit.studies.difflm.default FOLDER` runs it; FOLDER holds `adult/train.csv` and the
-like, and without one only made tables are learned.
+`python -m synthkit.studies.difflm.default` runs it on made tables, and with a FOLDER that holds
+`adult/train.csv` and the like on public ones.
 """
 
 from __future__ import annotations
@@ -177,11 +177,11 @@ def draw_rows(n: int, seed: int, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def study(tables: Mapping[str, tuple[pd.DataFrame, str]] | None = None) -> Study:
-    """The made tables, and tables by name with the target of each; `runner.run` runs it."""
+    """Tables by name with the target of each, or the made ones; `runner.run` runs it."""
 
     def cases(preset: DefaultPreset) -> list[Case]:
         found, parts = [], units()
-        for name, sizes in MADE.items():
+        for name, sizes in ({} if tables else MADE).items():
             trial = partial(DefaultTrial, draw=partial(make_table, **sizes))
             found.append(Case(parts, trial, {"data": name}, log=log_name(name)))
         for name, (frame, target) in (tables or {}).items():
