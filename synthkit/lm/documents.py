@@ -140,7 +140,7 @@ _FACTORS = (12, 14, 16, 20, 24, 25, 32, 52, 60, 100)
 
 
 def _operands(sign: str, left: int | None, rng: random.Random) -> tuple[int, int]:
-    """Two numbers for a sum within the sizes of the math world, none below zero."""
+    """Two numbers for one step within the sizes of the math world, none below zero."""
     if sign == "*":
         x = left if left is not None and left <= 100 else rng.randint(2, rng.choice((12, 20, 60)))
         return x, rng.randint(2, 5) if x > 20 else rng.choice((rng.randint(2, 12), *_FACTORS))
@@ -152,7 +152,7 @@ def _operands(sign: str, left: int | None, rng: random.Random) -> tuple[int, int
 
 # %% ../../nbs/01_lm.ipynb #cb939763
 def arithmetic(rng: random.Random) -> str:
-    """A bare sum of one to three steps with its worked lines and result."""
+    """A bare calculation of one to three steps with its worked lines and result."""
     lines: list[str] = []
     value = None
     question = ""
@@ -166,7 +166,7 @@ def arithmetic(rng: random.Random) -> str:
 
 # %% ../../nbs/01_lm.ipynb #48c764e4
 def drill(rng: random.Random) -> str:
-    """The sums of some family of the math world, bare: nothing says which family it was."""
+    """The bare calculation of some family of the math world: nothing says which family it was."""
     family = rng.choice(FAMILIES)
     numbers = {
         slot: rng.randrange(low, high + 1, by) for slot, (low, high, by) in family.ranges.items()
