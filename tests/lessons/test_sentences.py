@@ -414,3 +414,14 @@ def test_what_is_said_of_stored_outputs_is_so():
     assert rare["sparse pairs"] == 0.155 < rare["random pairs"] == 0.165 < rare["dense pairs"]
     ari = shown("31", "48859220")
     assert ari["k-means of score columns"] == 0.62
+
+
+def test_what_lesson_61_says_remains_after_bonferroni_is_what_its_table_shows():
+    cells = json.loads(next(NBS.glob("61_*.ipynb")).read_text())["cells"]
+    (table,) = (each for each in cells if each["id"] == "e5671924")
+    lines = "".join(table["outputs"][0]["data"]["text/plain"]).splitlines()[2:]
+    rows = {word: list(map(int, numbers)) for word, *numbers in map(str.split, lines)}
+    decided = rows["refuted"], rows["supported"]  # columns: refuted, supported, undecided
+    left, whole = decided[0][0] + decided[1][1], sum(map(sum, decided))
+    prose = "".join("".join(each["source"]) for each in cells)
+    assert f"few verdicts remain: {left} of the {whole} tests" in prose
