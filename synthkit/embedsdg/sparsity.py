@@ -96,7 +96,7 @@ def choose_threshold(
     *,
     passes: int = 1,  # pairs a region may give, over as many passes
 ) -> int:
-    """The smallest T for which enough windows have 2 <= count < T: two for each pair and pass.
+    """The smallest T for which enough windows have 2 <= count < T: two for each pair of one pass.
 
     With all usable windows flagged and still too few, T flags them all and a warning is logged.
     Raises ValueError when no window holds two points.
@@ -186,7 +186,7 @@ def dense_regions(
 # %% ../../nbs/10_sparsity.ipynb #d8e07726
 @dataclass(frozen=True)
 class SeedPair:
-    """Two seeds from opposite sides of a region; for random pairs the last four are None."""
+    """Two seeds from opposite sides of a region; in a random pair the last four fields are None."""
 
     a: int  # row of the point near the lower face
     b: int  # row of the point near the upper face

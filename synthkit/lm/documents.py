@@ -240,8 +240,8 @@ class Corpus:
 
 # %% ../../nbs/01_lm.ipynb #08b80c42
 def extra_copies(done: float) -> float:
-    """The share of further copies when `done` of the training is over: many at first, fading out
-    over the first fifth, and a quarter from two fifths on."""
+    """The share of extra copies when `done` of the first stage is over: many at first, none after
+    the first fifth, and a quarter from two fifths on."""
     return 0.7 * max(0.0, 1 - done / 0.2) + (0.25 if done >= 0.4 else 0.0)
 
 
