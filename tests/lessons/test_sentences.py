@@ -308,7 +308,8 @@ def the_ledger():
     yield dict(real["verdict"].value_counts()) == {"supported": 39, "undecided": 27, "refuted": 4}
     groups = holds(book)["SmolLM2"].str.partition(",")[0].value_counts()
     yield dict(groups) == {"undecided": 12, "supported": 7, "refuted": 4}
-    better = run.loc["difflm", "Better than real data"].set_index("result")["verdict"]
+    title = "Models learn more from its rows than from real rows"
+    better = run.loc["difflm", title].set_index("result")["verdict"]
     yield set(better.drop("difflm-default")) == {"refuted"}
     yield set(better["difflm-default"]) == {"undecided"} and len(better["difflm-default"]) == 2
     lost = -tests.loc[("difflm", "real"), "ours"].astype(float)
@@ -339,7 +340,7 @@ def the_ledger():
     yield min(ours.values()) > 0.97
     yield list(tests.loc[("softsrv", "reconstruct"), "verdict"]).count("supported") == 1
     yield list(tests.loc[("softsrv", "loss-ssmp"), "verdict"]).count("refuted") == 2
-    real = run.loc["softsrv", "Better students than real texts'"]["verdict"]
+    real = run.loc["softsrv", "Better students than those of real texts"]["verdict"]
     yield set(real) == {"undecided"}
     yield (tests.loc[("spa", "diversity-random"), "low"].astype(float) > 0).all()
     yield list(tests.loc[("spa", "diversity-random"), "verdict"]).count("refuted") == 1
