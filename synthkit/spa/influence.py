@@ -48,7 +48,7 @@ def lora_matrices(lm, adapter: str) -> dict[str, nn.Linear]:
     """The matrices A and B of the LoRA adapter in use, by name; each is one block l.
 
     Raises:
-        ValueError: there is none, one is no linear layer, or more than these is trained.
+        ValueError: there are none, one is not a linear layer, or other weights are trained too.
     """
     ends = (f".lora_A.{adapter}", f".lora_B.{adapter}")
     found = {
@@ -72,7 +72,7 @@ def lora_matrices(lm, adapter: str) -> dict[str, nn.Linear]:
 def capture_activations(
     matrices: Mapping[str, nn.Module],
 ) -> Iterator[dict[str, list[tuple[Tensor, Tensor]]]]:
-    """Note (input, output) of every call of `matrices` inside; no hook stays, whatever happens."""
+    """Record (input, output) of every call of `matrices` inside; the hooks are always removed."""
     calls: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in matrices}
 
     def note(name, module, inputs, output):
@@ -151,7 +151,7 @@ class GradientStream:
         adapter: its name; default: the one in use.
         block_size: rows per block, of similar length.
         reduction: of a row's loss over its tokens, "mean" or "sum".
-        project: k, the numbers left of the longer side of each matrix; None keeps all.
+        project: k, to which the longer side of each matrix is projected; None keeps all.
         seed: of the projection.
 
     Raises:
@@ -249,7 +249,7 @@ def damping_at(c: float, mean_square: float, size: int, name: str) -> float:
 
 # %% ../../nbs/30_influence.ipynb #ae76bceb
 def datainf(queries: Blocks, stream: GradientStream | Stored, c: float = 0.1) -> Blocks:
-    """H^-1 g_q of each query (q, P_l), in the form of the queries, by DataInf: two walks.
+    """H^-1 g_q of each query (q, P_l), in the form of the queries, by DataInf in two passes.
 
     Source: Kwon et al., DataInf (arXiv 2310.00902), equation 5, with the sign of this module.
     """
@@ -300,13 +300,13 @@ def block_fisher(
     return {name: solved[name] for name in queries}
 
 # %% ../../nbs/30_influence.ipynb #58dc42cc
-METHODS = {"dot": None, "cosine": None, "datainf": 0.1, "fisher": 10.0, "ekfac": 0.1}  # with each c
+METHODS = {"dot": None, "cosine": None, "datainf": 0.1, "fisher": 10.0, "ekfac": 0.1}  # default c
 
 
 def with_curvature(
     vectors: Blocks, stream: GradientStream, method: str, c: float, memory: int, seed: int
 ) -> Blocks:
-    """H^-1 of each query's vector by one of `METHODS`; without a curvature the vectors."""
+    """H^-1 times each query's vector by one of `METHODS`; without curvature, the vectors."""
     if method == "datainf":
         return datainf(vectors, stream, c)
     if method == "fisher":

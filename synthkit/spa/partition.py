@@ -28,7 +28,7 @@ __all__ = ['TIE', 'NEEDS', 'RULES', 'normalise', 'assign', 'select_queries', 'ag
 
 # %% ../../nbs/31_partition.ipynb #d8428393
 def normalise(scores: Any, how: str = "z") -> np.ndarray:
-    """Scores (q, n) of one query made comparable with another's.
+    """Scores (q, n), made comparable between queries.
 
     Args:
         how: "none"; "z": each query's mean 0 and standard deviation 1; "rank": each query's rows
@@ -49,7 +49,7 @@ def normalise(scores: Any, how: str = "z") -> np.ndarray:
     raise ValueError(f"scores are normalised by 'none', 'z' or 'rank', found {how!r}")
 
 # %% ../../nbs/31_partition.ipynb #ec2e9d10
-TIE = 1e-6  # of the range of all scores: nearer than this, two queries like a row equally
+TIE = 1e-6  # share of the range of all scores; two queries nearer than this are tied on a row
 
 
 def assign(
@@ -128,7 +128,7 @@ def cluster_rows(vectors: Any, k: int, seed: int = 0) -> np.ndarray:
 def parts_without_scores(
     rule: str, n: int, k: int, factor: Sequence | None = None, seed: int = 0
 ) -> np.ndarray:
-    """Labels (n,) by the rules that look at no score; "oracle" sorts the levels of `factor`."""
+    """Labels (n,) by the rules that use no scores; "oracle": one part per level of `factor`."""
     if rule == "oracle":
         return np.unique(np.asarray(factor), return_inverse=True)[1]
     if rule == "random":
@@ -281,7 +281,7 @@ def make_partition(
 ) -> Partition:  # fmt: skip
     """Cut n rows into K parts by one of `RULES`, from what `NEEDS` says.
 
-    n_parts is None for as many as there are queries or levels. how, sign and ties: see `assign`;
+    n_parts: None makes one part per query or level. how, sign and ties: see `assign`;
     query_rule: see `select_queries`; min_size, on_small: see `without_small`. A ValueError says
     what is missing, or why it cannot be cut.
     """

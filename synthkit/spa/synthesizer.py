@@ -170,8 +170,8 @@ class SPA(AdapterParts):
 
         Args:
             prompts: texts, or rows with the column that the training rows had.
-            n_per_prompt: None is one of each adapter. replace: one may answer a prompt twice.
-            adapters: to choose from; None is the parts'. temperature, ...: see `LM.generate`.
+            n_per_prompt: None: one of each adapter. replace: one may answer a prompt twice.
+            adapters: those to choose from; None: the parts'. temperature, ...: see `LM.generate`.
         """
         state, seed = self.fitted, as_seed(seed, self.seed)
         names = list(state.adapters if adapters is None else adapters)
@@ -191,7 +191,7 @@ class SPA(AdapterParts):
     ) -> Dataset:  # fmt: skip
         """`n` answers to the prompts of the fit, in the columns of its rows.
 
-        Greedy, there are prompts times adapters of them and no more. The arguments are those of
+        Greedy answers are at most as many as prompts times adapters. The arguments are those of
         `Synthesizer.sample` and `answer`; `status` is "cut off" where the tokens ran out.
         """
         how = {"temperature": temperature, "top_p": top_p, "max_new_tokens": max_new_tokens}
