@@ -54,11 +54,15 @@ def lines(frame: pd.DataFrame) -> list[str]:
     for method, rows in frame.groupby("method", sort=False):
         first = rows.iloc[0]
         found = "; ".join(f"with {who}, {said(first[who])}" for who in (WORLDS, REAL))
-        title = load_study(str(method)).title.partition(" on ")[0]
-        told.append(f"**{title}**, *{first['claim']}*: {found}.")
+        told.append(f"**{name_of(method)}**, *{first['claim']}*: {found}.")
     words = frame[REAL].str.partition(",")[0]
     counts = [f"{(words == word).sum()} {word}" for word in (SUPPORTED, UNDECIDED, REFUTED)]
     return [*told, f"Verdicts on all {len(frame)} claims tested with SmolLM2: {', '.join(counts)}."]
+
+
+def name_of(method: str) -> str:
+    """A method's name as its paper writes it."""
+    return load_study(method).title.partition(" on ")[0]
 
 
 def said(cell: str) -> str:
@@ -83,7 +87,7 @@ def figure(frame: pd.DataFrame) -> Figure:
             ax.plot(x, y, marker, color=COLOURS[colour], markersize=8)
             ax.annotate(f"{word} {share}", (x, y), (9, 0), textcoords="offset points",
                         va="center", fontsize=9)  # fmt: skip
-    names = [f"{row.method}: {row.claim}" for row in frame.itertuples()]
+    names = [f"{name_of(row.method)}: {row.claim}" for row in frame.itertuples()]
     ax.set_yticks(range(len(frame)), names)
     ax.set_xticks([0, 1], [WORLDS, REAL])
     ax.set(xlim=(-0.2, 1.9), ylim=(len(frame) - 0.5, -0.5))

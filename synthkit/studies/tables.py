@@ -102,16 +102,3 @@ def side_by_side(
              for arm in arms]  # fmt: skip
     kept = [{"arm": arm, **line} for arm, line in zip(arms, lines) if set(line.values()) != {"-"}]
     return pd.DataFrame(kept, columns=["arm", *columns])
-
-
-def markdown_table(frame: pd.DataFrame, digits: int = 3) -> str:
-    """A table in Markdown; numbers with `digits` decimals, an unknown one as a dash."""
-
-    def cell(value: Any) -> str:
-        if isinstance(value, float):
-            return "-" if math.isnan(value) else f"{value:.{digits}f}"
-        return str(value).replace("|", "\\|")
-
-    lines = ["| " + " | ".join(map(str, frame.columns)) + " |", "|" + "---|" * len(frame.columns)]
-    lines += ["| " + " | ".join(map(cell, row)) + " |" for row in frame.itertuples(index=False)]
-    return "\n".join(lines)

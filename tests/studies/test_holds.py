@@ -51,7 +51,7 @@ def test_a_line_per_method_and_one_that_counts(found):
 def test_the_figure_has_a_mark_for_every_claim_and_kind_of_model(found):
     (ax,) = view.figure(found).axes
     assert [label.get_text() for label in ax.get_yticklabels()] == [
-        "spa: Diverse", "spa: Correct", "difflm: Better"
+        "SPA: Diverse", "SPA: Correct", "DiffLM: Better"
     ]  # fmt: skip
     assert len(ax.lines) == 6
     assert {"refuted 1/2", "not run "} <= {text.get_text() for text in ax.texts}

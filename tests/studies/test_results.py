@@ -9,7 +9,7 @@ import pytest
 
 from synthkit.studies import results
 from synthkit.studies.results import load_result, record
-from synthkit.studies.tables import markdown_table, overview, side_by_side, summarise
+from synthkit.studies.tables import overview, side_by_side, summarise
 
 
 @dataclass(frozen=True)
@@ -188,17 +188,6 @@ def test_arms_side_by_side(folder):
     assert list(frame.columns) == ["arm", "math", "code", "facts"] and len(frame) == 1
     line = frame.iloc[0]
     assert line["math"].startswith("0.50 [") and line["code"] == "0.90" and line["facts"] == "-"
-
-
-def test_markdown_table():
-    import pandas as pd
-
-    frame = pd.DataFrame({"arm": ["a|b"], "mean": [0.25], "low": [math.nan]})
-    assert markdown_table(frame, 2).splitlines() == [
-        "| arm | mean | low |",
-        "|---|---|---|",
-        "| a\\|b | 0.25 | - |",
-    ]
 
 
 def test_every_recorded_result_is_sound():

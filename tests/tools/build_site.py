@@ -29,6 +29,7 @@ ALT = re.compile(r'^"(.*)"$')
 # Names that the pages and the repository's files give a file, and where the site has it.
 MOVED = {"README.md": "overview.md", "CONTRIBUTING.md": "contributing.md"}
 MOVED |= {"CHANGELOG.md": "changelog.md", "LICENSE": "licence.md"}
+PICTURES = "tests/tools/package_map.svg", "nbs/overview.svg", "nbs/holds.png"
 # Links of the course's pages that lead elsewhere on the site than in the repository.
 COURSE = {f"../../{name}": f"../{place}" for name, place in MOVED.items()}
 COURSE |= {"../assignments/": "../assignments/index.md", "../../synthkit/": "../api/index.md"}
@@ -69,8 +70,8 @@ def staged(folder: Path) -> None:
         text = (ROOT / name).read_text(encoding="utf-8")
         plainly = f"# Licence\n\n```text\n{text}\n```\n"
         put(folder / place, plainly if name == "LICENSE" else at_top(text))
-    for picture in (ROOT / "tests/tools/package_map.svg", NBS / "overview.svg"):
-        shutil.copy(picture, folder)
+    for picture in PICTURES:
+        shutil.copy(ROOT / picture, folder)
     reference(folder / "api")
 
 
@@ -103,7 +104,7 @@ def contents(lessons: list[Path]) -> str:
 
 def at_top(text: str) -> str:
     """A file of the repository's root as a page: its links lead to pages, or to no link."""
-    for name in ("tests/tools/package_map.svg", "nbs/overview.svg"):
+    for name in PICTURES:
         text = text.replace(name, Path(name).name)
     for name, place in MOVED.items():
         text = text.replace(f"]({name})", f"]({place})")

@@ -4,14 +4,16 @@
 
 Markdown cells are taken as they are. Of a code cell, the code and its text outputs become fenced
 blocks; outputs in Markdown are taken as they are. `#| hide` drops a cell, `#| echo: false` its
-code, `#| output: false` its outputs. Relative links start from `nbs/` in the notebook, and from the
-root in the README. With `--check` nothing is written, and the exit status is 1 if README.md is not
-what would be written.
+code, `#| output: false` its outputs. A figure of a cell with `#| label: NAME` is written to
+`nbs/NAME.png`, with `#| fig-alt` as its alternative text. Relative links start from `nbs/` in the
+notebook, and from the root in the README. With `--check` nothing is written, and the exit status is
+1 if README.md or a figure is not what would be written.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import re
 import sys
@@ -49,8 +51,19 @@ def moved(markdown: str) -> str:
     return _LINK.sub(lambda link: f"]({normpath(f'{INDEX.parent.name}/{link[1]}')})", markdown)
 
 
-def outputs(cell: dict) -> Iterator[str]:
-    """The text outputs of a code cell as Markdown.
+def figures(notebook: dict) -> dict[Path, bytes]:
+    """The figures of cells that have a label, by the file where each belongs."""
+    found = {}
+    for cell in notebook["cells"]:
+        label = directives("".join(cell["source"]))[0].get("label")
+        for output in cell["outputs"] if label else ():
+            if "image/png" in (data := output.get("data", {})):
+                found[INDEX.with_name(f"{label}.png")] = base64.b64decode(data["image/png"])
+    return found
+
+
+def outputs(cell: dict, flags: dict[str, str]) -> Iterator[str]:
+    """The outputs of a code cell as Markdown.
 
     Raises:
         ValueError: the cell stored an error.
@@ -64,6 +77,9 @@ def outputs(cell: dict) -> Iterator[str]:
         data = output.get("data", {})
         if "text/markdown" in data:
             yield moved("".join(data["text/markdown"]).strip("\n"))
+        elif "image/png" in data and "label" in flags:
+            alt = flags["fig-alt"].strip('"')
+            yield moved(f"![{alt}]({flags['label']}.png)")
         elif "text/plain" in data:
             yield fenced("".join(data["text/plain"]), "text")
 
@@ -82,7 +98,7 @@ def readme(notebook: dict) -> str:
         if flags.get("echo") != "false":
             parts.append(fenced(code, "python"))
         if flags.get("output") != "false":
-            parts.extend(outputs(cell))
+            parts.extend(outputs(cell, flags))
     return "\n\n".join([*filter(None, parts), NOTE]) + "\n"
 
 
@@ -90,15 +106,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Make README.md from nbs/index.ipynb.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if stale")
     check = parser.parse_args().check
-    text = readme(json.loads(INDEX.read_text(encoding="utf-8")))
-    fresh = README.is_file() and README.read_text(encoding="utf-8") == text
-    if check:
-        if not fresh:
-            print("README.md is stale: run python tests/tools/make_readme.py", file=sys.stderr)
-        return 0 if fresh else 1
-    README.write_text(text, encoding="utf-8")
-    print(f"README.md: {len(text.splitlines())} lines{' (unchanged)' if fresh else ''}")
-    return 0
+    notebook = json.loads(INDEX.read_text(encoding="utf-8"))
+    files = {README: readme(notebook).encode(), **figures(notebook)}
+    stale = [path for path, new in files.items() if not path.is_file() or path.read_bytes() != new]
+    for path in stale:
+        name = path.relative_to(ROOT)
+        if check:
+            print(f"{name} is stale: run python tests/tools/make_readme.py", file=sys.stderr)
+        else:
+            path.write_bytes(files[path])
+            print(f"{name} is new")
+    return 1 if check and stale else 0
 
 
 if __name__ == "__main__":
