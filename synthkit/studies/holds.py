@@ -79,7 +79,7 @@ def figure(frame: pd.DataFrame) -> Figure:
     """`holds` as a picture: a row per claim, a mark for the verdict with each kind of model."""
     import matplotlib.pyplot as plt
 
-    fig, ax = plt.subplots(figsize=(8.2, 0.8 + 0.27 * len(frame)))
+    fig, ax = plt.subplots(figsize=(8, 0.8 + 0.25 * len(frame)))
     for x, column in enumerate((WORLDS, REAL)):
         for y, cell in enumerate(frame[column]):
             word, _, share = cell.partition(", ")
