@@ -55,10 +55,10 @@ def _embedsdg() -> str:
     )
     gain = _more(difference(study, embedsdg.ACCURACY, embedsdg.METHOD, embedsdg.BASELINE))
     return (
-        "**EmbedSDG** makes new questions where the student has few of its own. Without new "
-        f"questions, the student answers {alone} of a test right; with questions made from random "
-        f"examples, {random}; with questions made from the sparse regions, {ours}. The last two "
-        f"differ by {gain}."
+        "**EmbedSDG** makes new questions where the student has few of its own. The student then "
+        f"takes a test. Its accuracy is {alone} without new questions, {random} with questions "
+        f"made from random examples, and {ours} with questions made from the sparse regions. The "
+        f"last two differ by {gain}."
     )
 
 
@@ -73,11 +73,12 @@ def _softsrv() -> str:
     )
     gain = _more(difference(study, "MAUVE", "SSMC", softsrv.ENGINEERED, **at))
     return (
-        "**SoftSRV** learns vectors that replace a written prompt. MAUVE scores how alike two "
-        f"sets of texts are, at most 1. Against real texts, its texts score {learned}, the texts "
-        f"of a good written prompt {written}, and another sample of real texts {real}. SoftSRV is "
-        f"ahead of the prompt by {gain}. A share of {copies} of its texts repeat a real text "
-        f"except for the numbers; in another sample of real texts, {chance} do."
+        "**SoftSRV** learns vectors that replace a written prompt. MAUVE, a score of at most 1, "
+        f"says how alike two sets of texts are. Against real texts, SoftSRV's texts score "
+        f"{learned}, the texts of a good written prompt {written}, and another sample of real "
+        f"texts {real}. SoftSRV is ahead of the prompt by {gain}. The share of its texts that "
+        f"repeat a real text except for the numbers is {copies}; in another sample of real texts, "
+        f"this share is {chance}."
     )
 
 
@@ -92,9 +93,9 @@ def _spa() -> str:
     return (
         "**SPA** splits its training rows into parts by what they teach, and trains a small "
         "adapter on each part. In this test, each prompt has six kinds of right answer. The "
-        f"adapters together give {ours} of them, adapters trained on random parts {random}, and a "
-        f"single adapter {alone}. SPA is ahead of random parts by {gain}. The share of its answers "
-        f"that are right is {right}."
+        f"adapters together give {ours} of the six; adapters trained on random parts give "
+        f"{random}, and a single adapter gives {alone}. SPA is ahead of random parts by {gain}. "
+        f"The share of its answers that are right is {right}."
     )
 
 
@@ -109,11 +110,11 @@ def _synalign() -> str:
         for task in ("tone", "sentiment")
     )
     return (
-        "**SynAlign** gives each synthetic text a weight. The unit here is the distance (MMD²) "
-        f"between two sets of real texts. In this unit, a skewed synthetic set is {before} away "
-        f"from real texts without weights, and {after} with them. For a student that learns from "
-        f"the set, the weights change the accuracy on the tone of a text by {tone}. On its "
-        f"sentiment, they change it by {mood}."
+        "**SynAlign** gives each synthetic text a weight. Distances (MMD²) are given here in "
+        f"units of the distance between two sets of real texts. A skewed synthetic set is {before} "
+        f"units away from real texts without weights, and {after} with them. Students that learn "
+        f"from the set predict the tone or the sentiment of a text. The weights change their "
+        f"accuracy on the tone by {tone}, and on the sentiment by {mood}."
     )
 
 
@@ -127,8 +128,8 @@ def _difflm() -> str:
     return (
         "**DiffLM** writes rows of a table. Decision trees learn from its rows and are tested on "
         f"real ones. They reach an AUC of {ours} (0.5 is guessing). Trees that learn from as many "
-        f"real rows reach {real}, so DiffLM is behind by {gap}. Drawing each column on its own "
-        f"within each class gives {apart}."
+        f"real rows reach {real}, so DiffLM is behind by {gap}. Rows whose columns are drawn "
+        f"independently within each class give {apart}."
     )
 
 
