@@ -129,10 +129,9 @@ def _joint_codes(real: pd.Series, synthetic: pd.Series) -> _Both:
     """Both columns as whole numbers, the same for the same category; missing is one of them."""
     import pandas as pd
 
-    place = places_of(pd.concat([real.astype(object), synthetic.astype(object)]))
-    codes = (np.nan_to_num(codes_of(values, place), nan=len(place)) for values in (real, synthetic))
-    first, second = (code.astype(int) for code in codes)
-    return first, second
+    both = pd.concat([real.astype(object), synthetic.astype(object)])
+    codes, _ = pd.factorize(both, use_na_sentinel=False)
+    return codes[: len(real)], codes[len(real) :]
 
 
 def _total_variation(a: np.ndarray, b: np.ndarray) -> float:

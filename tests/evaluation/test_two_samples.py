@@ -24,7 +24,21 @@ def test_mmd_is_its_definition():
     distances = [((a - b) ** 2).sum() for i, a in enumerate([*x, *y]) for b in [*x, *y][:i]]
     assert k[0, 9] == pytest.approx(np.exp(-((x[0] - y[2]) ** 2).sum() / np.median(distances) / 2))
     own = [sum(k[i, j] for i in side for j in side if i != j) for side in (range(7), range(7, 14))]
-    assert mmd(x, y) == pytest.approx(sum(own) / 42 - 2 * k[:7, 7:].mean())
+    assert mmd(x, y) == pytest.approx(sum(own) / 42 - 2 * k[:7, 7:].mean(), abs=1e-6)
+
+
+def test_single_precision_changes_no_digit_that_a_report_shows():
+    x, y = normal(400, 0), normal(400, 1, 0.1)
+    rows = np.concatenate([x, y])
+    squared = ((rows[:, None] - rows) ** 2).sum(axis=2)
+    k = np.exp(squared / (-2 * np.median(squared[np.triu_indices(800, 1)])))
+    assert gaussian_kernel(x, y) == pytest.approx(k, abs=1e-5)
+    own = (k[:400, :400].sum() + k[400:, 400:].sum() - 800) / (400 * 399)
+    assert mmd(x, y) == pytest.approx(own - 2 * k[:400, 400:].mean(), abs=1e-6)
+    shares = np.linalg.eigvalsh(k / 800)
+    shares = shares[shares > 1e-12]
+    assert vendi(k) == pytest.approx(np.exp(-(shares * np.log(shares)).sum()), rel=1e-4)
+    assert vendi(gaussian_kernel(x, y)) == pytest.approx(vendi(k), rel=1e-4)
 
 
 def test_the_permutation_test_is_even_for_equal_samples_and_sure_for_others():
