@@ -161,6 +161,7 @@ def _correlation(x: np.ndarray, y: np.ndarray) -> float:
     x, y = x[both], y[both]
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return math.nan
+    x, y = (each / np.abs(each).max() for each in (x, y))  # squares of 1e200 would overflow
     return float(np.corrcoef(x, y)[0, 1])
 
 

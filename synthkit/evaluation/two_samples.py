@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import finite_rows
+
 PERMUTATIONS = 500
 
 
@@ -13,17 +15,40 @@ def gaussian_kernel(*samples: np.ndarray) -> np.ndarray:
     """The Gaussian kernel (n, n) float32 of all rows together, as wide as their median distance.
 
     Rows that are all equal have the kernel 1: nothing tells them apart.
+
+    Args:
+        samples: (n, d) each. Neither their unit nor where they lie matters.
+
+    Raises:
+        ValueError: no rows, no columns, or a number that is missing or infinite.
     """
     from sklearn.metrics import euclidean_distances
 
-    rows = np.concatenate(samples).astype(np.float32)
+    rows = _standard(np.concatenate(samples)).astype(np.float32)
     squared = euclidean_distances(rows, squared=True)  # computed in float64, block by block
     apart = squared[squared > 1e-9]  # each pair twice, which leaves the median as it is
     if not len(apart):
         return np.ones_like(squared)
     middle = len(apart) // 2
-    squared /= -2 * np.partition(apart, middle)[middle]  # in place: new arrays take longer
+    apart.partition(middle)
+    median = (apart[:middle].max() + apart[middle]) / 2
+    squared /= -2 * median  # in place: new arrays take longer
     return np.exp(squared, out=squared)
+
+
+def _standard(rows: np.ndarray) -> np.ndarray:
+    """Rows (n, d) moved to their medians, in the unit of the median row's length.
+
+    Single precision would lose the digits of rows far from 0, and squares overflow or vanish.
+    """
+    rows = finite_rows(rows, "rows of features")
+    if not rows.size:
+        raise ValueError(f"features need a row and a column, got shape {rows.shape}")
+    rows = rows / (np.abs(rows).max() or 1)
+    rows -= np.median(rows, axis=0)
+    rows /= np.abs(rows).max() or 1
+    lengths = np.linalg.norm(rows, axis=1)
+    return rows / np.median(lengths[lengths > 0]) if lengths.any() else rows
 
 
 def mmd(x: np.ndarray, y: np.ndarray) -> float:
@@ -33,9 +58,10 @@ def mmd(x: np.ndarray, y: np.ndarray) -> float:
         x, y: (n, d) each, n rows of both. The value can be a little below 0.
 
     Raises:
-        ValueError: samples of two sizes, or of one row.
+        ValueError: samples of two sizes, or of one row; see `gaussian_kernel`.
     """
-    return float(_discrepancies(gaussian_kernel(x, y), _sides(x, y)[:, None])[0])
+    sides = _sides(x, y)[:, None]
+    return float(_discrepancies(gaussian_kernel(x, y), sides)[0])
 
 
 def mmd_p_value(x: np.ndarray, y: np.ndarray, seed: int = 0, n: int = PERMUTATIONS) -> float:
@@ -46,8 +72,9 @@ def mmd_p_value(x: np.ndarray, y: np.ndarray, seed: int = 0, n: int = PERMUTATIO
     """
     rng, own = np.random.default_rng(seed), _sides(x, y)
     shuffled = np.stack([own, *(rng.permutation(own) for _ in range(n))], axis=1)
-    found = _discrepancies(gaussian_kernel(x, y), shuffled)
-    return float(np.mean(found >= found[0] - 1e-7))  # equal but for the rounding of float32
+    kernel = gaussian_kernel(x, y).astype(float)  # sums of float32 would break ties
+    found = _discrepancies(kernel, shuffled)
+    return float(np.mean(found >= found[0] - 1e-9))  # equal but for rounding
 
 
 def _sides(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -109,17 +136,25 @@ def two_nearest(rows: np.ndarray, others: np.ndarray, own: np.ndarray | None = N
     """The Euclidean distances (n, 2) of each row to its two nearest among `others`.
 
     Args:
-        rows: (n, d). others: (m, d), m >= 3.
+        rows: (n, d). others: (m, d), m >= 2 and besides the row itself.
         own: (n,) where in `others` each row stands itself, to be passed over.
+
+    Raises:
+        ValueError: too few `others`, or numbers as `gaussian_kernel` refuses them.
     """
     from sklearn.neighbors import NearestNeighbors
 
-    search = NearestNeighbors(n_neighbors=3, algorithm="brute").fit(others.astype(float))
-    distance, place = search.kneighbors(rows.astype(float))
+    if len(others) < (least := 2 if own is None else 3):
+        raise ValueError(f"two nearest of {least} or more others are needed, got {len(others)}")
+    moved = _standard(np.concatenate([others, rows]))
+    search = NearestNeighbors(n_neighbors=min(3, len(others)), algorithm="brute")
+    place = search.fit(moved[: len(others)]).kneighbors(moved[len(others) :], return_distance=False)
+    rows, others = rows.astype(float), others.astype(float)
+    distance = [np.linalg.norm(rows - others[each], axis=1) for each in place.T]  # of equal rows 0
+    distance = np.stack(distance, axis=1)
     if own is not None:
         distance[place == own[:, None]] = np.inf
-    distance = np.sort(distance, axis=1)[:, :2]
-    return np.where(distance < 3e-5, 0, distance)  # rounding of equal rows
+    return np.sort(distance, axis=1)[:, :2]
 
 
 def neighbour_ratio(nearest: np.ndarray) -> np.ndarray:

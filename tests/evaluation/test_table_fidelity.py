@@ -97,6 +97,14 @@ def test_pair_error_by_hand():
     assert F.pair_error(both, both.assign(y=[0.0, 10.0, 0.0, 10.0])) == pytest.approx(50)
 
 
+@pytest.mark.parametrize("unit", [1e-310, 1e-200, 1e200, 1e300])
+def test_pair_error_does_not_depend_on_the_unit(unit):
+    x, y = np.random.default_rng(0).normal(size=(2, 40))
+    real, made = pd.DataFrame({"x": x, "y": x + y}), pd.DataFrame({"x": x, "y": y})
+    scaled = F.pair_error(real.assign(x=unit * x), made.assign(x=unit * x))
+    assert scaled == pytest.approx(F.pair_error(real, made), rel=1e-6)
+
+
 def test_a_missing_category_is_a_category_of_a_pair():
     words = pd.DataFrame({"x": ["a", None, "b", None], "y": list("cdcd")})
     assert F.pair_error(words, words) == 0
