@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -24,6 +25,7 @@ from .diffusion import LatentDiffusion
 from .format_model import check_format_model, format_model, pack_format_model, unpack_format_model
 from .forms import Form, JsonForm, RowForm, TextForm, make_form
 from .presets import DiffLMPreset
+from .pricing import untold
 from .saving import pack_autoencoder, pack_diffusion, unpack_autoencoder, unpack_diffusion
 from .schema import TableSchema
 from .splits import split
@@ -119,8 +121,22 @@ def fit_phases(
         diffusion.fit(latents, seen, **options("diffusion"))
         seen = (ids if stop is None or len(stop) < 64 else stop)[: JUDGED if lm is None else FEW]
         collapse = made.collapse(seen, target_labels(form, seen), seed=seed)
+        if preset.autoencoder.falls == "told" and form.kind == "rows":
+            warn_of_untold(untold(made.column_nats(seen, weighed=True)), preset.autoencoder.steps)
     histories = {"autoencoder": history, "diffusion": diffusion.history}
     return Fitted(form, made, diffusion, latents, collapse, histories)
+
+
+def warn_of_untold(columns: Sequence[str], steps: int) -> None:
+    """Warn that samples will not have the relations of these columns to the others."""
+    if columns:
+        warnings.warn(
+            f"DiffLM: the latents do not tell {', '.join(map(repr, columns))}, so in samples the "
+            "values come out as if unrelated to the other columns. Fit with more steps "
+            f"(autoencoder_steps={2 * steps}), another seed, or fewer columns; `column_nats` has "
+            "the costs of each column",
+            stacklevel=6,
+        )
 
 
 def split_ids(

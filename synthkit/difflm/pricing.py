@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .part_presets import AutoencoderPreset
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SURE = 0.2  # nats: a column that costs less is as good as known
+UNTOLD = 0.9  # of a column's cost with another row's latent: with its own it should cost less
 
 
 def beta_told(preset: AutoencoderPreset, looks: Sequence[float]) -> float:
@@ -37,3 +38,14 @@ def told_costs(model: Any, ids: Tensor) -> tuple[float, float]:
     costs = model.column_nats(ids, weighed=True).values()
     shares = (own / another for own, another in costs if another > SURE)
     return sum(own for own, _ in costs), max(shares, default=0.0)
+
+
+def untold(costs: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Columns that hardly cost less with their own row's latent than with another row's.
+
+    Args:
+        costs: by column, in nats, from `Autoencoder.column_nats`.
+    """
+    return [
+        name for name, (own, another) in costs.items() if another > SURE and own > UNTOLD * another
+    ]

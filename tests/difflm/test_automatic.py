@@ -14,7 +14,7 @@ from synthkit.difflm.format_model import new_llama
 from synthkit.difflm.ordered import FALLING, order_tokens
 from synthkit.difflm.part_presets import FORMATS, AutoencoderPreset
 from synthkit.difflm.presets import PARTS, PRESETS, with_changes
-from synthkit.difflm.pricing import beta_told, told_costs
+from synthkit.difflm.pricing import beta_told, told_costs, untold
 from synthkit.difflm.rows import RowCodec
 from synthkit.difflm.schema import TableSchema
 
@@ -118,6 +118,14 @@ def test_the_least_told_column_is_the_one_that_is_looked_at(monkeypatch):
     costs = {"told": (0.1, 4.0), "half": (2.0, 4.0), "free": (0.1, 0.1)}
     monkeypatch.setattr(model, "column_nats", lambda *_, weighed: costs)
     assert told_costs(model, ids) == (pytest.approx(2.2), 0.5)
+
+
+def test_a_column_that_latents_do_not_tell_is_named():
+    costs = {"told": (0.1, 4.0), "half": (2.0, 4.0), "sure": (0.1, 0.1), "not": (0.5, 0.52)}
+    assert untold(costs) == ["not"] and untold({"told": (0.1, 4.0)}) == []
+    with pytest.warns(UserWarning, match="do not tell .*'number'.*autoencoder_steps=12") as told:
+        DiffLM(latent=3, **SHORT).fit(tiny_table(80))
+    assert told[0].filename == __file__
 
 
 # --- digits in order -----------------------------------------------------------------------------
