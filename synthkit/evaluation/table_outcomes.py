@@ -37,7 +37,7 @@ def utility_part(
     """Scores of trees that learned from either table on the test rows."""
     real, synthetic, *test = frames
     if target is None or not test:
-        return [], ["Utility is left out: it needs test= and target=, the column to predict."]
+        return [], ["Utility is left out: it needs test data and target, the column to predict."]
     size, held_out = min(len(real), len(synthetic), LEARNED), test[0]
     scores: list[list[pd.DataFrame]] = [[], []]
     classes = _classes(held_out[target], target, categories) if target in held_out else None
@@ -84,7 +84,7 @@ def closest_part(
     the other half of them is what both are compared with."""
     real, synthetic, *test = frames
     if not test or len(test[0]) < 4:
-        return [], ["DCR share is left out: it needs test=, rows the generator has not seen."]
+        return [], ["DCR share is left out: it needs test data, which the generator has not seen."]
     played, held_out = (
         test[0].take(half) for half in np.array_split(rng.permutation(len(test[0])), 2)
     )

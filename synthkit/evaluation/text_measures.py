@@ -176,7 +176,7 @@ def _against_all(
 def _utility(real: Texts, synthetic: Texts, test: Texts | None) -> tuple[list[Measure], list[str]]:
     """Accuracy on the test texts of a linear classifier that learned from either side."""
     if test is None or test.labels is None:
-        return [], ["Utility is left out: it needs test= and target=, the column to predict."]
+        return [], ["Utility is left out: it needs test data and target, the column to predict."]
     size, rng = min(len(real), len(synthetic)), np.random.default_rng(0)
     sides = [_accuracy(side, test, rng.permutation(len(side))[:size]) for side in (synthetic, real)]
     missing = sorted({str(each) for each in test.labels} - {str(x) for x in synthetic.labels or ()})

@@ -189,7 +189,7 @@ def test_constant_and_identifying_columns_are_told():
     assert report["identifiers"].synthetic.mean == 0.25 and report["identifiers"].apart
     told = " ".join(report.notes)
     assert "of no weight: one" in told and "identify a row: id" in told
-    assert "DCR share is left out: it needs test=" in told and "Utility is left out" in told
+    assert "DCR share is left out: it needs test data" in told and "Utility is left out" in told
     constant = pd.DataFrame({"x": [1] * 40})
     report = evaluate(constant, constant, splits=2)
     assert report["MMD²"].synthetic.mean == 0 and not apart(report)
