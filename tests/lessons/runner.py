@@ -1,6 +1,7 @@
-"""Run a lesson and then its exercises: `python tests/lessons/runner.py NOTEBOOK [--store]`.
+"""Run a lesson and then its exercises: `python tests/lessons/runner.py NOTEBOOK [OPTION]`.
 
-Each cell of the lesson must show what it stores; `stored.py` has the rule.
+Each cell of the lesson must show what it stores; `stored.py` has the rule. `--varies` runs the cells
+alone and notes those that show something else on this machine, to be compared loosely from now on.
 
 An exercise of lesson NN stands under a heading "Exercises", in three cells:
 
@@ -37,7 +38,7 @@ from typing import NamedTuple
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from lessons.stored import VARIES, alike, differences, stored_here
+from lessons.stored import VARIES, alike, compared_loosely, differences, remember
 
 HEADING = re.compile(r"## (?:\d+\. )?Exercises\s*$", re.M)
 START = re.compile(r"(?=^\*\*E?\d)", re.M)  # a bold number begins an exercise
@@ -156,7 +157,7 @@ def lacks(each: Exercise, n_wrong: int) -> list[str]:
 def run_lesson(path: Path) -> list[tuple] | None:
     """Run the lesson's cells; those flagged `eval: false`, `slow` or `gpu` are left out.
 
-    Returns the source, the stored and the new outputs of each cell; None where one fails.
+    Returns the id, the source, the stored and the new outputs of each cell; None where one fails.
     """
     from execnb.shell import CaptureShell
     from nbdev.config import get_config
@@ -180,29 +181,39 @@ def run_lesson(path: Path) -> list[tuple] | None:
         return None
     finally:
         print(f"{path.stem}: {time.time() - start:.1f} s", flush=True)
-    return [(cell.source, old, cell.outputs) for cell, old in zip(cells, stored)]
+    return [(cell.id, cell.source, old, cell.outputs) for cell, old in zip(cells, stored)]
 
 
 def outputs_hold(path: Path, cells: list[tuple]) -> bool:
     """Whether the cells show what they store; say which do not, and what to do."""
-    outputs = [(source, a, b) for source, a, b in cells if a or b]
-    far = not stored_here(path.stem)
-    loosely = len(outputs) if far else sum(bool(VARIES.search(source)) for source, *_ in outputs)
-    print(f"{path.stem}: {len(outputs)} cells have outputs, {loosely} of them compared loosely"
-          + ", since they were stored on another machine" * far)  # fmt: skip
+    outputs = [(id, source, a, b) for id, source, a, b in cells if a or b]
+    loosely = compared_loosely(path.stem, [id for id, *_ in outputs])
+    few = sum(id in loosely or bool(VARIES.search(source)) for id, source, *_ in outputs)
+    print(f"{path.stem}: {len(outputs)} cells have outputs, {few} of them compared loosely")
     right = True
-    for source, a, b in outputs:
-        for each in differences(source, a, b, far):
+    for id, source, a, b in outputs:
+        for each in differences(source, a, b, id in loosely):
             right, code = False, re.sub(r"\A(?:#\|.*\n)+", "", source)
             print(f"{path.stem}, the cell {code[:60]!r} {each}", file=sys.stderr)
     if not right:
         print(
             "If the new outputs are right, store them: "
             f"python tests/tools/run_notebooks.py {path.stem.split('_')[0]}\n"
-            "If a cell's rightly differ between machines, say so in it: #| varies: why",
+            "If a cell's rightly differ between runs, say so in it: #| varies: why\n"
+            f"If they differ between machines: python tests/lessons/runner.py {path} --varies",
             file=sys.stderr,
         )
     return right
+
+
+def note_what_varies(path: Path, cells: list[tuple]) -> None:
+    """Remember the cells that show something else here than they store, and say what."""
+    found = {id: differences(source, a, b) for id, source, a, b in cells}
+    varies = [id for id, there in found.items() if there]
+    for id in varies:
+        print(f"{path.stem}, the cell with the id {id}", *found[id], sep="\n")
+    print(f"{path.stem}: {len(varies)} of {len(cells)} cells show something else here", flush=True)
+    remember(path.stem, varies)
 
 
 class Solutions:
@@ -319,8 +330,11 @@ def store_results(path: Path, results: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    notebook = Path(sys.argv[1]).resolve()
-    store = "--store" in sys.argv
-    done = (ran := run_lesson(notebook)) is not None
-    done = done and all([run_solutions(notebook, store), store or outputs_hold(notebook, ran)])
-    sys.exit(0 if done else 1)
+    notebook, options = Path(sys.argv[1]).resolve(), sys.argv[2:]
+    cells = run_lesson(notebook)
+    if cells is None:
+        sys.exit(1)
+    if "--varies" in options:
+        sys.exit(note_what_varies(notebook, cells))
+    store = "--store" in options
+    sys.exit(not all([run_solutions(notebook, store), store or outputs_hold(notebook, cells)]))

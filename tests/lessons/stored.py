@@ -7,14 +7,17 @@ another says so and why, in a line at its head:
 
     #| varies: texts written by a trained model
 
-Of such a cell the kinds of outputs are compared, and about how many lines they have. So are all
-cells where the lesson was stored on another machine (`stored_on.json`): the last digits of a sum
-depend on processor, threads and torch, and a training makes large differences of them.
+Of such a cell the kinds of outputs are compared, and about how many lines they have. So are cells
+that showed something else on another machine, which `stored_on.json` lists by their ids: the last
+digits of a sum depend on processor, threads and libraries, and a training makes large differences of
+them. On a machine that the lesson has not been run on to find such cells, all are compared so.
 """
 
 import html
 import json
 import re
+from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +30,8 @@ VARIES = re.compile(r"^#\| *varies: *(.*)$", re.M)
 ALT = re.compile(r'^#\| *fig-alt: *"(.*)" *$', re.M)
 TEXTS = "text/html", "text/markdown", "text/plain"  # the first that an output has is compared
 LINES = 8  # of a difference that are told
-STORED_ON = Path(__file__).with_name("stored_on.json")  # by lesson, the machine that ran it
+LIBRARIES = "torch", "transformers", "scikit-learn"
+STORED_ON = Path(__file__).with_name("stored_on.json")
 
 
 class Shown(NamedTuple):
@@ -40,7 +44,7 @@ class Shown(NamedTuple):
 
 
 def machine() -> str:
-    """What the last digits of a sum depend on: the processor, its kernels, threads, torch."""
+    """What the last digits of a sum depend on: processor, kernels, threads, libraries."""
     import torch
 
     found = Path("/proc/cpuinfo")
@@ -49,24 +53,34 @@ def machine() -> str:
     names = ("vendor_id", "cpu family", "model", "stepping")
     processor = " ".join(facts.get(name, "?") for name in names)
     kernels = torch.backends.cpu.get_cpu_capability()
-    threads = torch.get_num_threads()
-    return f"{processor}, {kernels}, {threads} threads, torch {torch.__version__}"
+    libraries = [f"{name} {version(name)}" for name in LIBRARIES]
+    return ", ".join([processor, kernels, f"{torch.get_num_threads()} threads", *libraries])
 
 
-def known() -> dict[str, str]:
-    """By lesson, the machine on which its outputs were stored."""
+def known() -> dict[str, dict[str, list[str]]]:
+    """By lesson, `machines` that show what it stores but for the cells of which `varies` has ids."""
     return json.loads(STORED_ON.read_text(encoding="utf-8")) if STORED_ON.exists() else {}
 
 
-def stored_here(lesson: str) -> bool:
-    """Whether the lesson's outputs were stored on a machine like this one, as far as is known."""
-    return known().get(lesson) in (None, machine())
+def compared_loosely(lesson: str, ids: Iterable[str]) -> set[str]:
+    """Those of a lesson's cells that need not show here what they store."""
+    found = known().get(lesson, {"machines": [machine()], "varies": []})
+    return set(ids).intersection(found["varies"]) if machine() in found["machines"] else set(ids)
 
 
-def remember(lesson: str) -> None:
-    """Note that the lesson's outputs are of this machine; several processes may do so at once."""
+def remember(lesson: str, varies: Iterable[str] | None = None) -> None:
+    """Note that the lesson was stored on this machine; several processes may do so at once.
+
+    Args:
+        varies: ids of cells that show something else here; the lesson was stored elsewhere.
+    """
     with locked(STORED_ON):
-        text = json.dumps(dict(sorted((known() | {lesson: machine()}).items())), indent=1)
+        found = known()
+        here = found.setdefault(lesson, {"machines": [], "varies": []})
+        others = [] if varies is None else here["machines"]
+        here["machines"] = sorted({*others, machine()})
+        here["varies"] = sorted({*here["varies"], *(varies or ())})
+        text = json.dumps(dict(sorted(found.items())), indent=1)
         STORED_ON.write_text(text + "\n", encoding="utf-8")
 
 

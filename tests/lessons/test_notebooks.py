@@ -11,7 +11,7 @@ import nbformat.v4 as nb
 import pytest
 from lessons import stored
 from lessons.runner import faults
-from lessons.stored import alike, differences
+from lessons.stored import alike, compared_loosely, differences, remember
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 900  # seconds per notebook and its solutions: a busy machine is no fault of theirs
@@ -268,22 +268,29 @@ def test_a_cell_that_varies_is_compared_loosely():
         assert bool(differences("write()", [old], [new]))
 
 
-def test_a_lesson_of_another_machine_is_known(tmp_path, monkeypatch):
+def test_cells_that_differ_between_machines_are_compared_loosely(tmp_path, monkeypatch):
     monkeypatch.setattr(stored, "STORED_ON", tmp_path / "stored_on.json")
-    assert stored.stored_here("77")  # nothing is known of it
-    stored.remember("77")
-    assert stored.stored_here("77") and "torch" in stored.machine()
+    cells = ["a", "b", "c"]
+    assert not compared_loosely("77", cells)  # nothing is known of it
+    remember("77")
+    assert not compared_loosely("77", cells) and "torch" in stored.machine()
+    remember("77", ["b"])  # a run differed here though the lesson was stored here
+    assert compared_loosely("77", cells) == {"b"}
     monkeypatch.setattr(stored, "machine", lambda: "another")
-    assert not stored.stored_here("77")
-    stored.remember("76")
-    assert stored.stored_here("76") and not stored.stored_here("77")
+    assert compared_loosely("77", cells) == {*cells}
+    remember("77", ["c", "gone"])
+    assert compared_loosely("77", cells) == {"b", "c"}
+    assert len(stored.known()["77"]["machines"]) == 2
+    remember("77")  # stored anew: what the first machine shows is not known any more
+    assert stored.known()["77"]["machines"] == ["another"]
+    assert compared_loosely("77", cells) == {"b", "c"}
 
 
 def test_processes_that_store_at_once_lose_no_machine(tmp_path, monkeypatch):
     monkeypatch.setattr(stored, "STORED_ON", tmp_path / "stored_on.json")
     names = [f"lesson {i}" for i in range(24)]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(stored.remember, names))
+        list(pool.map(remember, names))
     assert set(stored.known()) == set(names)
 
 
