@@ -1,7 +1,7 @@
 """Run a lesson and then its exercises: `python tests/lessons/runner.py NOTEBOOK [OPTION]`.
 
-Each cell of the lesson must show what it stores; `stored.py` has the rule. `--varies` runs the cells
-alone and notes those that show something else on this machine, to be compared loosely from now on.
+Each cell of the lesson must show what it stores; `stored.py` has the rule. `--varies` runs the
+cells alone and notes those that show something else here, to be compared loosely from now on.
 
 An exercise of lesson NN stands under a heading "Exercises", in three cells:
 

@@ -9,8 +9,8 @@ another says so and why, in a line at its head:
 
 Of such a cell the kinds of outputs are compared, and about how many lines they have. So are cells
 that showed something else on another machine, which `stored_on.json` lists by their ids: the last
-digits of a sum depend on processor, threads and libraries, and a training makes large differences of
-them. On a machine that the lesson has not been run on to find such cells, all are compared so.
+digits of a sum depend on processor, threads and libraries, and a training makes large differences
+of them. On a machine that the lesson has not been run on to find such cells, all are compared so.
 """
 
 import html
@@ -58,7 +58,7 @@ def machine() -> str:
 
 
 def known() -> dict[str, dict[str, list[str]]]:
-    """By lesson, `machines` that show what it stores but for the cells of which `varies` has ids."""
+    """By lesson, `machines` that show what it stores, but for the cells whose ids `varies` has."""
     return json.loads(STORED_ON.read_text(encoding="utf-8")) if STORED_ON.exists() else {}
 
 
