@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 WEAKEST = (REFUTED, UNDECIDED, SUPPORTED)
 GROUP_RULE = (
-    "A row is as good as the weakest of its tests, which is the one shown, with the number that it "
-    "needs where this is not 0; beside the verdict, how many tests support the row. A number "
+    "A row sums up a group of tests. It shows the weakest of them, with the number needed where "
+    "this is not 0, and beside the verdict how many of the tests support the claim. A number "
     "marked ? was not read in the paper itself."
 )
 WIDTHS = {"claim": 4, "tested": 4, "paper": 3, "ours": 4, "model": 2}  # of cells that wrap
