@@ -19,7 +19,6 @@ GAIN = 1.3  # oneDNN must be this many times as fast, since its sums round diffe
 SMALLEST = 2**16  # weights of a layer; below, the call costs more than the product
 SMALLEST_MODEL = 10**7  # weights in such layers; below, a model's time goes elsewhere
 PACKED_BYTES = 2**30  # the most that packed copies of the weights may take
-PACKED_TYPES = (torch.float32, torch.bfloat16)
 LARGE_HEAD = 2**22  # weights of an output layer whose copies cost more than a row's
 TRIAL_ROWS, TRIAL_SECONDS = 256, 0.3
 
@@ -131,7 +130,7 @@ def packed(model: nn.Module, on: bool = True) -> Iterator[None]:
     for layer in model.modules() if on else ():
         if not isinstance(layer, FastLinear) or layer.packed is not None:
             continue
-        if layer.weight.is_cpu and layer.weight.dtype in PACKED_TYPES:
+        if layer.weight.is_cpu and _can_pack(layer.weight.dtype):
             room -= layer.weight.nbytes
             layers += [layer] if room >= 0 else []
     try:
@@ -141,6 +140,12 @@ def packed(model: nn.Module, on: bool = True) -> Iterator[None]:
     finally:
         for layer in layers:
             layer.packed = None
+
+
+def _can_pack(dtype: torch.dtype) -> bool:
+    """Whether oneDNN lays out weights of this type here: bfloat16 needs AVX-512 or the like."""
+    half = dtype is torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return dtype is torch.float32 or half
 
 
 def gain(slow: Callable[[], object], fast: Callable[[], object], seconds: float) -> float:

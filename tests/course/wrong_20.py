@@ -3,7 +3,7 @@
 WRONG = [
     ("20.1", "swapped", "share = dict(zip(share, reversed(share.values())))"),
     ("20.1", "ignores its context", 'prompts["ssnp"], some', 'prompts["ssmc"], some'),
-    ("20.1", "half of their sum", "(z_others[0::2] + z_others[1::2])",
+    ("20.1", "half of their sum", "(z_others[0::2] + z_others[1::2]) * 2",
      "(z_others[0::2] + z_others[1::2]) / 2"),
     ("20.1", "in the target", "target.log_prob(text) > -np.inf", "target.well_formed(text)"),
     ("20.2", "kinds are swapped", "other = {'ssnp': 'ssmc', 'ssmc': 'ssnp'}\n"
