@@ -143,7 +143,7 @@ def packed(model: nn.Module, on: bool = True) -> Iterator[None]:
 
 
 def _can_pack(dtype: torch.dtype) -> bool:
-    """Whether oneDNN lays out weights of this type here: bfloat16 needs AVX-512 or the like."""
+    """True if oneDNN lays out weights of this type here: bfloat16 needs AVX-512 or the like."""
     half = dtype is torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return dtype is torch.float32 or half
 
