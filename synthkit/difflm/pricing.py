@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SURE = 0.2  # nats: a column that costs less is as good as known
-UNTOLD = 0.9  # of a column's cost with another row's latent: with its own it should cost less
+UNTOLD = 0.9  # the share above which a column counts as not told
 
 
 def beta_told(preset: AutoencoderPreset, looks: Sequence[float]) -> float:
@@ -35,17 +35,20 @@ def told_costs(model: Any, ids: Tensor) -> tuple[float, float]:
     if model.ends:
         report = model.collapse(ids)
         return report.true, report.true / report.permuted
-    costs = model.column_nats(ids, weighed=True).values()
-    shares = (own / another for own, another in costs if another > SURE)
-    return sum(own for own, _ in costs), max(shares, default=0.0)
+    costs = model.column_nats(ids, weighed=True)
+    shares = told_shares(costs).values()
+    return sum(own for own, _ in costs.values()), max(shares, default=0.0)
 
 
-def untold(costs: Mapping[str, tuple[float, float]]) -> list[str]:
-    """Columns that hardly cost less with their own row's latent than with another row's.
+def told_shares(costs: Mapping[str, tuple[float, float]]) -> dict[str, float]:
+    """By column, its cost with its own row's latent over that with another's, where that is much.
 
     Args:
         costs: by column, in nats, from `Autoencoder.column_nats`.
     """
-    return [
-        name for name, (own, another) in costs.items() if another > SURE and own > UNTOLD * another
-    ]
+    return {name: own / another for name, (own, another) in costs.items() if another > SURE}
+
+
+def untold(costs: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Columns that hardly cost less with their own row's latent than with another row's."""
+    return [name for name, share in told_shares(costs).items() if share > UNTOLD]
