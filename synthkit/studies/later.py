@@ -13,6 +13,7 @@ from .difflm import experiment as tables
 from .difflm import experiment_texts as records
 from .embedsdg import report as embedsdg
 from .papers import paper_claims
+from .real_claims import PLACE as REAL
 from .softsrv import experiment as softsrv
 from .spa import experiment as spa
 from .spa.testbeds import PLACE
@@ -119,6 +120,10 @@ LATER: dict[str, dict[str, tuple[Claim, ...]]] = {
     "synalign": {"{part}": _synalign(), "{set}, {encoder}": _sentences()},
     "difflm": {
         "{table}": _tables(),
+        REAL: (
+            Claim("real-listens", "another row's latent costs at least a tenth more",
+                  Level("shuffled-latent gap", tables.DIFFUSION), 0.1),
+        ),
         "{set}": (
             _more("frozen-texts", "more texts are valid than of the frozen model alone",
                   Gap("valid", tables.DIFFUSION, records.FROZEN), paper="frozen"),

@@ -159,7 +159,7 @@ def _difflm() -> tuple[Claim, ...]:
               Gap("AUC", difflm.DIFFUSION, difflm.WITHIN)),
         _more("real-pairs", "pair error below independent columns",
               Gap("pair error", difflm.APART, difflm.DIFFUSION)),
-        Claim("real-parses", "at least half of the programs written parse",
+        Claim("real-parses", "at least half of the programs or tools written parse",
               Level("parses", difflm.DIFFUSION), 0.5),
         _more("real-format", "a real decoder teaches more (AUC) than the format model in its time",
               Gap("AUC", difflm.DIFFUSION, difflm.FORMAT)),

@@ -12,6 +12,7 @@ from synthkit.lm import load_lm
 from synthkit.studies.difflm import default as D
 from synthkit.studies.difflm import longer
 from synthkit.studies.difflm import real as R
+from synthkit.studies.real_data import read_shape
 from synthkit.studies.runner import run
 
 FEW = {"format_steps": 6, "autoencoder_steps": 6, "diffusion_steps": 4}
@@ -53,6 +54,31 @@ def test_programs_are_judged_by_the_sandbox_and_all_lines_end_alike(lm, tmp_path
     real = of(result, R.REAL)
     assert real["parses"] == real["runs"] == 1 and real["near copies, train"] == 1
     assert of(result, R.ALONE)["parses"] == 0
+
+
+def test_tools_are_judged_by_their_schema(lm, tmp_path):
+    sizes = {"type": "dict", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    tools = [{"name": f"f{i}", "description": "d", "parameters": sizes} for i in range(30)]
+    data = R.read(write_jsonl(tmp_path / "BFCL.json", [{"function": t} for t in tools]), columns={})
+    assert R.kind_of(data) == "tools" and R.study(data).presets["study"] is R.TOOLS
+    preset = replace(R.TOOLS.limited(8), longest=None)
+    result = run(R.study(data), preset, lm=lm, out=tmp_path / "run")
+    assert of(result, R.REAL)["parses"] == of(result, R.REAL)["sound"] == 1
+    assert of(result, R.ALONE)["parses"] == 0
+
+
+def test_lines_that_end_in_a_sentiment_are_texts_and_no_table(tmp_path):
+    path = tmp_path / "train.tsv"
+    path.write_text("".join(f"a film of {i} hours\t{i % 2}\n" for i in range(30)))
+    data = R.read(path, columns={})
+    assert data.rows[0] == {"text": "a film of 0 hours"} and R.kind_of(data) is None
+    assert R.study(data).presets["study"] is R.PROGRAMS
+
+
+@pytest.mark.parametrize("first", [{"function": "len"}, {"Documentation": "none"}, {"n": 1}])
+def test_rows_with_the_name_of_a_tool_set_s_column_alone_are_no_tools(tmp_path, first):
+    path = write_jsonl(tmp_path / "rows.jsonl", [first])
+    assert read_shape(path) is None
 
 
 @pytest.mark.parametrize(
