@@ -6,8 +6,8 @@ Markdown cells are taken as they are. Of a code cell, the code and its text outp
 blocks; outputs in Markdown are taken as they are. `#| hide` drops a cell, `#| echo: false` its
 code, `#| output: false` its outputs. A figure of a cell with `#| label: NAME` is written to
 `nbs/NAME.png`, with `#| fig-alt` as its alternative text. Relative links start from `nbs/` in the
-notebook, and from the root in the README. With `--check` nothing is written, and the exit status is
-1 if README.md or a figure is not what would be written.
+notebook, and from the root in the README. A PNG in `nbs/` that no label makes is removed. With
+`--check` nothing is written or removed, and the exit status is 1 if anything would be.
 """
 
 from __future__ import annotations
@@ -108,13 +108,18 @@ def main() -> int:
     check = parser.parse_args().check
     notebook = json.loads(INDEX.read_text(encoding="utf-8"))
     files = {README: readme(notebook).encode(), **figures(notebook)}
-    stale = [path for path, new in files.items() if not path.is_file() or path.read_bytes() != new]
+    files |= {path: None for path in INDEX.parent.glob("*.png") if path not in files}
+    there = {path: path.read_bytes() if path.is_file() else None for path in files}
+    stale = [path for path in files if files[path] != there[path]]
     for path in stale:
-        name = path.relative_to(ROOT)
+        name, new = path.relative_to(ROOT), files[path]
         if check:
             print(f"{name} is stale: run python tests/tools/make_readme.py", file=sys.stderr)
+        elif new is None:
+            path.unlink()
+            print(f"{name} is removed")
         else:
-            path.write_bytes(files[path])
+            path.write_bytes(new)
             print(f"{name} is new")
     return 1 if check and stale else 0
 
