@@ -65,6 +65,8 @@ def embedsdg_real():
     yield len(study(real).seeds) == 5
     yield all(values(study(real), "density", "EmbedSDG")
               < values(study(real), "density", "random seeds, one shown"))  # fmt: skip
+    nearby = difference(study(real), "density", "rows drawn from the pool", "EmbedSDG")
+    yield [round(x, 1) for x in (nearby.mean, nearby.low, nearby.high)] == [0.6, 0.1, 1.1]
     for arm in ("EmbedSDG", "random seeds, one shown", "rows drawn from the pool"):
         yield round(gap(real, "answer loss", "real rows only", arm), 2) == 0.07
     drawn = ("EmbedSDG", "rows drawn from the pool")
@@ -178,6 +180,9 @@ def softsrv():
     gains = [gap("softsrv-study", "MAUVE", "SSNP", "engineered template", world=w)
              for w in ("math", "code", "facts")]  # fmt: skip
     yield set(found[nearer]) == {"supported"} and 0.2 <= min(gains) and max(gains) < 0.35
+    joint = [gap("softsrv-study", "TV, joint", "SSNP", "engineered template", world=w)
+             for w in ("math", "code", "facts")]  # fmt: skip
+    yield max(joint[:2]) < -0.05 and abs(joint[2]) < 0.01
     students = found[found.index.get_level_values(0).str.contains("of engineered template")]
     loss = students.index.get_level_values(0).str.endswith("(loss)")
     yield set(students[~loss]) == {"undecided"}
