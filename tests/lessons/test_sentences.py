@@ -183,6 +183,9 @@ def difflm_real():
         yield (auc["DiffLM", name] > auc["TVAE", name]).all()
         yield round((auc["DiffLM", name] - auc["TVAE", name]).mean(), 2) == lead
     yield (abs(auc["DiffLM", "default"] - auc["TVAE", "default"])[1:] < 0.015).all()
+    within = {name: gap(public, "AUC", "DiffLM", "independent within classes", data=name)
+              for name in times}  # fmt: skip
+    yield [name for name in times if within[name] > 0] == ["magic"]
     yield auc["DiffLM", "default"][0] < 0.56 and auc[encoded[0], "default"][0] < 0.56
     yield 8 < level(public, "seconds", "DiffLM", data="default") / 60 < 8.5
 
