@@ -33,6 +33,18 @@ def tools_in(record: Mapping[str, Any]) -> Iterable[tuple[dict[str, Any], str]]:
                 yield {**about, "parameters": _schema(tool["parameters"])}, ""
 
 
+def holds_tools(record: Mapping[str, Any]) -> bool:
+    """True if a record is one of BFCL or ToolAlpaca, and not only has a key of the same name."""
+    if "API" in record:
+        return isinstance(record["API"], str) and isinstance(record.get("Description"), str)
+    if not {"Documentation", "function"} & set(record):
+        return False
+    try:
+        return any(tools_in(record))
+    except (ValueError, TypeError, KeyError, AttributeError):  # something else of that name
+        return False
+
+
 def _schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """A schema with the type names of JSON Schema; what has no counterpart (any) is left open."""
     own = ("type", "optional", "required", "properties", "items")

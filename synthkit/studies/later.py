@@ -1,7 +1,8 @@
 """Claims of the papers that recorded runs can answer, written down after these runs.
 
 They could not sway what was measured, and what was measured shall not sway them: each asks for the
-paper's direction alone (more than 0), or for the paper's own number. The ledger marks them.
+paper's direction alone (more than 0), or for the paper's own number; one asks for the bound of the
+kit's own alarm, a tenth. The ledger marks them.
 """
 
 from __future__ import annotations

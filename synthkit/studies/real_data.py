@@ -10,18 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ..core.identity import run_key
-from ..datasets import (
-    as_dataset,
-    load_asdiv,
-    load_clinc150,
-    load_self_instruct,
-    load_sentiment,
-    load_tool_schemas,
-)
+from ..datasets import as_dataset, load_asdiv, load_clinc150, load_self_instruct, load_sentiment
 from ..datasets.files import format_of, lines
 from ..datasets.loaders import read_set
-from ..datasets.reading import read_rows
-from ..datasets.tool_schemas import tools_in
 from ..datasets.validation import check_texts
 
 # Names that a column may have, by what it is used for; the first that is there is taken.
@@ -134,28 +125,19 @@ def read_shape(path: Path) -> list[dict[str, Any]] | None:
     kind = format_of(path)
     if kind == ".json" and path.name in ("data_full.json", "data_small.json"):
         return load_clinc150(path).to_list()
-    if kind in (".txt", ".tsv") and lines(path)[:1] and _ends_in_sentiment(lines(path)[0]):
+    if kind in (".txt", ".tsv") and lines(path)[:1] and ends_in_sentiment(lines(path)[0]):
         return load_sentiment(path).to_list()
     if kind == ".jsonl" and lines(path)[:1] and '"instances"' in lines(path)[0]:
         return load_self_instruct(path).to_list()
     if kind == ".jsonl" and lines(path)[:1] and '"formula"' in lines(path)[0]:
         return load_asdiv(path).to_list()
-    if kind in (".json", ".jsonl") and _holds_tools(path):
-        return load_tool_schemas(path).to_list()
     return None
 
 
-def _holds_tools(path: Path) -> bool:
-    """True if the first record of a file is of BFCL or ToolAlpaca."""
-    first = next(iter(read_rows(path)), {})
-    try:
-        return "parameters" not in first and any(tools_in(first))
-    except ValueError:  # a column of that name that holds something else
-        return False
-
-
-def _ends_in_sentiment(line: str) -> bool:
-    return line.rpartition("\t")[2].strip() in ("0", "1") and "\t" in line
+def ends_in_sentiment(line: str) -> bool:
+    """True for a text with a letter, one tab and 0 or 1."""
+    text, tab, label = line.partition("\t")
+    return bool(tab) and label.strip() in ("0", "1") and any(map(str.isalpha, text))
 
 
 def find_columns(

@@ -12,7 +12,6 @@ from synthkit.lm import load_lm
 from synthkit.studies.difflm import default as D
 from synthkit.studies.difflm import longer
 from synthkit.studies.difflm import real as R
-from synthkit.studies.real_data import read_shape
 from synthkit.studies.runner import run
 
 FEW = {"format_steps": 6, "autoencoder_steps": 6, "diffusion_steps": 4}
@@ -75,10 +74,34 @@ def test_lines_that_end_in_a_sentiment_are_texts_and_no_table(tmp_path):
     assert R.study(data).presets["study"] is R.PROGRAMS
 
 
-@pytest.mark.parametrize("first", [{"function": "len"}, {"Documentation": "none"}, {"n": 1}])
+@pytest.mark.parametrize(
+    "first",
+    [
+        {"function": "len"},
+        {"function": {"name": "f", "parameters": None}},
+        {"Documentation": None},
+        {"Documentation": "42"},
+        {"API": 41.2, "depth": 3},
+        {"formula": "H2O", "mass": 18},
+    ],
+    ids=str,
+)
 def test_rows_with_the_name_of_a_tool_set_s_column_alone_are_no_tools(tmp_path, first):
-    path = write_jsonl(tmp_path / "rows.jsonl", [first])
-    assert read_shape(path) is None
+    assert R.known_texts(write_jsonl(tmp_path / "rows.jsonl", [first])) == []
+
+
+def test_a_column_that_is_named_is_read_of_tools_too(tmp_path):
+    rows = [{"API": f"a{i}", "Description": f"text {i}"} for i in range(3)]
+    path = write_jsonl(tmp_path / "apis.jsonl", rows)
+    assert R.read(path, columns={"text": "Description"}).rows[0] == {"text": "text 0"}
+    assert R.read(path, columns={}).rows[0]["text"] == '{"name":"a0","description":"text 0"}'
+
+
+@pytest.mark.parametrize("first", ["5.1\t3.5\t0", "0\t1", "7\t1"])
+def test_numbers_before_0_or_1_are_a_table(tmp_path, first):
+    path = tmp_path / "numbers.tsv"
+    path.write_text(first + "\n")
+    assert R.known_texts(path) == []
 
 
 @pytest.mark.parametrize(

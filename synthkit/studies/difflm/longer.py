@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ...lm import load_lm
 from ..real import at_sizes
 from ..runner import run
-from .real import PROGRAMS, STUDY, DiffLMReal, read
+from .real import DiffLMReal, presets_of, read
 from .real import study as real_study
 
 if TYPE_CHECKING:
@@ -57,12 +57,10 @@ def longer(kind: type[DiffLMReal], usual: DiffLMReal) -> DiffLMReal:
     return kind(**{**vars(usual), "changes": {**usual.changes, **more}})
 
 
-PRESETS = {"text": longer(LongerPrograms, PROGRAMS), "target": longer(LongerRows, STUDY)}
-
-
 def study(data: RealData) -> Study:
-    """The study of `real.study` at the sizes of `PRESETS`, in a place of its own."""
-    preset = PRESETS["text" if "text" in data.columns else "target"]
+    """The study of `real.study` with more steps, in a place of its own."""
+    is_table = "text" not in data.columns
+    preset = longer(LongerRows if is_table else LongerPrograms, presets_of(data)["study"])
     steps = preset.changes["autoencoder_steps"]
     command = "python -m synthkit.studies.difflm.longer FILE"
     return at_sizes(real_study, data, preset, f"{steps} steps", command)

@@ -11,9 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ...datasets import load_table
-from ...datasets.files import format_of
+from ...datasets import load_sentiment, load_table, load_tool_schemas
+from ...datasets.files import format_of, lines, local_file
 from ...datasets.loaders import read_set
+from ...datasets.reading import read_rows
+from ...datasets.tool_schemas import holds_tools
 from ...difflm.presets import PRESETS as METHOD_PRESETS
 from ...difflm.presets import DiffLMPreset, with_changes
 from ...difflm.synthesizer import DiffLM
@@ -25,7 +27,7 @@ from ...evaluation.tables import class_conditional, independent_columns
 from ...lm.shapes import SHAPES
 from ..plans import Work
 from ..real import Paper, RealPreset, RealTrial, real_study
-from ..real_data import RealData, name_of, read_data, read_shape
+from ..real_data import RealData, ends_in_sentiment, name_of, read_data
 from ..study import Study, Unit
 from .experiment_texts import written_alone
 from .text_sets import TextSet, measure, read_tool
@@ -83,13 +85,14 @@ class DiffLMReal(RealPreset):
       Near copies above a tenth would show that programs are repeated.
 
     Expectations for texts, written later, when the studies on MAGIC and MBPP were known, and before
-    any run on other texts. An earlier study with the embedded model, which knows no JSON, had
-    written no valid text.
+    any run of SmolLM2 on other texts. An earlier study with the embedded model, which knows no
+    JSON, had written no valid text.
 
     - Schemas of functions (BFCL, at most 112 tokens, 640 seen) and short descriptions of services
-      (ToolAlpaca), both as JSON. Supported: at least half of those written parse, and more than of
-      the frozen model alone end. Expected: more than .8 of ToolAlpaca's and about half of BFCL's
-      parse, since its brackets are nested; of those that parse, nearly all have a sound schema.
+      (ToolAlpaca), both as JSON. Supported: at least half of those written parse, and more drafts
+      end than of the frozen model alone. Expected: more than .8 of ToolAlpaca's and about half of
+      BFCL's parse, since its brackets are nested; of those that parse, nearly all have a sound
+      schema.
     - Sentences of film reviews (SST-2, at most 64 tokens, 512 seen): nearly all end.
     - On none of the three does the decoder listen after so few texts: another text's latent costs
       less than a tenth more.
@@ -168,9 +171,10 @@ def read(source: str | Path, *, columns: Mapping[str, str]) -> RealData:
     if {"text", "target"} <= set(columns) or set(columns) - {"text", "target"}:
         raise ValueError(f"--column is text=NAME or target=NAME here, one of them; got {columns}")
     path = Path(source)
-    shaped = read_shape(path)
-    is_table = not shaped and path.is_file() and format_of(path) in TABLES
-    rows = None if is_table else shaped or read_set(source)
+    if not columns and (texts := known_texts(path)):
+        return RealData(name_of(source), [{"text": text} for text in texts], {"text": "text"})
+    is_table = path.is_file() and format_of(path) in TABLES
+    rows = None if is_table else read_set(source)
     texts = [name for name in TEXT_COLUMNS if rows and name in rows[0]]
     if "text" in columns or (texts and "target" not in columns):
         chosen = columns.get("text") or ("code" if "code" in texts else texts[0])
@@ -191,6 +195,19 @@ def read(source: str | Path, *, columns: Mapping[str, str]) -> RealData:
             f"{name_of(source)} has no column {target!r}; found {', '.join(frame.columns)}"
         )
     return RealData(name_of(source), frame.to_dict("records"), {"target": target} if target else {})
+
+
+def known_texts(path: Path) -> list[str]:
+    """The texts of a file whose rows would pass for a table: tools, or sentences, each with its
+    sentiment. None of any other file."""
+    kind = format_of(path)
+    if not path.is_file() or kind not in (".json", ".jsonl", ".tsv"):
+        return []
+    if kind == ".tsv":
+        first = lines(local_file(path))[:1]
+        return load_sentiment(path)["text"] if first and ends_in_sentiment(first[0]) else []
+    first = next(iter(read_rows(local_file(path))), {})
+    return load_tool_schemas(path)["text"] if holds_tools(first) else []
 
 
 @dataclass
@@ -335,7 +352,8 @@ def kind_of(data: RealData) -> str | None:
     if data.columns.get("text") == "code":
         return "code"
     texts = [row.get("text", "") for row in data.rows]
-    return "tools" if all("name" in (read_tool(text) or ()) for text in texts) else None
+    tools = map(read_tool, texts)
+    return "tools" if all(tool and {"name", "description"} <= set(tool) for tool in tools) else None
 
 
 def pretrained(name: str) -> dict[str, Any]:
