@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from synthkit.core.files import read_jsonl
 from synthkit.studies.bakeoff import experiment as bake
 from synthkit.studies.bakeoff import report
 from synthkit.studies.claims import judge
+from synthkit.studies.difflm.text_sets import is_sound, read_tool
 from synthkit.studies.holds import holds
 from synthkit.studies.ledger import ledger
 from synthkit.studies.measurements import difference, values
-from synthkit.studies.results import load_result
+from synthkit.studies.results import load_result, results_dir
 
 NBS = Path(__file__).parents[2] / "nbs"
 
@@ -153,6 +155,11 @@ def difflm_real():
     book = ledger("difflm").query("test == 'real-parses'").set_index("result")["verdict"]
     yield dict(book[others[:2]]) == {others[0]: "undecided", others[1]: "refuted"}
     yield [round(level(name, "seconds", "DiffLM") / 60) for name in others] == [4, 13, 5]
+    for row in read_jsonl(results_dir() / "difflm-smollm2-tools.jsonl"):
+        fields = {"name", "description"} | ({"parameters"} if row["set"] == "BFCL" else set())
+        tool = read_tool(row["text"])
+        yield (tool is not None and fields <= set(tool)) == row["parses"]
+        yield (row["parses"] and is_sound(tool)) == row["sound"]
     yield level(magic, "valid", "DiffLM") == 1
     yield round(level(magic, "valid", "DiffLM, unconstrained"), 2) == 0.35
     for arm in ("independent within classes", "format model, in no more time"):
@@ -344,6 +351,7 @@ def the_ledger():
     tests = run.reset_index().set_index(["method", "test"]).sort_index()
     real = run[run["model"] == "smollm2"]
     yield dict(real["verdict"].value_counts()) == {"supported": 42, "undecided": 29, "refuted": 10}
+    yield run["verdict"].isin(["supported", "refuted"]).sum() == 198
     groups = holds(book)["SmolLM2"].str.partition(",")[0].value_counts()
     yield dict(groups) == {"undecided": 11, "supported": 7, "refuted": 6}
     title = "Models learn more from its rows than from real rows"

@@ -156,7 +156,6 @@ TOOLS = replace(
     PROGRAMS, longest=112, max_new_tokens=112,
     changes={**STUDY.changes, "autoencoder_steps": 80, "autoencoder_eval_every": 40},
 )  # fmt: skip
-TEXTS = {None: PROGRAMS, "code": PROGRAMS, "tools": TOOLS}
 
 
 def read(source: str | Path, *, columns: Mapping[str, str]) -> RealData:
@@ -403,7 +402,9 @@ def work(preset: DiffLMReal, row: float) -> list[Work]:
 
 def presets_of(data: RealData) -> dict[str, DiffLMReal]:
     """The sizes of each scale, of which "study" depends on what the rows are."""
-    return {**PRESETS, "study": TEXTS[kind_of(data)]} if "text" in data.columns else PRESETS
+    if "text" not in data.columns:
+        return PRESETS
+    return {**PRESETS, "study": TOOLS if kind_of(data) == "tools" else PROGRAMS}
 
 
 def study(data: RealData, *, command: str = "", **given: Any) -> Study:
