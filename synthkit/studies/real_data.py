@@ -114,7 +114,7 @@ def name_of(source: str | Path) -> str:
     if not path.exists():
         return str(source)
     whole = path.resolve()
-    named = whole.stem.split(".")[0] not in ("train", "test", "data", "model", "problems")
+    named = whole.stem.split(".")[0] not in ("train", "test", "data", "model", "problems", "news")
     return whole.name if named else f"{whole.parent.name}/{whole.name}"
 
 

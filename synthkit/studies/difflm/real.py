@@ -97,6 +97,11 @@ class DiffLMReal(RealPreset):
     - On none of the three does the decoder listen after so few texts: another text's latent costs
       less than a tenth more.
 
+    Written when these three were known, and before a run on news (AG News, descriptions of at most
+    64 tokens, 512 seen): they are twice as long as the sentences, so .6 to .9 of the drafts end,
+    and more than of the frozen model alone. Again another text's latent costs less than a tenth
+    more.
+
     Attributes:
         n_free: rows that are drawn without the trie of valid rows, each once.
         n_encoded: rows written from latents of training rows; 0: none.
