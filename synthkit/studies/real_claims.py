@@ -11,6 +11,7 @@ from .claims import Claim, Gap, Level
 from .difflm import default as tables
 from .difflm import real as difflm
 from .embedsdg import real as embedsdg
+from .softsrv import questions
 from .softsrv import real as softsrv
 from .spa import experiment as spa
 from .spa.real import WORLD
@@ -80,6 +81,24 @@ def _softsrv() -> tuple[Claim, ...]:
               Gap("loss", contextual, tuned)),
         _more("real-lora", f"LoRA on the generator above {contextual} in MAUVE",
               Gap("MAUVE", tuned, contextual)),
+        *_softsrv_questions(),
+    )  # fmt: skip
+
+
+def _softsrv_questions() -> tuple[Claim, ...]:
+    Q, at = questions, {"at": (f"gsm8k/train.jsonl, {questions.TOLD}",)}
+    below = partial(Gap, "loss")
+    return (
+        _more("real-few", "320 texts reconstruct new ones better than 24 in as many steps",
+              below(Q.FEWER, Q.USUAL), paper="size", **at),
+        Claim("real-enough", "96 texts leave a loss that is at most .05 nats higher than 320",
+              below(Q.USUAL, Q.FEW), -0.05, paper="size", **at),
+        Claim("real-few-copies", "of 24 texts at most a tenth of what is written is a copy",
+              Level("near copies, train", Q.FEWER, sign=-1), -0.1, paper="lossy", **at),
+        _more("real-hidden", "the mean of hidden states reconstructs better than that of inputs",
+              below(Q.USUAL, Q.HIDDEN), paper="embedder", **at),
+        _more("real-learned", "a context learned with the prompt reconstructs better",
+              below(Q.USUAL, Q.LEARNED), paper="end-to-end", **at),
     )  # fmt: skip
 
 

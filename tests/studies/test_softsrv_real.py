@@ -10,7 +10,7 @@ from synthkit.softsrv.texts import target_texts
 from synthkit.studies.measurements import Log
 from synthkit.studies.real_data import RealData
 from synthkit.studies.runner import run
-from synthkit.studies.softsrv import longer, real, targets
+from synthkit.studies.softsrv import longer, questions, real, targets
 
 
 @pytest.fixture(scope="module", params=["embedded", "stories260K"])
@@ -119,3 +119,30 @@ def test_a_study_of_other_targets_has_every_way_of_writing(tmp_path, embedded_lm
     losses = result.frame().query("measure == 'loss'").set_index("arm")["value"]
     assert {*real.VARIANTS, real.TUNED} <= set(losses.index)
     assert {row["data"] for row in result.measurements} == {"pens, more ways"}
+
+
+def test_the_open_questions_change_one_thing_at_a_time(tmp_path, embedded_lm, monkeypatch):
+    rows = [{"text": f"Ann has {i} pens and buys {i % 7} more. How many?"} for i in range(60)]
+    found = questions.study(RealData("pens", rows, {"text": "text"}))
+    assert found.presets["study"].changes == real.PRESETS["study"].changes
+    learned = {}
+
+    class Spy(real.SoftSRV):
+        def fit(self, texts, **how):
+            learned[self.preset.context, len(texts)] = self.preset
+            return super().fit(texts, **how)
+
+    monkeypatch.setattr(real, "SoftSRV", Spy)
+    monkeypatch.setitem(questions.WAYS[questions.FEWER], "n_texts", 4)
+    monkeypatch.setitem(questions.WAYS[questions.FEW], "n_texts", 6)
+    preset = replace(found.presets["study"].limited(4), n_train=8)
+    result = run(found, preset, lm=embedded_lm, out=tmp_path, seeds=[0])
+    kinds = [(context, n) for context, n in learned]
+    assert kinds == [
+        ("input_mean", 8), ("input_mean", 6), ("input_mean", 4), ("hidden_mean", 8), ("learned", 8)
+    ]  # fmt: skip
+    assert {preset.dim for preset in learned.values()} == {None, 64}
+    losses = result.frame().query("measure == 'loss'")
+    assert set(losses["arm"]) == set(questions.WAYS)
+    assert losses["value"].nunique() == len(questions.WAYS)
+    assert {row["data"] for row in result.measurements} == {"pens, open questions"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -190,12 +190,19 @@ class SoftSRVTrial(RealTrial):
             self.add(arm, {"loss": made.loss(self.tested)})
         self.measure_writer(arm, made)
 
-    def measure_variant(self, arm: str) -> None:
-        preset = choose_preset(self.preset.resolved(), METHOD_PRESETS, VARIANTS[arm], "SoftSRV")
+    def measure_variant(
+        self, arm: str, changes: Mapping[str, Any] | None = None, n_texts: int | None = None
+    ) -> None:
+        """A soft prompt that has learned the first `n_texts` texts to learn from; None: all.
+
+        `changes` are options of the method; None: those that `VARIANTS` has for the arm.
+        """
+        changes = VARIANTS[arm] if changes is None else changes
+        preset = choose_preset(self.preset.resolved(), METHOD_PRESETS, changes, "SoftSRV")
         method = SoftSRV(self.lm, preset=preset, seed=self.seed, drop=())
         how = {"checkpoint": self.checkpoint(arm), "progress": self.progress}
         start = time.process_time()
-        method.fit(self.texts(0), validation=self.texts(1) or None, **how)
+        method.fit(self.texts(0)[:n_texts], validation=self.texts(1) or None, **how)
         self.add(arm, {"CPU seconds, training": time.process_time() - start})
         looks = {f"loss, step {k}": loss for k, loss in method.fitted.history.held_out}
         self.add(arm, {"loss": method.loss(self.tested), **looks})
@@ -303,13 +310,21 @@ def work(preset: SoftSRVReal, row: float) -> list[Work]:
     ]  # fmt: skip
 
 
-def study(data: RealData, *, about: str | None = None, command: str = "", **given: Any) -> Study:
+def study(
+    data: RealData,
+    *,
+    about: str | None = None,
+    command: str = "",
+    units: Callable[[SoftSRVReal], list[Unit]] = units,
+    **given: Any,
+) -> Study:
     """SoftSRV on one set of texts; `runner.run(study, scale, lm=lm)` runs it.
 
     Args:
         data: rows with `text`.
         about: a description of one text, for the template: "a grade-school math word problem".
             None: what is known of a public set, else "a text".
+        units: from a preset to what is measured.
         command, given: how it was asked for, for the record.
     """
     told = about_of(data, about)
