@@ -10,6 +10,7 @@ from functools import partial
 from .claims import Claim, Gap, Level
 from .difflm import default as tables
 from .difflm import real as difflm
+from .embedsdg import doses
 from .embedsdg import real as embedsdg
 from .softsrv import questions
 from .softsrv import real as softsrv
@@ -42,6 +43,23 @@ def _embedsdg() -> tuple[Claim, ...]:
               Level("within-type Spearman", "student")),
         _more("real-density-binned", "answers are likelier where the map is dense (45-bin Pearson)",
               Level("45-bin Pearson", "student")),
+        *_embedsdg_doses(),
+    )  # fmt: skip
+
+
+def _embedsdg_doses() -> tuple[Claim, ...]:
+    at = {"at": (f"asdiv/problems.jsonl, {doses.TOLD}",)}
+    least, *_, most = doses.DOSES.doses
+    ours, drawn = (doses.dose(way, most) for way in (embedsdg.EMBEDSDG, embedsdg.DRAWN))
+    return (
+        _more("real-dose", f"{most} rows of EmbedSDG's teach more than {least} (loss)",
+              Gap(embedsdg.LOSS, doses.dose(embedsdg.EMBEDSDG, least), ours), **at),
+        _more("real-right", f"a student is right more often after {most} rows of EmbedSDG's",
+              Gap("accuracy", ours, embedsdg.REAL), paper="over-base", **at),
+        _more("real-right-place", f"{most} rows of EmbedSDG's make a student right more often than "
+              "as many drawn at random", Gap("accuracy", ours, drawn), **at),
+        Claim("real-own", "of the model's own replies, which continue examples, at least half can "
+              "be used", Level("accepted", embedsdg.CONTINUES), 0.5, **at),
     )  # fmt: skip
 
 

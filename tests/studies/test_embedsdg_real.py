@@ -8,6 +8,7 @@ import pytest
 from synthkit import EmbedSDG, load_world
 from synthkit.embedsdg.prompts import baseline_prompt, generation_prompt
 from synthkit.lm.finetune import FinetunePreset
+from synthkit.studies.embedsdg import doses as D
 from synthkit.studies.embedsdg import real as E
 from synthkit.studies.embedsdg.pool import PoolTeacher
 from synthkit.studies.measurements import values
@@ -121,3 +122,22 @@ def test_attention_is_computed_once_per_text_and_pooling():
     assert weights(["a", "b", "a"], pooling="x") == ["A", "B", "A"]
     assert weights(["b", "c"], pooling="x") == ["B", "C"] and weights(["a"]) == ["A"]
     assert asked == [("a", "b", "x"), ("c", "x"), ("a", "received")]
+
+
+def test_doses_of_both_ways_are_learned_by_the_same_student(tmp_path, embedded_lm, math_world):
+    found = D.study(RealData("sums", list(math_world.rows(90, seed="doses")), {"question": "q"}))
+    preset = replace(
+        found.presets["study"], n_train=24, n_test=8, n_pool=40, n_own=1, n_student=8, longest=None,
+        doses=(2, 6), method="fast", changes={"windows": 4, "max_rounds": 2, "weights": "uniform"},
+        student=UPDATE, further=replace(UPDATE, max_updates=None),
+    )  # fmt: skip
+    result = run(found, preset, lm=embedded_lm, out=tmp_path, seeds=[0])
+    arms = [D.dose(way, n) for way in (E.EMBEDSDG, E.DRAWN) for n in (2, 6)]
+    assert [values(result, "rows written", arm).tolist() for arm in arms] == [[2], [6], [2], [6]]
+    for arm in (E.REAL, *arms):
+        assert np.isfinite(values(result, E.LOSS, arm)).all()
+        assert 0 <= values(result, "accuracy", arm) <= 1
+    assert len({values(result, E.LOSS, arm)[0] for arm in (E.REAL, *arms)}) == 5
+    for arm in (E.CONTINUES, E.ASKED):
+        assert 0 <= values(result, "accepted", arm) <= 1
+    assert {row["data"] for row in result.measurements} == {"sums, three doses"}

@@ -289,9 +289,13 @@ class EmbedSDGTrial(RealTrial):
             self.add(arm, {"near copies, train": copies, "density": density(self.map, made)})
         if not made:
             return self.add(arm, {LOSS: None})
+        self.add(arm, self.taught(made))
+
+    def taught(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+        """Scores of a student that has gone on with `rows`."""
         how = self.preset.further or self.preset.student
-        student = finetune(self.student, made, how, **self._how)
-        self.add(arm, self.score(student, self.answered(student)))
+        student = finetune(self.student, rows, how, **self._how)
+        return self.score(student, self.answered(student))
 
     def measure_own(self, arm: str) -> None:
         """Rows that the model itself writes: how many may be used."""
@@ -444,12 +448,20 @@ def work(preset: EmbedSDGReal, row: float) -> list[Work]:
     return parts
 
 
-def study(data: RealData, *, teacher: Any = None, command: str = "", **given: Any) -> Study:
+def study(
+    data: RealData,
+    *,
+    teacher: Any = None,
+    command: str = "",
+    units: Callable[[EmbedSDGReal], list[Unit]] = units,
+    **given: Any,
+) -> Study:
     """EmbedSDG on one set of questions; `runner.run(study, scale, lm=lm)` runs it.
 
     Args:
         data: rows with `question` and `answer`.
         teacher: that answers; None: the model itself, in its chat template.
+        units: from a preset to what is measured.
         command, given: how it was asked for, for the record.
     """
     who = None if teacher is None else teacher_identity(teacher)
