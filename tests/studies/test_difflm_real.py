@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from tiny import tiny_lm, tiny_table
 
@@ -12,6 +13,7 @@ from synthkit.lm import load_lm
 from synthkit.studies.difflm import default as D
 from synthkit.studies.difflm import longer
 from synthkit.studies.difflm import real as R
+from synthkit.studies.difflm import shift as S
 from synthkit.studies.runner import run
 
 FEW = {"format_steps": 6, "autoencoder_steps": 6, "diffusion_steps": 4}
@@ -154,3 +156,27 @@ def test_the_public_tables_are_read_by_name(tmp_path):
     assert list(found) == list(D.PUBLIC)
     frame, target = found["magic"]
     assert target == frame.columns[-1] and len(D.draw_rows(10, 0, frame)) == 10
+
+
+def test_under_a_shift_one_part_is_learned_and_both_are_judged(tmp_path):
+    rng = np.random.default_rng(0)
+    age, x = rng.integers(18, 80, 900), rng.normal(size=900)
+    label = np.where((x > 0) ^ (age > 49), "yes", "no")  # the other part says the opposite
+    frame = pd.DataFrame({"age": age, "x": x.round(2), "label": label})
+    found = S.study(frame, "age", name="people")
+    preset = S.ShiftPreset(200, 100, with_changes("fast", FEW), (0,))
+    trial = S.ShiftTrial(None, preset, 0, None, frame=frame, column="age", target="label")
+    train, own, other = trial.parts
+    median = frame["age"].median()
+    assert (train["age"] <= median).all() and (own["age"] <= median).all()
+    assert (other["age"] > median).all() and [len(part) for part in trial.parts] == [200, 100, 100]
+    result = run(found, preset, out=tmp_path)
+    scores = result.frame().pivot_table("value", "arm", "measure")
+    assert set(scores.index) == {S.REAL, S.WITHIN, S.DIFFUSION}
+    assert scores.loc[S.REAL, S.OWN] > 0.95 and scores.loc[S.REAL, S.OTHER] < 0.2
+    assert np.allclose(scores[S.LOST], scores[S.OWN] - scores[S.OTHER])
+    assert {row["data"] for row in result.measurements} == {"people, from low to high age"}
+    with pytest.raises(ValueError, match="no column of numbers named 'label'; found age, x"):
+        S.study(frame, "label", name="people")
+    with pytest.raises(ValueError, match="needs 3100 rows and the other 100; found 4"):
+        run(found, replace(preset, n_train=3000), out=tmp_path / "large")
