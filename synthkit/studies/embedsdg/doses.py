@@ -40,14 +40,14 @@ class Doses(EmbedSDGReal):
     """`EmbedSDGReal`'s study with more rows and with answers, over three seeds.
 
     Written before any run in which SmolLM2 answers. The student learns 64 real rows and goes on
-    with 16, 48 or 144 rows of the pool, chosen by EmbedSDG or drawn at random. It answers 96
-    held-out problems greedily, and an answer is right if its last number is. The tests are those of
-    `real_claims` for this place.
+    with 12, 36 or 108 rows of the pool, chosen by EmbedSDG or drawn at random. It answers the 64
+    held-out problems of that study greedily, and an answer is right if its last number is. The
+    tests are those of `real_claims` for this place.
 
-    - Supported: with 144 rows the loss of right answers is lower than with 16, and the student is
+    - Supported: with 108 rows the loss of right answers is lower than with 12, and the student is
       right more often than before. Expected: both; accuracy near .1 before, and near .2 after.
-    - Supported: 144 rows of EmbedSDG's make it right more often than as many drawn at random.
-      Expected: undecided, as for the loss, since 96 answers decide nothing below .1.
+    - Supported: 108 rows of EmbedSDG's make it right more often than as many drawn at random.
+      Expected: undecided, as for the loss, since 64 answers decide nothing below .1.
     - The model itself as the teacher, 16 replies per manner. Supported: at least half of those that
       continue two examples are usable. Expected: .3 to .8, and .1 at most of those that are asked
       for the form in the chat template.
@@ -56,12 +56,12 @@ class Doses(EmbedSDGReal):
         doses: numbers of rows of each way.
     """
 
-    doses: tuple[int, ...] = (16, 48, 144)
+    doses: tuple[int, ...] = (12, 36, 108)
 
 
 STUDY = PRESETS["study"]
 DOSES = Doses(**{
-    **vars(STUDY), "n_test": 96, "n_sample": 144, "n_own": 16, "max_new_tokens": 96,
+    **vars(STUDY), "n_sample": 108, "n_own": 16, "max_new_tokens": 96,
     "answer_tokens": 24, "ways": (EMBEDSDG, DRAWN), "seeds": (0, 1, 2),
 })  # fmt: skip
 
