@@ -45,16 +45,13 @@ def sizes(request: Request) -> tuple[RealData, float, str]:
     """The data, the tokens of a row, and a sentence on both; of the paper's set as it is known.
 
     Raises:
-        Errors of `read`, but for a set of the paper's that is not to be had.
+        Errors of `read`.
     """
     paper = request.module.PAPER
-    try:
-        data = read(request)
-    except ConnectionError as error:
-        if request.data is not None:
-            raise
-        told = f"{paper.data} has {paper.rows} rows of about {paper.row_tokens} tokens ({error})."
+    if request.data is None:
+        told = f"{paper.data} has {paper.rows} rows of about {paper.row_tokens} tokens; not read."
         return RealData(paper.data, [{}] * paper.rows, {}), paper.row_tokens, told
+    data = read(request)
     texts = [data.text_of(row) for row in data.rows[:500]]
     row = sum(map(len, texts)) / len(texts) / CHARACTERS
     counted = f"at {CHARACTERS} characters per token"

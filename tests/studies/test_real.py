@@ -132,7 +132,10 @@ def test_a_plan_counts_less_where_less_is_done(method, data, chat_model):
 
 
 def test_a_dry_run_shows_the_paper_and_runs_nothing(tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    def never(*args):
+        raise AssertionError("a plan asks the hub for nothing")
+
+    monkeypatch.setattr("synthkit.datasets.loaders._from_hub", never)
     for method in METHODS:
         done = reproduce(method, "--scale", "paper", "--dry-run", "--out", tmp_path)
         assert done.exit_code == 0, done.output
