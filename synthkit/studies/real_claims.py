@@ -16,6 +16,7 @@ from .embedsdg import real as embedsdg
 from .softsrv import questions
 from .softsrv import real as softsrv
 from .spa import experiment as spa
+from .spa import free
 from .spa.real import WORLD
 from .synalign import real_trial as synalign
 
@@ -124,7 +125,7 @@ def _softsrv_questions() -> tuple[Claim, ...]:
 def _spa() -> tuple[Claim, ...]:
     pairs, right = (partial(Gap, measure, spa.INFLUENCE) for measure in ("diversity", "pass@1"))
     styles, ari = partial(Gap, "working modes", spa.INFLUENCE), "adjusted Rand index, mode"
-    at = {"at": (WORLD,)}
+    at, of_free = {"at": (WORLD,)}, {"at": (f"seed_tasks.jsonl, {free.TOLD}",)}
     return (
         _more("real-diversity-random", "more different answers than random parts",
               pairs(spa.RANDOM), paper="diversity-random"),
@@ -149,6 +150,10 @@ def _spa() -> tuple[Claim, ...]:
               **at),
         Claim("real-modes-sign", "the right sign finds more than the wrong one (ARI)",
               Gap(ari, spa.INFLUENCE, spa.WRONG), 0.2, **at),
+        _more("real-alike", "free answers less alike than of random parts (self-BLEU)",
+              Gap("self-BLEU", spa.RANDOM, spa.INFLUENCE), **of_free),
+        Claim("real-free-loss", "free answers predicted as well as by random parts (loss + .1)",
+              Gap("answer loss", spa.RANDOM, spa.INFLUENCE), -0.1, **of_free),
     )  # fmt: skip
 
 

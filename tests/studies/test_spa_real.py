@@ -1,4 +1,6 @@
-"""SPA on programs with a real model: run with a tiny one, scores checked, claims read off."""
+"""SPA on programs and on free answers with a real model: run with a tiny one, claims read off."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +14,11 @@ from synthkit.spa.influence import GradientStream
 from synthkit.spa.streaming import stack
 from synthkit.studies.measurements import values
 from synthkit.studies.real_claims import REAL_CLAIMS
+from synthkit.studies.real_data import RealData
 from synthkit.studies.results import load_result
+from synthkit.studies.runner import run
 from synthkit.studies.spa import experiment as E
+from synthkit.studies.spa import free
 from synthkit.studies.spa import programs as P
 from synthkit.studies.spa.real import WORLD
 
@@ -80,3 +85,19 @@ def test_every_claim_of_the_code_world_is_about_arms_of_the_study():
     arms = (*P.PRESETS["study"].rules, *P.CUTS)
     for claim in REAL_CLAIMS["spa"]:
         assert claim.rule.arm in arms and getattr(claim.rule, "against", arms[0]) in arms
+
+
+def test_free_answers_are_cut_at_the_code_worlds_sizes(tmp_path, embedded_lm):
+    asked = "Name a thing of {} parts."
+    rows = [{"question": asked.format(i % 5), "answer": f"thing {i}"} for i in range(60)]
+    found = free.study(RealData("things", rows, {"question": "q", "answer": "a"}))
+    preset = found.presets["study"]
+    assert preset.changes == P.PRESETS["study"].changes
+    assert preset.resolved().part_updates == 4 and preset.seeds == (0, 1, 2)
+    small = replace(preset.limited(2), n_train=24, changes={**preset.changes, "n_parts": 2,
+                    "reference_updates": 1, "part_updates": 1, "min_size": 2})  # fmt: skip
+    result = run(found, small, lm=embedded_lm, out=tmp_path, seeds=[0])
+    for arm in (free.INFLUENCE, free.RANDOM):
+        for measure in ("diversity", "self-BLEU", "answer loss"):
+            assert np.isfinite(values(result, measure, arm)).all()
+    assert {row["data"] for row in result.measurements} == {"things, few updates"}
