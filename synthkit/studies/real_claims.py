@@ -212,8 +212,8 @@ def _difflm() -> tuple[Claim, ...]:
               Gap("AUC", difflm.DIFFUSION, tables.TVAE), 0.03),
         Claim("default-time", "the default takes at most ten times TVAE's seconds",
               Level(tables.TIMES, difflm.DIFFUSION, sign=-1), -10.0),
-        Claim("shift", "under a shift its rows lose at most .02 more AUC than real rows",
-              Gap(shift.LOST, difflm.REAL, difflm.DIFFUSION), -0.02,
+        Claim("shift", "under a covariate shift its rows teach at most .03 less AUC than real ones",
+              Gap(shift.OTHER, difflm.DIFFUSION, difflm.REAL), -0.03,
               at=(f"adult/train.csv, {shift.told('age')}",)),
     )  # fmt: skip
 

@@ -166,17 +166,21 @@ def test_under_a_shift_one_part_is_learned_and_both_are_judged(tmp_path):
     found = S.study(frame, "age", name="people")
     preset = S.ShiftPreset(200, 100, with_changes("fast", FEW), (0,))
     trial = S.ShiftTrial(None, preset, 0, None, frame=frame, column="age", target="label")
-    train, own, other = trial.parts
+    train, own, there, other = trial.parts
     median = frame["age"].median()
     assert (train["age"] <= median).all() and (own["age"] <= median).all()
-    assert (other["age"] > median).all() and [len(part) for part in trial.parts] == [200, 100, 100]
+    assert (other["age"] > median).all() and (there["age"] > median).all()
+    assert [len(part) for part in trial.parts] == [200, 100, 200, 100]
     result = run(found, preset, out=tmp_path)
     scores = result.frame().pivot_table("value", "arm", "measure")
-    assert set(scores.index) == {S.REAL, S.WITHIN, S.DIFFUSION}
+    assert set(scores.index) == {S.REAL, S.THERE, S.WITHIN, S.DIFFUSION}
     assert scores.loc[S.REAL, S.OWN] > 0.95 and scores.loc[S.REAL, S.OTHER] < 0.2
-    assert np.allclose(scores[S.LOST], scores[S.OWN] - scores[S.OTHER])
+    assert scores.loc[S.THERE, S.OTHER] > 0.95
+    assert np.allclose(scores[S.DROP], scores[S.OWN] - scores[S.OTHER])
     assert {row["data"] for row in result.measurements} == {"people, from low to high age"}
     with pytest.raises(ValueError, match="no column of numbers named 'label'; found age, x"):
         S.study(frame, "label", name="people")
-    with pytest.raises(ValueError, match="needs 3100 rows and the other 100; found 4"):
+    with pytest.raises(ValueError, match=r"'x', has [0-9]+ values; a target has up to 20"):
+        S.study(frame[["label", "age", "x"]], "age", name="people")
+    with pytest.raises(ValueError, match="needs 3100 rows; cut at the median of 'age' one has 4"):
         run(found, replace(preset, n_train=3000), out=tmp_path / "large")

@@ -1,4 +1,4 @@
-"""DiffLM under a shift: it learns from one part of a table, and its rows are judged on the other.
+"""DiffLM under a covariate shift: it learns from one part of a table and is judged on the other.
 
 `python -m synthkit.studies.difflm.shift FILE COLUMN` runs it, with the rows of small values first.
 """
@@ -21,13 +21,14 @@ from ..real_data import name_of
 from ..runner import run
 from ..study import Case, Study, Table, Trial, Unit, settings_with
 from .experiment import rows_hash
-from .real import DIFFUSION, REAL, WITHIN
+from .real import CLASSES, DIFFUSION, REAL, WITHIN
 from .report import MODEL
 
 if TYPE_CHECKING:
     import pandas as pd
 
-OWN, OTHER, LOST = "AUC, own part", "AUC, other part", "AUC lost"
+OWN, OTHER, DROP = "AUC, own part", "AUC, other part", "drop in AUC"
+THERE = "real rows of the other part"
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,12 @@ class ShiftPreset:
     Expectations, written before any run, for Adult cut at the median of the ages: rows of the young
     teach a model that is tested on other young people and on old ones.
 
-    - Supported: what DiffLM's rows lose in AUC from the own part to the other exceeds what as many
-      real rows lose by .02 at most, by the interval over three seeds. Refuted where the interval
-      lies beyond. Expected: supported, since its rows follow the part that they were learned from,
-      and cannot know the other better or worse than that part's real rows do.
-    - Real rows lose .02 to .08. Columns drawn independently within classes lose as much or less,
-      for they know no relations that could fail to hold.
+    - Supported: on the other part DiffLM's rows teach an AUC at most .03 below that of as many real
+      rows of their own part, by the interval over three seeds. Refuted where the interval lies
+      below. Expected: undecided or supported; on Adult without a shift they are .02 behind.
+    - Real rows of the other part teach .01 to .04 more there than those of the own part: this is
+      what the shift costs. The drop from one part to the other is shown, and no claim is made about
+      it: it also holds how hard each part is, and rows that teach nothing drop by nothing.
     """
 
     n_train: int = 3000
@@ -66,24 +67,27 @@ class ShiftTrial(Trial):
     target: str = ""
 
     @cached_property
-    def parts(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-        """Rows to learn from, others of their part, and rows of the part above the median."""
+    def parts(self) -> tuple[pd.DataFrame, ...]:
+        """Rows to learn from and to test on: of the part up to the median, and of that above."""
         frame = self.frame.dropna(subset=[self.column])
         above = frame[self.column] > frame[self.column].median()
-        low, high, n, more = frame[~above], frame[above], self.preset.n_test, self.preset.n_train
-        if len(low) < more + n or len(high) < n:
-            raise ValueError(
-                f"a part up to the median of {self.column!r} needs {more + n} rows and the other "
-                f"{n}; found {len(low)} and {len(high)}: name a larger table, or smaller sizes"
-            )
-        own = low.sample(more + n, random_state=self.seed)
-        found = own.iloc[:more], own.iloc[more:], high.sample(n, random_state=self.seed)
+        n, more = self.preset.n_test, self.preset.n_train
+        found = []
+        for part in (frame[~above], frame[above]):
+            if len(part) < more + n:
+                raise ValueError(
+                    f"each part of the table needs {more + n} rows; cut at the median of "
+                    f"{self.column!r} one has {len(part)}: name a larger table, or smaller sizes"
+                )
+            rows = part.sample(more + n, random_state=self.seed)
+            found += [rows.iloc[:more], rows.iloc[more:]]
         return tuple(rows.reset_index(drop=True) for rows in found)
 
     def measure_references(self) -> None:
-        """Real rows, and columns drawn independently within classes."""
+        """Real rows of both parts, and columns drawn independently within classes."""
         train = self.parts[0]
         self.score(REAL, train)
+        self.score(THERE, self.parts[2])
         self.score(WITHIN, class_conditional(train, self.target, self.seed))
 
     def measure_method(self) -> None:
@@ -96,16 +100,16 @@ class ShiftTrial(Trial):
         """The worth of `rows` to train on, tested on both parts."""
         own, other = (
             utility(rows, test, self.target, seeds=(self.seed,))["auc"].mean()
-            for test in self.parts[1:]
+            for test in (self.parts[1], self.parts[3])
         )
-        self.add(arm, {OWN: own, OTHER: other, LOST: own - other})
+        self.add(arm, {OWN: own, OTHER: other, DROP: own - other})
 
 
 def units() -> Sequence[Unit]:
     """Units of one table."""
     return [
-        Unit("references", ShiftTrial.measure_references, (REAL, WITHIN), (LOST,)),
-        Unit(DIFFUSION, ShiftTrial.measure_method, measures=(LOST,)),
+        Unit("references", ShiftTrial.measure_references, (REAL, THERE, WITHIN), (OTHER,)),
+        Unit(DIFFUSION, ShiftTrial.measure_method, measures=(OTHER,)),
     ]
 
 
@@ -117,16 +121,21 @@ def study(frame: pd.DataFrame, column: str, *, name: str) -> Study:
         name: of the table.
 
     Raises:
-        ValueError: there is no such column, or it holds no numbers; when it runs, a part that has
-            too few rows.
+        ValueError: there is no such column, it holds no numbers, or the target has too many values;
+            when it runs, a part has too few rows.
     """
-    numbers = list(frame.select_dtypes("number").columns)
+    target = str(frame.columns[-1])
+    numbers = [name for name in frame.select_dtypes("number") if name != target]
     if column not in numbers:
         raise ValueError(
             f"{name} has no column of numbers named {column!r}; found "
             f"{', '.join(numbers) or 'none'}"
         )
-    target = str(frame.columns[-1])
+    if (kinds := frame[target].nunique()) > CLASSES:
+        raise ValueError(
+            f"the last column of {name}, {target!r}, has {kinds} values; "
+            f"a target has up to {CLASSES}"
+        )
 
     def cases(preset: ShiftPreset) -> list[Case]:
         trial = partial(ShiftTrial, frame=frame, column=column, target=target)
@@ -134,9 +143,9 @@ def study(frame: pd.DataFrame, column: str, *, name: str) -> Study:
         return [Case(units(), trial, {"data": f"{name}, {told(column)}"}, key)]
 
     return Study(
-        "difflm", "DiffLM under a shift", cases, PRESETS,
+        "difflm", "DiffLM under a covariate shift", cases, PRESETS,
         place="{data}",
-        tables=(Table(partial(arm_table, columns={name: name for name in (OWN, OTHER, LOST)})),),
+        tables=(Table(partial(arm_table, columns={name: name for name in (OWN, OTHER, DROP)})),),
         notes="Rows of the part below the median are learned from; AUC of boosted trees on other "
         "rows of it, and on rows of the part above.",
         settings=settings_with(METHOD_PRESETS),
