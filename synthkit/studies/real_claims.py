@@ -60,8 +60,8 @@ def _embedsdg_doses() -> tuple[Claim, ...]:
               Gap("accuracy", ours, embedsdg.REAL), paper="over-base", **at),
         _more("real-right-place", f"{most} rows of EmbedSDG's make a student right more often than "
               "as many drawn at random", Gap("accuracy", ours, drawn), **at),
-        Claim("real-own", "of the model's own replies, which continue examples, at least half can "
-              "be used", Level("accepted", embedsdg.CONTINUES), 0.5, **at),
+        Claim("real-own", "of the model's own replies, which continue examples, at least half are "
+              "accepted", Level("accepted", embedsdg.CONTINUES), 0.5, **at),
     )  # fmt: skip
 
 
@@ -110,15 +110,15 @@ def _softsrv_questions() -> tuple[Claim, ...]:
     below = partial(Gap, "loss")
     return (
         _more("real-few", "320 texts reconstruct new ones better than 24 in as many steps",
-              below(Q.FEWER, Q.USUAL), paper="size", **at),
+              below(Q.FEWER, Q.USUAL), **at),
         Claim("real-enough", "96 texts leave a loss that is at most .05 nats higher than 320",
-              below(Q.USUAL, Q.FEW), -0.05, paper="size", **at),
+              below(Q.USUAL, Q.FEW), -0.05, **at),
         Claim("real-few-copies", "of 24 texts at most a tenth of what is written is a copy",
               Level("near copies, train", Q.FEWER, sign=-1), -0.1, paper="lossy", **at),
         _more("real-hidden", "the mean of hidden states reconstructs better than that of inputs",
-              below(Q.USUAL, Q.HIDDEN), paper="embedder", **at),
-        _more("real-learned", "a context learned with the prompt reconstructs better",
-              below(Q.USUAL, Q.LEARNED), paper="end-to-end", **at),
+              below(Q.USUAL, Q.HIDDEN), **at),
+        _more("real-learned", "a linear map of the context, learned with the prompt, reconstructs "
+              "better", below(Q.USUAL, Q.LEARNED), **at),
     )  # fmt: skip
 
 

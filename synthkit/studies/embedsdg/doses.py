@@ -41,16 +41,17 @@ class Doses(EmbedSDGReal):
 
     Written before any run in which SmolLM2 answers. The student learns 64 real rows and goes on
     with 12, 36 or 108 rows of the pool, chosen by EmbedSDG or drawn at random. It answers the 64
-    held-out problems of that study greedily, and an answer is right if its last number is. The
-    tests are those of `real_claims` for this place.
+    held-out problems of that study greedily, with 24 tokens at most, and an answer is right if the
+    number behind its last `####` is. Each way's rows are learned once, so more rows are more
+    updates as well. The tests are those of `real_claims` for this place.
 
     - Supported: with 108 rows the loss of right answers is lower than with 12, and the student is
       right more often than before. Expected: both; accuracy near .1 before, and near .2 after.
     - Supported: 108 rows of EmbedSDG's make it right more often than as many drawn at random.
       Expected: undecided, as for the loss, since 64 answers decide nothing below .1.
     - The model itself as the teacher, 16 replies per manner. Supported: at least half of those that
-      continue two examples are usable. Expected: .3 to .8, and .1 at most of those that are asked
-      for the form in the chat template.
+      continue two examples are accepted, which asks for their form and not for right answers.
+      Expected: .3 to .8, and .1 at most of those that are asked for the form in the chat template.
 
     Attributes:
         doses: numbers of rows of each way.
@@ -75,7 +76,7 @@ def measure_dose(trial: EmbedSDGTrial, way: str, n: int) -> None:
     """What a student has learned from `n` rows made one way."""
     rows = trial.fit(way).sample(n, held_out=trial.parts[2], progress=trial.progress)
     trial.keep(dose(way, n), [{name: row[name] for name in ("question", "answer")} for row in rows])
-    trial.add(dose(way, n), trial.taught(list(rows)))
+    trial.add(dose(way, n), trial.taught(list(rows)) if len(rows) else {LOSS: None})
 
 
 def units(preset: Doses) -> list[Unit]:

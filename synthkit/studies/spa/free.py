@@ -1,4 +1,4 @@
-"""SPA on free answers with a real model, at the sizes of the code world's study.
+"""SPA on free answers with a real model, with the adapters of the code world's study.
 
 `python -m synthkit.studies.spa.free FILE` runs it with SmolLM2.
 """
@@ -27,7 +27,7 @@ TOLD = "few updates"  # what the place adds to the name of the data
 
 @dataclass(frozen=True)
 class Free(SPAReal):
-    """The adapters of the code world's study, on tasks whose answers are free.
+    """As many adapters, updates and rows per update as on programs; the answers are free.
 
     Written before any run of SmolLM2 on such tasks, for the seed tasks of Self-Instruct with at
     most 128 tokens. The tests are those of `real_claims` for this place.
