@@ -150,6 +150,24 @@ def softsrv_targets():
     yield 1.7 < took[0] / took[1] < 2.2
 
 
+def softsrv_questions():
+    name, usual = "softsrv-smollm2-questions", "SSMC, as usual"
+    book = ledger("softsrv").query("result == @name and verdict != 'not run'").set_index("test")
+    yield dict(book["verdict"]) == {
+        "real-few": "undecided", "real-hidden": "undecided", "real-learned": "undecided",
+        "real-enough": "supported", "real-few-copies": "supported"}  # fmt: skip
+    few = values(study(name), "loss", "24 texts") - values(study(name), "loss", usual)
+    yield [round(x, 2) for x in (few.mean(), min(few), max(few))] == [0.12, 0.06, 0.17]
+    yield round(gap(name, "loss", "96 texts", usual), 2) == 0.01
+    for arm in ("mean of hidden states", "context learned with the prompt"):
+        yield abs(gap(name, "loss", arm, usual)) < 0.015
+    for arm, nats in ((usual, 0.02), ("mean of hidden states", 0.05)):
+        other = level(name, "loss, another's context", arm) - level(name, "loss", arm)
+        yield round(other, 2) == nats
+    arms = (usual, "96 texts", "24 texts", "mean of hidden states")
+    yield not any(level(name, "near copies, train", arm) for arm in arms)
+
+
 def difflm_real():
     mbpp, longer, magic = (f"difflm-smollm2-{name}" for name in ("mbpp", "longer", "magic"))
     gaps = {name: values(study(name), "shuffled-latent gap", "DiffLM")
@@ -458,7 +476,8 @@ def bakeoff():
 
 
 TOLD = [
-    embedsdg, embedsdg_real, embedsdg_doses, softsrv, softsrv_real, softsrv_targets, spa, spa_real,
+    embedsdg, embedsdg_real, embedsdg_doses, softsrv, softsrv_real, softsrv_targets,
+    softsrv_questions, spa, spa_real,
     synalign, synalign_real, difflm, difflm_real, the_ledger, bakeoff,
 ]  # fmt: skip
 

@@ -64,6 +64,13 @@ def test_ids_and_links_of_the_studies_claims_are_good():
             assert set(at_home) <= theirs | {""}
 
 
+def test_every_place_that_a_claim_on_real_data_names_was_recorded(tests):
+    recorded = set(tests["place"])
+    for claims in REAL_CLAIMS.values():
+        for claim in claims:
+            assert set(claim.at or recorded) <= recorded, claim.id
+
+
 def test_readers_see_six_to_ten_rows_a_method(whole, capsys):
     told = summary(whole)
     counts = told.groupby("method").size()
