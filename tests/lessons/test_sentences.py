@@ -383,6 +383,19 @@ def difflm():
     yield sorted(np.round(rises).astype(int)) == [8, 21, 181]
 
 
+def difflm_shift():
+    name, own, other = "difflm-shift", "AUC, own part", "AUC, other part"
+    book = ledger("difflm").query("result == @name").set_index("test")
+    yield book.loc["shift", "verdict"] == "undecided"
+    yield round(gap(name, own, "DiffLM", "real rows"), 2) == -0.03
+    yield round(gap(name, other, "DiffLM", "real rows"), 2) == -0.04
+    yield round(gap(name, "drop in AUC", "DiffLM", "real rows"), 3) == 0.013
+    yield round(gap(name, other, "real rows of the other part", "real rows"), 3) == 0.014
+    for part in (own, other):
+        yield all(values(study(name), part, "independent within classes")
+                  > values(study(name), part, "DiffLM"))  # fmt: skip
+
+
 def the_ledger():
     """What lesson 61 says of the ledger."""
     book = ledger()
@@ -477,8 +490,7 @@ def bakeoff():
 
 TOLD = [
     embedsdg, embedsdg_real, embedsdg_doses, softsrv, softsrv_real, softsrv_targets,
-    softsrv_questions, spa, spa_real,
-    synalign, synalign_real, difflm, difflm_real, the_ledger, bakeoff,
+    softsrv_questions, spa, spa_real, synalign, synalign_real, difflm, difflm_real, difflm_shift, the_ledger, bakeoff,
 ]  # fmt: skip
 
 

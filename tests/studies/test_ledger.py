@@ -18,6 +18,7 @@ from synthkit.studies.claims import VERDICTS, Gap, Level
 from synthkit.studies.ledger_view import every_row, save, show, summary
 from synthkit.studies.measurements import places
 from synthkit.studies.papers import KINDS, groups, paper_claims
+from synthkit.studies.real_claims import REAL_CLAIMS
 from synthkit.studies.registry import NAMES
 from synthkit.studies.results import available_results, load_result, results_dir
 
