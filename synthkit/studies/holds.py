@@ -79,19 +79,19 @@ def figure(frame: pd.DataFrame) -> Figure:
     """`holds` as a picture: a row per claim, a mark for the verdict with each kind of model."""
     import matplotlib.pyplot as plt
 
-    fig, ax = plt.subplots(figsize=(7.6, 0.8 + 0.235 * len(frame)))
+    fig, ax = plt.subplots(figsize=(7.2, 0.8 + 0.215 * len(frame)))
     for x, column in enumerate((WORLDS, REAL)):
         for y, cell in enumerate(frame[column]):
             word, _, share = cell.partition(", ")
             marker, colour = MARKS[word]
             ax.plot(x, y, marker, color=COLOURS[colour], markersize=8)
             ax.annotate(f"{word} {share}", (x, y), (9, 0), textcoords="offset points",
-                        va="center", fontsize=8.5)  # fmt: skip
+                        va="center", fontsize=8)  # fmt: skip
     names = [f"{name_of(row.method)}: {row.claim}" for row in frame.itertuples()]
     ax.set_yticks(range(len(frame)), names)
     ax.set_xticks([0, 1], [WORLDS, REAL])
     ax.set(xlim=(-0.2, 1.9), ylim=(len(frame) - 0.5, -0.5))
-    ax.tick_params(length=0, labelsize=9)
+    ax.tick_params(length=0, labelsize=8.5)
     ax.xaxis.tick_top()
     ax.spines[["left", "bottom"]].set_visible(False)
     return fig

@@ -300,6 +300,19 @@ def spa_real():
     yield 0.8 < spent / level(name, "seconds, training", arms[0], **at) < 1.2
 
 
+def spa_free():
+    name = "spa-smollm2-free"
+    book = ledger("spa").query("result == @name and verdict != 'not run'").set_index("test")
+    yield dict(book["verdict"]) == {
+        "real-diversity-random": "undecided", "real-diversity-temperature": "undecided",
+        "real-alike": "undecided", "real-free-loss": "supported"}  # fmt: skip
+    arms = ("influence", "random parts", "one adapter, temperature 1")
+    yield all(level(name, "diversity", arm) > 0.95 for arm in arms)
+    yield round(gap(name, "answer loss", "influence", "random parts"), 2) == 0.05
+    for arm, alike in (("one adapter, temperature 1", 0.06), ("influence", 0.37)):
+        yield round(level(name, "self-BLEU", arm), 2) == alike
+
+
 def synalign():
     found, own = told("synalign-study", "synalign"), {"part": "written by the model"}
     at = "written by the model"
@@ -403,10 +416,10 @@ def the_ledger():
     count = run.groupby(["method", "group", "verdict"]).size()
     tests = run.reset_index().set_index(["method", "test"]).sort_index()
     real = run[run["model"] == "smollm2"]
-    yield dict(real["verdict"].value_counts()) == {"supported": 42, "undecided": 29, "refuted": 10}
-    yield run["verdict"].isin(["supported", "refuted"]).sum() == 198
+    yield dict(real["verdict"].value_counts()) == {"supported": 48, "undecided": 37, "refuted": 11}
+    yield run["verdict"].isin(["supported", "refuted"]).sum() == 205
     groups = holds(book)["SmolLM2"].str.partition(",")[0].value_counts()
-    yield dict(groups) == {"undecided": 11, "supported": 7, "refuted": 6}
+    yield dict(groups) == {"undecided": 14, "supported": 7, "refuted": 6}
     title = "Models learn more from its rows than from real rows"
     better = run.loc["difflm", title].set_index("result")["verdict"]
     yield set(better.drop(["difflm-default", "difflm-default-tables"])) == {"refuted"}
@@ -490,7 +503,8 @@ def bakeoff():
 
 TOLD = [
     embedsdg, embedsdg_real, embedsdg_doses, softsrv, softsrv_real, softsrv_targets,
-    softsrv_questions, spa, spa_real, synalign, synalign_real, difflm, difflm_real, difflm_shift, the_ledger, bakeoff,
+    softsrv_questions, spa, spa_real, spa_free, synalign, synalign_real, difflm, difflm_real,
+    difflm_shift, the_ledger, bakeoff,
 ]  # fmt: skip
 
 
