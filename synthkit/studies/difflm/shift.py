@@ -155,7 +155,7 @@ def study(frame: pd.DataFrame, column: str, *, name: str) -> Study:
 
 
 def told(column: str) -> str:
-    """What the place adds to the name of the table."""
+    """The words that the place adds to the name of the table."""
     return f"from low to high {column}"
 
 

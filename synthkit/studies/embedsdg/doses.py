@@ -73,7 +73,7 @@ def dose(way: str, n: int) -> str:
 
 
 def measure_dose(trial: EmbedSDGTrial, way: str, n: int) -> None:
-    """What a student has learned from `n` rows made one way."""
+    """Measure a student that has learned `n` rows made one way."""
     rows = trial.fit(way).sample(n, held_out=trial.parts[2], progress=trial.progress)
     trial.keep(dose(way, n), [{name: row[name] for name in ("question", "answer")} for row in rows])
     trial.add(dose(way, n), trial.taught(list(rows)) if len(rows) else {LOSS: None})
