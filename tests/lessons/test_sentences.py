@@ -80,7 +80,7 @@ def embedsdg_real():
 
 
 def embedsdg_doses():
-    name, most = "embedsdg-smollm2-doses", {}
+    name = "embedsdg-smollm2-doses"
     book = ledger("embedsdg").query("result == @name and verdict != 'not run'").set_index("test")
     yield dict(book["verdict"]) == {
         "real-dose": "supported", "real-own": "supported",
@@ -90,10 +90,9 @@ def embedsdg_doses():
         yield round(level(name, "accuracy", f"{way}, 108 rows"), 2) == right
     yield round(level(name, "accuracy", "real rows only"), 2) == 0.12
     for n in (12, 36, 108):
-        most[n] = difference(
-            study(name), "answer loss", f"EmbedSDG, {n} rows", f"rows drawn from the pool, {n} rows"
-        )
-        yield most[n].low < 0 < most[n].high and 0.01 <= round(most[n].mean, 2) <= 0.05
+        arms = f"EmbedSDG, {n} rows", f"rows drawn from the pool, {n} rows"
+        behind = difference(study(name), "answer loss", *arms)
+        yield behind.low < 0 < behind.high and 0.01 <= round(behind.mean, 2) <= 0.05
     yield round(level(name, "accepted", "the model continues examples"), 2) == 0.73
     yield not values(study(name), "accepted", "the model is asked for the form").any()
     yield len(read_jsonl(results_dir() / "embedsdg-smollm2-own.jsonl")) == 35 == values(

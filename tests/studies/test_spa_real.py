@@ -87,7 +87,7 @@ def test_every_claim_of_the_code_world_is_about_arms_of_the_study():
         assert claim.rule.arm in arms and getattr(claim.rule, "against", arms[0]) in arms
 
 
-def test_free_answers_are_cut_at_the_code_worlds_sizes(tmp_path, embedded_lm):
+def test_free_answers_are_learned_with_the_code_worlds_adapters(tmp_path, embedded_lm):
     asked = "Name a thing of {} parts."
     rows = [{"question": asked.format(i % 5), "answer": f"thing {i}"} for i in range(60)]
     found = free.study(RealData("things", rows, {"question": "q", "answer": "a"}))

@@ -27,7 +27,7 @@ from .report import MODEL
 if TYPE_CHECKING:
     import pandas as pd
 
-OWN, OTHER, DROP = "AUC, own part", "AUC, other part", "drop in AUC"
+SHOWN = OWN, OTHER, DROP = "AUC, own part", "AUC, other part", "drop in AUC"
 THERE = "real rows of the other part"
 
 
@@ -125,7 +125,7 @@ def study(frame: pd.DataFrame, column: str, *, name: str) -> Study:
             when it runs, a part has too few rows.
     """
     target = str(frame.columns[-1])
-    numbers = [name for name in frame.select_dtypes("number") if name != target]
+    numbers = [each for each in frame.select_dtypes("number") if each != target]
     if column not in numbers:
         raise ValueError(
             f"{name} has no column of numbers named {column!r}; found "
@@ -145,7 +145,7 @@ def study(frame: pd.DataFrame, column: str, *, name: str) -> Study:
     return Study(
         "difflm", "DiffLM under a covariate shift", cases, PRESETS,
         place="{data}",
-        tables=(Table(partial(arm_table, columns={name: name for name in (OWN, OTHER, DROP)})),),
+        tables=(Table(partial(arm_table, columns=dict(zip(SHOWN, SHOWN)))),),
         notes="Rows of the part below the median are learned from; AUC of boosted trees on other "
         "rows of it, and on rows of the part above.",
         settings=settings_with(METHOD_PRESETS),

@@ -60,9 +60,8 @@ class Doses(EmbedSDGReal):
     doses: tuple[int, ...] = (12, 36, 108)
 
 
-STUDY = PRESETS["study"]
 DOSES = Doses(**{
-    **vars(STUDY), "n_sample": 108, "n_own": 16, "max_new_tokens": 96,
+    **vars(PRESETS["study"]), "n_sample": max(Doses.doses), "n_own": 16, "max_new_tokens": 96,
     "answer_tokens": 24, "ways": (EMBEDSDG, DRAWN), "seeds": (0, 1, 2),
 })  # fmt: skip
 

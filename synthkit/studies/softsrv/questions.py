@@ -54,9 +54,8 @@ class Questions(SoftSRVReal):
     """
 
 
-STUDY = PRESETS["study"]
 QUESTIONS = Questions(**{
-    **vars(STUDY), "variants": tuple(WAYS), "shots": 0, "student": None, "n_sample": 32,
+    **vars(PRESETS["study"]), "variants": tuple(WAYS), "shots": 0, "student": None, "n_sample": 32,
 })  # fmt: skip
 
 
